@@ -3,6 +3,9 @@
 //! Must never be used outside tests (private keys are printable on request, misuse panics), and must never import
 //! the verifier under test.
 
+mod curve;
+mod encode;
+
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -13,6 +16,9 @@ use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPa
 use aws_lc_rs::{digest, hmac};
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::{Map, Value, json};
+
+use curve::Curve;
+use encode::{pem, rsa_numbers};
 
 /// A key that signs tokens. Cheap to clone.
 ///
@@ -366,10 +372,10 @@ impl SigningKey {
             }
             Secret::Hmac(secret) => json!({ "kty": "oct", "k": b64(secret) }),
         };
-        match jwk {
-            Value::Object(members) => members,
-            _ => unreachable!("every arm above is an object"),
-        }
+        let Value::Object(members) = jwk else {
+            panic!("every arm above is an object")
+        };
+        members
     }
 }
 
@@ -399,54 +405,6 @@ enum Kid {
     Absent,
 }
 
-#[derive(Clone, Copy)]
-enum Curve {
-    P256,
-    P384,
-    P521,
-    Secp256k1,
-}
-
-impl Curve {
-    const ALL: [Self; 4] = [Self::P256, Self::P384, Self::P521, Self::Secp256k1];
-
-    fn crv(self) -> &'static str {
-        match self {
-            Self::P256 => "P-256",
-            Self::P384 => "P-384",
-            Self::P521 => "P-521",
-            Self::Secp256k1 => "secp256k1",
-        }
-    }
-
-    fn alg(self) -> &'static str {
-        match self {
-            Self::P256 => "ES256",
-            Self::P384 => "ES384",
-            Self::P521 => "ES512",
-            Self::Secp256k1 => "ES256K",
-        }
-    }
-
-    fn fixed(self) -> &'static signature::EcdsaSigningAlgorithm {
-        match self {
-            Self::P256 => &signature::ECDSA_P256_SHA256_FIXED_SIGNING,
-            Self::P384 => &signature::ECDSA_P384_SHA384_FIXED_SIGNING,
-            Self::P521 => &signature::ECDSA_P521_SHA512_FIXED_SIGNING,
-            Self::Secp256k1 => &signature::ECDSA_P256K1_SHA256_FIXED_SIGNING,
-        }
-    }
-
-    fn der(self) -> &'static signature::EcdsaSigningAlgorithm {
-        match self {
-            Self::P256 => &signature::ECDSA_P256_SHA256_ASN1_SIGNING,
-            Self::P384 => &signature::ECDSA_P384_SHA384_ASN1_SIGNING,
-            Self::P521 => &signature::ECDSA_P521_SHA512_ASN1_SIGNING,
-            Self::Secp256k1 => &signature::ECDSA_P256K1_SHA256_ASN1_SIGNING,
-        }
-    }
-}
-
 fn sign_rsa(pair: &RsaKeyPair, alg: &str, message: &[u8]) -> Vec<u8> {
     let padding: &'static dyn signature::RsaEncoding = match alg {
         "RS256" => &signature::RSA_PKCS1_SHA256,
@@ -470,45 +428,6 @@ fn hmac_algorithm(alg: &str) -> hmac::Algorithm {
         "HS512" => hmac::HMAC_SHA512,
         other => panic!("a shared secret cannot sign as {other}"),
     }
-}
-
-/// Modulus and exponent of a PKCS#1 `RSAPublicKey`, without the zero byte that keeps DER integers positive.
-fn rsa_numbers(der: &[u8]) -> (&[u8], &[u8]) {
-    let (sequence, _) = der_value(0x30, der);
-    let (n, rest) = der_value(0x02, sequence);
-    let (e, _) = der_value(0x02, rest);
-    (
-        n.strip_prefix(&[0]).unwrap_or(n),
-        e.strip_prefix(&[0]).unwrap_or(e),
-    )
-}
-
-/// Splits one DER element of the given tag off the front: its content, and what follows it.
-fn der_value(tag: u8, der: &[u8]) -> (&[u8], &[u8]) {
-    assert_eq!(der[0], tag, "unexpected DER tag");
-    let (length, start) = match der[1] {
-        short @ ..0x80 => (usize::from(short), 2),
-        long => {
-            let bytes = usize::from(long & 0x7f);
-            let length = der[2..2 + bytes]
-                .iter()
-                .fold(0, |sum, b| sum << 8 | usize::from(*b));
-            (length, 2 + bytes)
-        }
-    };
-    der[start..].split_at(length)
-}
-
-/// A PEM block with lines of 64 characters (RFC 7468).
-fn pem(label: &str, der: &[u8]) -> String {
-    let text = BASE64_STANDARD.encode(der);
-    let mut out = format!("-----BEGIN {label}-----\n");
-    for line in text.as_bytes().chunks(64) {
-        out.push_str(std::str::from_utf8(line).expect("base64 is ASCII"));
-        out.push('\n');
-    }
-    out.push_str(&format!("-----END {label}-----\n"));
-    out
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! | [`keys`] | [`SigningKey`]: every kind of key a token may be signed with, and its public side |
 //! | [`weak_keys`] | public JWKs that a verifier must skip or refuse |
 //! | [`forge`] | [`Forge`]: a good token by default, any bad one by asking |
+//! | [`encoding`] | [`Encoding`] and [`Part`]: base64url and the ways to get it wrong |
 //! | `jwks_server` | `JwksServer`: a JWKS server on loopback that fails in the way it is told to |
 //! | `behaviour` | `Behaviour` and `Response`: what that server answers |
 //! | `clock` | `TestClock`: the time since the epoch, moved by hand |
@@ -35,9 +36,11 @@
     reason = "test code: a failure here should stop the test, loudly and at once"
 )]
 
+pub mod encoding;
 pub mod forge;
 pub mod keys;
 pub mod weak_keys;
 
-pub use forge::{Encoding, Forge, Part};
+pub use encoding::{Encoding, Part};
+pub use forge::Forge;
 pub use keys::SigningKey;

@@ -1,6 +1,7 @@
 //! The forge writes what it is asked to, and signs what it sends.
 
 use aws_lc_rs::signature::{self as sig, ParsedPublicKey};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::json;
 
 use super::*;
