@@ -8,9 +8,9 @@
 //! | [`weak_keys`] | public JWKs that a verifier must skip or refuse |
 //! | [`forge`] | [`Forge`]: a good token by default, any bad one by asking |
 //! | [`encoding`] | [`Encoding`] and [`Part`]: base64url and the ways to get it wrong |
-//! | `jwks_server` | `JwksServer`: a JWKS server on loopback that fails in the way it is told to |
-//! | `behaviour` | `Behaviour` and `Response`: what that server answers |
-//! | `clock` | `TestClock`: the time since the epoch, moved by hand |
+//! | [`jwks_server`] | [`JwksServer`]: a JWKS server on loopback that fails in the way it is told to |
+//! | [`behaviour`] | [`Behaviour`] and [`Response`]: what that server answers |
+//! | [`clock`] | [`TestClock`]: the time since the epoch, moved by hand |
 //!
 //! This crate never imports the verifier it helps to test: it must be able to write what the verifier would refuse
 //! to write, and a fault in one must not hide a fault in the other. It is a development dependency and is never
@@ -36,11 +36,18 @@
     reason = "test code: a failure here should stop the test, loudly and at once"
 )]
 
+pub mod behaviour;
+pub mod clock;
 pub mod encoding;
 pub mod forge;
+mod gzip;
+pub mod jwks_server;
 pub mod keys;
 pub mod weak_keys;
 
+pub use behaviour::{Behaviour, Response};
+pub use clock::TestClock;
 pub use encoding::{Encoding, Part};
 pub use forge::Forge;
+pub use jwks_server::{JwksServer, Request};
 pub use keys::SigningKey;
