@@ -1,1 +1,65 @@
-//! placeholder
+//! The pure verifier of `mcp-bearer`: bytes, keys, policy and time in; an [`AccessToken`] or a [`Rejection`] out.
+//!
+//! No I/O, no async, no clock, no environment, no logging. Most users want the crate `mcp-bearer`, which adds the
+//! provider, keys that rotate and the HTTP layer, and re-exports what is needed from here.
+//!
+//! The way of a token: [`UnverifiedToken::parse`] (what it looks like), then [`UnverifiedToken::verify`] with a
+//! [`KeySet`], a [`Policy`] and the time. [`Challenge`] says what the peer is told when it fails.
+//!
+//! ```
+//! use std::time::Duration;
+//! use mcp_bearer_core::{KeySet, Limits, Policy, UnverifiedToken, VerifyingKey};
+//!
+//! // The key and the token of RFC 8037 appendix A, whose payload is not JSON:
+//! let key = VerifyingKey::from_pem(
+//!     "-----BEGIN PUBLIC KEY-----\n\
+//!      MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n\
+//!      -----END PUBLIC KEY-----\n",
+//! )?;
+//! let policy = Policy::builder()
+//!     .issuer("https://idp.example.com/")
+//!     .audience("https://mcp.example.com/mcp")
+//!     .algorithms([mcp_bearer_core::Algorithm::EdDsa])
+//!     .build()?;
+//! let token = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.\
+//!     hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+//! let unverified = UnverifiedToken::parse(token, &Limits::default())?;
+//! let now = Duration::from_secs(1_800_000_000);
+//! let rejection = unverified.verify(&KeySet::single(key), &policy, now).unwrap_err();
+//! assert_eq!(rejection.to_string(), "claims: not an object at byte 0"); // the signature was good
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod algorithm;
+mod challenge;
+mod claims;
+mod compact;
+mod header;
+mod json;
+mod jwk;
+mod key_set;
+mod limits;
+mod metadata;
+mod pem;
+mod policy;
+mod rejection;
+mod scope;
+mod signature;
+mod step;
+mod verify;
+
+pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use challenge::{Challenge, ChallengeContext};
+pub use compact::UnverifiedToken;
+pub use jwk::{JwkData, JwksData};
+pub use key_set::{KeyInfo, KeySet, SkippedKey};
+pub use limits::Limits;
+pub use metadata::{MetadataBuilder, ProtectedResourceMetadata};
+pub use policy::{ConfigError, Decided, Policy, PolicyBuilder, TokenType, Undecided};
+pub use rejection::{Fault, Rejection, RejectionKind};
+pub use scope::{InvalidScope, ScopeHierarchy, Scopes};
+pub use signature::{KeyError, VerifyingKey};
+pub use step::{Observer, Step, Unobserved};
+pub use verify::{AccessToken, ClaimError};

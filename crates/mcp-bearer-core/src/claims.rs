@@ -1,0 +1,248 @@
+//! A typed view of validated claims (RFC 7519 section 4). A wrong type is an error of its own, and `null` is a wrong
+//! type, never absence.
+//!
+//! Only what the claims say is read here; what they must say is for `policy.rs`.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::compact::Parsed;
+use crate::json::{Value, elements};
+use crate::limits::Limits;
+use crate::rejection::{Rejection, RejectionKind};
+use crate::scope::Scopes;
+
+/// The claims that the verifier looks at, found in one pass.
+#[derive(Debug, Default)]
+pub(crate) struct Claims<'a> {
+    pub(crate) exp: Option<Value<'a>>,
+    pub(crate) nbf: Option<Value<'a>>,
+    pub(crate) iat: Option<Value<'a>>,
+    pub(crate) iss: Option<Value<'a>>,
+    pub(crate) aud: Option<Value<'a>>,
+    pub(crate) sub: Option<Value<'a>>,
+    pub(crate) client_id: Option<Value<'a>>,
+    pub(crate) azp: Option<Value<'a>>,
+    pub(crate) cid: Option<Value<'a>>,
+    pub(crate) appid: Option<Value<'a>>,
+    pub(crate) jti: Option<Value<'a>>,
+    pub(crate) cnf: Option<Value<'a>>,
+    pub(crate) at_hash: Option<Value<'a>>,
+    pub(crate) c_hash: Option<Value<'a>>,
+    pub(crate) token_use: Option<Value<'a>>,
+    pub(crate) typ: Option<Value<'a>>,
+}
+
+impl<'a> Claims<'a> {
+    pub(crate) fn read(parsed: &'a Parsed) -> Self {
+        let mut claims = Self::default();
+        for (name, member) in parsed.object.members(&parsed.text) {
+            let slot = match &*name {
+                "exp" => &mut claims.exp,
+                "nbf" => &mut claims.nbf,
+                "iat" => &mut claims.iat,
+                "iss" => &mut claims.iss,
+                "aud" => &mut claims.aud,
+                "sub" => &mut claims.sub,
+                "client_id" => &mut claims.client_id,
+                "azp" => &mut claims.azp,
+                "cid" => &mut claims.cid,
+                "appid" => &mut claims.appid,
+                "jti" => &mut claims.jti,
+                "cnf" => &mut claims.cnf,
+                "at_hash" => &mut claims.at_hash,
+                "c_hash" => &mut claims.c_hash,
+                "token_use" => &mut claims.token_use,
+                "typ" => &mut claims.typ,
+                _ => continue,
+            };
+            *slot = Some(member.value(&parsed.text));
+        }
+        claims
+    }
+
+    /// Step 15, and the client: `client_id`, `azp`, `cid`, `appid`, in this order.
+    pub(crate) fn identity(&self) -> Result<Identity<'_, 'a>, Rejection> {
+        let subject = string("sub", self.sub.as_ref())?;
+        let clients = [
+            string("client_id", self.client_id.as_ref())?,
+            string("azp", self.azp.as_ref())?,
+            string("cid", self.cid.as_ref())?,
+            string("appid", self.appid.as_ref())?,
+        ];
+        string("jti", self.jti.as_ref())?;
+        Ok(Identity {
+            subject,
+            client: clients.into_iter().flatten().next(),
+        })
+    }
+
+    /// The three NumericDates, each finite when present.
+    pub(crate) fn times(&self) -> Result<Times, Rejection> {
+        Ok(Times {
+            expires_at: numeric_date("exp", self.exp.as_ref())?,
+            not_before: numeric_date("nbf", self.nbf.as_ref())?,
+            issued_at: numeric_date("iat", self.iat.as_ref())?,
+        })
+    }
+}
+
+/// Who the token is about, and who holds it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Identity<'c, 'a> {
+    pub(crate) subject: Option<&'c Cow<'a, str>>,
+    pub(crate) client: Option<&'c Cow<'a, str>>,
+}
+
+/// The times of a token, in seconds since the Unix epoch (RFC 7519 section 2, NumericDate).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Times {
+    pub(crate) expires_at: Option<f64>,
+    pub(crate) not_before: Option<f64>,
+    pub(crate) issued_at: Option<f64>,
+}
+
+/// How times are judged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct TimeRules {
+    pub(crate) leeway: Duration,
+    pub(crate) require_expiry: bool,
+    pub(crate) max_age: Option<Duration>,
+}
+
+impl Times {
+    /// Step 11: `now < exp + leeway`.
+    pub(crate) fn check_expiry(&self, rules: &TimeRules, now: Duration) -> Result<(), Rejection> {
+        let now = now.as_secs_f64();
+        match self.expires_at {
+            Some(at) if now < at + rules.leeway.as_secs_f64() => Ok(()),
+            Some(at) => Err(Rejection::time(RejectionKind::Expired, "exp", at, now)),
+            None if rules.require_expiry => Err(missing("exp")),
+            None => Ok(()),
+        }
+    }
+
+    /// Step 12: `now >= nbf - leeway`, and the age where one is set.
+    pub(crate) fn check_start(&self, rules: &TimeRules, now: Duration) -> Result<(), Rejection> {
+        let (now, leeway) = (now.as_secs_f64(), rules.leeway.as_secs_f64());
+        if let Some(at) = self.not_before.filter(|at| now < at - leeway) {
+            return Err(Rejection::time(RejectionKind::NotYetValid, "nbf", at, now));
+        }
+        let Some(max_age) = rules.max_age else {
+            return Ok(());
+        };
+        let at = self.issued_at.ok_or_else(|| missing("iat"))?;
+        if at > now + leeway {
+            return Err(Rejection::time(RejectionKind::NotYetValid, "iat", at, now));
+        }
+        if now - at > max_age.as_secs_f64() + leeway {
+            return Err(Rejection::time(RejectionKind::TooOld, "iat", at, now));
+        }
+        Ok(())
+    }
+}
+
+pub(crate) const fn missing(name: &'static str) -> Rejection {
+    Rejection::claim(RejectionKind::MissingClaim, name, "is missing")
+}
+
+const fn invalid(name: &'static str, why: &'static str) -> Rejection {
+    Rejection::claim(RejectionKind::InvalidClaim, name, why)
+}
+
+/// A string, when present.
+pub(crate) fn string<'c, 'a>(
+    name: &'static str,
+    value: Option<&'c Value<'a>>,
+) -> Result<Option<&'c Cow<'a, str>>, Rejection> {
+    match value {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(invalid(name, "is not a string")),
+    }
+}
+
+/// A string or an array of strings, when present; the array is looked through once per question.
+pub(crate) fn audience<'c, 'a>(
+    value: Option<&'c Value<'a>>,
+) -> Result<Option<Audience<'c, 'a>>, Rejection> {
+    let wrong = || invalid("aud", "is neither a string nor an array of strings");
+    match value {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(Audience::One(text))),
+        Some(Value::Array(array)) => {
+            if elements(array).all(|element| matches!(element, Value::String(_))) {
+                Ok(Some(Audience::Several(array)))
+            } else {
+                Err(wrong())
+            }
+        }
+        Some(_) => Err(wrong()),
+    }
+}
+
+/// The contents of `aud` (RFC 7519 section 4.1.3).
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Audience<'c, 'a> {
+    One(&'c Cow<'a, str>),
+    Several(&'a str),
+}
+
+impl Audience<'_, '_> {
+    pub(crate) fn any(&self, mut wanted: impl FnMut(&str) -> bool) -> bool {
+        match self {
+            Self::One(text) => wanted(text),
+            Self::Several(array) => elements(array)
+                .any(|element| matches!(element, Value::String(text) if wanted(&text))),
+        }
+    }
+
+    pub(crate) fn to_vec(self) -> Vec<String> {
+        let mut all = Vec::new();
+        self.any(|text| {
+            all.push(text.to_owned());
+            false
+        });
+        all
+    }
+}
+
+/// A finite number of at most 2^53 in magnitude, when present.
+fn numeric_date(name: &'static str, value: Option<&Value<'_>>) -> Result<Option<f64>, Rejection> {
+    let Some(value) = value else {
+        return Ok(None);
+    };
+    match value.as_finite() {
+        Some(date) if date.abs() <= Limits::NUMERIC_DATE_MAX => Ok(Some(date)),
+        Some(_) => Err(invalid(name, "is a number beyond 2^53")),
+        None => Err(invalid(name, "is not a number")),
+    }
+}
+
+/// Step 19: the first of the named claims that is present, even when it is empty.
+pub(crate) fn scopes(parsed: &Parsed, names: &[Box<str>]) -> Result<Scopes, Rejection> {
+    let found = names
+        .iter()
+        .find_map(|name| Some((name, parsed.get(name)?)));
+    let Some((name, value)) = found else {
+        return Ok(Scopes::none());
+    };
+    let refuse = |why: String| {
+        Rejection::because(
+            RejectionKind::InvalidClaim,
+            format!("claim {name:?}: {why}"),
+        )
+    };
+    match value {
+        Value::String(text) => Scopes::parse(&text).map_err(|error| refuse(error.to_string())),
+        Value::Array(array) => {
+            let names = elements(array).map(|element| match element {
+                Value::String(text) => Ok(text),
+                _ => Err(refuse("an element is not a string".into())),
+            });
+            let names = names.collect::<Result<Vec<_>, _>>()?;
+            Scopes::from_names(names).map_err(|error| refuse(error.to_string()))
+        }
+        _ => Err(refuse("neither a string nor an array of strings".into())),
+    }
+}

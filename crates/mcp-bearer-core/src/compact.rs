@@ -1,0 +1,311 @@
+//! The JWS compact form (RFC 7515 section 7.1): strict split, strict base64url, JSON. Steps 1 to 4 and 4a.
+//!
+//! What comes out is unverified and says so by its type. Nothing here looks at keys, and nothing here may be trusted;
+//! the only way on is `verify` in `verify.rs`.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::algorithm::Algorithm;
+use crate::json::{JsonError, Object, Value};
+use crate::limits::Limits;
+use crate::rejection::{Rejection, RejectionKind, Shown};
+use crate::step::{Observer, Step, Unobserved, observed};
+
+/// A well-formed token of which nothing is known to be true.
+///
+/// It says what may be looked at before trust: the algorithm, the `kid` and the issuer it claims. Verification is a
+/// method on it, so that a second attempt after a key refetch does not parse again.
+///
+/// ```
+/// use mcp_bearer_core::{Limits, RejectionKind, UnverifiedToken};
+/// let rejection = UnverifiedToken::parse("not a token", &Limits::default()).unwrap_err();
+/// assert_eq!(rejection.kind(), RejectionKind::Malformed);
+/// ```
+#[derive(Clone)]
+pub struct UnverifiedToken<'t> {
+    pub(crate) token: &'t str,
+    pub(crate) signing_input: &'t str,
+    pub(crate) signature: Vec<u8>,
+    pub(crate) header: Parsed,
+    pub(crate) claims: Result<Arc<Parsed>, JsonError>,
+}
+
+/// An object together with the text that its positions point into.
+#[derive(Clone, Debug)]
+pub(crate) struct Parsed {
+    pub(crate) text: String,
+    pub(crate) object: Object,
+}
+
+impl<'t> UnverifiedToken<'t> {
+    /// Steps 1 to 4: length, segments, header. A fault of the claims is kept for after the signature.
+    ///
+    /// # Errors
+    /// [`TokenTooLarge`](RejectionKind::TokenTooLarge), [`Malformed`](RejectionKind::Malformed).
+    pub fn parse(token: &'t str, limits: &Limits) -> Result<Self, Rejection> {
+        Self::parse_observed(token, limits, &mut Unobserved)
+    }
+
+    /// [`parse`](Self::parse), told step by step to an observer.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn parse_observed(
+        token: &'t str,
+        limits: &Limits,
+        observer: &mut impl Observer,
+    ) -> Result<Self, Rejection> {
+        observed(observer, Step::Length, check_length(token, limits))?;
+        observer.passed(Step::Length, format_args!("{} bytes", token.len()));
+
+        let segments = observed(observer, Step::Segments, Segments::decode(token))?;
+        observer.passed(
+            Step::Segments,
+            format_args!(
+                "{} bytes of header, {} of claims, {} of signature",
+                segments.header.len(),
+                segments.claims.len(),
+                segments.signature.len()
+            ),
+        );
+
+        let header = Parsed::read(segments.header)
+            .and_then(|header| match header.object.huge_number_at() {
+                Some(at) => Err(JsonError {
+                    why: "a number that no finite double can hold",
+                    at,
+                }),
+                None => Ok(header),
+            })
+            .map_err(|error| Rejection::at(error.why, "header", error.at));
+        let header = observed(observer, Step::HeaderJson, header)?;
+        observer.passed(Step::HeaderJson, format_args!("{}", Names(&header)));
+
+        let claims = Parsed::read(segments.claims).map(Arc::new);
+        match &claims {
+            Ok(claims) => observer.passed(Step::ClaimsJson, format_args!("{}", Names(claims))),
+            Err(_) => observer.skipped(Step::ClaimsJson, "reported after the signature"),
+        }
+        Ok(Self {
+            token,
+            signing_input: segments.signing_input,
+            signature: segments.signature,
+            header,
+            claims,
+        })
+    }
+
+    /// The algorithm the header names, when it is one of the closed set. Unverified.
+    #[must_use]
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        match self.header.get("alg")? {
+            Value::String(name) => name.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The key id the header names. Unverified, attacker text of any length up to the token's.
+    #[must_use]
+    pub fn kid(&self) -> Option<Cow<'_, str>> {
+        match self.header.get("kid")? {
+            Value::String(kid) => Some(kid),
+            _ => None,
+        }
+    }
+
+    /// The issuer the claims name, when they can be read. Unverified.
+    #[must_use]
+    pub fn claimed_issuer(&self) -> Option<Cow<'_, str>> {
+        match self.claims.as_ref().ok()?.get("iss")? {
+            Value::String(issuer) => Some(issuer),
+            _ => None,
+        }
+    }
+
+    /// Step 4a, where several issuers are configured: the entry whose name equals `iss` byte for byte.
+    ///
+    /// The choice is made on unverified text; it decides only whose keys the token must satisfy.
+    ///
+    /// # Errors
+    /// [`Malformed`](RejectionKind::Malformed), [`MissingClaim`](RejectionKind::MissingClaim),
+    /// [`InvalidClaim`](RejectionKind::InvalidClaim), [`WrongIssuer`](RejectionKind::WrongIssuer).
+    pub fn choose_issuer<'i, T>(
+        &self,
+        issuers: impl IntoIterator<Item = (&'i str, T)>,
+    ) -> Result<T, Rejection> {
+        self.choose_issuer_observed(issuers, &mut Unobserved)
+    }
+
+    /// [`choose_issuer`](Self::choose_issuer), told to an observer.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn choose_issuer_observed<'i, T>(
+        &self,
+        issuers: impl IntoIterator<Item = (&'i str, T)>,
+        observer: &mut impl Observer,
+    ) -> Result<T, Rejection> {
+        let issuer = observed(observer, Step::ChooseIssuer, self.required_issuer())?;
+        let chosen = issuers.into_iter().find(|(name, _)| **name == *issuer);
+        let chosen = chosen.map(|(_, entry)| entry).ok_or_else(|| {
+            let text = format!("issuer {} is none of the configured ones", Shown(&issuer));
+            Rejection::because(RejectionKind::WrongIssuer, text)
+        });
+        let chosen = observed(observer, Step::ChooseIssuer, chosen)?;
+        observer.passed(Step::ChooseIssuer, format_args!("{}", Shown(&issuer)));
+        Ok(chosen)
+    }
+
+    fn required_issuer(&self) -> Result<Cow<'_, str>, Rejection> {
+        let claims = self.claims()?;
+        match claims.get("iss") {
+            Some(Value::String(issuer)) => Ok(issuer),
+            Some(_) => Err(Rejection::claim(
+                RejectionKind::InvalidClaim,
+                "iss",
+                "is not a string",
+            )),
+            None => Err(Rejection::claim(
+                RejectionKind::MissingClaim,
+                "iss",
+                "is missing",
+            )),
+        }
+    }
+
+    /// The held outcome of step 4.
+    pub(crate) fn claims(&self) -> Result<&Arc<Parsed>, Rejection> {
+        self.claims
+            .as_ref()
+            .map_err(|error| Rejection::at(error.why, "claims", error.at))
+    }
+}
+
+/// Says what was read, never the token.
+impl fmt::Debug for UnverifiedToken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnverifiedToken")
+            .field("algorithm", &self.algorithm())
+            .field("bytes", &self.token.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Parsed {
+    fn read(bytes: Vec<u8>) -> Result<Self, JsonError> {
+        let (_, object) = Object::parse(&bytes)?;
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Self { text, object }),
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                Err(JsonError {
+                    why: "not valid UTF-8",
+                    at,
+                })
+            }
+        }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Value<'_>> {
+        self.object.get(&self.text, name)
+    }
+}
+
+/// The member names of an object, for an observer.
+struct Names<'a>(&'a Parsed);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.object.members(&self.0.text);
+        for (index, (name, _)) in names.take(32).enumerate() {
+            write!(f, "{}{}", if index == 0 { "" } else { " " }, Shown(&name))?;
+        }
+        Ok(())
+    }
+}
+
+fn check_length(token: &str, limits: &Limits) -> Result<(), Rejection> {
+    if token.len() > limits.token_bytes {
+        return Err(Rejection::token_too_large(token.len(), limits.token_bytes));
+    }
+    // No early exit: so the compiler can look at many bytes at once.
+    let in_alphabet = token.bytes().fold(true, |all, byte| all & is_token68(byte));
+    if in_alphabet {
+        Ok(())
+    } else {
+        let at = token
+            .bytes()
+            .position(|byte| !is_token68(byte))
+            .unwrap_or_default();
+        Err(Rejection::at(
+            "a character outside the alphabet of bearer tokens",
+            "token",
+            at,
+        ))
+    }
+}
+
+/// RFC 6750 section 2.1: `ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/"`, and `=` at the end.
+pub(crate) const fn is_token68(byte: u8) -> bool {
+    let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+    let dash_to_nine = byte.wrapping_sub(b'-') < 13; // - . / 0..9
+    letter | dash_to_nine | (byte == b'_') | (byte == b'~') | (byte == b'+') | (byte == b'=')
+}
+
+struct Segments<'t> {
+    signing_input: &'t str,
+    header: Vec<u8>,
+    claims: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl<'t> Segments<'t> {
+    fn decode(token: &'t str) -> Result<Self, Rejection> {
+        let mut dots = token
+            .bytes()
+            .enumerate()
+            .filter(|(_, byte)| *byte == b'.')
+            .map(|(at, _)| at);
+        let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
+            return Err(wrong_count(token));
+        };
+        let part = |from: usize, to: usize| token.get(from..to).unwrap_or_default();
+        Ok(Self {
+            signing_input: part(0, second),
+            header: segment("header segment", part(0, first))?,
+            claims: segment("claims segment", part(first + 1, second))?,
+            signature: segment("signature segment", part(second + 1, token.len()))?,
+        })
+    }
+}
+
+fn segment(name: &'static str, text: &str) -> Result<Vec<u8>, Rejection> {
+    if text.is_empty() {
+        return Err(Rejection::at("empty", name, 0));
+    }
+    URL_SAFE_NO_PAD.decode(text).map_err(|error| {
+        use base64::DecodeError as Error;
+        let (why, at) = match error {
+            Error::InvalidByte(at, _) => ("a character outside base64url", at),
+            Error::InvalidLastSymbol { offset, .. } => ("trailing bits that are not zero", offset),
+            Error::InvalidLength(at) => ("a length that base64url cannot have", at),
+            Error::InvalidPadding => ("padding", text.len()),
+        };
+        Rejection::at(why, name, at)
+    })
+}
+
+fn wrong_count(token: &str) -> Rejection {
+    let count = token.bytes().filter(|byte| *byte == b'.').count() + 1;
+    if count == 5 {
+        let why = "five segments: an encrypted token (JWE), which is not accepted";
+        return Rejection::with(RejectionKind::Malformed, why);
+    }
+    let text = format!("{count} segments where a signed token has three");
+    Rejection::because(RejectionKind::Malformed, text)
+}

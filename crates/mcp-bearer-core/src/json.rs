@@ -1,0 +1,199 @@
+//! JSON as a verifier needs it: one strict, bounded pass over the bytes, then slices of them (RFC 8259, RFC 7519
+//! section 4, RFC 7515 section 4).
+//!
+//! What is accepted: exactly one object, valid UTF-8 without a byte order mark, no member name twice in any object,
+//! at most [`Limits::JSON_DEPTH`](crate::limits::Limits::JSON_DEPTH) levels, no lone surrogate, nothing after it.
+//! Bytes of a token must never reach another JSON reader before they have passed here: other readers have switches
+//! (big numbers, raw values) that any crate of the program may turn on.
+
+mod scan;
+
+use std::borrow::Cow;
+
+use scan::Scanner;
+
+/// The members of one validated object, as positions in its text.
+#[derive(Clone, Debug)]
+pub(crate) struct Object {
+    members: Vec<Member>,
+    huge_number_at: Option<usize>,
+}
+
+/// A position range in a validated text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    start: u32,
+    end: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    name: Span,
+    name_escaped: bool,
+    value: Span,
+}
+
+/// Why a text was refused, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct JsonError {
+    pub(crate) why: &'static str,
+    pub(crate) at: usize,
+}
+
+/// A validated value that lends its text.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value<'a> {
+    String(Cow<'a, str>),
+    Number(&'a str),
+    Bool(bool),
+    Null,
+    /// The text of an array, brackets included.
+    Array(&'a str),
+    /// The text of an object, braces included.
+    Object(&'a str),
+}
+
+impl Object {
+    /// Reads and validates one object; `text` must be nothing else.
+    pub(crate) fn parse(text: &[u8]) -> Result<(&str, Self), JsonError> {
+        scan::object(text)
+    }
+
+    /// Where the first number stands that no finite double can hold.
+    pub(crate) const fn huge_number_at(&self) -> Option<usize> {
+        self.huge_number_at
+    }
+
+    /// Name and value of each member, in order. `text` must be the text that was parsed.
+    pub(crate) fn members<'s, 'a: 's>(
+        &'s self,
+        text: &'a str,
+    ) -> impl Iterator<Item = (Cow<'a, str>, Member)> + 's {
+        self.members
+            .iter()
+            .map(|member| (member.name(text), *member))
+    }
+
+    /// The value of a member. `text` must be the text that was parsed.
+    pub(crate) fn get<'a>(&self, text: &'a str, name: &str) -> Option<Value<'a>> {
+        let member = self
+            .members
+            .iter()
+            .find(|member| member.is_named(text, name))?;
+        Some(member.value(text))
+    }
+
+    /// The bytes its index holds.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.members.capacity() * size_of::<Member>()
+    }
+
+    /// The whole object as a tree, for callers that want one.
+    pub(crate) fn to_map(&self, text: &str) -> serde_json::Map<String, serde_json::Value> {
+        self.members(text)
+            .map(|(name, member)| (name.into_owned(), member.value(text).to_tree()))
+            .collect()
+    }
+}
+
+impl Member {
+    pub(crate) fn name<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let raw = self.name.of(text);
+        if self.name_escaped {
+            Cow::Owned(scan::unescape(raw))
+        } else {
+            Cow::Borrowed(raw)
+        }
+    }
+
+    fn is_named(&self, text: &str, name: &str) -> bool {
+        if self.name_escaped {
+            self.name(text) == name
+        } else {
+            self.name.of(text) == name
+        }
+    }
+
+    pub(crate) fn value<'a>(&self, text: &'a str) -> Value<'a> {
+        Value::of(self.value.of(text))
+    }
+}
+
+impl Span {
+    pub(crate) fn of(self, text: &str) -> &str {
+        let range = usize_of(self.start)..usize_of(self.end);
+        text.get(range).unwrap_or_default()
+    }
+}
+
+impl<'a> Value<'a> {
+    /// The value whose validated text this is, without white space around it.
+    fn of(text: &'a str) -> Self {
+        match text.as_bytes().first() {
+            Some(b'"') => Self::String(string_of(text)),
+            Some(b'{') => Self::Object(text),
+            Some(b'[') => Self::Array(text),
+            Some(b't') => Self::Bool(true),
+            Some(b'f') => Self::Bool(false),
+            Some(b'n') | None => Self::Null,
+            Some(_) => Self::Number(text),
+        }
+    }
+
+    /// A number as a double, when it is finite.
+    pub(crate) fn as_finite(&self) -> Option<f64> {
+        match self {
+            Self::Number(text) => text.parse::<f64>().ok().filter(|number| number.is_finite()),
+            _ => None,
+        }
+    }
+
+    /// A tree of values; the depth is bounded by what was validated.
+    pub(crate) fn to_tree(&self) -> serde_json::Value {
+        use serde_json::Value as Tree;
+        match self {
+            Self::String(text) => Tree::String(text.clone().into_owned()),
+            Self::Number(text) => text.parse().map_or(Tree::Null, Tree::Number),
+            Self::Bool(value) => Tree::Bool(*value),
+            Self::Null => Tree::Null,
+            Self::Array(text) => Tree::Array(elements(text).map(|value| value.to_tree()).collect()),
+            Self::Object(text) => Tree::Object(
+                entries(text)
+                    .map(|(name, value)| (name.into_owned(), value.to_tree()))
+                    .collect(),
+            ),
+        }
+    }
+}
+
+/// The elements of a validated array.
+pub(crate) fn elements(array: &str) -> impl Iterator<Item = Value<'_>> {
+    let mut scanner = Scanner::inside(array);
+    std::iter::from_fn(move || scanner.next_element().map(Value::of))
+}
+
+/// The members of a validated object, without an index of them.
+pub(crate) fn entries(object: &str) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
+    let mut scanner = Scanner::inside(object);
+    std::iter::from_fn(move || {
+        let name = string_of(scanner.next_name()?);
+        Some((name, Value::of(scanner.next_element()?)))
+    })
+}
+
+/// The contents of a validated string, quotes included in `text`.
+fn string_of(text: &str) -> Cow<'_, str> {
+    let inner = text
+        .get(1..text.len().saturating_sub(1))
+        .unwrap_or_default();
+    if inner.contains('\\') {
+        Cow::Owned(scan::unescape(inner))
+    } else {
+        Cow::Borrowed(inner)
+    }
+}
+
+/// Positions fit: a text is at most a token, and tokens over 4 GiB are refused before they are decoded.
+fn usize_of(position: u32) -> usize {
+    usize::try_from(position).unwrap_or(usize::MAX)
+}

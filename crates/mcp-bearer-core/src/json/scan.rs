@@ -1,0 +1,531 @@
+//! The pass over the bytes. Iterative: nesting costs a bit, not a stack frame.
+//!
+//! It must accept nothing that RFC 8259 does not, and must look at each byte a bounded number of times.
+
+use super::{JsonError, Member, Object, Span};
+use crate::limits::Limits;
+
+type Scan<T> = Result<T, JsonError>;
+
+const fn error<T>(why: &'static str, at: usize) -> Scan<T> {
+    Err(JsonError { why, at })
+}
+
+/// Objects with up to this many members are compared name by name, larger ones are sorted.
+const FEW: usize = 12;
+
+pub(super) fn object(bytes: &[u8]) -> Scan<(&str, Object)> {
+    if bytes.starts_with(b"\xEF\xBB\xBF") {
+        return error("a byte order mark", 0);
+    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(invalid) => return error("not valid UTF-8", invalid.valid_up_to()),
+    };
+    let Ok(_) = u32::try_from(bytes.len()) else {
+        return error("longer than 4 GiB", 0);
+    };
+    let mut scanner = Scanner { text, at: 0 };
+    let object = scanner.whole()?;
+    Ok((text, object))
+}
+
+/// A name in an object that is still open, or a member of the outermost one.
+#[derive(Clone, Copy)]
+struct Name {
+    span: Span,
+    escaped: bool,
+}
+
+enum Next {
+    NameOrEnd,
+    Name,
+    Value,
+    ValueOrEnd,
+    CommaOrEnd,
+}
+
+pub(super) struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    /// Just behind the opening bracket of a validated array or object.
+    pub(super) const fn inside(text: &'a str) -> Self {
+        Self { text, at: 1 }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn skip_space(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn whole(&mut self) -> Scan<Object> {
+        let mut members: Vec<Member> = Vec::with_capacity(16);
+        let mut nested: Vec<Name> = Vec::new();
+        let mut starts = [0_usize; Limits::JSON_DEPTH + 1]; // where the names of each level begin in `nested`
+        let mut objects = 0_u128; // bit n: level n + 1 is an object
+        let mut huge_number_at = None;
+
+        self.skip_space();
+        match self.peek() {
+            Some(b'{') => self.at += 1,
+            Some(_) => return error("not an object", self.at),
+            None => return error("empty", self.at),
+        }
+        let mut depth = 1_usize;
+        objects |= 1;
+        let mut next = Next::NameOrEnd;
+        loop {
+            self.skip_space();
+            let at = self.at;
+            let Some(byte) = self.peek() else {
+                return error("ends too early", at);
+            };
+            let closes = match next {
+                Next::NameOrEnd | Next::Name => {
+                    let may_end = matches!(next, Next::NameOrEnd);
+                    match byte {
+                        b'"' => {
+                            let name = self.name()?;
+                            if depth == 1 {
+                                members.push(Member::begun(name));
+                            } else {
+                                nested.push(name);
+                            }
+                            next = Next::Value;
+                            continue;
+                        }
+                        b'}' if may_end => true,
+                        _ => return error("not a member name", at),
+                    }
+                }
+                Next::Value | Next::ValueOrEnd => {
+                    if depth == 1 {
+                        Member::value_starts(&mut members, at);
+                    }
+                    match byte {
+                        b'{' | b'[' => {
+                            if depth >= Limits::JSON_DEPTH {
+                                return error("nested deeper than 127 levels", at);
+                            }
+                            let is_object = byte == b'{';
+                            let bit = 1_u128 << depth;
+                            objects = if is_object {
+                                objects | bit
+                            } else {
+                                objects & !bit
+                            };
+                            if let Some(start) = starts.get_mut(depth) {
+                                *start = nested.len();
+                            }
+                            depth += 1;
+                            self.at += 1;
+                            next = if is_object {
+                                Next::NameOrEnd
+                            } else {
+                                Next::ValueOrEnd
+                            };
+                            continue;
+                        }
+                        b']' if matches!(next, Next::ValueOrEnd) => true,
+                        b'"' => {
+                            self.string()?;
+                            false
+                        }
+                        b'-' | b'0'..=b'9' => {
+                            if !self.number()? && huge_number_at.is_none() {
+                                huge_number_at = Some(at);
+                            }
+                            false
+                        }
+                        _ => {
+                            self.literal()?;
+                            false
+                        }
+                    }
+                }
+                Next::CommaOrEnd => {
+                    let in_object = (objects >> (depth - 1)) & 1 == 1;
+                    match byte {
+                        b',' => {
+                            self.at += 1;
+                            next = if in_object { Next::Name } else { Next::Value };
+                            continue;
+                        }
+                        b'}' if in_object => true,
+                        b']' if !in_object => true,
+                        _ => return error("neither a comma nor the end", at),
+                    }
+                }
+            };
+            if closes {
+                self.at += 1;
+                depth -= 1;
+                if depth == 0 {
+                    break;
+                }
+                if byte == b'}' {
+                    let start = starts.get(depth).copied().unwrap_or_default();
+                    self.no_duplicate(nested.get(start..).unwrap_or_default())?;
+                    nested.truncate(start);
+                }
+            }
+            if depth == 1 {
+                Member::value_ends(&mut members, self.at);
+            }
+            next = Next::CommaOrEnd;
+        }
+        self.skip_space();
+        if self.peek().is_some() {
+            return error("something follows the object", self.at);
+        }
+        self.no_duplicate(&members)?;
+        Ok(Object {
+            members,
+            huge_number_at,
+        })
+    }
+
+    /// A member name and its colon.
+    fn name(&mut self) -> Scan<Name> {
+        let start = self.at + 1;
+        let escaped = self.string()?;
+        let span = span(start, self.at - 1);
+        self.skip_space();
+        if self.peek() != Some(b':') {
+            return error("a member name without a colon", self.at);
+        }
+        self.at += 1;
+        Ok(Name { span, escaped })
+    }
+
+    /// A string, from its opening quote; says whether it holds an escape.
+    fn string(&mut self) -> Scan<bool> {
+        self.at += 1;
+        let mut escaped = false;
+        loop {
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            let plain = rest
+                .iter()
+                .position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
+            let Some(plain) = plain else {
+                return error("a string without an end", self.text.len());
+            };
+            self.at += plain;
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(escaped);
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                _ => return error("a control character in a string", self.at),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Scan<()> {
+        let at = self.at;
+        self.at += 1;
+        match self.peek() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+                self.at += 1;
+                Ok(())
+            }
+            Some(b'u') => match self.unit()? {
+                0xDC00..=0xDFFF => error("a lone surrogate", at),
+                0xD800..=0xDBFF => {
+                    let second = self.text.as_bytes().get(self.at..self.at + 2) == Some(b"\\u");
+                    self.at += 1;
+                    match second && matches!(self.unit()?, 0xDC00..=0xDFFF) {
+                        true => Ok(()),
+                        false => error("a lone surrogate", at),
+                    }
+                }
+                _ => Ok(()),
+            },
+            _ => error("not an escape", at),
+        }
+    }
+
+    /// Four hexadecimal digits behind a `u`.
+    fn unit(&mut self) -> Scan<u32> {
+        let digits = self
+            .text
+            .as_bytes()
+            .get(self.at + 1..self.at + 5)
+            .unwrap_or_default();
+        let unit = if digits.len() == 4 {
+            hexadecimal(digits)
+        } else {
+            None
+        };
+        let Some(unit) = unit else {
+            return error("not four hexadecimal digits", self.at);
+        };
+        self.at += 5;
+        Ok(unit)
+    }
+
+    /// A number; says whether a finite double can hold it.
+    fn number(&mut self) -> Scan<bool> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        let whole = self.at;
+        let digits = self.digits()?;
+        if digits > 1 && self.text.as_bytes().get(whole) == Some(&b'0') {
+            return error("a number with a leading zero", whole);
+        }
+        let mut plain = digits <= 300;
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            plain = false;
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        let text = self.text.get(start..self.at).unwrap_or_default();
+        Ok(plain || text.parse::<f64>().is_ok_and(f64::is_finite))
+    }
+
+    fn digits(&mut self) -> Scan<usize> {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+        if self.at == start {
+            error("not a number", start)
+        } else {
+            Ok(self.at - start)
+        }
+    }
+
+    fn literal(&mut self) -> Scan<()> {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let words: [&[u8]; 3] = [b"true", b"false", b"null"];
+        match words.into_iter().find(|word| rest.starts_with(word)) {
+            Some(word) => {
+                self.at += word.len();
+                Ok(())
+            }
+            None => error("not a value", self.at),
+        }
+    }
+
+    fn no_duplicate(&self, names: &[impl Named]) -> Scan<()> {
+        let text = |named: &Name| named.text(self.text);
+        let twice = if names.len() <= FEW {
+            names.iter().enumerate().find_map(|(index, one)| {
+                let one = one.name();
+                let earlier = names.get(..index)?;
+                earlier
+                    .iter()
+                    .any(|other| one.same(&other.name(), self.text))
+                    .then_some(one)
+            })
+        } else {
+            let mut sorted: Vec<Name> = names.iter().map(Named::name).collect();
+            if sorted.iter().any(|name| name.escaped) {
+                sorted.sort_by_cached_key(text);
+            } else {
+                sorted.sort_unstable_by_key(|name| name.span.of(self.text));
+            }
+            sorted.windows(2).find_map(|pair| match pair {
+                [one, other] if one.same(other, self.text) => Some(*other),
+                _ => None,
+            })
+        };
+        match twice {
+            Some(name) => error("a member name twice", super::usize_of(name.span.start)),
+            None => Ok(()),
+        }
+    }
+
+    /// The text of the next value of a validated array, or of the value behind a name of a validated object.
+    pub(super) fn next_element(&mut self) -> Option<&'a str> {
+        self.skip_separators();
+        let start = self.at;
+        match self.peek()? {
+            b']' | b'}' => return None,
+            b'"' => {
+                self.string().ok()?;
+            }
+            b'{' | b'[' => self.skip_container()?,
+            _ => {
+                let rest = self.text.get(start..)?;
+                let end = rest.find([',', ']', '}', ' ', '\t', '\n', '\r']);
+                self.at = end.map_or(self.text.len(), |end| start + end);
+            }
+        }
+        self.text.get(start..self.at)
+    }
+
+    /// The next name of a validated object, with its quotes.
+    pub(super) fn next_name(&mut self) -> Option<&'a str> {
+        self.skip_separators();
+        if self.peek()? != b'"' {
+            return None;
+        }
+        let start = self.at;
+        self.string().ok()?;
+        self.text.get(start..self.at)
+    }
+
+    fn skip_separators(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b':') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn skip_container(&mut self) -> Option<()> {
+        let mut depth = 0_usize;
+        loop {
+            match self.peek()? {
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                b'"' => {
+                    self.string().ok()?;
+                    continue;
+                }
+                _ => {}
+            }
+            self.at += 1;
+            if depth == 0 {
+                return Some(());
+            }
+        }
+    }
+}
+
+trait Named {
+    fn name(&self) -> Name;
+}
+
+impl Named for Name {
+    fn name(&self) -> Name {
+        *self
+    }
+}
+
+impl Named for Member {
+    fn name(&self) -> Name {
+        Name {
+            span: self.name,
+            escaped: self.name_escaped,
+        }
+    }
+}
+
+impl Name {
+    fn text(&self, text: &str) -> String {
+        let raw = self.span.of(text);
+        if self.escaped {
+            unescape(raw)
+        } else {
+            raw.to_owned()
+        }
+    }
+
+    fn same(&self, other: &Self, text: &str) -> bool {
+        if self.escaped || other.escaped {
+            self.text(text) == other.text(text)
+        } else {
+            self.span.of(text) == other.span.of(text)
+        }
+    }
+}
+
+impl Member {
+    const fn begun(name: Name) -> Self {
+        let empty = Span { start: 0, end: 0 };
+        Self {
+            name: name.span,
+            name_escaped: name.escaped,
+            value: empty,
+        }
+    }
+
+    fn value_starts(members: &mut [Self], at: usize) {
+        if let Some(last) = members.last_mut() {
+            last.value.start = u32_of(at);
+        }
+    }
+
+    fn value_ends(members: &mut [Self], at: usize) {
+        if let Some(last) = members.last_mut() {
+            last.value.end = u32_of(at);
+        }
+    }
+}
+
+/// The contents of a validated string with its escapes carried out.
+pub(super) fn unescape(raw: &str) -> String {
+    let mut plain = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        plain.push_str(before);
+        let (unescaped, length) = unescape_one(escape);
+        plain.push(unescaped);
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    plain.push_str(rest);
+    plain
+}
+
+/// The character of one escape, and how many bytes behind the backslash it takes.
+fn unescape_one(escape: &str) -> (char, usize) {
+    let unit = |from: usize| escape.as_bytes().get(from..from + 4).and_then(hexadecimal);
+    let replacement = char::REPLACEMENT_CHARACTER;
+    match escape.as_bytes().first() {
+        Some(b'b') => ('\u{8}', 1),
+        Some(b'f') => ('\u{c}', 1),
+        Some(b'n') => ('\n', 1),
+        Some(b'r') => ('\r', 1),
+        Some(b't') => ('\t', 1),
+        Some(b'u') => match (unit(1), unit(7)) {
+            (Some(high @ 0xD800..=0xDBFF), Some(low @ 0xDC00..=0xDFFF)) => {
+                let scalar = 0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+                (char::from_u32(scalar).unwrap_or(replacement), 11)
+            }
+            (Some(unit), _) => (char::from_u32(unit).unwrap_or(replacement), 5),
+            (None, _) => (replacement, 1),
+        },
+        Some(&other) => (char::from(other), 1),
+        None => (replacement, 0),
+    }
+}
+
+fn hexadecimal(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0_u32, |unit, &digit| {
+        let digit = char::from(digit).to_digit(16)?;
+        Some((unit << 4) | digit)
+    })
+}
+
+fn span(start: usize, end: usize) -> Span {
+    Span {
+        start: u32_of(start),
+        end: u32_of(end),
+    }
+}
+
+/// Texts over 4 GiB are refused at the door, so nothing saturates.
+fn u32_of(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
+}

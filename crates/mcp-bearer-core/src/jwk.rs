@@ -1,0 +1,323 @@
+//! JSON Web Keys (RFC 7517) as they stand on the wire, and what turns one into a verifying key.
+//!
+//! Reading keeps every member and changes none. Certificates in a JWK (`x5c`, `x5u`) are never read: the key is what
+//! its parameters say. A key with private or secret members must never become a verifying key.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::algorithm::{Algorithm, KeyType};
+use crate::json::Object;
+use crate::limits::Limits;
+use crate::rejection::Shown;
+use crate::signature::{KeyError, VerifyingKey};
+
+/// One JSON Web Key as on the wire (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2).
+///
+/// ```
+/// use mcp_bearer_core::{JwkData, VerifyingKey};
+/// let jwk = JwkData::from_json(
+///     r#"{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+/// )?;
+/// assert_eq!(jwk.kid.as_deref(), Some("a"));
+/// assert_eq!(VerifyingKey::from_jwk(&jwk)?.describe(), "OKP Ed25519");
+/// # Ok::<(), mcp_bearer_core::KeyError>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct JwkData {
+    /// The key type: `RSA`, `EC`, `OKP`, `oct`, or one this crate does not know.
+    pub kty: String,
+    /// The key id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kid: Option<String>,
+    /// `use`: `sig` or `enc`.
+    #[serde(rename = "use", skip_serializing_if = "Option::is_none")]
+    pub use_: Option<String>,
+    /// The operations the key is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_ops: Option<Vec<String>>,
+    /// The one algorithm the key is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alg: Option<String>,
+    /// The RSA modulus, base64url.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n: Option<String>,
+    /// The RSA exponent, base64url.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub e: Option<String>,
+    /// The curve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crv: Option<String>,
+    /// The x coordinate, or the Ed25519 key, base64url.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub x: Option<String>,
+    /// The y coordinate, base64url.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub y: Option<String>,
+    /// The certificate chain; carried along, never read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub x5c: Option<Vec<String>>,
+    /// The certificate's thumbprint; carried along, never read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub x5t: Option<String>,
+    /// Every other member, unchanged. Private and secret parameters are among them.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+impl JwkData {
+    /// Reads one JWK from JSON.
+    ///
+    /// # Errors
+    /// When the text is not one JSON object, `kty` is missing, or a member above has the wrong type.
+    pub fn from_json(text: &str) -> Result<Self, KeyError> {
+        Self::from_map(map(text, "a JWK")?)
+    }
+
+    pub(crate) fn from_map(mut map: Map<String, Value>) -> Result<Self, KeyError> {
+        let Some(kty) = string(&mut map, "kty")? else {
+            return Err(KeyError::new("\"kty\" is missing (RFC 7517 section 4.1)"));
+        };
+        Ok(Self {
+            kty,
+            kid: string(&mut map, "kid")?,
+            use_: string(&mut map, "use")?,
+            key_ops: strings(&mut map, "key_ops")?,
+            alg: string(&mut map, "alg")?,
+            n: string(&mut map, "n")?,
+            e: string(&mut map, "e")?,
+            crv: string(&mut map, "crv")?,
+            x: string(&mut map, "x")?,
+            y: string(&mut map, "y")?,
+            x5c: strings(&mut map, "x5c")?,
+            x5t: string(&mut map, "x5t")?,
+            other: map,
+        })
+    }
+
+    /// The JWK of a public key; `None` for a shared secret.
+    #[must_use]
+    pub fn from_key(key: &VerifyingKey) -> Option<Self> {
+        let mut jwk = Self::default();
+        for (name, value) in key.public_members()? {
+            match name {
+                "kty" => jwk.kty = value,
+                "crv" => jwk.crv = Some(value),
+                "n" => jwk.n = Some(value),
+                "e" => jwk.e = Some(value),
+                "x" => jwk.x = Some(value),
+                _ => jwk.y = Some(value),
+            }
+        }
+        Some(jwk)
+    }
+
+    /// Whether it holds a private or secret parameter (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        const PRIVATE: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
+        PRIVATE
+            .into_iter()
+            .any(|name| self.other.contains_key(name))
+    }
+
+    /// The algorithm it is bound to, when it names one of ours.
+    pub(crate) fn algorithm(&self) -> Option<Result<Algorithm, KeyError>> {
+        let name = self.alg.as_deref()?;
+        Some(name.parse().map_err(|_| {
+            KeyError::new(format!(
+                "it is for the algorithm {}, which does not sign tokens",
+                Shown(name)
+            ))
+        }))
+    }
+
+    /// `use` absent or `sig`, and `key_ops` absent or with `verify` (RFC 7517 sections 4.2 and 4.3).
+    pub(crate) fn check_purpose(&self) -> Result<(), KeyError> {
+        if let Some(purpose) = self.use_.as_deref().filter(|purpose| *purpose != "sig") {
+            return Err(KeyError::new(format!(
+                "\"use\" is {}, not \"sig\"",
+                Shown(purpose)
+            )));
+        }
+        match &self.key_ops {
+            Some(ops) if !ops.iter().any(|op| op == "verify") => {
+                Err(KeyError::new("\"key_ops\" does not contain \"verify\""))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Names the key and hides every value that could be private.
+impl fmt::Debug for JwkData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwkData")
+            .field("kty", &self.kty)
+            .field("kid", &self.kid)
+            .field("use", &self.use_)
+            .field("alg", &self.alg)
+            .field("crv", &self.crv)
+            .finish_non_exhaustive()
+    }
+}
+
+impl VerifyingKey {
+    /// The verifying key of one JWK.
+    ///
+    /// `use`, `key_ops` and `alg` are not looked at here; a [`KeySet`](crate::KeySet) honours them.
+    ///
+    /// # Errors
+    /// When the type is unknown, a parameter is missing or not base64url, the key is weak, or it is a private key.
+    pub fn from_jwk(jwk: &JwkData) -> Result<Self, KeyError> {
+        if jwk.kty == "oct" {
+            let why =
+                "a shared secret (\"oct\") is never taken from a JWKS; give it as one explicitly";
+            return Err(KeyError::new(why));
+        }
+        if jwk.is_private() {
+            let why =
+                "it holds private parameters; publish the public ones only and replace the key";
+            return Err(KeyError::new(why));
+        }
+        match (jwk.kty.as_str(), jwk.crv.as_deref()) {
+            ("RSA", _) => Self::rsa(
+                &bytes(jwk.n.as_deref(), "n")?,
+                &bytes(jwk.e.as_deref(), "e")?,
+            ),
+            ("EC", Some("P-256")) => Self::ec_jwk(KeyType::P256, jwk),
+            ("EC", Some("P-384")) => Self::ec_jwk(KeyType::P384, jwk),
+            ("EC", Some("P-521")) => Self::ec_jwk(KeyType::P521, jwk),
+            ("OKP", Some("Ed25519")) => Self::ed25519(&bytes(jwk.x.as_deref(), "x")?),
+            ("EC" | "OKP", Some(crv)) => Err(KeyError::new(format!(
+                "the curve {} is not supported",
+                Shown(crv)
+            ))),
+            ("EC" | "OKP", None) => Err(KeyError::new("\"crv\" is missing")),
+            (kty, _) => Err(KeyError::new(format!(
+                "the key type {} is not known",
+                Shown(kty)
+            ))),
+        }
+    }
+
+    fn ec_jwk(curve: KeyType, jwk: &JwkData) -> Result<Self, KeyError> {
+        Self::ec(
+            curve,
+            &bytes(jwk.x.as_deref(), "x")?,
+            &bytes(jwk.y.as_deref(), "y")?,
+        )
+    }
+}
+
+/// A JWK Set as on the wire (RFC 7517 section 5).
+///
+/// Reading one is strict in its form; which keys can be used is for [`KeySet`](crate::KeySet) to say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct JwksData {
+    /// The keys, in order.
+    pub keys: Vec<JwkData>,
+}
+
+impl JwksData {
+    /// A set of these keys.
+    #[must_use]
+    pub fn new(keys: Vec<JwkData>) -> Self {
+        Self { keys }
+    }
+
+    /// Reads a JWK Set from JSON.
+    ///
+    /// # Errors
+    /// When the text is not a JWK Set, has too many keys, or one of them cannot be read.
+    pub fn from_json(text: &str) -> Result<Self, KeyError> {
+        let keys = elements(text)?.into_iter().enumerate().map(|(index, key)| {
+            key.and_then(JwkData::from_map)
+                .map_err(|error| KeyError::new(format!("key number {}: {error}", index + 1)))
+        });
+        Ok(Self {
+            keys: keys.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// One element of `keys`: its members, or why it has none.
+type Element = Result<Map<String, Value>, KeyError>;
+
+/// The members of `keys`, each an object or the reason why it is none.
+pub(crate) fn elements(text: &str) -> Result<Vec<Element>, KeyError> {
+    let Some(Value::Array(keys)) = map(text, "a JWK Set")?.remove("keys") else {
+        return Err(KeyError::new(
+            "not a JWK Set: there is no array \"keys\" (RFC 7517 section 5)",
+        ));
+    };
+    if keys.len() > Limits::JWKS_KEYS {
+        let (got, most) = (keys.len(), Limits::JWKS_KEYS);
+        return Err(KeyError::new(format!(
+            "the JWK Set has {got} keys, at most {most} are read"
+        )));
+    }
+    let object = |key| match key {
+        Value::Object(map) => Ok(map),
+        _ => Err(KeyError::new("not a JSON object")),
+    };
+    Ok(keys.into_iter().map(object).collect())
+}
+
+fn map(text: &str, what: &str) -> Result<Map<String, Value>, KeyError> {
+    if text.len() > Limits::JWKS_BYTES {
+        let most = Limits::JWKS_BYTES;
+        return Err(KeyError::new(format!(
+            "{what} of more than {most} bytes is not read"
+        )));
+    }
+    let (text, object) = Object::parse(text.as_bytes()).map_err(|error| {
+        KeyError::new(format!("not {what}: {} at byte {}", error.why, error.at))
+    })?;
+    match object.huge_number_at() {
+        Some(at) => Err(KeyError::new(format!(
+            "not {what}: an impossible number at byte {at}"
+        ))),
+        None => Ok(object.to_map(text)),
+    }
+}
+
+fn string(map: &mut Map<String, Value>, name: &str) -> Result<Option<String>, KeyError> {
+    match map.remove(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(KeyError::new(format!("{name:?} is not a string"))),
+    }
+}
+
+fn strings(map: &mut Map<String, Value>, name: &str) -> Result<Option<Vec<String>>, KeyError> {
+    let wrong = || KeyError::new(format!("{name:?} is not an array of strings"));
+    match map.remove(name) {
+        None => Ok(None),
+        Some(Value::Array(items)) => {
+            let text = |item| match item {
+                Value::String(text) => Ok(text),
+                _ => Err(wrong()),
+            };
+            items
+                .into_iter()
+                .map(text)
+                .collect::<Result<_, _>>()
+                .map(Some)
+        }
+        Some(_) => Err(wrong()),
+    }
+}
+
+fn bytes(text: Option<&str>, name: &str) -> Result<Vec<u8>, KeyError> {
+    let text = text.ok_or_else(|| KeyError::new(format!("{name:?} is missing")))?;
+    URL_SAFE_NO_PAD
+        .decode(text)
+        .map_err(|_| KeyError::new(format!("{name:?} is not base64url without padding")))
+}

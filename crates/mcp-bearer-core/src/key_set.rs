@@ -1,0 +1,309 @@
+//! The keys of one issuer at one moment, and the choice among them for a token.
+//!
+//! A set is immutable. It must never lend a key for an algorithm, a `use` or a `kid` that the key is not for.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::algorithm::Algorithm;
+use crate::jwk::{JwkData, JwksData, elements};
+use crate::limits::Limits;
+use crate::rejection::{Rejection, RejectionKind, Shown};
+use crate::signature::{KeyError, VerifyingKey};
+
+/// An immutable set of verifying keys.
+///
+/// ```
+/// use mcp_bearer_core::KeySet;
+/// let set = KeySet::from_jwks_json(r#"{"keys":[{"kty":"AKP","kid":"post-quantum"}]}"#)?;
+/// assert_eq!(set.len(), 0);
+/// assert_eq!(set.skipped()[0].kid.as_deref(), Some("post-quantum"));
+/// # Ok::<(), mcp_bearer_core::KeyError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct KeySet(Held);
+
+#[derive(Clone, Debug)]
+enum Held {
+    /// One configured key: `kid` does not matter.
+    Single(VerifyingKey),
+    Published {
+        keys: Vec<Entry>,
+        skipped: Vec<SkippedKey>,
+    },
+    Unavailable {
+        why: Box<str>,
+        retry_after: Duration,
+    },
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    key: VerifyingKey,
+    kid: Option<Box<str>>,
+    algorithm: Option<Algorithm>,
+}
+
+/// A key of a JWK Set that cannot be used, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SkippedKey {
+    /// Its place in the set, from 0.
+    pub index: usize,
+    /// Its `kid`, cut to [`Limits::SHOWN_CHARS`].
+    pub kid: Option<String>,
+    /// One lower-case sentence.
+    pub reason: String,
+}
+
+/// What may be shown of a usable key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyInfo {
+    /// Its `kid`.
+    pub kid: Option<String>,
+    /// The algorithm it is bound to, if any.
+    pub algorithm: Option<Algorithm>,
+    /// Its type in words, such as `RSA 2048 bits`.
+    pub description: String,
+    /// Its RFC 7638 thumbprint (see [`VerifyingKey::fingerprint`]).
+    pub fingerprint: [u8; 32],
+}
+
+impl KeySet {
+    /// A single configured key, which serves whatever `kid` a token names.
+    #[must_use]
+    pub fn single(key: VerifyingKey) -> Self {
+        Self(Held::Single(key))
+    }
+
+    /// The usable keys of a JWK Set in JSON; the others are [`skipped`](Self::skipped).
+    ///
+    /// # Errors
+    /// Only when the text is not a JWK Set at all, or is too large. A set without usable keys is not an error here.
+    pub fn from_jwks_json(text: &str) -> Result<Self, KeyError> {
+        let keys = elements(text)?;
+        Ok(Self::published(
+            keys.into_iter().map(|key| key.and_then(JwkData::from_map)),
+        ))
+    }
+
+    /// The usable keys of a JWK Set; the others are [`skipped`](Self::skipped).
+    #[must_use]
+    pub fn from_jwks(jwks: &JwksData) -> Self {
+        Self::published(jwks.keys.iter().cloned().map(Ok))
+    }
+
+    /// No keys, for the given reason: every token that gets as far as the key meets
+    /// [`KeysUnavailable`](RejectionKind::KeysUnavailable).
+    #[must_use]
+    pub fn unavailable(why: impl Into<String>, retry_after: Duration) -> Self {
+        Self(Held::Unavailable {
+            why: why.into().into(),
+            retry_after,
+        })
+    }
+
+    fn published(keys: impl Iterator<Item = Result<JwkData, KeyError>>) -> Self {
+        let (mut usable, mut skipped) = (Vec::new(), Vec::new());
+        for (index, jwk) in keys.enumerate() {
+            let kid = jwk
+                .as_ref()
+                .ok()
+                .and_then(|jwk| jwk.kid.as_deref())
+                .map(shortened);
+            match jwk.and_then(|jwk| Entry::new(&jwk)) {
+                Ok(entry) => usable.push(entry),
+                Err(error) => skipped.push(SkippedKey {
+                    index,
+                    kid,
+                    reason: error.to_string(),
+                }),
+            }
+        }
+        Self(Held::Published {
+            keys: usable,
+            skipped,
+        })
+    }
+
+    /// How many usable keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Held::Single(_) => 1,
+            Held::Published { keys, .. } => keys.len(),
+            Held::Unavailable { .. } => 0,
+        }
+    }
+
+    /// Whether there is no usable key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The keys of the JWK Set that cannot be used.
+    #[must_use]
+    pub fn skipped(&self) -> &[SkippedKey] {
+        match &self.0 {
+            Held::Published { skipped, .. } => skipped,
+            _ => &[],
+        }
+    }
+
+    /// Whether a usable key has this `kid`.
+    #[must_use]
+    pub fn has_kid(&self, kid: &str) -> bool {
+        self.entries()
+            .iter()
+            .any(|entry| entry.kid.as_deref() == Some(kid))
+    }
+
+    /// Whether a usable key has these parameters (see [`VerifyingKey::fingerprint`]).
+    #[must_use]
+    pub fn contains_fingerprint(&self, fingerprint: &[u8; 32]) -> bool {
+        self.verifying_keys()
+            .any(|key| key.fingerprint() == *fingerprint)
+    }
+
+    /// The usable keys themselves.
+    pub fn verifying_keys(&self) -> impl Iterator<Item = &VerifyingKey> {
+        let single = match &self.0 {
+            Held::Single(key) => Some(key),
+            _ => None,
+        };
+        single
+            .into_iter()
+            .chain(self.entries().iter().map(|entry| &entry.key))
+    }
+
+    /// The usable keys, to list them.
+    pub fn keys(&self) -> impl Iterator<Item = KeyInfo> {
+        let single = match &self.0 {
+            Held::Single(key) => Some(info(key, None, None)),
+            _ => None,
+        };
+        let published = self.entries().iter();
+        single
+            .into_iter()
+            .chain(published.map(|entry| info(&entry.key, entry.kid.as_deref(), entry.algorithm)))
+    }
+
+    fn entries(&self) -> &[Entry] {
+        match &self.0 {
+            Held::Published { keys, .. } => keys,
+            _ => &[],
+        }
+    }
+
+    /// The first part of step 9: the few keys that may have signed a token with this algorithm and `kid`.
+    pub(crate) fn candidates(
+        &self,
+        algorithm: Algorithm,
+        kid: Option<&str>,
+    ) -> Result<Candidates<'_>, Rejection> {
+        let mut found = Candidates::default();
+        match &self.0 {
+            Held::Unavailable { why, retry_after } => {
+                return Err(Rejection::keys_unavailable(why.to_string(), *retry_after));
+            }
+            Held::Single(key) if key.fits(algorithm) => found.push(key),
+            Held::Single(_) => {}
+            Held::Published { keys, .. } => {
+                let usable = keys.iter().filter(|entry| entry.fits(algorithm));
+                let named = usable.filter(|entry| kid.is_none() || entry.kid.as_deref() == kid);
+                for entry in named.take(Limits::KEY_CANDIDATES) {
+                    found.push(&entry.key);
+                }
+            }
+        }
+        match (found.count, kid) {
+            (0, _) => Err(self.unknown(algorithm, kid)),
+            (1, _) | (_, Some(_)) => Ok(found),
+            (_, None) => {
+                let why = "the token names no key, and several could have signed it";
+                Err(Rejection::with(RejectionKind::AmbiguousKey, why))
+            }
+        }
+    }
+
+    fn unknown(&self, algorithm: Algorithm, kid: Option<&str>) -> Rejection {
+        let text = match (kid, self.len()) {
+            (Some(kid), held) => format!(
+                "no key {} for {algorithm} among the {held} held",
+                Shown(kid)
+            ),
+            (None, held) => format!("no key for {algorithm} among the {held} held"),
+        };
+        Rejection::because(RejectionKind::UnknownKey, text)
+    }
+}
+
+/// At most [`Limits::KEY_CANDIDATES`] keys, without an allocation.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates<'a> {
+    keys: [Option<&'a VerifyingKey>; Limits::KEY_CANDIDATES],
+    count: usize,
+}
+
+impl<'a> Candidates<'a> {
+    /// A key that is published twice is one key.
+    fn push(&mut self, key: &'a VerifyingKey) {
+        if self.iter().any(|held| held == key) {
+            return;
+        }
+        if let Some(place) = self.keys.get_mut(self.count) {
+            *place = Some(key);
+            self.count += 1;
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'a VerifyingKey> {
+        self.keys.iter().copied().flatten()
+    }
+}
+
+impl Entry {
+    fn new(jwk: &JwkData) -> Result<Self, KeyError> {
+        jwk.check_purpose()?;
+        let key = VerifyingKey::from_jwk(jwk)?;
+        let algorithm = jwk.algorithm().transpose()?;
+        if let Some(algorithm) = algorithm.filter(|algorithm| !key.fits(*algorithm)) {
+            let text = format!("it is for {algorithm}, but its type is {}", key.describe());
+            return Err(KeyError::new(text));
+        }
+        Ok(Self {
+            key,
+            kid: jwk.kid.as_deref().map(Into::into),
+            algorithm,
+        })
+    }
+
+    fn fits(&self, algorithm: Algorithm) -> bool {
+        self.key.fits(algorithm) && self.algorithm.is_none_or(|own| own.same_as(algorithm))
+    }
+}
+
+fn info(key: &VerifyingKey, kid: Option<&str>, algorithm: Option<Algorithm>) -> KeyInfo {
+    KeyInfo {
+        kid: kid.map(ToOwned::to_owned),
+        algorithm,
+        description: key.describe(),
+        fingerprint: key.fingerprint(),
+    }
+}
+
+fn shortened(kid: &str) -> String {
+    kid.chars().take(Limits::SHOWN_CHARS).collect()
+}
+
+impl fmt::Display for SkippedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "key number {}", self.index + 1)?;
+        if let Some(kid) = &self.kid {
+            write!(f, " ({})", Shown(kid))?;
+        }
+        write!(f, ": {}", self.reason)
+    }
+}

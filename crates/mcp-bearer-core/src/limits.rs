@@ -1,0 +1,81 @@
+//! Every cap of the verifier in one place, each with the source of its number.
+//!
+//! Nothing here is a security decision about a token's content; it bounds the work that content can cause.
+//! No other file of this crate may hold a limit of its own.
+
+use std::time::Duration;
+
+/// How much work one token may cause.
+///
+/// The field is public because an operator may need it larger; the constants are not for operators.
+///
+/// ```
+/// use mcp_bearer_core::Limits;
+/// assert_eq!(Limits::default().token_bytes, 16 * 1024);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The longest token that is looked at, in bytes. A longer one is refused by its length alone.
+    ///
+    /// 16 KiB: the header limit of Node.js and of most proxies (nginx 8 KiB a line, Envoy 60 KiB in all), so a longer
+    /// token cannot reach a server anyway; Entra ID's largest tokens (200 groups) stay under 10 KiB.
+    pub token_bytes: usize,
+}
+
+impl Limits {
+    /// Levels of nesting in a header, in claims or in a JWKS; the outermost object is level 1.
+    ///
+    /// 127 is what `serde_json` reads, so whatever passes here can be read by a caller's own type.
+    pub const JSON_DEPTH: usize = 127;
+
+    /// Keys tried for one token, so that a set of equal `kid`s cannot multiply the signature checks.
+    ///
+    /// Four: a rotation overlaps two keys, and an issuer that reuses a `kid` across two types doubles that.
+    pub const KEY_CANDIDATES: usize = 4;
+
+    /// Characters of attacker text (a `kid`, an `alg`, a claim) that an error or a log line shows.
+    pub const SHOWN_CHARS: usize = 64;
+
+    /// The largest JWKS document, in bytes. 512 KiB holds 100 RSA-8192 keys with their certificates.
+    pub const JWKS_BYTES: usize = 512 * 1024;
+
+    /// The most keys one JWKS may hold. The largest public issuers publish fewer than 20.
+    pub const JWKS_KEYS: usize = 100;
+
+    /// The largest PEM text a key is read from, in bytes; a certificate chain of RSA-8192 keys is under 32 KiB.
+    pub const PEM_BYTES: usize = 64 * 1024;
+
+    /// The smallest RSA modulus, in bits (RFC 7518 section 3.3).
+    pub const RSA_BITS_MIN: usize = 2048;
+
+    /// The largest RSA modulus, in bits: what `aws-lc` verifies, and the point where one check costs milliseconds.
+    pub const RSA_BITS_MAX: usize = 8192;
+
+    /// The default tolerance between the issuer's clock and ours (the usual 60 s of OAuth libraries).
+    pub const LEEWAY_DEFAULT: Duration = Duration::from_secs(60);
+
+    /// The largest tolerance a policy may ask for. Above five minutes expiry means little (RFC 7519 section 4.1.4: "no
+    /// more than a few minutes").
+    pub const LEEWAY_MAX: Duration = Duration::from_secs(300);
+
+    /// The largest magnitude of a NumericDate: above 2^53 a double no longer holds whole seconds.
+    pub const NUMERIC_DATE_MAX: f64 = 9_007_199_254_740_992.0;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            token_bytes: 16 * 1024,
+        }
+    }
+}
+
+impl Limits {
+    /// The same limits with another [`token_bytes`](Self::token_bytes).
+    #[must_use]
+    pub fn with_token_bytes(mut self, bytes: usize) -> Self {
+        self.token_bytes = bytes;
+        self
+    }
+}

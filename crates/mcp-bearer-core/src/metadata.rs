@@ -1,0 +1,220 @@
+//! The protected resource metadata document (RFC 9728), and where it is served.
+//!
+//! It says only what was configured. The resource is written exactly as given: clients compare it with the URL they
+//! were told, byte for byte.
+
+use serde::Serialize;
+
+use crate::policy::ConfigError;
+use crate::scope::Scopes;
+
+/// The document of RFC 9728 section 2, checked.
+///
+/// ```
+/// use mcp_bearer_core::ProtectedResourceMetadata;
+/// let metadata = ProtectedResourceMetadata::builder("https://mcp.example.com/mcp")
+///     .authorization_servers(["https://idp.example.com/"])
+///     .build()?;
+/// assert_eq!(metadata.well_known_path(), "/.well-known/oauth-protected-resource/mcp");
+/// assert_eq!(
+///     metadata.url(),
+///     "https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
+/// );
+/// # Ok::<(), mcp_bearer_core::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProtectedResourceMetadata {
+    document: Document,
+    path: String,
+    url: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Document {
+    resource: String,
+    authorization_servers: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scopes_supported: Vec<String>,
+    bearer_methods_supported: [&'static str; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_documentation: Option<String>,
+}
+
+/// Builds a [`ProtectedResourceMetadata`].
+#[derive(Clone, Debug)]
+pub struct MetadataBuilder {
+    resource: String,
+    authorization_servers: Vec<String>,
+    scopes_supported: Scopes,
+    resource_name: Option<String>,
+    resource_documentation: Option<String>,
+}
+
+impl ProtectedResourceMetadata {
+    /// Begins the document of a resource, by its identifier: the URL of the MCP endpoint.
+    #[must_use]
+    pub fn builder(resource: impl Into<String>) -> MetadataBuilder {
+        MetadataBuilder {
+            resource: resource.into(),
+            authorization_servers: Vec::new(),
+            scopes_supported: Scopes::none(),
+            resource_name: None,
+            resource_documentation: None,
+        }
+    }
+
+    /// The resource identifier, exactly as configured.
+    #[must_use]
+    pub fn resource(&self) -> &str {
+        &self.document.resource
+    }
+
+    /// The path it is served at: `/.well-known/oauth-protected-resource` and the resource's path (RFC 9728 section 3.1).
+    #[must_use]
+    pub fn well_known_path(&self) -> &str {
+        &self.path
+    }
+
+    /// The absolute URL, for `resource_metadata` in a challenge (RFC 9728 section 5.1).
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The document as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Strings and lists of strings always serialize.
+        serde_json::to_string(&self.document).unwrap_or_default()
+    }
+}
+
+impl MetadataBuilder {
+    /// The issuers that clients may get a token from; at least one.
+    #[must_use]
+    pub fn authorization_servers<T: Into<String>>(
+        mut self,
+        servers: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.authorization_servers = servers.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The scopes worth asking for. `offline_access` is left out: it is between client and issuer.
+    #[must_use]
+    pub fn scopes_supported(mut self, scopes: &Scopes) -> Self {
+        self.scopes_supported = scopes.without("offline_access");
+        self
+    }
+
+    /// A name for people.
+    #[must_use]
+    pub fn resource_name(mut self, name: impl Into<String>) -> Self {
+        self.resource_name = Some(name.into());
+        self
+    }
+
+    /// The URL of documentation for developers.
+    #[must_use]
+    pub fn resource_documentation(mut self, url: impl Into<String>) -> Self {
+        self.resource_documentation = Some(url.into());
+        self
+    }
+
+    /// Checks the whole and builds it.
+    ///
+    /// # Errors
+    /// When the resource is not an absolute https URL without fragment and user (http on loopback is allowed), or no
+    /// authorization server is named.
+    pub fn build(self) -> Result<ProtectedResourceMetadata, ConfigError> {
+        let mut problems = Vec::new();
+        let split = Split::of(&self.resource);
+        if let Err(why) = &split {
+            problems.push(format!("resource {:?}: {why}", self.resource));
+        }
+        if self.authorization_servers.is_empty() {
+            problems.push(
+                "authorization_servers: at least one issuer must be named (RFC 9728 is of no use without)"
+                    .to_owned(),
+            );
+        }
+        ConfigError::unless_empty(problems)?;
+        let split = split.map_err(|why| ConfigError::new(vec![why.to_owned()]))?;
+        let path = format!("/.well-known/oauth-protected-resource{}", split.path);
+        let query = split.query;
+        let url = format!("{}{path}{query}", split.origin);
+        let scopes = self
+            .scopes_supported
+            .iter()
+            .map(ToOwned::to_owned)
+            .collect();
+        Ok(ProtectedResourceMetadata {
+            path,
+            url,
+            document: Document {
+                resource: self.resource,
+                authorization_servers: self.authorization_servers,
+                scopes_supported: scopes,
+                bearer_methods_supported: ["header"],
+                resource_name: self.resource_name,
+                resource_documentation: self.resource_documentation,
+            },
+        })
+    }
+}
+
+/// A resource identifier taken apart without changing a byte of it.
+struct Split {
+    origin: String,
+    path: String,
+    query: String,
+}
+
+impl Split {
+    fn of(resource: &str) -> Result<Self, &'static str> {
+        let printable = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
+        if !resource.bytes().all(printable) {
+            return Err("a character that no URL may hold");
+        }
+        if resource.contains('#') {
+            return Err("a fragment is not allowed (RFC 8707 section 2)");
+        }
+        let (scheme, rest) = resource.split_once("://").ok_or("not an absolute URL")?;
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, tail) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        if authority.is_empty() || authority.contains('@') {
+            return Err("a host is needed, without a user");
+        }
+        let secure = scheme.eq_ignore_ascii_case("https");
+        let local = scheme.eq_ignore_ascii_case("http") && is_loopback(authority);
+        if !secure && !local {
+            return Err("https is needed; http is for loopback only");
+        }
+        let (path, query) = match tail.find('?') {
+            Some(at) => tail.split_at_checked(at).unwrap_or((tail, "")),
+            None => (tail, ""),
+        };
+        let path = if path == "/" { "" } else { path };
+        let origin = format!("{scheme}://{authority}");
+        Ok(Self {
+            origin,
+            path: path.to_owned(),
+            query: query.to_owned(),
+        })
+    }
+}
+
+fn is_loopback(authority: &str) -> bool {
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map_or(rest, |(host, _)| host),
+        None => authority
+            .split_once(':')
+            .map_or(authority, |(host, _)| host),
+    };
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}

@@ -1,0 +1,374 @@
+//! Why a request is refused: the kind, and the facts an operator needs.
+//!
+//! A rejection never holds a token, a signature or a key. Text that came from a token is quoted and cut before it gets
+//! in here ([`Shown`]). What the peer sees is not decided here but in `challenge.rs`.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::limits::Limits;
+use crate::scope::Scopes;
+
+/// A refusal: its [`kind`](Self::kind), and the facts behind it in the [`Display`](fmt::Display) text.
+///
+/// The text is one lower-case sentence for logs and operators. It is not for the peer.
+///
+/// ```
+/// use mcp_bearer_core::{Rejection, RejectionKind};
+/// let rejection = Rejection::missing_credential();
+/// assert_eq!(rejection.kind(), RejectionKind::MissingCredential);
+/// assert_eq!(rejection.kind().as_str(), "missing_credential");
+/// ```
+#[derive(Clone, PartialEq)]
+pub struct Rejection {
+    kind: RejectionKind,
+    facts: Facts,
+}
+
+/// The kinds of refusal. Their names in snake case ([`as_str`](Self::as_str)) are stable: logs, metrics and the
+/// program's JSON use them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum RejectionKind {
+    /// Several keys could have signed a token that names none.
+    AmbiguousKey,
+    /// `alg` is missing, unknown, or not in the policy's list.
+    AlgorithmNotAllowed,
+    /// The request's credential cannot be read as one Bearer token (RFC 6750 section 2.1).
+    BadCredential,
+    /// No candidate key verifies the signature.
+    BadSignature,
+    /// A claim has a value the policy does not allow.
+    ClaimNotAllowed,
+    /// `exp` has passed.
+    Expired,
+    /// The token lacks a scope that the operation needs (RFC 6750 section 3.1).
+    InsufficientScope,
+    /// A claim has the wrong type or an impossible value.
+    InvalidClaim,
+    /// There are no usable keys at the moment; the token may be good.
+    KeysUnavailable,
+    /// Not a well-formed JWS compact token with JSON header and claims.
+    Malformed,
+    /// A claim that the policy needs is absent.
+    MissingClaim,
+    /// No `Authorization` header, or one of another scheme.
+    MissingCredential,
+    /// `nbf` or `iat` lies in the future.
+    NotYetValid,
+    /// `cnf` binds the token to a key, so it is not a bearer token (RFC 7800, RFC 9449, RFC 8705).
+    SenderConstrained,
+    /// Longer than the limit.
+    TokenTooLarge,
+    /// `iat` is further back than the policy's maximum age.
+    TooOld,
+    /// No usable key has the token's `kid`.
+    UnknownKey,
+    /// A header parameter that must be understood is not (RFC 7515 section 4.1.11).
+    UnsupportedHeader,
+    /// `aud` names none of the expected audiences.
+    WrongAudience,
+    /// `iss` is none of the expected issuers.
+    WrongIssuer,
+    /// Not an access token.
+    WrongTokenType,
+}
+
+/// Whose fault a refusal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The request's: another token would be let in.
+    Caller,
+    /// The operator's or the issuer's: the same request may be let in later.
+    Service,
+}
+
+impl RejectionKind {
+    /// Every kind.
+    pub const ALL: [Self; 21] = [
+        Self::AmbiguousKey,
+        Self::AlgorithmNotAllowed,
+        Self::BadCredential,
+        Self::BadSignature,
+        Self::ClaimNotAllowed,
+        Self::Expired,
+        Self::InsufficientScope,
+        Self::InvalidClaim,
+        Self::KeysUnavailable,
+        Self::Malformed,
+        Self::MissingClaim,
+        Self::MissingCredential,
+        Self::NotYetValid,
+        Self::SenderConstrained,
+        Self::TokenTooLarge,
+        Self::TooOld,
+        Self::UnknownKey,
+        Self::UnsupportedHeader,
+        Self::WrongAudience,
+        Self::WrongIssuer,
+        Self::WrongTokenType,
+    ];
+
+    /// The stable name in snake case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AmbiguousKey => "ambiguous_key",
+            Self::AlgorithmNotAllowed => "algorithm_not_allowed",
+            Self::BadCredential => "bad_credential",
+            Self::BadSignature => "bad_signature",
+            Self::ClaimNotAllowed => "claim_not_allowed",
+            Self::Expired => "expired",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::InvalidClaim => "invalid_claim",
+            Self::KeysUnavailable => "keys_unavailable",
+            Self::Malformed => "malformed",
+            Self::MissingClaim => "missing_claim",
+            Self::MissingCredential => "missing_credential",
+            Self::NotYetValid => "not_yet_valid",
+            Self::SenderConstrained => "sender_constrained",
+            Self::TokenTooLarge => "token_too_large",
+            Self::TooOld => "too_old",
+            Self::UnknownKey => "unknown_key",
+            Self::UnsupportedHeader => "unsupported_header",
+            Self::WrongAudience => "wrong_audience",
+            Self::WrongIssuer => "wrong_issuer",
+            Self::WrongTokenType => "wrong_token_type",
+        }
+    }
+
+    /// Whose fault it is; a service's fault deserves a louder log line.
+    #[must_use]
+    pub const fn fault(self) -> Fault {
+        match self {
+            Self::KeysUnavailable => Fault::Service,
+            _ => Fault::Caller,
+        }
+    }
+}
+
+impl fmt::Display for RejectionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Rejection {
+    /// The kind, to branch on.
+    #[must_use]
+    pub const fn kind(&self) -> RejectionKind {
+        self.kind
+    }
+
+    /// For [`RejectionKind::KeysUnavailable`]: the time until the next attempt to get keys, at least a second.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match &self.facts {
+            Facts::Keys { retry_after, .. } => Some(*retry_after),
+            _ => None,
+        }
+    }
+
+    /// For [`RejectionKind::InsufficientScope`]: all the scopes that the operation needs.
+    #[must_use]
+    pub const fn required_scopes(&self) -> Option<&Scopes> {
+        match &self.facts {
+            Facts::Scopes { required, .. } => Some(required),
+            _ => None,
+        }
+    }
+
+    /// For [`RejectionKind::InsufficientScope`]: those of them that the token lacks.
+    #[must_use]
+    pub const fn missing_scopes(&self) -> Option<&Scopes> {
+        match &self.facts {
+            Facts::Scopes { missing, .. } => Some(missing),
+            _ => None,
+        }
+    }
+
+    /// The request carries no Bearer credential.
+    #[must_use]
+    pub const fn missing_credential() -> Self {
+        Self::with(
+            RejectionKind::MissingCredential,
+            "no bearer token in the request",
+        )
+    }
+
+    /// The request's credential is not one Bearer token; `why` is a fixed sentence without any of its text.
+    #[must_use]
+    pub const fn bad_credential(why: &'static str) -> Self {
+        Self::with(RejectionKind::BadCredential, why)
+    }
+
+    /// The credential is `got` bytes long where `limit` are allowed.
+    #[must_use]
+    pub const fn token_too_large(got: usize, limit: usize) -> Self {
+        Self {
+            kind: RejectionKind::TokenTooLarge,
+            facts: Facts::Length { got, limit },
+        }
+    }
+
+    /// There are no keys to verify with; `why` is the operator's text, never a token's.
+    #[must_use]
+    pub fn keys_unavailable(why: impl Into<String>, retry_after: Duration) -> Self {
+        let retry_after = retry_after.max(Duration::from_secs(1));
+        let facts = Facts::Keys {
+            why: why.into().into(),
+            retry_after,
+        };
+        Self {
+            kind: RejectionKind::KeysUnavailable,
+            facts,
+        }
+    }
+
+    pub(crate) const fn insufficient_scope(required: Scopes, missing: Scopes) -> Self {
+        Self {
+            kind: RejectionKind::InsufficientScope,
+            facts: Facts::Scopes { required, missing },
+        }
+    }
+
+    pub(crate) const fn with(kind: RejectionKind, why: &'static str) -> Self {
+        Self {
+            kind,
+            facts: Facts::Why(why),
+        }
+    }
+
+    pub(crate) fn because(kind: RejectionKind, why: impl Into<Box<str>>) -> Self {
+        Self {
+            kind,
+            facts: Facts::Text(why.into()),
+        }
+    }
+
+    pub(crate) const fn at(why: &'static str, part: &'static str, at: usize) -> Self {
+        Self {
+            kind: RejectionKind::Malformed,
+            facts: Facts::At { part, why, at },
+        }
+    }
+
+    pub(crate) const fn claim(kind: RejectionKind, name: &'static str, why: &'static str) -> Self {
+        Self {
+            kind,
+            facts: Facts::Claim { name, why },
+        }
+    }
+
+    pub(crate) const fn time(kind: RejectionKind, name: &'static str, got: f64, now: f64) -> Self {
+        Self {
+            kind,
+            facts: Facts::Time { name, got, now },
+        }
+    }
+}
+
+/// What a sentence is made of. Small and mostly static, so that refusing early costs next to nothing.
+#[derive(Clone, PartialEq)]
+enum Facts {
+    Why(&'static str),
+    Text(Box<str>),
+    At {
+        part: &'static str,
+        why: &'static str,
+        at: usize,
+    },
+    Claim {
+        name: &'static str,
+        why: &'static str,
+    },
+    Length {
+        got: usize,
+        limit: usize,
+    },
+    Time {
+        name: &'static str,
+        got: f64,
+        now: f64,
+    },
+    Keys {
+        why: Box<str>,
+        retry_after: Duration,
+    },
+    Scopes {
+        required: Scopes,
+        missing: Scopes,
+    },
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.facts {
+            Facts::Why(why) => f.write_str(why),
+            Facts::Text(text) => f.write_str(text),
+            Facts::At { part, why, at } => write!(f, "{part}: {why} at byte {at}"),
+            Facts::Claim { name, why } => write!(f, "claim {name:?} {why}"),
+            Facts::Length { got, limit } => {
+                write!(
+                    f,
+                    "the token is {got} bytes long where at most {limit} are allowed"
+                )
+            }
+            Facts::Time { name, got, now } => self.time_text(f, name, *got, *now),
+            Facts::Keys { why, retry_after } => {
+                write!(
+                    f,
+                    "no keys to verify with: {why} (next attempt in {} s)",
+                    retry_after.as_secs()
+                )
+            }
+            Facts::Scopes { required, missing } => {
+                write!(
+                    f,
+                    "the operation needs the scopes {:?}, the token lacks {:?}",
+                    required.as_str(),
+                    missing.as_str()
+                )
+            }
+        }
+    }
+}
+
+impl Rejection {
+    fn time_text(&self, f: &mut fmt::Formatter<'_>, name: &str, got: f64, now: f64) -> fmt::Result {
+        let (ago, ahead) = (now - got, got - now);
+        match self.kind {
+            RejectionKind::Expired => {
+                write!(f, "expired {ago:.0} s ago: {name} {got}, now {now:.0}")
+            }
+            RejectionKind::TooOld => write!(
+                f,
+                "issued {ago:.0} s ago, which is too long: {name} {got}, now {now:.0}"
+            ),
+            _ => write!(
+                f,
+                "not valid for another {ahead:.0} s: {name} {got}, now {now:.0}"
+            ),
+        }
+    }
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rejection({}: {self})", self.kind)
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+/// Attacker text made fit to be shown: quoted, escaped, cut to [`Limits::SHOWN_CHARS`].
+pub(crate) struct Shown<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.char_indices().nth(Limits::SHOWN_CHARS) {
+            None => write!(f, "{:?}", self.0),
+            Some((end, _)) => write!(f, "{:?}...", self.0.get(..end).unwrap_or_default()),
+        }
+    }
+}

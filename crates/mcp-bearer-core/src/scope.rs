@@ -1,0 +1,272 @@
+//! Scopes: parse, contain, imply, print (RFC 6749 section 3.3).
+//!
+//! A scope is compared whole and with case. Nothing here looks at prefixes, wildcards or spelling.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// A list of scope-tokens, in the order they were given.
+///
+/// ```
+/// use mcp_bearer_core::Scopes;
+/// let scopes: Scopes = "mcp:read mcp:write".parse()?;
+/// assert!(scopes.contains("mcp:read"));
+/// assert!(!scopes.contains("mcp"));
+/// assert_eq!(scopes.to_string(), "mcp:read mcp:write");
+/// # Ok::<(), mcp_bearer_core::InvalidScope>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Scopes {
+    joined: Box<str>,
+}
+
+impl Scopes {
+    /// No scopes at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Splits a string on the space character; empty pieces are passed over.
+    ///
+    /// # Errors
+    /// When a piece is not a scope-token: only `%x21 / %x23-5B / %x5D-7E` may stand in one.
+    pub fn parse(text: &str) -> Result<Self, InvalidScope> {
+        let mut pieces = Pieces {
+            joined: String::with_capacity(text.len()),
+        };
+        for piece in text.split(' ').filter(|piece| !piece.is_empty()) {
+            pieces.push(piece)?;
+        }
+        Ok(pieces.finish())
+    }
+
+    /// One scope a piece, as an array of strings gives them. An empty piece, or one with a space in it, is an error.
+    ///
+    /// # Errors
+    /// When a piece is not a scope-token.
+    pub fn from_names<I>(names: I) -> Result<Self, InvalidScope>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let mut pieces = Pieces::default();
+        for name in names {
+            pieces.push(name.as_ref())?;
+        }
+        Ok(pieces.finish())
+    }
+
+    /// Whether this very scope is in the list.
+    #[must_use]
+    pub fn contains(&self, scope: &str) -> bool {
+        self.iter().any(|held| held == scope)
+    }
+
+    /// The scopes in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.joined.split(' ').filter(|piece| !piece.is_empty())
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.joined.is_empty()
+    }
+
+    /// The list as it stands in a `scope` parameter: joined by single spaces.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.joined
+    }
+
+    /// The same list without one name, such as `offline_access`, which no resource server asks for.
+    #[must_use]
+    pub fn without(&self, scope: &str) -> Self {
+        let kept: Vec<&str> = self.iter().filter(|held| *held != scope).collect();
+        Self {
+            joined: kept.join(" ").into(),
+        }
+    }
+}
+
+impl std::str::FromStr for Scopes {
+    type Err = InvalidScope;
+
+    fn from_str(text: &str) -> Result<Self, InvalidScope> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.joined)
+    }
+}
+
+impl fmt::Debug for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// A piece of text that is no scope-token (RFC 6749 section 3.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidScope {
+    shown: String,
+}
+
+impl fmt::Display for InvalidScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} is not a scope: one or more printable ASCII characters, without space, quote or backslash",
+            self.shown
+        )
+    }
+}
+
+impl std::error::Error for InvalidScope {}
+
+/// Which scope includes which others: `mcp:admin` may imply `mcp:write`, which implies `mcp:read`.
+///
+/// The relation is transitive and is closed once, when it is built.
+///
+/// ```
+/// use mcp_bearer_core::{ScopeHierarchy, Scopes};
+/// let tree = ScopeHierarchy::new([("admin", vec!["write"]), ("write", vec!["read"])]).unwrap();
+/// let held: Scopes = "admin".parse()?;
+/// assert!(tree.satisfies(&held, "read"));
+/// assert!(ScopeHierarchy::new([("a", vec!["b"]), ("b", vec!["a"])]).is_err());
+/// # Ok::<(), mcp_bearer_core::InvalidScope>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScopeHierarchy {
+    implied: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl ScopeHierarchy {
+    /// Builds the closure of the given pairs.
+    ///
+    /// # Errors
+    /// One sentence for each name that is no scope-token and for each cycle.
+    pub fn new<S, L>(pairs: impl IntoIterator<Item = (S, L)>) -> Result<Self, Vec<String>>
+    where
+        S: AsRef<str>,
+        L: IntoIterator,
+        L::Item: AsRef<str>,
+    {
+        let mut direct: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut problems = Vec::new();
+        for (scope, implies) in pairs {
+            let entry = direct.entry(scope.as_ref().to_owned()).or_default();
+            entry.extend(implies.into_iter().map(|name| name.as_ref().to_owned()));
+        }
+        for name in direct
+            .iter()
+            .flat_map(|(scope, implies)| implies.iter().chain([scope]))
+        {
+            if let Err(invalid) = check(name) {
+                problems.push(format!("scope_implies: {invalid}"));
+            }
+        }
+        let mut implied = BTreeMap::new();
+        for scope in direct.keys() {
+            let closure = close(&direct, scope);
+            if closure.contains(scope) {
+                problems.push(format!(
+                    "scope_implies: {scope:?} implies itself through a cycle"
+                ));
+            }
+            implied.insert(scope.clone(), closure);
+        }
+        if problems.is_empty() {
+            Ok(Self { implied })
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// Whether nothing implies anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.implied.is_empty()
+    }
+
+    /// Whether `required` is held, or implied by one that is.
+    #[must_use]
+    pub fn satisfies(&self, held: &Scopes, required: &str) -> bool {
+        held.contains(required)
+            || (!self.implied.is_empty()
+                && held.iter().any(|scope| {
+                    self.implied
+                        .get(scope)
+                        .is_some_and(|implied| implied.contains(required))
+                }))
+    }
+
+    /// Every name that stands in the relation, on either side.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.implied
+            .iter()
+            .flat_map(|(scope, implied)| implied.iter().chain([scope]))
+            .map(String::as_str)
+    }
+}
+
+/// Follows the relation from one scope; bounded by the number of names, so a cycle ends too.
+fn close(direct: &BTreeMap<String, BTreeSet<String>>, from: &str) -> BTreeSet<String> {
+    let mut reached = BTreeSet::new();
+    let mut open: Vec<&str> = vec![from];
+    while let Some(scope) = open.pop() {
+        for next in direct.get(scope).into_iter().flatten() {
+            if reached.insert(next.clone()) {
+                open.push(next);
+            }
+        }
+    }
+    reached
+}
+
+#[derive(Default)]
+struct Pieces {
+    joined: String,
+}
+
+impl Pieces {
+    fn push(&mut self, piece: &str) -> Result<(), InvalidScope> {
+        check(piece)?;
+        if !self.joined.is_empty() {
+            self.joined.push(' ');
+        }
+        self.joined.push_str(piece);
+        Ok(())
+    }
+
+    fn finish(self) -> Scopes {
+        Scopes {
+            joined: self.joined.into_boxed_str(),
+        }
+    }
+}
+
+fn check(piece: &str) -> Result<(), InvalidScope> {
+    let in_grammar = |b: u8| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
+    if !piece.is_empty() && piece.bytes().all(in_grammar) {
+        Ok(())
+    } else {
+        let shown: String = piece
+            .chars()
+            .take(crate::limits::Limits::SHOWN_CHARS)
+            .collect();
+        Err(InvalidScope {
+            shown: format!("{shown:?}"),
+        })
+    }
+}

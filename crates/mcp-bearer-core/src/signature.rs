@@ -1,0 +1,368 @@
+//! Verifying keys, and the one small function behind which the crypto library lives.
+//!
+//! A parsed key of the library is bound to one algorithm, so each is parsed on first use per algorithm and kept. A key
+//! here must never be used with an algorithm of another type, and a secret must never be shown.
+
+mod rsa;
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use aws_lc_rs::signature::{self as aws, ParsedPublicKey, VerificationAlgorithm};
+use aws_lc_rs::{digest, hmac};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+use crate::algorithm::{Algorithm, KeyType};
+
+/// A key that verifies signatures: an RSA, EC or Ed25519 public key, or an explicit shared secret.
+///
+/// Cheap to clone. Its `Debug` names the type and the fingerprint, never a secret.
+#[derive(Clone)]
+pub struct VerifyingKey(Arc<Inner>);
+
+struct Inner {
+    material: Material,
+    fingerprint: [u8; 32],
+    parsed: [OnceLock<Option<ParsedPublicKey>>; 6],
+}
+
+enum Material {
+    /// A PKCS#1 `RSAPublicKey` in DER.
+    Rsa {
+        der: Box<[u8]>,
+        bits: usize,
+    },
+    /// An uncompressed point.
+    Ec {
+        curve: KeyType,
+        point: Box<[u8]>,
+    },
+    Ed25519([u8; 32]),
+    Secret(Zeroizing<Box<[u8]>>),
+}
+
+/// Why a key cannot be used. The text names the cause and, where there is one, the next step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyError(Box<str>);
+
+impl KeyError {
+    pub(crate) fn new(why: impl Into<Box<str>>) -> Self {
+        Self(why.into())
+    }
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+impl VerifyingKey {
+    /// A secret shared with the issuer, for HS256, HS384 and HS512 (RFC 7518 section 3.2).
+    ///
+    /// Whoever can verify with it can also sign with it: use public keys where you can.
+    ///
+    /// # Errors
+    /// When it is shorter than 32 bytes, the length of the shortest hash, or looks like a public key.
+    pub fn shared_secret(secret: &[u8]) -> Result<Self, KeyError> {
+        if secret.len() < 32 {
+            let text = format!(
+                "the shared secret has {} bytes, and HS256 needs at least 32 (RFC 7518 section 3.2)",
+                secret.len()
+            );
+            return Err(KeyError::new(text));
+        }
+        if secret.windows(11).any(|window| window == b"-----BEGIN ") {
+            let why =
+                "the shared secret is a PEM document; a public key must never serve as a secret";
+            return Err(KeyError::new(why));
+        }
+        let mut text = Zeroizing::new(String::from(r#"{"k":""#));
+        URL_SAFE_NO_PAD.encode_string(secret, &mut text);
+        text.push_str(r#"","kty":"oct"}"#);
+        let fingerprint = sha256(text.as_bytes());
+        Ok(Self::checked(
+            Material::Secret(Zeroizing::new(secret.into())),
+            fingerprint,
+        ))
+    }
+
+    /// An RSA key from its modulus and exponent, big-endian.
+    pub(crate) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyError> {
+        let (modulus, exponent, bits) = rsa::check(modulus, exponent)?;
+        let text = format!(
+            r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#,
+            URL_SAFE_NO_PAD.encode(exponent),
+            URL_SAFE_NO_PAD.encode(modulus)
+        );
+        let material = Material::Rsa {
+            der: rsa::der(modulus, exponent)?,
+            bits,
+        };
+        Self::checked(material, sha256(text.as_bytes())).usable("the RSA key")
+    }
+
+    /// An RSA key from its PKCS#1 form.
+    pub(crate) fn from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
+        let parts = rsa::parts(der).ok_or_else(|| KeyError::new("not a DER RSAPublicKey"))?;
+        Self::rsa(&parts.0, &parts.1)
+    }
+
+    /// An EC key from its coordinates, each exactly as long as the curve's field.
+    pub(crate) fn ec(curve: KeyType, x: &[u8], y: &[u8]) -> Result<Self, KeyError> {
+        let (name, size) = match curve {
+            KeyType::P256 => ("P-256", 32),
+            KeyType::P384 => ("P-384", 48),
+            KeyType::P521 => ("P-521", 66),
+            KeyType::Rsa | KeyType::Ed25519 | KeyType::Secret => {
+                return Err(KeyError::new("not an elliptic curve of RFC 7518"));
+            }
+        };
+        if x.len() != size || y.len() != size {
+            let text = format!("a coordinate of {name} has {size} bytes (RFC 7518 section 6.2.1)");
+            return Err(KeyError::new(text));
+        }
+        let text = format!(
+            r#"{{"crv":"{name}","kty":"EC","x":"{}","y":"{}"}}"#,
+            URL_SAFE_NO_PAD.encode(x),
+            URL_SAFE_NO_PAD.encode(y)
+        );
+        let material = Material::Ec {
+            curve,
+            point: [&[4], x, y].concat().into(),
+        };
+        Self::checked(material, sha256(text.as_bytes())).usable("the point on the curve")
+    }
+
+    /// An Ed25519 key from its 32 bytes.
+    pub(crate) fn ed25519(x: &[u8]) -> Result<Self, KeyError> {
+        let Ok(bytes) = <[u8; 32]>::try_from(x) else {
+            return Err(KeyError::new("an Ed25519 key has 32 bytes (RFC 8032)"));
+        };
+        let text = format!(
+            r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#,
+            URL_SAFE_NO_PAD.encode(x)
+        );
+        let material = Material::Ed25519(bytes);
+        Self::checked(material, sha256(text.as_bytes())).usable("the Ed25519 key")
+    }
+
+    fn checked(material: Material, fingerprint: [u8; 32]) -> Self {
+        Self(Arc::new(Inner {
+            material,
+            fingerprint,
+            parsed: Default::default(),
+        }))
+    }
+
+    /// Parses once, so that a key the library refuses is refused when it is read and not when it is used.
+    fn usable(self, what: &str) -> Result<Self, KeyError> {
+        let algorithm = match &self.0.material {
+            Material::Rsa { .. } => Algorithm::Rs256,
+            Material::Ec {
+                curve: KeyType::P256,
+                ..
+            } => Algorithm::Es256,
+            Material::Ec {
+                curve: KeyType::P384,
+                ..
+            } => Algorithm::Es384,
+            Material::Ec { .. } => Algorithm::Es512,
+            Material::Ed25519(_) => Algorithm::EdDsa,
+            Material::Secret(_) => return Ok(self),
+        };
+        match self.parsed(algorithm) {
+            Some(_) => Ok(self),
+            None => Err(KeyError::new(format!("{what} is not valid"))),
+        }
+    }
+
+    /// The SHA-256 of the key's parameters: the JWK thumbprint of RFC 7638. It says which key, whatever its `kid`.
+    ///
+    /// For a shared secret it is a hash of the secret: do not publish it.
+    #[must_use]
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.0.fingerprint
+    }
+
+    /// Whether the key can verify this algorithm at all.
+    #[must_use]
+    pub fn fits(&self, algorithm: Algorithm) -> bool {
+        let long_enough = match (&self.0.material, algorithm.secret_bytes_min()) {
+            (Material::Secret(secret), Some(least)) => secret.len() >= least,
+            (Material::Secret(_), None) => false,
+            _ => true,
+        };
+        long_enough && self.key_type() == algorithm.key_type()
+    }
+
+    /// The algorithms the key can verify.
+    pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> + '_ {
+        Algorithm::ALL
+            .into_iter()
+            .filter(|algorithm| self.fits(*algorithm))
+    }
+
+    /// Whether it is a shared secret.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        matches!(self.0.material, Material::Secret(_))
+    }
+
+    /// The type in words, such as `RSA 2048 bits`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.0.material {
+            Material::Rsa { bits, .. } => format!("RSA {bits} bits"),
+            Material::Ec {
+                curve: KeyType::P256,
+                ..
+            } => "EC P-256".into(),
+            Material::Ec {
+                curve: KeyType::P384,
+                ..
+            } => "EC P-384".into(),
+            Material::Ec { .. } => "EC P-521".into(),
+            Material::Ed25519(_) => "OKP Ed25519".into(),
+            Material::Secret(secret) => format!("shared secret of {} bytes", secret.len()),
+        }
+    }
+
+    /// The size of an RSA modulus in bits; `None` for other keys.
+    #[must_use]
+    pub fn rsa_bits(&self) -> Option<usize> {
+        match &self.0.material {
+            Material::Rsa { bits, .. } => Some(*bits),
+            _ => None,
+        }
+    }
+
+    /// The public parameters as JWK members; nothing for a shared secret.
+    pub(crate) fn public_members(&self) -> Option<Vec<(&'static str, String)>> {
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        match &self.0.material {
+            Material::Rsa { der, .. } => {
+                let (n, e) = rsa::parts(der)?;
+                Some(vec![
+                    ("kty", "RSA".into()),
+                    ("n", text(&n)),
+                    ("e", text(&e)),
+                ])
+            }
+            Material::Ec { curve, point } => {
+                let crv = match curve {
+                    KeyType::P256 => "P-256",
+                    KeyType::P384 => "P-384",
+                    _ => "P-521",
+                };
+                let (x, y) = point.get(1..)?.split_at_checked(point.len() / 2)?;
+                let members = [("kty", "EC".into()), ("crv", crv.into())];
+                Some(
+                    members
+                        .into_iter()
+                        .chain([("x", text(x)), ("y", text(y))])
+                        .collect(),
+                )
+            }
+            Material::Ed25519(x) => Some(vec![
+                ("kty", "OKP".into()),
+                ("crv", "Ed25519".into()),
+                ("x", text(x)),
+            ]),
+            Material::Secret(_) => None,
+        }
+    }
+
+    fn key_type(&self) -> KeyType {
+        match &self.0.material {
+            Material::Rsa { .. } => KeyType::Rsa,
+            Material::Ec { curve, .. } => *curve,
+            Material::Ed25519(_) => KeyType::Ed25519,
+            Material::Secret(_) => KeyType::Secret,
+        }
+    }
+
+    /// Whether `signature` is this key's over exactly these bytes. A key that does not fit the algorithm says no.
+    pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        if !self.fits(algorithm) {
+            return false;
+        }
+        if let Material::Secret(secret) = &self.0.material {
+            return verifies_hmac(algorithm, secret, message, signature);
+        }
+        self.parsed(algorithm)
+            .is_some_and(|key| key.verify_sig(message, signature).is_ok())
+    }
+
+    fn parsed(&self, algorithm: Algorithm) -> Option<&ParsedPublicKey> {
+        let (slot, backend) = backend(algorithm)?;
+        let bytes: &[u8] = match &self.0.material {
+            Material::Rsa { der, .. } => der,
+            Material::Ec { point, .. } => point,
+            Material::Ed25519(bytes) => bytes,
+            Material::Secret(_) => return None,
+        };
+        let parse = || ParsedPublicKey::new(backend, bytes).ok();
+        self.0.parsed.get(slot)?.get_or_init(parse).as_ref()
+    }
+}
+
+impl PartialEq for VerifyingKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.fingerprint == other.0.fingerprint
+    }
+}
+
+impl Eq for VerifyingKey {}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_secret() {
+            return f.write_str("VerifyingKey(shared secret)");
+        }
+        let fingerprint = URL_SAFE_NO_PAD.encode(self.0.fingerprint);
+        write!(f, "VerifyingKey({}, {fingerprint})", self.describe())
+    }
+}
+
+/// The one place that names the crypto library's algorithms; the slot is where the parsed key is kept.
+fn backend(algorithm: Algorithm) -> Option<(usize, &'static dyn VerificationAlgorithm)> {
+    Some(match algorithm {
+        Algorithm::Rs256 => (0, &aws::RSA_PKCS1_2048_8192_SHA256),
+        Algorithm::Rs384 => (1, &aws::RSA_PKCS1_2048_8192_SHA384),
+        Algorithm::Rs512 => (2, &aws::RSA_PKCS1_2048_8192_SHA512),
+        Algorithm::Ps256 => (3, &aws::RSA_PSS_2048_8192_SHA256),
+        Algorithm::Ps384 => (4, &aws::RSA_PSS_2048_8192_SHA384),
+        Algorithm::Ps512 => (5, &aws::RSA_PSS_2048_8192_SHA512),
+        Algorithm::Es256 => (0, &aws::ECDSA_P256_SHA256_FIXED),
+        Algorithm::Es384 => (0, &aws::ECDSA_P384_SHA384_FIXED),
+        Algorithm::Es512 => (0, &aws::ECDSA_P521_SHA512_FIXED),
+        Algorithm::EdDsa | Algorithm::Ed25519 => (0, &aws::ED25519),
+        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => return None,
+    })
+}
+
+fn verifies_hmac(algorithm: Algorithm, secret: &[u8], message: &[u8], tag: &[u8]) -> bool {
+    let hash = match algorithm {
+        Algorithm::Hs256 => hmac::HMAC_SHA256,
+        Algorithm::Hs384 => hmac::HMAC_SHA384,
+        Algorithm::Hs512 => hmac::HMAC_SHA512,
+        _ => return false,
+    };
+    hmac::verify(&hmac::Key::new(hash, secret), message, tag).is_ok()
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    for (to, from) in hash
+        .iter_mut()
+        .zip(digest::digest(&digest::SHA256, bytes).as_ref())
+    {
+        *to = *from;
+    }
+    hash
+}

@@ -1,0 +1,128 @@
+//! The steps a token passes, and who may watch it pass them.
+//!
+//! The verifier and `--explain` are the same code: an [`Observer`] is told of each step, and can change nothing.
+
+use std::fmt;
+
+use crate::rejection::Rejection;
+
+/// One step of verification, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Step {
+    /// Length and alphabet (RFC 6750 section 2.1).
+    Length,
+    /// Three segments of strict base64url (RFC 7515 section 7.1).
+    Segments,
+    /// The header is one JSON object (RFC 7515 section 4).
+    HeaderJson,
+    /// The claims are one JSON object (RFC 7519 section 7.2).
+    ClaimsJson,
+    /// With several issuers: which of them the token claims to come from.
+    ChooseIssuer,
+    /// `alg` (RFC 7515 section 4.1.1, RFC 8725 section 3.1).
+    Algorithm,
+    /// `crit` and `b64` (RFC 7515 section 4.1.11, RFC 7797).
+    Critical,
+    /// `typ` (RFC 8725 section 3.11, RFC 9068 section 2.1).
+    TokenType,
+    /// `kid` (RFC 7515 section 4.1.4).
+    KeyId,
+    /// The key and the signature (RFC 7515 section 5.2).
+    Signature,
+    /// The outcome of [`ClaimsJson`](Self::ClaimsJson), reported only now.
+    ClaimsHeld,
+    /// `exp` (RFC 7519 section 4.1.4).
+    Expiry,
+    /// `nbf` and `iat` (RFC 7519 sections 4.1.5 and 4.1.6).
+    NotBefore,
+    /// `iss` (RFC 7519 section 4.1.1).
+    Issuer,
+    /// `aud` (RFC 7519 section 4.1.3).
+    Audience,
+    /// The types of the identity claims.
+    Identity,
+    /// `cnf` (RFC 7800).
+    SenderConstraint,
+    /// The marks of ID, refresh and logout tokens.
+    AccessTokenOnly,
+    /// The policy's required claims and clients.
+    RequiredClaims,
+    /// The scopes (RFC 6749 section 3.3).
+    Scopes,
+}
+
+impl Step {
+    /// The number under which the specification lists it: `1` to `19`, and `4a`.
+    #[must_use]
+    pub const fn number(self) -> &'static str {
+        self.row().0
+    }
+
+    /// What is looked at, in a few words.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        self.row().1
+    }
+
+    const fn row(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Length => ("1", "length and alphabet"),
+            Self::Segments => ("2", "three segments of base64url"),
+            Self::HeaderJson => ("3", "header is one JSON object"),
+            Self::ClaimsJson => ("4", "claims are one JSON object"),
+            Self::ChooseIssuer => ("4a", "choose among several issuers"),
+            Self::Algorithm => ("5", "algorithm"),
+            Self::Critical => ("6", "critical extensions"),
+            Self::TokenType => ("7", "token type"),
+            Self::KeyId => ("8", "key id"),
+            Self::Signature => ("9", "key and signature"),
+            Self::ClaimsHeld => ("10", "claims, now that they are trusted"),
+            Self::Expiry => ("11", "expiry"),
+            Self::NotBefore => ("12", "not before, issued at"),
+            Self::Issuer => ("13", "issuer"),
+            Self::Audience => ("14", "audience"),
+            Self::Identity => ("15", "identity claims"),
+            Self::SenderConstraint => ("16", "sender constraint"),
+            Self::AccessTokenOnly => ("17", "an access token, not another kind"),
+            Self::RequiredClaims => ("18", "required claims and clients"),
+            Self::Scopes => ("19", "scopes"),
+        }
+    }
+}
+
+/// Watches verification. Every method may do nothing.
+///
+/// The facts may hold text from the token, quoted and cut; never the token itself.
+pub trait Observer {
+    /// A step was passed.
+    fn passed(&mut self, step: Step, facts: fmt::Arguments<'_>);
+
+    /// A step was not needed.
+    fn skipped(&mut self, step: Step, why: &'static str);
+
+    /// A step ended the verification.
+    fn failed(&mut self, step: Step, rejection: &Rejection);
+}
+
+/// Watches nothing and costs nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn passed(&mut self, _: Step, _: fmt::Arguments<'_>) {}
+    fn skipped(&mut self, _: Step, _: &'static str) {}
+    fn failed(&mut self, _: Step, _: &Rejection) {}
+}
+
+/// Reports a failure on its way out.
+pub(crate) fn observed<T>(
+    observer: &mut impl Observer,
+    step: Step,
+    outcome: Result<T, Rejection>,
+) -> Result<T, Rejection> {
+    if let Err(rejection) = &outcome {
+        observer.failed(step, rejection);
+    }
+    outcome
+}

@@ -1,0 +1,228 @@
+//! The proof that a token was verified, and everything it says.
+//!
+//! Only `verify.rs` can make one. It must never show the raw token in a `Debug` or an error.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use crate::algorithm::Algorithm;
+use crate::claims::{self, Claims, Times};
+use crate::compact::Parsed;
+use crate::json::{Value, elements, entries};
+use crate::policy::Policy;
+use crate::rejection::Rejection;
+use crate::scope::{ScopeHierarchy, Scopes};
+
+/// A verified access token: to hold one is the proof.
+///
+/// Cheap to clone (one reference count) and `Send + Sync`. Its `Debug` shows who it is about, never the token.
+///
+/// ```compile_fail
+/// // There is no way to make one but verification.
+/// let token = mcp_bearer_core::AccessToken::default();
+/// ```
+#[derive(Clone)]
+pub struct AccessToken(Arc<Proven>);
+
+/// What verification found out.
+pub(super) struct Proven {
+    pub(super) token: Box<str>,
+    pub(super) claims: Arc<Parsed>,
+    pub(super) issuer: Option<Box<str>>,
+    pub(super) subject: Option<Box<str>>,
+    pub(super) client: Option<Box<str>>,
+    pub(super) scopes: Scopes,
+    pub(super) times: Times,
+    pub(super) algorithm: Algorithm,
+    pub(super) fingerprint: [u8; 32],
+    pub(super) hierarchy: Arc<ScopeHierarchy>,
+}
+
+impl AccessToken {
+    pub(super) fn proven(proven: Proven) -> Self {
+        Self(Arc::new(proven))
+    }
+
+    /// The token as it was received. A secret: do not log it, and do not pass it on (the MCP specification forbids it).
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.0.token
+    }
+
+    /// The client: `client_id`, `azp`, `cid` or `appid`, the first one present.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        self.0.client.as_deref()
+    }
+
+    /// The client as the reference system reports it: [`client_id`](Self::client_id), else `sub`, else `unknown`.
+    #[must_use]
+    pub fn client_id_or_subject(&self) -> &str {
+        self.client_id()
+            .or_else(|| self.subject())
+            .unwrap_or("unknown")
+    }
+
+    /// `sub`: who the token is about (RFC 7519 section 4.1.2).
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.0.subject.as_deref()
+    }
+
+    /// `iss`: who issued it (RFC 7519 section 4.1.1).
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.0.issuer.as_deref()
+    }
+
+    /// `aud`: whom it is for (RFC 7519 section 4.1.3).
+    #[must_use]
+    pub fn audiences(&self) -> Vec<String> {
+        let aud = Claims::read(&self.0.claims).aud;
+        let audience = claims::audience(aud.as_ref()).ok().flatten();
+        audience.map(claims::Audience::to_vec).unwrap_or_default()
+    }
+
+    /// The granted scopes.
+    #[must_use]
+    pub fn scopes(&self) -> &Scopes {
+        &self.0.scopes
+    }
+
+    /// `exp` in seconds since the Unix epoch (RFC 7519 section 4.1.4); it may have a fraction.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<f64> {
+        self.0.times.expires_at
+    }
+
+    /// The algorithm it was signed with.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.0.algorithm
+    }
+
+    /// The fingerprint of the key that verified it (see [`VerifyingKey::fingerprint`](crate::VerifyingKey::fingerprint)).
+    #[must_use]
+    pub fn key_fingerprint(&self) -> [u8; 32] {
+        self.0.fingerprint
+    }
+
+    /// The claims as they were signed: validated JSON text.
+    #[must_use]
+    pub fn claims_json(&self) -> &str {
+        &self.0.claims.text
+    }
+
+    /// All claims as values.
+    #[must_use]
+    pub fn claims(&self) -> serde_json::Map<String, serde_json::Value> {
+        self.0.claims.object.to_map(&self.0.claims.text)
+    }
+
+    /// One claim as a type of the caller's; `None` when it is absent.
+    ///
+    /// # Errors
+    /// When the value does not fit the type, or holds a member name that JSON libraries give a meaning of their own.
+    pub fn claim<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ClaimError> {
+        let Some(value) = self.0.claims.get(name) else {
+            return Ok(None);
+        };
+        if holds_reserved_name(&value) {
+            return Err(ClaimError("holds a reserved member name".into()));
+        }
+        let value = serde_json::from_value(value.to_tree());
+        value
+            .map(Some)
+            .map_err(|error| ClaimError(error.to_string().into()))
+    }
+
+    /// Whether a scope is held, or implied by one that is.
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.0.hierarchy.satisfies(&self.0.scopes, scope)
+    }
+
+    /// Asks for all the scopes that an operation needs.
+    ///
+    /// # Errors
+    /// [`InsufficientScope`](crate::RejectionKind::InsufficientScope), with all that is required and all that is missing.
+    pub fn require_scopes(&self, required: &Scopes) -> Result<(), Rejection> {
+        if required.iter().all(|scope| self.has_scope(scope)) {
+            return Ok(());
+        }
+        let missing = super::missing_scopes(self, required);
+        Err(Rejection::insufficient_scope(required.clone(), missing))
+    }
+
+    /// Steps 11 and 12 once more, for a token that is kept.
+    ///
+    /// # Errors
+    /// [`Expired`](crate::RejectionKind::Expired), [`NotYetValid`](crate::RejectionKind::NotYetValid),
+    /// [`TooOld`](crate::RejectionKind::TooOld), [`MissingClaim`](crate::RejectionKind::MissingClaim).
+    pub fn recheck_time(&self, policy: &Policy, now: Duration) -> Result<(), Rejection> {
+        let rules = &policy.rules.times;
+        self.0.times.check_expiry(rules, now)?;
+        self.0.times.check_start(rules, now)
+    }
+
+    /// The bytes of memory it holds, for a cache that is bounded by them.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let claims = &self.0.claims;
+        size_of::<Proven>()
+            + size_of::<Parsed>()
+            + self.0.token.len()
+            + claims.text.capacity()
+            + claims.object.memory_bytes()
+            + self.0.scopes.as_str().len()
+            + [&self.0.issuer, &self.0.subject, &self.0.client]
+                .into_iter()
+                .flatten()
+                .map(|text| text.len())
+                .sum::<usize>()
+    }
+
+    /// Whether two handles are the same verification.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessToken")
+            .field("issuer", &self.issuer())
+            .field("subject", &self.subject())
+            .field("client_id", &self.client_id())
+            .field("scopes", self.scopes())
+            .field("expires_at", &self.expires_at())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A claim that cannot be read as the wanted type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimError(Box<str>);
+
+impl fmt::Display for ClaimError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ClaimError {}
+
+/// `serde_json` gives objects with such a member another meaning when certain features are on; a token must not be
+/// able to use that. The depth of validated text bounds the recursion.
+fn holds_reserved_name(value: &Value<'_>) -> bool {
+    match value {
+        Value::Object(text) => entries(text)
+            .any(|(name, value)| name.starts_with("$serde_json::") || holds_reserved_name(&value)),
+        Value::Array(text) => elements(text).any(|value| holds_reserved_name(&value)),
+        _ => false,
+    }
+}
