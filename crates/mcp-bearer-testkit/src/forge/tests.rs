@@ -119,12 +119,16 @@ fn duplicates_are_made_by_prefix() {
     let forge = good()
         .claims_prefix(r#""sub":"root","#)
         .header_prefix(r#""alg":"none","#);
-    assert!(forge.claims_bytes().starts_with(br#"{"sub":"root","aud":"#));
-    assert!(
-        forge
-            .header_bytes()
-            .starts_with(br#"{"alg":"none","alg":"RS256""#)
-    );
+    let (claims, header) = (forge.claims_bytes(), forge.header_bytes());
+    // The order of the good members depends on the features of `serde_json`.
+    let rest = |bytes: &[u8], prefix: &str| {
+        let rest = bytes
+            .strip_prefix(prefix.as_bytes())
+            .expect("the prefix comes first");
+        serde_json::from_str::<Value>(&format!("{{{}", std::str::from_utf8(rest).unwrap())).unwrap()
+    };
+    assert_eq!(rest(&claims, r#"{"sub":"root","#)["sub"], Forge::SUBJECT);
+    assert_eq!(rest(&header, r#"{"alg":"none","#)["alg"], "RS256");
     assert!(signature_is_good(&forge.token()));
 }
 

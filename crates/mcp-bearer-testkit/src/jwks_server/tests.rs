@@ -432,6 +432,9 @@ fn many_clients_are_served_at_once_and_no_more_than_the_cap() {
     let all = JwksServer::MAX_CONNECTIONS;
     assert!(server.wait_for_hits("/jwks.json", all, Duration::from_secs(10)));
     let one_more = TcpStream::connect(server.address()).unwrap();
+    one_more
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
     assert_eq!(read_until_the_end(one_more), b"");
     assert_eq!(server.open_connections(), all);
     drop(clients);
