@@ -1,0 +1,111 @@
+//! Settings from the environment and a `.env` file: the reference system's names, and ours for everything.
+//!
+//! Reading is a pure function of the variables, so tests need no environment. A value never stands in an error: only
+//! the variable's name does.
+
+mod read;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use crate::provider::BearerAuthProvider;
+
+/// Settings that cannot work, with every problem at once. It names variables, never secret values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvError {
+    problems: Vec<String>,
+}
+
+impl EnvError {
+    /// The problems, each beginning with the variable's name.
+    #[must_use]
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for EnvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problems.join("; "))
+    }
+}
+
+impl std::error::Error for EnvError {}
+
+/// A provider from the process environment, completed by a `.env` file in the working directory where there is one. The
+/// environment wins over the file.
+///
+/// | variable | meaning |
+/// |---|---|
+/// | `MCP_BEARER_PUBLIC_KEY`, `MCP_BEARER_PUBLIC_KEY_FILE` | a PEM public key, or the file it stands in |
+/// | `MCP_BEARER_JWKS_FILE` | a file with a JWK Set, read again when it changes |
+/// | `MCP_BEARER_JWKS_URI` | the address of a JWK Set |
+/// | `MCP_BEARER_SHARED_SECRET_FILE`, `MCP_BEARER_SHARED_SECRET` | a secret for HS256, HS384, HS512 |
+/// | `MCP_BEARER_ISSUER` or `MCP_BEARER_ANY_ISSUER=true` | one issuer, or a JSON list |
+/// | `MCP_BEARER_AUDIENCE` or `MCP_BEARER_ANY_AUDIENCE=true` | one audience, or a JSON list |
+/// | `MCP_BEARER_REQUIRED_SCOPES` | a JSON list, or names split by spaces |
+/// | `MCP_BEARER_ALGORITHMS` | names split by spaces or commas; `RS256` unless set |
+/// | `MCP_BEARER_LEEWAY_SECONDS` | 0 to 300; 60 unless set |
+/// | `MCP_BEARER_MAX_AGE_SECONDS` | the largest age by `iat` |
+/// | `MCP_BEARER_TOKEN_TYPE` | `any`, or `rfc9068` for `at+jwt` only |
+/// | `MCP_BEARER_ALLOWED_CLIENT_IDS` | a JSON list, or names split by spaces |
+///
+/// Without any of these, the reference system's names are read: `FASTMCP_AUTH_BEARER_PUBLIC_KEY`, `_JWKS_URI`,
+/// `_ISSUER`, `_AUDIENCE`, `_REQUIRED_SCOPES` (a JSON list). As there, exactly one of key and address is needed, and an
+/// issuer or audience that is not set is not checked.
+///
+/// # Errors
+/// Every problem at once.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is where the environment is read"
+)]
+pub fn from_environment() -> Result<BearerAuthProvider, EnvError> {
+    let file = from_file(Path::new(".env"))?;
+    // Names or values that are not Unicode cannot be meant for us.
+    let process = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut variables: BTreeMap<String, String> = file;
+    variables.extend(process);
+    from_variables(|name| variables.get(name).cloned())
+}
+
+/// A provider from variables that the caller looks up: [`from_environment`] without an environment.
+///
+/// ```
+/// let provider = mcp_bearer::from_variables(|name| match name {
+///     "FASTMCP_AUTH_BEARER_JWKS_URI" => Some("https://idp.example.com/jwks.json".into()),
+///     "FASTMCP_AUTH_BEARER_REQUIRED_SCOPES" => Some(r#"["mcp:read"]"#.into()),
+///     _ => None,
+/// })?;
+/// assert_eq!(provider.all_required_scopes().as_str(), "mcp:read");
+/// # Ok::<(), mcp_bearer::EnvError>(())
+/// ```
+///
+/// # Errors
+/// Every problem at once.
+pub fn from_variables(
+    look_up: impl Fn(&str) -> Option<String>,
+) -> Result<BearerAuthProvider, EnvError> {
+    let look_up = |name: &str| look_up(name).filter(|value| !value.is_empty());
+    read::provider(&look_up).map_err(|problems| EnvError { problems })
+}
+
+fn from_file(path: &Path) -> Result<BTreeMap<String, String>, EnvError> {
+    match dotenvy::from_path_iter(path) {
+        Err(error) if error.not_found() => Ok(BTreeMap::new()),
+        Err(_) => Err(unreadable()),
+        // The library's error quotes the line, which may hold a secret.
+        Ok(pairs) => pairs.collect::<Result<_, _>>().map_err(|_| unreadable()),
+    }
+}
+
+fn unreadable() -> EnvError {
+    EnvError {
+        problems: vec![".env: cannot be read; each line is NAME=value".to_owned()],
+    }
+}
+
+#[cfg(test)]
+mod tests;

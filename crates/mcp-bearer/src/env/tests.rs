@@ -1,0 +1,131 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::RsaKeyPair;
+
+fn from(variables: &[(&str, &str)]) -> Result<BearerAuthProvider, EnvError> {
+    let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
+    from_variables(|name| variables.get(name).map(|value| (*value).to_owned()))
+}
+
+#[test]
+fn the_reference_names_keep_issuer_and_audience_optional() {
+    let pem = RsaKeyPair::generate().unwrap();
+    let provider = from(&[("FASTMCP_AUTH_BEARER_PUBLIC_KEY", pem.public_key_pem())]).unwrap();
+    assert_eq!(provider.issuer_names().count(), 0);
+    let token = pem.create_token(&crate::TokenRequest::new()).unwrap();
+    assert!(provider.try_verify_token(&token).into_result().is_ok());
+}
+
+#[test]
+fn the_reference_names_complain_in_its_words() {
+    let none = from(&[]).unwrap_err();
+    assert_eq!(
+        none.to_string(),
+        "Either public_key or jwks_uri must be provided"
+    );
+    let both = from(&[
+        ("FASTMCP_AUTH_BEARER_PUBLIC_KEY", "x"),
+        (
+            "FASTMCP_AUTH_BEARER_JWKS_URI",
+            "https://idp.example.com/jwks",
+        ),
+    ]);
+    assert_eq!(
+        both.unwrap_err().to_string(),
+        "Provide either public_key or jwks_uri, not both"
+    );
+}
+
+#[test]
+fn our_names_want_a_decision_and_show_every_problem() {
+    let error = from(&[
+        ("MCP_BEARER_JWKS_URI", "https://idp.example.com/jwks"),
+        ("MCP_BEARER_LEEWAY_SECONDS", "soon"),
+        ("MCP_BEARER_TOKEN_TYPE", "id"),
+        ("MCP_BEARER_ALGORITHMS", "RS256 none"),
+        ("MCP_BEARER_REQUIRED_SCOPES", "[1]"),
+    ])
+    .unwrap_err();
+    let all = error.to_string();
+    for name in [
+        "ISSUER",
+        "AUDIENCE",
+        "LEEWAY_SECONDS",
+        "TOKEN_TYPE",
+        "ALGORITHMS",
+        "REQUIRED_SCOPES",
+    ] {
+        assert!(
+            all.contains(&format!("MCP_BEARER_{name}: ")),
+            "{name} is missing from: {all}"
+        );
+    }
+}
+
+#[test]
+fn any_is_spelled_out_and_cannot_contradict() {
+    let base = [("MCP_BEARER_JWKS_URI", "https://idp.example.com/jwks")];
+    let any = [
+        ("MCP_BEARER_ANY_ISSUER", "true"),
+        ("MCP_BEARER_ANY_AUDIENCE", "true"),
+    ];
+    assert!(from(&[base.as_slice(), &any].concat()).is_ok());
+    let both = [("MCP_BEARER_ISSUER", "https://idp.example.com/")];
+    assert!(from(&[base.as_slice(), &any, &both].concat()).is_err());
+}
+
+#[test]
+fn lists_are_json_or_words() {
+    let provider = from(&[
+        ("MCP_BEARER_JWKS_URI", "https://idp.example.com/jwks"),
+        (
+            "MCP_BEARER_ISSUER",
+            r#"["https://a.example/", "https://b.example/"]"#,
+        ),
+        ("MCP_BEARER_AUDIENCE", "https://mcp.example.com/mcp"),
+        ("MCP_BEARER_REQUIRED_SCOPES", "mcp:read mcp:write"),
+        ("MCP_BEARER_ALGORITHMS", "RS256,ES256"),
+        ("MCP_BEARER_LEEWAY_SECONDS", "5"),
+    ])
+    .unwrap();
+    assert_eq!(provider.issuer_names().count(), 2);
+    assert_eq!(
+        provider.all_required_scopes().as_str(),
+        "mcp:read mcp:write"
+    );
+    assert_eq!(provider.policies().next().unwrap().algorithms().len(), 2);
+}
+
+#[test]
+fn a_secret_comes_from_a_file_and_stands_in_no_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("secret");
+    std::fs::write(&path, "0123456789abcdef0123456789abcdef\n").unwrap();
+    let path = path.to_str().unwrap();
+    let rest = [
+        ("MCP_BEARER_ANY_ISSUER", "true"),
+        ("MCP_BEARER_ANY_AUDIENCE", "true"),
+    ];
+    let file = [("MCP_BEARER_SHARED_SECRET_FILE", path)];
+    assert!(from(&[file.as_slice(), &rest].concat()).is_ok());
+    let short = [("MCP_BEARER_SHARED_SECRET", "hunter2")];
+    let error = from(&[short.as_slice(), &rest].concat())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("shared_secret") && !error.contains("hunter2"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_empty_variable_is_not_set() {
+    assert!(
+        from(&[
+            ("MCP_BEARER_PUBLIC_KEY", ""),
+            ("FASTMCP_AUTH_BEARER_ISSUER", "x")
+        ])
+        .is_err()
+    );
+}
