@@ -1,0 +1,90 @@
+//! What operators see of the sources: log events and counters with stable names (listed in the module above).
+//! A name, once released, must not change. Texts of strangers are quoted and cut before they get here.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use mcp_bearer_core::{KeySet, Limits};
+
+use super::{
+    board::Tally,
+    rotation::{KeyIdentity, Notice},
+};
+
+const TARGET: &str = "mcp_bearer::keys";
+
+/// Tells what happened to the source of this label.
+pub(super) fn tell(source: &str, tally: &Tally, set: Option<&KeySet>, notice: &Notice) {
+    match notice {
+        Notice::Fetched { changed } => {
+            add(&tally.fetched, source, "fetched");
+            let keys = set.map_or(0, KeySet::len);
+            tracing::info!(target: TARGET, event = "fetched", source, keys, changed, "keys fetched");
+            if let Some(set) = set.filter(|_| *changed) {
+                tell_skipped(source, set);
+            }
+        }
+        Notice::NotModified => {
+            add(&tally.not_modified, source, "not_modified");
+            tracing::debug!(target: TARGET, event = "not_modified", source, "keys not modified");
+        }
+        Notice::Failed(reason) => {
+            add(&tally.failed, source, "failed");
+            tracing::warn!(target: TARGET, event = "failed", source, %reason, "keys not fetched");
+        }
+        Notice::Added(key) => {
+            count_change(source, "added");
+            let (kid, fingerprint) = names(key);
+            tracing::info!(target: TARGET, event = "key_added", source, kid, fingerprint, "key added");
+        }
+        Notice::Removed(key) => {
+            count_change(source, "removed");
+            let (kid, fingerprint) = names(key);
+            tracing::info!(target: TARGET, event = "key_removed", source, kid, fingerprint, "key removed");
+        }
+        Notice::Stale => {
+            #[cfg(feature = "metrics")]
+            metrics::counter!("mcp_bearer_key_sets_stale_total", "source" => source.to_owned())
+                .increment(1);
+            tracing::error!(target: TARGET, event = "stale", source, "keys too old to be used");
+        }
+    }
+}
+
+/// A text of a stranger or an issuer, quoted and cut so that it can be shown.
+pub(super) fn shown(text: &str) -> String {
+    let mut cut: String = text.chars().take(Limits::SHOWN_CHARS).collect();
+    if cut.len() < text.len() {
+        cut.push('…');
+    }
+    format!("{cut:?}")
+}
+
+fn tell_skipped(source: &str, set: &KeySet) {
+    for key in set.skipped() {
+        count_change(source, "skipped");
+        let kid = key.kid.as_deref().map(shown);
+        let (index, reason) = (key.index, &key.reason);
+        tracing::warn!(target: TARGET, event = "key_skipped", source, index, kid, %reason, "key skipped");
+    }
+}
+
+fn names(key: &KeyIdentity) -> (Option<String>, String) {
+    let fingerprint = key.fingerprint.iter().take(8);
+    let fingerprint = fingerprint.map(|byte| format!("{byte:02x}")).collect();
+    (key.kid.as_deref().map(shown), fingerprint)
+}
+
+fn add(tally: &AtomicU64, source: &str, result: &'static str) {
+    tally.fetch_add(1, Ordering::Relaxed);
+    #[cfg(feature = "metrics")]
+    metrics::counter!("mcp_bearer_key_fetches_total", "source" => source.to_owned(), "result" => result)
+        .increment(1);
+    let _ = (source, result);
+}
+
+fn count_change(source: &str, change: &'static str) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!("mcp_bearer_key_changes_total", "source" => source.to_owned(), "change" => change)
+        .increment(1);
+    let _ = (source, change);
+}

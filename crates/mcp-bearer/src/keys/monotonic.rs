@@ -1,0 +1,82 @@
+//! The clock of key rotation: the time since the clock was made, which no operator can set back.
+//! It must never be used for claims, which are about the time of day.
+//!
+//! On Linux it stands still while the machine sleeps; a laptop's key set may be used that much longer.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+
+/// A clock that only goes forward, and that tests can move.
+#[derive(Clone)]
+pub struct MonotonicClock(Source);
+
+#[derive(Clone)]
+enum Source {
+    System(Instant),
+    Manual(Arc<watch::Sender<Duration>>),
+}
+
+/// The hand of a manual clock.
+#[derive(Clone)]
+pub struct ManualTime(Arc<watch::Sender<Duration>>);
+
+impl MonotonicClock {
+    /// The machine's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Source::System(Instant::now()))
+    }
+
+    /// A clock that stands still until its hand is moved; for tests.
+    #[must_use]
+    pub fn manual() -> (Self, ManualTime) {
+        let hand = Arc::new(watch::Sender::new(Duration::ZERO));
+        (Self(Source::Manual(Arc::clone(&hand))), ManualTime(hand))
+    }
+
+    /// The time since the clock was made.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        match &self.0 {
+            Source::System(origin) => origin.elapsed(),
+            Source::Manual(hand) => *hand.borrow(),
+        }
+    }
+
+    /// Ends when the clock shows `time` or later. The machine's clock needs a tokio runtime with a timer.
+    pub(super) async fn sleep_until(&self, time: Duration) {
+        match &self.0 {
+            Source::System(_) => tokio::time::sleep(time.saturating_sub(self.now())).await,
+            Source::Manual(hand) => {
+                // Ends early only if the hand were gone, and the clock itself holds one.
+                let _ = hand.subscribe().wait_for(|now| *now >= time).await;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for MonotonicClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MonotonicClock").field(&self.now()).finish()
+    }
+}
+
+impl ManualTime {
+    /// Moves the clock forward by `time`.
+    pub fn advance(&self, time: Duration) {
+        self.0.send_modify(|now| *now = now.saturating_add(time));
+    }
+}
+
+impl fmt::Debug for ManualTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ManualTime")
+            .field(&*self.0.borrow())
+            .finish()
+    }
+}

@@ -1,0 +1,54 @@
+//! Keys that are given once and never change.
+//! It must never ask anyone for others.
+
+use std::sync::Arc;
+
+use futures_util::future::{BoxFuture, FutureExt, ready};
+use mcp_bearer_core::KeySet;
+
+use super::{KeyPhase, KeySource, KeyStatus, Miss, Refreshed, Snapshot};
+
+/// Keys given in text: one PEM key, a JWKS, a shared secret.
+#[derive(Clone, Debug)]
+pub struct StaticKeys {
+    snapshot: Snapshot,
+}
+
+impl StaticKeys {
+    /// A source of these keys.
+    #[must_use]
+    pub fn new(set: KeySet) -> Self {
+        Self {
+            snapshot: Snapshot::fixed(Arc::new(set)),
+        }
+    }
+}
+
+impl From<KeySet> for StaticKeys {
+    fn from(set: KeySet) -> Self {
+        Self::new(set)
+    }
+}
+
+impl KeySource for StaticKeys {
+    fn snapshot(&self) -> Snapshot {
+        self.snapshot.clone()
+    }
+
+    fn refresh(&self, _: Miss) -> BoxFuture<'_, Refreshed> {
+        ready(Refreshed::Unchanged).boxed()
+    }
+
+    fn status(&self) -> KeyStatus {
+        KeyStatus {
+            source: "static".to_owned(),
+            phase: KeyPhase::Fresh,
+            snapshot: self.snapshot.clone(),
+            age: None,
+            last_failure: None,
+            fetched: 0,
+            not_modified: 0,
+            failed: 0,
+        }
+    }
+}
