@@ -10,6 +10,7 @@
 //! | [`encoding`] | [`Encoding`] and [`Part`]: base64url and the ways to get it wrong |
 //! | [`jwks_server`] | [`JwksServer`]: a JWKS server on loopback that fails in the way it is told to |
 //! | [`behaviour`] | [`Behaviour`] and [`Response`]: what that server answers |
+//! | [`vectors`] | the cases under `vectors/`, for every entrance that must run them |
 //! | [`clock`] | [`TestClock`]: the time since the epoch, moved by hand |
 //!
 //! This crate never imports the verifier it helps to test: it must be able to write what the verifier would refuse
@@ -43,6 +44,7 @@ pub mod forge;
 mod gzip;
 pub mod jwks_server;
 pub mod keys;
+pub mod vectors;
 pub mod weak_keys;
 
 pub use behaviour::{Behaviour, Response};
