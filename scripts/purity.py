@@ -38,7 +38,7 @@ LEFT_OVERS = re.compile(r"#\[ignore|\b(todo|unimplemented|dbg)!\s*[(\[{]")
 MACHINE_TRACES = [
     re.compile(r"(?<![\w.~-])/(?:home|root|work|Users|tmp|opt)/\w"),
     re.compile(r"\.\./" + "shared"),
-    re.compile(r"(?:index|static)\.crates\.io|registry\.npmjs|pythonhosted|artifactory", re.I),
+    re.compile(r"(?:index|static)[.]crates[.]io|registry[.]npmjs|pythonhosted[.]org|/simple[/]", re.I),
 ]
 
 

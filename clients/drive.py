@@ -1,0 +1,228 @@
+"""Starts the demo server and drives it with the rmcp, Python and TypeScript clients.
+
+The clients only report what they met; what is right is written here once, as text, and compared
+whole: the challenges are a promise to clients, so they are not computed by the code under test.
+
+Must never leave the server running, or say "ok" for a client that did not run.
+
+Usage: drive.py --bin-dir target/debug --work-dir target/clients
+"""
+
+import argparse
+import base64
+import contextlib
+import enum
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CLIENT_SECONDS = 120
+INSTALL_SECONDS = 600
+
+INVALID = "The token is not valid here"
+TOO_FEW = "The token lacks a required permission"
+
+
+def main() -> None:
+    options = parse_arguments()
+    work = options.work_dir.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    program = options.bin_dir.resolve() / "mcp-bearer"
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1"]))
+    keys = work / "keys"
+    shutil.rmtree(keys, ignore_errors=True)
+    run(program, "keygen", "--out", keys)
+
+    clients: dict[str, Callable[[], list]] = {
+        "rmcp": lambda: [options.bin_dir.resolve() / "examples" / "rmcp_client"],
+        "python": lambda: install_python(work),
+        "typescript": lambda: install_typescript(work),
+    }
+    with demo_server(program, keys) as demo:
+        metadata = fetch_json(demo["metadata_url"])
+        expected = expectations(demo, metadata)
+        cases = work / "cases.json"
+        cases.write_text(json.dumps(make_cases(program, keys, demo, metadata)))
+        outcomes = {name: drive(name, start, cases, expected) for name, start in clients.items()}
+
+    for name, (outcome, detail) in outcomes.items():
+        print(f"{name:12} {outcome.name} ({detail})")
+    passes = {Outcome.OK} if os.environ.get("CI") == "true" else {Outcome.OK, Outcome.SKIPPED}
+    sys.exit(0 if {outcome for outcome, _ in outcomes.values()} <= passes else 1)
+
+
+class Outcome(enum.Enum):
+    """What became of one client; in CI only OK passes."""
+
+    OK = enum.auto()
+    SKIPPED = enum.auto()
+    FAILED = enum.auto()
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bin-dir", type=Path, required=True, help="holds mcp-bearer")
+    parser.add_argument("--work-dir", type=Path, required=True, help="keys and client packages")
+    return parser.parse_args()
+
+
+@contextlib.contextmanager
+def demo_server(program: Path, keys: Path) -> Iterator[dict]:
+    """The demo on a free port, signing with the keys at hand so that any token can be made."""
+    command = [program, "demo", "--listen", "127.0.0.1:0", "--format", "json",
+               "--private-key", keys / "private.pem"]  # fmt: skip
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    try:
+        line = server.stdout.readline()  # it is printed once connections are accepted
+        if not line:
+            sys.exit(f"the demo ended with {server.wait()} before it said where it listens")
+        demo = json.loads(line)
+        assert set(demo) == {"url", "metadata_url", "token", "expires_at"}, sorted(demo)
+        yield demo
+        assert server.poll() is None, f"the demo ended with {server.returncode} on its own"
+    finally:
+        server.terminate()
+        try:
+            server.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+def make_cases(program: Path, keys: Path, demo: dict, metadata: dict) -> dict:
+    claims = claims_of(demo["token"])
+
+    def token(*options: str) -> str:
+        return run(program, "token", "--private-key", keys / "private.pem",
+                   "--issuer", metadata["authorization_servers"][0],
+                   "--audience", metadata["resource"], *options).strip()  # fmt: skip
+
+    return {
+        "url": demo["url"],
+        "cases": [
+            {"name": "good", "token": demo["token"]},
+            {"name": "none", "token": None},
+            {"name": "expired", "token": token("--scope", claims["scope"], "--expires-in=-1h")},
+            {"name": "limited", "token": token("--scope", "some:other", "--subject", "bob")},
+        ],
+    }
+
+
+def expectations(demo: dict, metadata: dict) -> dict[str, dict]:
+    """What each case must meet. The parameters' order and every phrase are part of the promise."""
+    assert metadata["resource"] == demo["url"], metadata
+    scope = " ".join(metadata["scopes_supported"])
+    shared = f'scope="{scope}", resource_metadata="{demo["metadata_url"]}"'
+    return {
+        "good": {"subject": claims_of(demo["token"])["sub"]},
+        "none": {"refusal": [401, f"Bearer {shared}"]},
+        "expired": {
+            "refusal": [401, f'Bearer error="invalid_token", {shared}, error_description="{INVALID}"']
+        },
+        "limited": {
+            "refusal": [
+                403,
+                f'Bearer error="insufficient_scope", {shared}, error_description="{TOO_FEW}"',
+            ]
+        },
+    }
+
+
+def drive(name: str, start: Callable[[], list], cases: Path, expected: dict) -> tuple[Outcome, str]:
+    """Installs and runs one client, and says in one line how it went."""
+    try:
+        command = start()
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"!!! SKIPPED: the {name} client cannot be installed: {error}", file=sys.stderr)
+        return Outcome.SKIPPED, "its package cannot be installed"
+    started = time.monotonic()
+    try:
+        output = run(*command, cases, timeout=CLIENT_SECONDS)
+    except subprocess.SubprocessError as error:
+        return Outcome.FAILED, str(error)
+    observed = [json.loads(line) for line in output.splitlines()]
+    faults = [fault for seen in observed for fault in judge(seen, expected[seen["case"]])]
+    missing = set(expected) - {seen["case"] for seen in observed}
+    faults += [f"case {case} was not run" for case in sorted(missing)]
+    for fault in faults:
+        print(f"{name}: {fault}", file=sys.stderr)
+    if faults:
+        return Outcome.FAILED, f"{len(faults)} faults"
+    return Outcome.OK, f"{len(observed)} cases, {time.monotonic() - started:.1f} s"
+
+
+def judge(seen: dict, expected: dict) -> Iterator[str]:
+    where = f"{seen['case']} ({seen['mode']})"
+    if "subject" in expected:
+        if expected["subject"] not in seen.get("whoami", ""):
+            yield f"{where}: whoami does not name {expected['subject']!r}: {seen}"
+        if seen.get("sum") != "5":
+            yield f"{where}: 2 + 3 is not 5: {seen}"
+        return
+    if not seen["refusals"]:
+        yield f"{where}: was not refused: {seen}"
+    for refusal in seen["refusals"]:
+        if refusal != expected["refusal"]:
+            yield f"{where}: was refused with\n    {refusal}\n  not\n    {expected['refusal']}"
+    # Where the SDK has an error with a status, its own reading must agree.
+    if seen["error_status"] not in (None, expected["refusal"][0]):
+        yield f"{where}: the client's error says {seen['error_status']}"
+
+
+def install_python(work: Path) -> list:
+    environment = work / "python"
+    python = environment / "bin" / "python"
+    requirements = HERE / "python" / "requirements.txt"
+    stamp = environment / "requirements.txt"
+    if not stamp.is_file() or stamp.read_text() != requirements.read_text():
+        run(sys.executable, "-m", "venv", "--clear", environment, timeout=INSTALL_SECONDS)
+        run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+            "-r", requirements, timeout=INSTALL_SECONDS)  # fmt: skip
+        shutil.copy(requirements, stamp)
+    return [python, HERE / "python" / "client.py"]
+
+
+def install_typescript(work: Path) -> list:
+    """The sources are copied beside the packages, because Node resolves imports from there."""
+    folder = work / "typescript"
+    folder.mkdir(exist_ok=True)
+    stamp = folder / "installed.json"
+    package = HERE / "typescript" / "package.json"
+    if not stamp.is_file() or stamp.read_text() != package.read_text():
+        shutil.rmtree(folder)
+        folder.mkdir()
+        shutil.copy(package, folder)
+        run("npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts",
+            "--silent", cwd=folder, timeout=INSTALL_SECONDS)  # fmt: skip
+        shutil.copy(package, stamp)
+    shutil.copy(HERE / "typescript" / "client.mjs", folder)
+    return ["node", folder / "client.mjs"]
+
+
+def run(*command: object, **options: object) -> str:
+    words = [str(word) for word in command]
+    return subprocess.run(
+        words, check=True, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **options
+    ).stdout
+
+
+def fetch_json(url: str) -> dict:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is on loopback
+    with opener.open(url, timeout=10) as response:
+        return json.load(response)
+
+
+def claims_of(token: str) -> dict:
+    payload = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+//! Drives an MCP server with rmcp's client and prints what each case met, one JSON object a line.
+//!
+//! It only observes: what is right stands in `clients/drive.py`, which starts it. It never retries
+//! and never gets a token by itself.
+//!
+//! Usage: `rmcp_client CASES.json`
+#![allow(
+    clippy::print_stdout,
+    reason = "its output is for the program that started it"
+)]
+
+use std::error::Error;
+
+use rmcp::model::{CallToolRequestParams, ProtocolVersion};
+use rmcp::service::{ClientInitializeError, RunningService, ServiceError};
+use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
+use rmcp::{ClientLifecycleMode, ClientServiceExt, RoleClient};
+use serde_json::{Value, json};
+
+/// What `clients/drive.py` writes.
+#[derive(serde::Deserialize)]
+struct Work {
+    url: String,
+    cases: Vec<Case>,
+}
+
+#[derive(serde::Deserialize)]
+struct Case {
+    name: String,
+    token: Option<String>,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let path = std::env::args()
+        .nth(1)
+        .ok_or("usage: rmcp_client CASES.json")?;
+    let work: Work = serde_json::from_str(&std::fs::read_to_string(path)?)?;
+    for case in &work.cases {
+        for (mode, lifecycle) in modes() {
+            let mut seen = observe(&work.url, case, lifecycle).await;
+            seen["case"] = json!(case.name);
+            seen["mode"] = json!(mode);
+            println!("{seen}");
+        }
+    }
+    Ok(())
+}
+
+/// The handshake of the protocol versions up to 2025-11-25, and the one without a session after it.
+fn modes() -> [(&'static str, ClientLifecycleMode); 2] {
+    let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
+    [
+        ("initialize", ClientLifecycleMode::Initialize),
+        (
+            "discover",
+            ClientLifecycleMode::Discover { preferred_versions },
+        ),
+    ]
+}
+
+async fn observe(url: &str, case: &Case, lifecycle: ClientLifecycleMode) -> Value {
+    let mut config = StreamableHttpClientTransportConfig::with_uri(url);
+    if let Some(token) = &case.token {
+        config = config.auth_header(token);
+    }
+    match use_tools(config, lifecycle).await {
+        Ok((whoami, sum)) => json!({
+            "refusals": [], "error_status": null, "whoami": whoami, "sum": sum
+        }),
+        Err(error) => {
+            let refusal = refusal(error.as_ref());
+            json!({
+                "refusals": refusal.iter().collect::<Vec<_>>(),
+                "error_status": refusal.map(|(status, _)| status),
+                "error": format!("{error:?}"),
+            })
+        }
+    }
+}
+
+async fn use_tools(
+    config: StreamableHttpClientTransportConfig,
+    lifecycle: ClientLifecycleMode,
+) -> Result<(String, String), Box<dyn Error>> {
+    let transport = StreamableHttpClientTransport::from_config(config);
+    let client = ().serve_with_lifecycle(transport, lifecycle).await?;
+    let whoami = call(&client, CallToolRequestParams::new("whoami")).await?;
+    let mut arguments = serde_json::Map::new();
+    arguments.insert("a".to_owned(), json!(2));
+    arguments.insert("b".to_owned(), json!(3));
+    let add = CallToolRequestParams::new("add").with_arguments(arguments);
+    let sum = call(&client, add).await?;
+    client.cancel().await?;
+    Ok((whoami, sum))
+}
+
+async fn call(
+    client: &RunningService<RoleClient, ()>,
+    request: CallToolRequestParams,
+) -> Result<String, Box<dyn Error>> {
+    let result = client.call_tool(request).await?;
+    let parts = result.content.iter().filter_map(|part| part.as_text());
+    Ok(parts.map(|part| part.text.as_str()).collect())
+}
+
+/// The status and the challenge, from rmcp's own errors: it has one for 401 and one for 403.
+fn refusal<'a>(error: &'a (dyn Error + 'static)) -> Option<(u16, &'a str)> {
+    let (challenge, unauthorized) = if let Some(error) = error.downcast_ref::<ServiceError>() {
+        (error.auth_challenge(), error.is_authorization_required())
+    } else {
+        let error = error.downcast_ref::<ClientInitializeError>()?;
+        (error.auth_challenge(), error.is_authorization_required())
+    };
+    Some((if unauthorized { 401 } else { 403 }, challenge?))
+}
