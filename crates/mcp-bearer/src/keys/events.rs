@@ -88,3 +88,94 @@ fn count_change(source: &str, change: &'static str) {
         .increment(1);
     let _ = (source, change);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Write,
+        sync::{Arc, Mutex},
+    };
+
+    use mcp_bearer_core::KeySet;
+
+    use super::{Notice, Tally, shown, tell};
+    use crate::keys::rotation::KeyIdentity;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(notice: &Notice) -> String {
+        let log = Log::default();
+        let to = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(move || to.clone())
+            .finish();
+        let set =
+            KeySet::from_jwks_json(r#"{"keys":[{"kty":"AKP","kid":"post-quantum"}]}"#).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            tell(
+                "https://idp.example.com/jwks",
+                &Tally::default(),
+                Some(&set),
+                notice,
+            );
+        });
+        let bytes = log.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn every_event_has_its_stable_name_and_its_source() {
+        let key = KeyIdentity {
+            kid: Some("a\n".repeat(100)),
+            fingerprint: [0xab; 32],
+        };
+        for (notice, names) in [
+            (
+                Notice::Fetched { changed: true },
+                &["fetched", "key_skipped"][..],
+            ),
+            (Notice::NotModified, &["not_modified"]),
+            (Notice::Failed("down".to_owned()), &["failed"]),
+            (Notice::Added(key.clone()), &["key_added"]),
+            (Notice::Removed(key), &["key_removed"]),
+            (Notice::Stale, &["stale"]),
+        ] {
+            let log = logged(&notice);
+            assert_eq!(log.lines().count(), names.len(), "{log}");
+            for (line, name) in log.lines().zip(names) {
+                assert!(line.contains("mcp_bearer::keys"), "{line}");
+                assert!(line.contains(&format!("event=\"{name}\"")), "{line}");
+                assert!(
+                    line.contains("source=\"https://idp.example.com/jwks\""),
+                    "{line}"
+                );
+                assert!(line.len() < 600, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_news_is_not_told_again() {
+        assert!(!logged(&Notice::Fetched { changed: false }).contains("key_skipped"));
+    }
+
+    #[test]
+    fn a_strangers_text_is_quoted_and_cut() {
+        assert_eq!(shown("a\u{1b}[31m\n"), r#""a\u{1b}[31m\n""#);
+        assert!(shown(&"x".repeat(1000)).chars().count() < 80);
+    }
+}

@@ -320,3 +320,82 @@ fn stamp(path: &Path) -> Result<Stamp, String> {
         identity,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use mcp_bearer_testkit::SigningKey;
+
+    use super::{Facts, Look, Settled, Watch, load, look};
+
+    fn write(path: &Path, kid: &str) {
+        let jwks = SigningKey::ed25519().with_kid(kid).jwks();
+        fs::write(path, jwks.to_string()).unwrap();
+    }
+
+    fn watch(path: &Path) -> Watch {
+        let loaded = load(path).unwrap();
+        Watch {
+            facts: Facts {
+                set: loaded.set.into(),
+                digest: loaded.digest,
+                generation: 1,
+                seen: None,
+            },
+            settled: Settled::No,
+            told: None,
+        }
+    }
+
+    fn one_look(watch: &mut Watch, path: &Path) {
+        let look = look(path, watch.settled_stamp());
+        watch.take(look);
+    }
+
+    #[test]
+    fn a_second_write_within_one_tick_of_the_files_clock_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jwks.json");
+        write(&path, "a");
+        let mut watch = watch(&path);
+        write(&path, "b");
+        let tick = fs::metadata(&path).unwrap().modified().unwrap();
+        one_look(&mut watch, &path);
+        assert!(watch.facts.set.has_kid("b"));
+        write(&path, "c");
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(tick).unwrap();
+        one_look(&mut watch, &path);
+        assert!(watch.facts.set.has_kid("c"));
+        assert_eq!(watch.facts.generation, 3);
+    }
+
+    #[test]
+    fn a_settled_file_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jwks.json");
+        write(&path, "a");
+        let mut watch = watch(&path);
+        one_look(&mut watch, &path);
+        one_look(&mut watch, &path);
+        assert!(watch.settled == Settled::Yes);
+        assert!(matches!(look(&path, watch.settled_stamp()), Look::Same));
+    }
+
+    #[test]
+    fn a_lasting_failure_is_told_once_and_looked_at_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jwks.json");
+        write(&path, "a");
+        let mut watch = watch(&path);
+        fs::write(&path, "{").unwrap();
+        let counts = [1, 0, 0].map(|told| {
+            let look = look(&path, watch.settled_stamp());
+            let (notices, failure) = watch.take(look);
+            assert!(failure.is_some());
+            notices.len() == told
+        });
+        assert_eq!(counts, [true; 3]);
+    }
+}

@@ -1,0 +1,150 @@
+//! Each way an issuer can fail or lie: the good keys stay in use, and the operator can read why.
+
+use futures_util::future::FutureExt;
+use mcp_bearer::keys::{KeySource, Miss, Refreshed};
+use mcp_bearer_testkit::{Behaviour, JwksServer, Response, weak_keys};
+use serde_json::json;
+
+use crate::{World, key, kids, secs};
+
+/// The source holds "a" and asks again; the issuer behaves so: the answer must count as a failure that says this.
+async fn fails(behaviour: Behaviour, reason: &str) -> World {
+    let world = World::holding(Behaviour::ok()).await;
+    world.server.set_behaviour(behaviour.clone());
+    let told = world.ask("made-up").await;
+    assert_eq!(told, Refreshed::Unchanged, "{behaviour:?}");
+    check(&world, reason, &behaviour);
+    world
+}
+
+/// The same where the answer does not come by itself: after 5 s of the source's clock it has failed.
+async fn times_out(behaviour: Behaviour) -> World {
+    let world = World::holding(Behaviour::ok()).await;
+    world.server.set_behaviour(behaviour.clone());
+    let mut asked = world.keys.refresh(crate::unknown(&world.keys, "made-up"));
+    world.wait_for_hits(2);
+    assert_eq!((&mut asked).now_or_never(), None);
+    world.time.advance(secs(5));
+    assert_eq!(asked.await, Refreshed::Unchanged, "{behaviour:?}");
+    crate::eventually("the exchange times out", || world.keys.status().failed == 1).await;
+    check(&world, "timed out", &behaviour);
+    world
+}
+
+fn check(world: &World, reason: &str, behaviour: &Behaviour) {
+    let status = world.keys.status();
+    assert_eq!(kids(&world.keys.snapshot()), ["a"], "{behaviour:?}");
+    assert_eq!((status.fetched, status.failed), (1, 1), "{behaviour:?}");
+    let told = status.last_failure.unwrap();
+    assert!(told.contains(reason), "{behaviour:?}: {told}");
+}
+
+#[tokio::test]
+async fn statuses_other_than_200_and_304_are_failures() {
+    for status in [
+        204, 201, 206, 400, 401, 403, 404, 410, 418, 429, 500, 503, 599,
+    ] {
+        fails(Behaviour::Status(status), &format!("status {status}")).await;
+    }
+    fails(Behaviour::RetryAfter(503, 1), "status 503").await;
+}
+
+#[tokio::test]
+async fn bodies_that_are_not_a_set_with_a_usable_key_are_failures() {
+    fails(Behaviour::Html200, "not a JWK Set").await;
+    fails(Behaviour::EmptyObject, "not a JWK Set").await;
+    fails(Behaviour::EmptySet, "empty").await;
+    fails(Behaviour::Truncated, "not a JWK Set").await;
+    fails(Behaviour::CutOff, "").await;
+    fails(
+        Behaviour::Respond(Response::new(200, "application/json", b"\xff{}".as_slice())),
+        "UTF-8",
+    )
+    .await;
+    let weak = Response::json(&json!({ "keys": weak_keys::all() }));
+    fails(Behaviour::Respond(weak), "none of them usable").await;
+    fails(
+        Behaviour::Respond(Response::json(&json!([key("b").jwk()]))),
+        "not a JWK Set",
+    )
+    .await;
+    fails(Behaviour::Raw(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec()), "").await;
+    fails(Behaviour::CloseAtOnce, "").await;
+}
+
+#[tokio::test]
+async fn a_304_that_nobody_asked_for_is_a_failure() {
+    fails(Behaviour::NotModifiedWithoutSet, "304").await;
+    // Also at the beginning.
+    let world = World::new(Behaviour::NotModifiedWithoutSet);
+    assert_eq!(
+        world.keys.refresh(Miss::no_keys()).await,
+        Refreshed::Unchanged
+    );
+    assert_eq!(world.keys.snapshot().set.len(), 0);
+}
+
+#[tokio::test]
+async fn large_bodies_are_not_read_to_their_end() {
+    let most = 16 << 20;
+    let world = fails(Behaviour::EndlessBody, "longer than 524288 bytes").await;
+    assert!(world.server.body_bytes_sent() < most);
+    let world = fails(Behaviour::huge(), "longer than 524288 bytes").await;
+    assert!(world.server.body_bytes_sent() < most);
+    fails(Behaviour::GzipBomb, "longer than 524288 bytes").await;
+    fails(Behaviour::Huge(512 * 1024 + 1), "longer than 524288 bytes").await;
+}
+
+#[tokio::test]
+async fn a_body_of_just_the_limit_is_good() {
+    let world = World::holding(Behaviour::Huge(512 * 1024)).await;
+    assert_eq!(kids(&world.keys.snapshot()), ["a"]);
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let elsewhere = JwksServer::start();
+    elsewhere.set_keys(vec![key("evil").jwk()]);
+    fails(
+        Behaviour::RedirectTo(elsewhere.url()),
+        "redirects are not followed",
+    )
+    .await;
+    assert_eq!(elsewhere.total_hits(), 0);
+}
+
+#[tokio::test]
+async fn an_exchange_ends_after_five_seconds_wherever_it_hangs() {
+    times_out(Behaviour::HangBeforeHeaders).await;
+    times_out(Behaviour::HangAfterHeaders).await;
+    times_out(Behaviour::OneBytePerSecond).await;
+}
+
+#[tokio::test]
+async fn wrong_content_type_and_gzip_are_accepted() {
+    for behaviour in [Behaviour::WrongContentType, Behaviour::Gzip] {
+        let world = World::holding(behaviour).await;
+        assert_eq!(kids(&world.keys.snapshot()), ["a"]);
+    }
+}
+
+#[tokio::test]
+async fn the_usable_keys_of_a_mixed_set_work() {
+    let world = World::new(Behaviour::ok());
+    let mut keys = weak_keys::all();
+    let weak = keys.len();
+    keys.insert(3, key("a").jwk());
+    keys.push(key("b").without_kid().jwk());
+    keys.push(key("a").jwk());
+    world.server.set_keys(keys);
+    assert_eq!(
+        world.keys.refresh(Miss::no_keys()).await,
+        Refreshed::NewKeys
+    );
+    let snapshot = world.keys.snapshot();
+    assert_eq!(kids(&snapshot), ["a", "a"]);
+    assert_eq!(
+        (snapshot.set.len(), snapshot.set.skipped().len()),
+        (3, weak)
+    );
+}

@@ -1,0 +1,452 @@
+//! The rules of rotation as a user of the source meets them.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::future::{BoxFuture, FutureExt};
+use mcp_bearer::keys::{
+    Fetch, FetchError, FetchRequest, FetchResponse, KeyPhase, KeySource, Miss, MonotonicClock,
+    Refreshed, RemoteKeys,
+};
+use mcp_bearer_testkit::{Behaviour, JwksServer, SigningKey};
+use serde_json::json;
+
+use crate::{World, eventually, forged, key, kids, secs, unknown};
+
+#[tokio::test]
+async fn fifty_requests_on_a_cold_cache_make_one_fetch() {
+    let world = World::new(Behaviour::ok().held());
+    let asked: Vec<_> = (0..50)
+        .map(|_| world.keys.refresh(Miss::no_keys()))
+        .collect();
+    world.wait_for_hits(1);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    world.server.release();
+    for one in asked {
+        assert_eq!(one.await, Refreshed::NewKeys);
+    }
+    assert_eq!(world.hits(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_fetched_before_the_first_question() {
+    let world = World::new(Behaviour::ok());
+    assert_eq!(world.keys.snapshot().set.len(), 0);
+    assert_eq!(world.keys.status().phase, KeyPhase::Empty);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(world.server.total_hits(), 0);
+}
+
+#[tokio::test]
+async fn the_first_token_of_a_new_key_waits_for_the_fetch_and_finds_it() {
+    let world = World::holding(Behaviour::ok()).await;
+    world.server.set_keys(vec![key("a").jwk(), key("b").jwk()]);
+    assert_eq!(world.ask("b").await, Refreshed::NewKeys);
+    assert_eq!(kids(&world.keys.snapshot()), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_new_key_under_an_old_kid_is_found_by_its_signature() {
+    let world = World::new(Behaviour::ok());
+    let (old, new) = (SigningKey::ec_p256(), SigningKey::ed25519());
+    world.server.set_keys(vec![old.with_kid("a").jwk()]);
+    world.keys.refresh(Miss::no_keys()).await;
+    let before = world.keys.snapshot();
+    world.server.set_keys(vec![new.with_kid("a").jwk()]);
+    let told = world.keys.refresh(forged(&world.keys, "a")).await;
+    assert_eq!(told, Refreshed::NewKeys);
+    let after = world.keys.snapshot();
+    assert_ne!(before.generation, after.generation);
+    let fingerprint = before.set.keys().next().unwrap().fingerprint;
+    assert!(!after.set.contains_fingerprint(&fingerprint));
+}
+
+#[tokio::test]
+async fn a_removed_key_is_gone_with_the_next_set() {
+    let world = World::new(Behaviour::ok_with([("Cache-Control", "max-age=60")]));
+    world.server.set_keys(vec![key("a").jwk(), key("b").jwk()]);
+    world.keys.refresh(Miss::no_keys()).await;
+    world.server.set_keys(vec![key("b").jwk()]);
+    world.time.advance(secs(54));
+    eventually("the refresh", || kids(&world.keys.snapshot()) == ["b"]).await;
+}
+
+/// Seconds after which the source asks again of itself: not before, and not after.
+async fn asks_again(cache_control: &str, earliest: u64, latest: u64) {
+    let world = World::holding(Behaviour::ok_with([("Cache-Control", cache_control)])).await;
+    world.time.advance(secs(earliest - 1));
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    assert_eq!(world.hits(), 1, "{cache_control}");
+    world.time.advance(secs(latest - earliest + 1));
+    world.wait_for_hits(2);
+    eventually("two answers", || world.keys.status().fetched == 2).await;
+}
+
+#[tokio::test]
+async fn a_refresh_comes_at_80_to_90_per_cent_of_a_lifetime_within_the_clamp() {
+    asks_again("max-age=600", 480, 540).await;
+    asks_again("max-age=0", 48, 54).await;
+    asks_again("no-store", 2880, 3240).await;
+    asks_again("max-age=3155760000", 2880, 3240).await;
+}
+
+#[tokio::test]
+async fn a_confirmed_set_is_not_sent_again() {
+    let behaviour = Behaviour::ok_with([("Cache-Control", "max-age=600"), ("ETag", "auto")]);
+    let world = World::holding(behaviour).await;
+    let before = world.keys.snapshot();
+    world.time.advance(secs(540));
+    eventually("a 304", || world.keys.status().not_modified == 1).await;
+    let requests = world.server.requests();
+    assert!(requests[0].header("if-none-match").is_none());
+    assert!(requests[1].header("if-none-match").is_some());
+    let after = world.keys.snapshot();
+    assert!(Arc::ptr_eq(&before.set, &after.set));
+    assert_eq!(before.generation, after.generation);
+    // The lifetime has begun anew.
+    world.time.advance(secs(599));
+    assert_eq!(world.keys.status().phase, KeyPhase::Fresh);
+}
+
+#[tokio::test]
+async fn a_set_past_its_bound_is_not_used_and_the_next_request_brings_it_back() {
+    let world = World::with(
+        Behaviour::ok_with([("Cache-Control", "max-age=600")]),
+        |builder| builder.staleness_bound(secs(1000)),
+    );
+    world.keys.refresh(Miss::no_keys()).await;
+    world.server.set_behaviour(Behaviour::Status(500));
+    world.time.advance(secs(1599));
+    assert_eq!(kids(&world.keys.snapshot()), ["a"]);
+    assert_eq!(world.keys.status().phase, KeyPhase::Aging);
+    world.time.advance(secs(1));
+    // At this very moment, whatever the task has noticed.
+    let snapshot = world.keys.snapshot();
+    assert_eq!((snapshot.set.len(), snapshot.generation), (0, 0));
+    assert_eq!(world.keys.status().phase, KeyPhase::Stale);
+
+    world.server.set_behaviour(Behaviour::ok());
+    eventually("the keys are back", || {
+        world.time.advance(secs(1));
+        world.keys.refresh(Miss::no_keys()).now_or_never();
+        kids(&world.keys.snapshot()) == ["a"]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn with_a_slow_issuer_and_an_aging_set_nobody_waits() {
+    let world = World::holding(Behaviour::ok_with([("Cache-Control", "max-age=60")])).await;
+    world.server.set_behaviour(Behaviour::ok().held());
+    world.time.advance(secs(61));
+    world.wait_for_hits(2);
+    for _ in 0..1000 {
+        assert_eq!(kids(&world.keys.snapshot()), ["a"]);
+    }
+    assert_eq!(world.keys.status().phase, KeyPhase::Aging);
+    world.server.release();
+    eventually("the answer", || world.keys.status().fetched == 2).await;
+}
+
+#[tokio::test]
+async fn a_flood_of_made_up_kids_makes_no_more_fetches_than_the_budget() {
+    for behaviour in [Behaviour::ok(), Behaviour::Status(500)] {
+        let world = World::holding(Behaviour::ok()).await;
+        world.server.set_behaviour(behaviour);
+        let mut fetches = Vec::new();
+        for second in 0..21 {
+            for junk in 0..500 {
+                world.ask(&format!("made-up-{second}-{junk}")).await;
+            }
+            fetches.push(world.hits());
+            world.time.advance(secs(1));
+        }
+        assert_eq!(fetches[0], 3);
+        assert_eq!(fetches[9], 3);
+        assert_eq!((fetches[10], fetches[19], fetches[20]), (4, 4, 5));
+        assert_eq!(kids(&world.keys.snapshot()), ["a"]);
+    }
+}
+
+#[tokio::test]
+async fn in_a_flood_a_new_key_works_within_the_cooldown() {
+    let world = World::holding(Behaviour::ok()).await;
+    for junk in 0..100 {
+        world.ask(&format!("made-up-{junk}")).await;
+    }
+    world.server.set_keys(vec![key("b").jwk()]);
+    assert_eq!(world.ask("b").await, Refreshed::Unchanged);
+    world.time.advance(secs(10));
+    world.ask("made-up").await;
+    assert_eq!(kids(&world.keys.snapshot()), ["b"]);
+}
+
+#[tokio::test]
+async fn a_kid_that_a_stranger_probed_works_ten_seconds_after_its_publication() {
+    let world = World::holding(Behaviour::ok()).await;
+    assert_eq!(world.ask("b").await, Refreshed::Unchanged);
+    world.server.set_keys(vec![key("b").jwk()]);
+    assert_eq!(world.ask("b").await, Refreshed::Unchanged);
+    assert_eq!(world.hits(), 2);
+    world.time.advance(secs(10));
+    assert_eq!(world.ask("b").await, Refreshed::NewKeys);
+}
+
+#[tokio::test]
+async fn sixty_four_wait_for_a_hanging_issuer_and_the_others_are_answered_at_once() {
+    let world = World::new(Behaviour::HangBeforeHeaders);
+    let mut asked: Vec<_> = (0..64)
+        .map(|_| world.keys.refresh(Miss::no_keys()))
+        .collect();
+    world.wait_for_hits(1);
+    for _ in 0..1000 {
+        let told = world.keys.refresh(Miss::no_keys()).now_or_never();
+        assert_eq!(told, Some(Refreshed::Unchanged));
+    }
+    assert!(asked.iter_mut().all(|one| one.now_or_never().is_none()));
+    world.time.advance(secs(5));
+    for one in asked {
+        assert_eq!(one.await, Refreshed::Unchanged);
+    }
+    assert_eq!(world.hits(), 1);
+}
+
+#[tokio::test]
+async fn a_dropped_request_cancels_no_fetch_and_spends_nothing_twice() {
+    let world = World::holding(Behaviour::ok()).await;
+    world.server.set_keys(vec![key("a").jwk(), key("b").jwk()]);
+    world.server.set_behaviour(Behaviour::ok().held());
+    let mut asked = world.keys.refresh(unknown(&world.keys, "b"));
+    world.wait_for_hits(2);
+    assert_eq!((&mut asked).now_or_never(), None);
+    drop(asked);
+    world.server.release();
+    eventually("the fetch ends", || {
+        kids(&world.keys.snapshot()) == ["a", "b"]
+    })
+    .await;
+    world.server.set_behaviour(Behaviour::ok());
+    world.server.set_keys(vec![key("c").jwk()]);
+    assert_eq!(world.ask("c").await, Refreshed::NewKeys);
+    assert_eq!(world.hits(), 3);
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_down_at_the_start_is_found_when_it_comes_back() {
+    let server = JwksServer::start();
+    let (address, url) = (server.address(), server.url());
+    drop(server);
+    let (clock, time) = MonotonicClock::manual();
+    let keys = RemoteKeys::builder(url).clock(clock).build().unwrap();
+    assert_eq!(keys.refresh(Miss::no_keys()).await, Refreshed::Unchanged);
+    let status = keys.status();
+    assert!(status.last_failure.unwrap().contains("refused"));
+    // Within a second of the last attempt nobody is asked.
+    let told = keys.refresh(Miss::no_keys()).now_or_never();
+    assert_eq!(told, Some(Refreshed::Unchanged));
+    assert_eq!(keys.status().failed, 1);
+
+    let server = JwksServer::start_at(address);
+    server.set_keys(vec![key("a").jwk()]);
+    time.advance(secs(1));
+    assert_eq!(keys.refresh(Miss::no_keys()).await, Refreshed::NewKeys);
+    assert_eq!(kids(&keys.snapshot()), ["a"]);
+}
+
+#[tokio::test]
+async fn failures_are_retried_without_requests_while_keys_are_held() {
+    let world = World::holding(Behaviour::ok_with([("Cache-Control", "max-age=60")])).await;
+    world.server.set_behaviour(Behaviour::Status(503));
+    world.time.advance(secs(54));
+    eventually("a failure", || world.keys.status().failed == 1).await;
+    for (retry, wait) in [(2, 1), (3, 2), (4, 4)] {
+        world.time.advance(secs(wait));
+        eventually("a retry", || world.keys.status().failed == retry).await;
+    }
+    world.server.set_behaviour(Behaviour::ok());
+    world.time.advance(secs(8));
+    eventually("an answer", || world.keys.status().fetched == 2).await;
+    assert_eq!(world.keys.status().last_failure, None);
+}
+
+#[test]
+fn one_source_serves_several_runtimes_and_threads() {
+    let world = World::new(Behaviour::ok());
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+    };
+    let first = runtime();
+    assert_eq!(
+        first.block_on(world.keys.refresh(Miss::no_keys())),
+        Refreshed::NewKeys
+    );
+    drop(first);
+    world.server.set_keys(vec![key("b").jwk()]);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                runtime().block_on(world.keys.refresh(unknown(&world.keys, "b")));
+                assert_eq!(kids(&world.keys.snapshot()), ["b"]);
+            });
+        }
+    });
+    assert_eq!(world.hits(), 2);
+}
+
+#[tokio::test]
+async fn the_last_handle_takes_the_fetch_with_it() {
+    let world = World::new(Behaviour::HangBeforeHeaders);
+    let other = world.keys.clone();
+    drop(world.keys.refresh(Miss::no_keys()));
+    world.wait_for_hits(1);
+    let World { server, keys, .. } = world;
+    drop(keys);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(server.open_connections(), 1);
+    drop(other);
+    eventually("the connection is closed", || {
+        server.open_connections() == 0
+    })
+    .await;
+}
+
+/// Answers from memory, or worse.
+struct Scripted {
+    calls: AtomicUsize,
+    script: fn(usize) -> Result<FetchResponse, FetchError>,
+}
+
+impl Fetch for Scripted {
+    fn fetch(&self, _: FetchRequest) -> BoxFuture<'_, Result<FetchResponse, FetchError>> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        async move { (self.script)(call) }.boxed()
+    }
+}
+
+fn scripted(
+    script: fn(usize) -> Result<FetchResponse, FetchError>,
+) -> (RemoteKeys, mcp_bearer::keys::ManualTime) {
+    let (clock, time) = MonotonicClock::manual();
+    let calls = AtomicUsize::new(0);
+    let keys = RemoteKeys::builder("https://idp.example.com/jwks?apikey=secret")
+        .fetch(Arc::new(Scripted { calls, script }))
+        .clock(clock)
+        .build()
+        .unwrap();
+    (keys, time)
+}
+
+fn good() -> FetchResponse {
+    let jwks = json!({ "keys": [SigningKey::ec_p256().with_kid("a").jwk()] });
+    FetchResponse::new(200, jwks.to_string().into_bytes())
+}
+
+#[tokio::test]
+async fn a_fetcher_of_the_callers_own_is_held_to_the_same_rules() {
+    let (keys, _) = scripted(|_| Ok(good()));
+    assert_eq!(keys.refresh(Miss::no_keys()).await, Refreshed::NewKeys);
+    assert_eq!(kids(&keys.snapshot()), ["a"]);
+
+    let (keys, _) = scripted(|_| Ok(FetchResponse::new(200, vec![b' '; 512 * 1024 + 1])));
+    assert_eq!(keys.refresh(Miss::no_keys()).await, Refreshed::Unchanged);
+    assert!(keys.status().last_failure.unwrap().contains("524288"));
+
+    let (keys, _) = scripted(|_| Err(FetchError::new("the proxy is asleep")));
+    assert_eq!(keys.refresh(Miss::no_keys()).await, Refreshed::Unchanged);
+    assert_eq!(keys.status().last_failure.unwrap(), "the proxy is asleep");
+}
+
+#[tokio::test]
+async fn a_fetcher_that_panics_has_failed_and_no_more() {
+    let (keys, time) = scripted(|call| match call {
+        0 => panic!("a fetcher's fault"),
+        _ => Ok(good()),
+    });
+    assert_eq!(keys.refresh(Miss::no_keys()).await, Refreshed::Unchanged);
+    assert_eq!(keys.status().failed, 1);
+    time.advance(secs(1));
+    assert_eq!(keys.refresh(Miss::no_keys()).await, Refreshed::NewKeys);
+}
+
+#[test]
+fn the_query_of_an_address_is_not_shown() {
+    let (keys, _) = scripted(|_| Ok(good()));
+    assert_eq!(keys.status().source, "https://idp.example.com/jwks");
+    assert!(!format!("{keys:?} {:?}", keys.status()).contains("secret"));
+}
+
+#[test]
+fn a_wrong_configuration_is_told_whole() {
+    let problems = RemoteKeys::builder("http://idp.example.com/jwks")
+        .max_freshness(secs(59))
+        .staleness_bound(secs(7 * 24 * 3600 + 1))
+        .ca_file("/nonexistent/ca.pem")
+        .proxy("::")
+        .ssrf_guard()
+        .build()
+        .unwrap_err();
+    assert_eq!(problems.len(), 6, "{problems:#?}");
+    for (problem, word) in problems.iter().zip([
+        "max_freshness",
+        "staleness_bound",
+        "jwks_uri",
+        "ca_file",
+        "proxy",
+        "proxy",
+    ]) {
+        assert!(problem.starts_with(word), "{problem}");
+    }
+    let literal = RemoteKeys::builder("https://10.0.0.1/jwks")
+        .ssrf_guard()
+        .build();
+    assert!(literal.unwrap_err()[0].contains("SSRF guard"));
+    let own = RemoteKeys::builder("https://idp.example.com/jwks")
+        .fetch(Arc::new(Scripted {
+            calls: AtomicUsize::new(0),
+            script: |_| Ok(good()),
+        }))
+        .ssrf_guard()
+        .build();
+    assert!(own.unwrap_err()[0].contains("fetcher of your own"));
+    assert!(
+        RemoteKeys::discover("https://idp.example.com/?a=b")
+            .build()
+            .is_err()
+    );
+    let allowed = RemoteKeys::builder("http://idp.example.com/jwks").insecure_allow_http();
+    assert!(allowed.build().is_ok());
+}
+
+#[tokio::test]
+async fn the_guard_refuses_a_name_that_resolves_to_a_private_address() {
+    let server = JwksServer::start();
+    let url = server.url().replace("127.0.0.1", "localhost.localdomain.");
+    let keys = RemoteKeys::builder(url.replace("http:", "https:"))
+        .ssrf_guard()
+        .build()
+        .unwrap();
+    assert_eq!(keys.refresh(Miss::no_keys()).await, Refreshed::Unchanged);
+    assert_eq!(server.total_hits() + server.open_connections(), 0);
+}
+
+#[test]
+fn a_snapshot_takes_nanoseconds() {
+    let (clock, _) = (MonotonicClock::system(), ());
+    let keys = RemoteKeys::builder("https://idp.example.com/jwks")
+        .clock(clock)
+        .build()
+        .unwrap();
+    let start = Instant::now();
+    for _ in 0..100_000 {
+        std::hint::black_box(keys.snapshot());
+    }
+    // Far above what it takes, and far below a lock or a system call under load.
+    assert!(start.elapsed() < secs(1), "{:?}", start.elapsed() / 100_000);
+}

@@ -1,0 +1,1 @@
+//! TLS: whose certificates are trusted.
