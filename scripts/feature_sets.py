@@ -1,23 +1,30 @@
-"""Prints one line for each clippy run of `scripts/check features`: a crate and its feature options.
+"""Prints one line for each clippy run of `scripts/check features`: a crate and its cargo options.
 
-Every crate of the workspace once by itself; the crates with features also with none, with each
-one alone, and with all. The sets come from `cargo metadata`, so a new feature is checked unasked.
+Each published crate by itself, without development dependencies; the libraries also with no
+feature, with each one alone, and with all. Development crates once, with all they have. The sets
+come from `cargo metadata`, so a new feature is checked unasked.
 """
 
 import json
 import subprocess
 
+# The libraries that other people build with features of their own choice.
+PER_FEATURE = {"mcp-bearer-core", "mcp-bearer"}
+
 
 def main() -> None:
     for package in workspace_packages():
-        print(package["name"])
-        features = sorted(name for name in package["features"] if name != "default")
-        if not features:
+        name = package["name"]
+        if package["publish"] == []:
+            print(name, "--all-features --all-targets")
             continue
-        print(package["name"], "--no-default-features")
-        for feature in features:
-            print(package["name"], "--no-default-features --features", feature)
-        print(package["name"], "--all-features")
+        print(name)
+        features = sorted(feature for feature in package["features"] if feature != "default")
+        if name in PER_FEATURE and features:
+            print(name, "--no-default-features")
+            for feature in features:
+                print(name, "--no-default-features --features", feature)
+            print(name, "--all-features")
 
 
 def workspace_packages() -> list[dict]:
