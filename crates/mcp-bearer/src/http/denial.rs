@@ -1,0 +1,77 @@
+//! The one log line of a denial.
+//!
+//! It must never hold a token, or more of a token's header and claims than the quoted, cut issuer and `kid`.
+
+use std::cell::LazyCell;
+use std::fmt;
+
+use mcp_bearer_core::UnverifiedToken;
+
+use crate::{Challenge, Fault, Limits, Rejection};
+
+/// Logs a denial: INFO when the caller is at fault, WARN when the service is.
+///
+/// The token is taken apart once more only if somebody listens.
+pub(super) fn log(rejection: &Rejection, token: Option<&str>, limits: &Limits) {
+    let kind = rejection.kind();
+    let status = Challenge::status_of(kind);
+    let claimed = LazyCell::new(|| Claimed::of(token, limits));
+    match kind.fault() {
+        Fault::Caller => tracing::info!(
+            target: "mcp_bearer::http",
+            reason = kind.as_str(),
+            detail = %rejection,
+            status,
+            claimed_issuer = claimed.issuer.as_ref().map(tracing::field::display),
+            kid = claimed.kid.as_ref().map(tracing::field::display),
+            "request denied"
+        ),
+        Fault::Service => tracing::warn!(
+            target: "mcp_bearer::http",
+            reason = kind.as_str(),
+            detail = %rejection,
+            status,
+            claimed_issuer = claimed.issuer.as_ref().map(tracing::field::display),
+            kid = claimed.kid.as_ref().map(tracing::field::display),
+            "request denied"
+        ),
+    }
+}
+
+/// What a token says about itself. Nothing of it is known to be true.
+#[derive(Default)]
+struct Claimed {
+    issuer: Option<Shown>,
+    kid: Option<Shown>,
+}
+
+impl Claimed {
+    fn of(token: Option<&str>, limits: &Limits) -> Self {
+        let parsed = token.and_then(|token| UnverifiedToken::parse(token, limits).ok());
+        parsed.map_or_else(Self::default, |token| Self {
+            issuer: token.claimed_issuer().map(|text| Shown::new(&text)),
+            kid: token.kid().map(|text| Shown::new(&text)),
+        })
+    }
+}
+
+/// A stranger's text made fit for a log: cut, then quoted and escaped when shown.
+struct Shown {
+    start: String,
+    rest: &'static str,
+}
+
+impl Shown {
+    fn new(text: &str) -> Self {
+        let mut chars = text.chars();
+        let start = chars.by_ref().take(Limits::SHOWN_CHARS).collect();
+        let rest = if chars.next().is_some() { "..." } else { "" };
+        Self { start, rest }
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}{}", self.start, self.rest)
+    }
+}

@@ -1,0 +1,154 @@
+//! [`ResponseFuture`]: the inner service's future, a denial, or a wait for keys before either.
+//!
+//! The first two cost no allocation. Dropping it cancels the request and no key fetch.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ::http::{Request, Response};
+use futures_util::future::BoxFuture;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::answer::AnswerBody;
+use super::body::BearerBody;
+use super::guard::Guard;
+use crate::AccessToken;
+
+pin_project! {
+    /// The future of [`BearerAuthService`](super::BearerAuthService).
+    ///
+    /// `Send` when the inner service, its future and the request body are. Once it has given its answer, it must not be
+    /// polled again; it never ends then.
+    pub struct ResponseFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S, B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        Inner { #[pin] future: S::Future },
+        Denied { response: Option<Response<AnswerBody>> },
+        Waiting { waiting: Option<Box<Waiting<S, B>>> },
+    }
+}
+
+/// A request whose token may need newer keys, and the ready service it is for.
+struct Waiting<S, B> {
+    verified: Verified,
+    service: S,
+    request: Request<B>,
+    guard: Guard,
+}
+
+pub(super) type Verified = BoxFuture<'static, Result<AccessToken, Response<AnswerBody>>>;
+
+impl<S, B> ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    pub(super) fn inner(future: S::Future) -> Self {
+        Self {
+            state: State::Inner { future },
+        }
+    }
+
+    pub(super) fn denied(response: Response<AnswerBody>) -> Self {
+        Self {
+            state: State::Denied {
+                response: Some(response),
+            },
+        }
+    }
+
+    pub(super) fn waiting(
+        verified: Verified,
+        service: S,
+        request: Request<B>,
+        guard: Guard,
+    ) -> Self {
+        let waiting = Box::new(Waiting {
+            verified,
+            service,
+            request,
+            guard,
+        });
+        Self {
+            state: State::Waiting {
+                waiting: Some(waiting),
+            },
+        }
+    }
+}
+
+impl<S, B, R> Future for ResponseFuture<S, B>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Output = Result<Response<BearerBody<R>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let (access, waiting) = match state.as_mut().project() {
+                StateProj::Inner { future } => {
+                    let response = ready!(future.poll(cx));
+                    return Poll::Ready(response.map(|response| response.map(BearerBody::inner)));
+                }
+                StateProj::Denied { response } => match response.take() {
+                    Some(response) => return Poll::Ready(Ok(response.map(BearerBody::answer))),
+                    None => return Poll::Pending,
+                },
+                StateProj::Waiting { waiting } => {
+                    let Some(mut pending) = waiting.take() else {
+                        return Poll::Pending;
+                    };
+                    match pending.verified.as_mut().poll(cx) {
+                        Poll::Ready(Ok(access)) => (access, pending),
+                        Poll::Ready(Err(response)) => {
+                            return Poll::Ready(Ok(response.map(BearerBody::answer)));
+                        }
+                        Poll::Pending => {
+                            *waiting = Some(pending);
+                            return Poll::Pending;
+                        }
+                    }
+                }
+            };
+            let Waiting {
+                mut service,
+                mut request,
+                guard,
+                ..
+            } = *waiting;
+            guard.prepare(&mut request, Some(access));
+            state.set(State::Inner {
+                future: service.call(request),
+            });
+        }
+    }
+}
+
+impl<S, B> fmt::Debug for ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Inner { .. } => "inner",
+            State::Denied { .. } => "denied",
+            State::Waiting { .. } => "waiting",
+        };
+        f.debug_tuple("ResponseFuture").field(&state).finish()
+    }
+}

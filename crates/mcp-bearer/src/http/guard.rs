@@ -1,0 +1,206 @@
+//! [`Guard`]: the decision of the layer, as plain functions of headers and tokens.
+//!
+//! It is synchronous but for the wait for newer keys. It must never let a request through by default: every way out of
+//! [`Guard::check`] is an access token, a denial, or a wait that ends in one of them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ::http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, Entry};
+use ::http::{HeaderMap, Method, Request, Response};
+
+use super::answer::AnswerBody;
+use super::bearer::bearer_token;
+use super::{denial, response};
+use crate::provider::{NeedsKeys, TryVerify};
+use crate::{AccessToken, BearerAuthProvider, Challenge, ChallengeContext, Rejection, Scopes};
+
+/// What a layer knows, for handlers behind it: the provider, and how to answer a refusal.
+///
+/// Cheap to clone. Lies in the extensions of every request that was let in.
+///
+/// ```
+/// use mcp_bearer::http::{AnswerBody, FromExtensions, Guard};
+/// use mcp_bearer::{AccessToken, Scopes};
+///
+/// fn delete(parts: &http::request::Parts) -> Option<Result<(), http::Response<AnswerBody>>> {
+///     let guard = Guard::from_extensions(&parts.extensions)?;
+///     let access = AccessToken::from_extensions(&parts.extensions)?;
+///     let needed: Scopes = "mcp:admin".parse().ok()?;
+///     Some(guard.require_scopes(access, &needed).map_err(|rejection| guard.challenge(&rejection)))
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Guard(Arc<Inner>);
+
+struct Inner {
+    provider: BearerAuthProvider,
+    metadata: Option<Advertised>,
+}
+
+/// The address of the RFC 9728 document, and whether anything is there.
+struct Advertised {
+    url: String,
+    served: AtomicBool,
+}
+
+/// What can be said of a request without waiting.
+pub(super) enum Verdict {
+    /// A CORS preflight.
+    Preflight,
+    Granted(AccessToken),
+    Denied(Response<AnswerBody>),
+    NeedsKeys {
+        token: String,
+        needs: NeedsKeys,
+    },
+}
+
+impl Guard {
+    pub(super) fn new(provider: BearerAuthProvider, metadata_url: Option<String>) -> Self {
+        let metadata = metadata_url.map(|url| Advertised {
+            url,
+            served: AtomicBool::new(false),
+        });
+        Self(Arc::new(Inner { provider, metadata }))
+    }
+
+    /// The provider.
+    #[must_use]
+    pub fn provider(&self) -> &BearerAuthProvider {
+        &self.0.provider
+    }
+
+    /// Asks a token for the scopes of one operation, beyond the required scopes of its issuer.
+    ///
+    /// The rejection, and so the challenge, names both: some clients ask for a new token with exactly the scopes of
+    /// the last challenge, and would lose the required ones otherwise.
+    ///
+    /// # Errors
+    /// [`InsufficientScope`](crate::RejectionKind::InsufficientScope).
+    pub fn require_scopes(&self, access: &AccessToken, scopes: &Scopes) -> Result<(), Rejection> {
+        let required = self.provider().required_scopes_for(access);
+        match required.filter(|required| !required.is_empty()) {
+            None => access.require_scopes(scopes),
+            Some(required) => access.require_scopes(&union(required, scopes)),
+        }
+    }
+
+    /// Answers a rejection, and logs it: call it once for each denied request.
+    ///
+    /// A handler that asks for more than the layer does returns this. The rejection lies in the extensions of the
+    /// response. A challenge without scopes of its own names the required scopes, where all issuers agree on them.
+    #[must_use]
+    pub fn challenge(&self, rejection: &Rejection) -> Response<AnswerBody> {
+        self.deny(rejection.clone(), None)
+    }
+
+    /// From now on challenges name the metadata document.
+    pub(super) fn advertise_metadata(&self) {
+        if let Some(metadata) = &self.0.metadata {
+            metadata.served.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The synchronous part: everything but the wait for newer keys.
+    pub(super) fn check(&self, method: &Method, headers: &HeaderMap) -> Verdict {
+        if method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+            return Verdict::Preflight;
+        }
+        let token = match bearer_token(headers, self.provider().limits()) {
+            Ok(token) => token,
+            Err(rejection) => return Verdict::Denied(self.deny(rejection, None)),
+        };
+        let verified = match self.provider().try_verify_token(token) {
+            TryVerify::Accepted(access) => Ok(access),
+            TryVerify::Rejected(rejection) => Err(rejection),
+            TryVerify::NeedsKeys(needs) => {
+                return Verdict::NeedsKeys {
+                    token: token.to_owned(),
+                    needs,
+                };
+            }
+        };
+        match self.conclude(token, verified) {
+            Ok(access) => Verdict::Granted(access),
+            Err(response) => Verdict::Denied(response),
+        }
+    }
+
+    /// The rest: newer keys, and the same question again.
+    pub(super) async fn check_with_newer_keys(
+        self,
+        token: String,
+        needs: NeedsKeys,
+    ) -> Result<AccessToken, Response<AnswerBody>> {
+        let verified = self.provider().verify_with_newer_keys(&token, needs).await;
+        self.conclude(&token, verified)
+    }
+
+    /// Required scopes, and the answer when something is wrong.
+    fn conclude(
+        &self,
+        token: &str,
+        verified: Result<AccessToken, Rejection>,
+    ) -> Result<AccessToken, Response<AnswerBody>> {
+        verified
+            .and_then(|access| {
+                self.provider()
+                    .check_required_scopes(&access)
+                    .map(|()| access)
+            })
+            .map_err(|rejection| self.deny(rejection, Some(token)))
+    }
+
+    /// The one place that denies: logs once, answers once.
+    fn deny(&self, rejection: Rejection, token: Option<&str>) -> Response<AnswerBody> {
+        denial::log(&rejection, token, self.provider().limits());
+        let served = |metadata: &&Advertised| metadata.served.load(Ordering::Relaxed);
+        let metadata = self.0.metadata.as_ref().filter(served);
+        let context = ChallengeContext {
+            scopes: self.provider().agreed_scopes(),
+            resource_metadata: metadata.map(|metadata| metadata.url.as_str()),
+        };
+        response::respond(Challenge::new(&rejection, &context), rejection)
+    }
+
+    /// Makes a request fit to be passed on: nothing in its extensions is the peer's or an outer layer's, and the
+    /// credential stays out of `Debug`.
+    pub(super) fn prepare<B>(&self, request: &mut Request<B>, access: Option<AccessToken>) {
+        let extensions = request.extensions_mut();
+        match access {
+            Some(access) => {
+                extensions.insert(access);
+                extensions.insert(self.clone());
+            }
+            None => {
+                extensions.remove::<AccessToken>();
+                extensions.remove::<Self>();
+            }
+        }
+        if let Entry::Occupied(mut values) = request.headers_mut().entry(AUTHORIZATION) {
+            for value in values.iter_mut() {
+                value.set_sensitive(true);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard")
+            .field("provider", &self.0.provider)
+            .field(
+                "metadata",
+                &self.0.metadata.as_ref().map(|metadata| &metadata.url),
+            )
+            .finish()
+    }
+}
+
+fn union(first: &Scopes, second: &Scopes) -> Scopes {
+    let new = second.iter().filter(|scope| !first.contains(scope));
+    // Both lists hold scopes only, so that joining them cannot fail; the larger demand would be no mistake either.
+    Scopes::from_names(first.iter().chain(new)).unwrap_or_else(|_| second.clone())
+}

@@ -1,0 +1,224 @@
+//! [`BearerAuthLayer`]: what is configured once and put in front of services.
+//!
+//! It decides nothing about requests (that is `guard.rs`). It must never advertise a metadata document that nobody
+//! serves.
+
+use ::http::Response;
+
+use super::answer::AnswerBody;
+use super::guard::Guard;
+use super::metadata_route::MetadataService;
+use super::service::BearerAuthService;
+use crate::{
+    AccessToken, BearerAuthProvider, ConfigError, ProtectedResourceMetadata, Rejection, Scopes,
+};
+
+/// Puts bearer authentication in front of a tower service.
+///
+/// It begins without a resource: [`new`](Self::new), then the options, then [`resource`](Self::resource), which checks
+/// them all. Only a layer with a resource has a metadata document (RFC 9728) to serve; the compiler says so. A layer
+/// without one guards as well, but its challenges do not tell a client where to get a token.
+///
+/// Cheap to clone; clones and the services they made belong together.
+///
+/// ```
+/// use mcp_bearer::{BearerAuthLayer, BearerAuthProvider};
+/// let provider = BearerAuthProvider::builder()
+///     .jwks_uri("https://idp.example.com/jwks.json")
+///     .issuer("https://idp.example.com/")
+///     .audience("https://mcp.example.com/mcp")
+///     .required_scopes(["mcp:read"])
+///     .build()?;
+/// let auth = BearerAuthLayer::new(provider)
+///     .scopes_supported(["mcp:read", "mcp:admin"])
+///     .resource_name("Example tools")
+///     .resource("https://mcp.example.com/mcp")?;
+/// let metadata = auth.metadata_service();
+/// assert_eq!(metadata.path(), "/.well-known/oauth-protected-resource/mcp");
+/// # Ok::<(), mcp_bearer::ConfigError>(())
+/// ```
+///
+/// ```compile_fail
+/// // Without a resource there is no document.
+/// fn serve(provider: mcp_bearer::BearerAuthProvider) {
+///     mcp_bearer::BearerAuthLayer::new(provider).metadata_service();
+/// }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct BearerAuthLayer<R = NoResource> {
+    guard: Guard,
+    resource: R,
+}
+
+/// The state of a layer whose resource is not named: the options of its metadata document.
+#[derive(Clone, Debug, Default)]
+pub struct NoResource {
+    authorization_servers: Option<Vec<String>>,
+    scopes_supported: Option<Vec<String>>,
+    name: Option<String>,
+    documentation: Option<String>,
+}
+
+/// The state of a layer whose resource is named.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    metadata: ProtectedResourceMetadata,
+}
+
+impl BearerAuthLayer {
+    /// A layer that lets in what this provider verifies, when it also has the required scopes of its issuer.
+    pub fn new(provider: BearerAuthProvider) -> Self {
+        let resource = NoResource::default();
+        Self {
+            guard: Guard::new(provider, None),
+            resource,
+        }
+    }
+
+    /// The issuers that clients may get a token from; those of the provider unless set. A provider for any issuer has
+    /// none, so that they must be named here.
+    pub fn authorization_servers<T: Into<String>>(
+        mut self,
+        servers: impl IntoIterator<Item = T>,
+    ) -> Self {
+        let servers = servers.into_iter().map(Into::into).collect();
+        self.resource.authorization_servers = Some(servers);
+        self
+    }
+
+    /// The scopes worth asking for; all required scopes of the provider unless set.
+    pub fn scopes_supported<T: Into<String>>(
+        mut self,
+        scopes: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.resource.scopes_supported = Some(scopes.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The resource's name, for people.
+    pub fn resource_name(mut self, name: impl Into<String>) -> Self {
+        self.resource.name = Some(name.into());
+        self
+    }
+
+    /// The URL of the resource's documentation, for developers.
+    pub fn resource_documentation(mut self, url: impl Into<String>) -> Self {
+        self.resource.documentation = Some(url.into());
+        self
+    }
+
+    /// Names the resource by its identifier: the URL of the MCP endpoint as clients know it (RFC 8707). Checks the
+    /// options.
+    ///
+    /// # Errors
+    /// Every problem at once: the identifier is not an absolute https URL without fragment (http on loopback is
+    /// allowed), no authorization server is known, a scope is none.
+    pub fn resource(
+        self,
+        resource: impl Into<String>,
+    ) -> Result<BearerAuthLayer<Resource>, ConfigError> {
+        let provider = self.guard.provider();
+        let options = self.resource;
+        let mut problems = Vec::new();
+        let scopes = match options.scopes_supported {
+            None => provider.all_required_scopes(),
+            Some(names) => Scopes::from_names(&names).unwrap_or_else(|error| {
+                problems.push(format!("scopes_supported: {error}"));
+                Scopes::default()
+            }),
+        };
+        let servers = options
+            .authorization_servers
+            .unwrap_or_else(|| provider.issuer_names().map(str::to_owned).collect());
+        let mut builder = ProtectedResourceMetadata::builder(resource)
+            .authorization_servers(servers)
+            .scopes_supported(&scopes);
+        if let Some(name) = options.name {
+            builder = builder.resource_name(name);
+        }
+        if let Some(url) = options.documentation {
+            builder = builder.resource_documentation(url);
+        }
+        let metadata = match builder.build() {
+            Ok(metadata) if problems.is_empty() => metadata,
+            Ok(_) => return Err(ConfigError::new(problems)),
+            Err(error) => {
+                problems.extend_from_slice(error.problems());
+                return Err(ConfigError::new(problems));
+            }
+        };
+        let guard = Guard::new(provider.clone(), Some(metadata.url().to_owned()));
+        Ok(BearerAuthLayer {
+            guard,
+            resource: Resource { metadata },
+        })
+    }
+}
+
+impl BearerAuthLayer<Resource> {
+    /// The metadata document. To look at it promises nothing; see [`metadata_service`](Self::metadata_service).
+    #[must_use]
+    pub fn metadata(&self) -> &ProtectedResourceMetadata {
+        &self.resource.metadata
+    }
+
+    /// The service that answers with the metadata document, for [`path`](MetadataService::path).
+    ///
+    /// From this call on the challenges of this layer, its clones and their services name the document's URL
+    /// (`resource_metadata`, RFC 9728 section 5.1): clients that find nothing there give up. So do not ask for it and
+    /// then not serve it.
+    #[must_use]
+    pub fn metadata_service(&self) -> MetadataService {
+        self.guard.advertise_metadata();
+        MetadataService::new(&self.resource.metadata)
+    }
+
+    /// Says that something else, such as a proxy in front, serves the metadata document at its
+    /// [`url`](ProtectedResourceMetadata::url): challenges name it.
+    pub fn metadata_is_served_elsewhere(self) -> Self {
+        self.guard.advertise_metadata();
+        self
+    }
+}
+
+impl<R> BearerAuthLayer<R> {
+    /// Puts this layer in front of a service.
+    pub fn layer<S>(&self, inner: S) -> BearerAuthService<S> {
+        BearerAuthService::new(inner, self.guard.clone())
+    }
+
+    /// The provider.
+    #[must_use]
+    pub fn provider(&self) -> &BearerAuthProvider {
+        self.guard.provider()
+    }
+
+    /// What handlers behind the layer find in the extensions of a request.
+    #[must_use]
+    pub fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// See [`Guard::require_scopes`].
+    ///
+    /// # Errors
+    /// [`InsufficientScope`](crate::RejectionKind::InsufficientScope).
+    pub fn require_scopes(&self, access: &AccessToken, scopes: &Scopes) -> Result<(), Rejection> {
+        self.guard.require_scopes(access, scopes)
+    }
+
+    /// See [`Guard::challenge`].
+    #[must_use]
+    pub fn challenge(&self, rejection: &Rejection) -> Response<AnswerBody> {
+        self.guard.challenge(rejection)
+    }
+}
+
+impl<S, R> tower_layer::Layer<S> for BearerAuthLayer<R> {
+    type Service = BearerAuthService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        BearerAuthLayer::layer(self, inner)
+    }
+}

@@ -1,0 +1,83 @@
+//! The HTTP layer: it lets in exactly the requests whose bearer token is good.
+//!
+//! [`BearerAuthLayer`] wraps any tower service over `http` 1 requests: axum, hyper, rmcp's `StreamableHttpService`. It
+//! reads the `Authorization` header and nothing else: no path (routers strip it), no query, no body. A good token
+//! becomes an [`AccessToken`](crate::AccessToken) in the request's extensions, always set by the layer and never passed through; a bad one
+//! becomes an answer with a challenge (RFC 6750 section 3), whose [`Rejection`](crate::Rejection) lies in the response's
+//! extensions.
+//!
+//! ```
+//! use http::{Request, Response, StatusCode};
+//! use mcp_bearer::http::FromExtensions;
+//! use mcp_bearer::{AccessToken, BearerAuthLayer, BearerAuthProvider, RsaKeyPair, TokenRequest};
+//! use tower::{ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (issuer, resource) = ("https://idp.example.com/", "https://mcp.example.com/mcp");
+//! let keys = RsaKeyPair::generate()?;
+//! let provider = BearerAuthProvider::builder()
+//!     .public_key(keys.public_key_pem())
+//!     .issuer(issuer)
+//!     .audience(resource)
+//!     .build()?;
+//! let auth = BearerAuthLayer::new(provider).resource(resource)?;
+//! let hello = auth.layer(service_fn(|request: Request<()>| async move {
+//!     let access = AccessToken::from_extensions(request.extensions());
+//!     let name = access.and_then(AccessToken::subject).unwrap_or("nobody");
+//!     Ok::<_, std::convert::Infallible>(Response::new(name.to_owned()))
+//! }));
+//!
+//! let response = hello.clone().oneshot(Request::new(())).await?;
+//! assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+//!
+//! let token = keys.create_token(&TokenRequest::new().subject("alice").issuer(issuer).audience(resource))?;
+//! let request = Request::builder().header("Authorization", format!("Bearer {token}")).body(())?;
+//! assert_eq!(hello.oneshot(request).await?.status(), StatusCode::OK);
+//! # Ok(()) }
+//! ```
+//!
+//! # What the peer sees, and what the operator sees
+//!
+//! The peer sees the status, the challenge and a fixed phrase ([`Challenge`](crate::Challenge)). The operator sees one
+//! [`tracing`] event for each denial, with the target `mcp_bearer::http`, at INFO when the caller is at fault and at WARN
+//! when the service is ([`Fault`](crate::Fault)). Its fields: `reason` (the kind in snake case), `detail` (one
+//! sentence), `status`, and, as far as an unverified token tells, `claimed_issuer` and `kid`, quoted and cut.
+//!
+//! # What becomes of the token
+//!
+//! The `Authorization` header stays in the request, marked as sensitive, so that its `Debug` does not show it. A handler
+//! must not pass it on to another service: the MCP specification forbids that.
+//!
+//! # A CORS preflight
+//!
+//! `OPTIONS` with `Access-Control-Request-Method` never carries a token (Fetch standard), so it is passed on
+//! unauthenticated and without an access token. The inner service must not do anything else on it than answer CORS.
+
+mod answer;
+#[cfg(feature = "axum")]
+mod axum;
+mod bearer;
+mod body;
+mod denial;
+mod extensions;
+mod future;
+mod guard;
+mod layer;
+mod metadata_route;
+mod response;
+mod service;
+
+#[cfg(feature = "axum")]
+pub use self::axum::{Bearer, ExtractorRejection, RequiredScopes, Scoped};
+pub use self::{
+    answer::AnswerBody,
+    bearer::bearer_token,
+    body::BearerBody,
+    extensions::FromExtensions,
+    future::ResponseFuture,
+    guard::Guard,
+    layer::{BearerAuthLayer, NoResource, Resource},
+    metadata_route::MetadataService,
+    service::BearerAuthService,
+};

@@ -1,0 +1,40 @@
+//! [`Challenge`] in, HTTP response out.
+//!
+//! It adds the headers that are the same for every denial and decides nothing. It must never add text of its own to
+//! what the challenge says.
+
+use ::http::header::{
+    ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use ::http::{HeaderValue, Response, StatusCode};
+
+use super::answer::AnswerBody;
+use crate::{Challenge, Rejection};
+
+/// The answer to a refused request; the rejection lies in its extensions.
+pub(super) fn respond(challenge: Challenge, rejection: Rejection) -> Response<AnswerBody> {
+    let has_body = !challenge.body.is_empty();
+    let mut response = Response::new(AnswerBody::new(challenge.body));
+    // The table holds real statuses only; were it otherwise, the request is refused all the same.
+    *response.status_mut() =
+        StatusCode::from_u16(challenge.status).unwrap_or(StatusCode::UNAUTHORIZED);
+    let headers = response.headers_mut();
+    if let Some(challenge) = challenge.www_authenticate {
+        // A challenge is printable ASCII; the shortest one serves as well.
+        let value = HeaderValue::try_from(challenge)
+            .unwrap_or_else(|_| HeaderValue::from_static(r#"Bearer realm="mcp""#));
+        headers.insert(WWW_AUTHENTICATE, value);
+    }
+    if let Some(seconds) = challenge.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if has_body {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Browsers hide the challenge from scripts otherwise.
+    let exposed = HeaderValue::from_static("WWW-Authenticate");
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    response.extensions_mut().insert(rejection);
+    response
+}

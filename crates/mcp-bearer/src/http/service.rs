@@ -1,0 +1,69 @@
+//! [`BearerAuthService`]: asks the guard, then calls the inner service or answers itself.
+//!
+//! It must never call the inner service with a request the guard has not let through, nor call a clone that was not
+//! polled ready.
+
+use std::mem;
+use std::task::{Context, Poll};
+
+use ::http::{Request, Response};
+use tower_service::Service;
+
+use super::body::BearerBody;
+use super::future::ResponseFuture;
+use super::guard::{Guard, Verdict};
+
+/// A service behind bearer authentication. Made by [`BearerAuthLayer::layer`](super::BearerAuthLayer::layer).
+///
+/// `Clone` and `Send` as the inner service is, over any request body. Its error is the inner service's: a denial is a
+/// response.
+#[derive(Clone, Debug)]
+pub struct BearerAuthService<S> {
+    inner: S,
+    guard: Guard,
+}
+
+impl<S> BearerAuthService<S> {
+    pub(super) fn new(inner: S, guard: Guard) -> Self {
+        Self { inner, guard }
+    }
+
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for BearerAuthService<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+{
+    type Response = Response<BearerBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match self.guard.check(request.method(), request.headers()) {
+            Verdict::Granted(access) => {
+                self.guard.prepare(&mut request, Some(access));
+                ResponseFuture::inner(self.inner.call(request))
+            }
+            Verdict::Preflight => {
+                self.guard.prepare(&mut request, None);
+                ResponseFuture::inner(self.inner.call(request))
+            }
+            Verdict::Denied(response) => ResponseFuture::denied(response),
+            Verdict::NeedsKeys { token, needs } => {
+                let verified = self.guard.clone().check_with_newer_keys(token, needs);
+                // The clone may not be ready; the service that was polled is the one to call.
+                let clone = self.inner.clone();
+                let ready = mem::replace(&mut self.inner, clone);
+                ResponseFuture::waiting(Box::pin(verified), ready, request, self.guard.clone())
+            }
+        }
+    }
+}
