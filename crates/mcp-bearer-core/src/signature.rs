@@ -189,6 +189,14 @@ impl VerifyingKey {
         self.0.fingerprint
     }
 
+    /// The fingerprint in base64url, as RFC 7638 section 3.1 writes it: the usual `kid` of a public key.
+    ///
+    /// For a shared secret it is a hash of the secret: do not publish it.
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0.fingerprint)
+    }
+
     /// Whether the key can verify this algorithm at all.
     #[must_use]
     pub fn fits(&self, algorithm: Algorithm) -> bool {

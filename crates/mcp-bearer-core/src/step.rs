@@ -53,6 +53,30 @@ pub enum Step {
 }
 
 impl Step {
+    /// All of them, in order.
+    pub const ALL: [Self; 20] = [
+        Self::Length,
+        Self::Segments,
+        Self::HeaderJson,
+        Self::ClaimsJson,
+        Self::ChooseIssuer,
+        Self::Algorithm,
+        Self::Critical,
+        Self::TokenType,
+        Self::KeyId,
+        Self::Signature,
+        Self::ClaimsHeld,
+        Self::Expiry,
+        Self::NotBefore,
+        Self::Issuer,
+        Self::Audience,
+        Self::Identity,
+        Self::SenderConstraint,
+        Self::AccessTokenOnly,
+        Self::RequiredClaims,
+        Self::Scopes,
+    ];
+
     /// The number under which the specification lists it: `1` to `19`, and `4a`.
     #[must_use]
     pub const fn number(self) -> &'static str {
