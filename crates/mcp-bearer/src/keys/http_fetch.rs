@@ -332,3 +332,45 @@ fn describe(error: reqwest::Error) -> FetchError {
     let plain: String = text.chars().filter(|c| !c.is_control()).take(300).collect();
     FetchError::new(plain)
 }
+
+#[cfg(test)]
+mod tests {
+    use mcp_bearer_testkit::JwksServer;
+
+    use super::{Fetch, FetchRequest, HttpFetch, Purpose};
+
+    #[tokio::test]
+    async fn the_guard_stands_between_a_name_and_its_addresses() {
+        let server = JwksServer::start();
+        let guarded = HttpFetch::builder().ssrf_guard();
+        // Without the look at the name, which would end this sooner.
+        let client = guarded.client(Purpose::Plain).unwrap();
+        let url = server.url().replace("127.0.0.1", "localhost");
+        let error = super::describe(client.get(&url).send().await.unwrap_err());
+        assert!(error.to_string().contains("SSRF guard"), "{error}");
+        assert_eq!(server.total_hits(), 0);
+
+        let open = HttpFetch::builder().client(Purpose::Plain).unwrap();
+        assert_eq!(open.get(&url).send().await.unwrap().status(), 200);
+    }
+
+    #[tokio::test]
+    async fn the_guard_looks_at_literal_addresses() {
+        let server = JwksServer::start();
+        let guarded = HttpFetch::builder().ssrf_guard().build().unwrap();
+        let error = guarded
+            .fetch(FetchRequest::new(server.url(), 1000))
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains("SSRF guard"), "{error}");
+        assert_eq!(server.total_hits(), 0);
+    }
+
+    #[test]
+    fn outside_a_runtime_there_is_an_error_and_no_panic() {
+        let fetch = HttpFetch::builder().build().unwrap();
+        let request = FetchRequest::new("https://idp.example.com/".to_owned(), 1000);
+        let error = futures_util::FutureExt::now_or_never(fetch.fetch(request));
+        assert!(error.unwrap().unwrap_err().to_string().contains("runtime"));
+    }
+}

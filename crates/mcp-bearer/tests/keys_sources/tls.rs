@@ -1,1 +1,170 @@
 //! TLS: whose certificates are trusted.
+//!
+//! `tls/` holds a test CA and a certificate of it for `localhost`, valid from 2020 to 2120. The CA's key is gone.
+
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use mcp_bearer::keys::{KeySource, Miss, MonotonicClock, Refreshed, RemoteKeys, RemoteKeysBuilder};
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+
+use crate::{key, kids, secs};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/keys_sources/tls")
+        .join(name)
+}
+
+/// Serves the key "a" over TLS to so many connections, and gives the address.
+fn serve(connections: usize) -> String {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let certificate = CertificateDer::from_pem_file(fixture("server.pem")).unwrap();
+    let private_key = PrivateKeyDer::from_pem_file(fixture("server.key")).unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], private_key)
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!(
+        "https://localhost:{}/jwks.json",
+        listener.local_addr().unwrap().port()
+    );
+    let body = key("a").jwks().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().take(connections).flatten() {
+            stream.set_read_timeout(Some(secs(5))).unwrap();
+            let session = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = StreamOwned::new(session, stream);
+            let mut head = [0; 4096];
+            // A client that does not trust us goes away here.
+            if stream.read(&mut head).is_err() {
+                continue;
+            }
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = stream.write_all(answer.as_bytes());
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
+    });
+    address
+}
+
+async fn ask(
+    url: &str,
+    configure: impl FnOnce(RemoteKeysBuilder) -> RemoteKeysBuilder,
+) -> Result<Vec<String>, String> {
+    let (clock, _) = MonotonicClock::manual();
+    let keys = configure(RemoteKeys::builder(url).clock(clock))
+        .build()
+        .unwrap();
+    match keys.refresh(Miss::no_keys()).await {
+        Refreshed::NewKeys => Ok(kids(&keys.snapshot())),
+        _ => Err(keys.status().last_failure.unwrap()),
+    }
+}
+
+#[tokio::test]
+async fn a_private_ca_is_trusted_when_it_is_named() {
+    let url = serve(1);
+    let found = ask(&url, |keys| keys.ca_file(fixture("ca.pem"))).await;
+    assert_eq!(found.unwrap(), ["a"]);
+}
+
+#[tokio::test]
+async fn a_name_that_the_certificate_lacks_is_refused() {
+    let url = serve(1).replace("localhost", "127.0.0.1");
+    let failure = ask(&url, |keys| keys.ca_file(fixture("ca.pem")))
+        .await
+        .unwrap_err();
+    assert!(failure.contains("certificate"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_ca_file_is_read_again_for_each_exchange() {
+    let url = serve(2);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.pem");
+    // At first the file of another CA: the one that the server's certificate would be.
+    std::fs::copy(fixture("server.pem"), &path).unwrap();
+    let (clock, time) = MonotonicClock::manual();
+    let keys = RemoteKeys::builder(&url)
+        .ca_file(&path)
+        .clock(clock)
+        .build()
+        .unwrap();
+    assert_eq!(keys.refresh(Miss::no_keys()).await, Refreshed::Unchanged);
+    std::fs::copy(fixture("ca.pem"), &path).unwrap();
+    time.advance(secs(1));
+    assert_eq!(keys.refresh(Miss::no_keys()).await, Refreshed::NewKeys);
+    std::fs::write(&path, "not a certificate").unwrap();
+    let problems = RemoteKeys::builder(&url)
+        .ca_file(&path)
+        .build()
+        .unwrap_err();
+    assert!(problems[0].contains("ca_file"), "{problems:?}");
+}
+
+/// What the machine trusts is decided by its environment, which only a process of its own can change.
+fn in_a_process_with_ca_store(store: &Path, test: &str) {
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .env("SSL_CERT_FILE", store)
+        .env_remove("SSL_CERT_DIR")
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_machine_without_a_ca_store_says_so() {
+    in_a_process_with_ca_store(Path::new("/nonexistent"), "tls::without_a_ca_store");
+}
+
+#[tokio::test]
+#[ignore = "run by a_machine_without_a_ca_store_says_so"]
+async fn without_a_ca_store() {
+    let url = serve(2);
+    let failure = ask(&url, |keys| keys).await.unwrap_err();
+    assert!(failure.contains("CA"), "{failure}");
+    // Where the CA is named, none of the machine's is needed; nor for http.
+    assert!(
+        ask(&url, |keys| keys.ca_file(fixture("ca.pem")))
+            .await
+            .is_ok()
+    );
+    let server = mcp_bearer_testkit::JwksServer::start();
+    server.set_keys(vec![key("a").jwk()]);
+    assert!(ask(&server.url(), |keys| keys).await.is_ok());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_ca_of_the_machine_is_trusted_unless_another_is_named() {
+    in_a_process_with_ca_store(&fixture("ca.pem"), "tls::with_the_test_ca_in_the_store");
+}
+
+#[tokio::test]
+#[ignore = "run by a_ca_of_the_machine_is_trusted_unless_another_is_named"]
+async fn with_the_test_ca_in_the_store() {
+    let url = serve(2);
+    assert!(ask(&url, |keys| keys).await.is_ok());
+    let failure = ask(&url, |keys| keys.ca_file(fixture("server.pem")))
+        .await
+        .unwrap_err();
+    assert!(failure.contains("certificate"), "{failure}");
+}

@@ -1,0 +1,159 @@
+//! A source that was used before a `fork` works in the child, where the parent's threads do not exist.
+
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test code: a failure here should stop the test"
+)]
+
+use std::time::{Duration, Instant};
+
+use mcp_bearer::keys::{FileKeys, KeySource, Miss, MonotonicClock, Refreshed, RemoteKeys};
+use mcp_bearer_core::RejectionKind;
+use mcp_bearer_testkit::{Behaviour, JwksServer, SigningKey};
+
+unsafe extern "C" {
+    fn fork() -> i32;
+    fn waitpid(process: i32, status: *mut i32, options: i32) -> i32;
+    fn kill(process: i32, signal: i32) -> i32;
+    fn _exit(status: i32) -> !;
+}
+
+const WNOHANG: i32 = 1;
+const SIGKILL: i32 = 9;
+
+/// Runs `check` in a child; it must end well within 20 s.
+fn in_a_child(check: impl FnOnce() -> bool) {
+    // SAFETY: the child calls only what the crate promises to work there, and leaves without unwinding.
+    let child = unsafe { fork() };
+    assert!(child >= 0, "fork failed");
+    if child == 0 {
+        let good = std::panic::catch_unwind(std::panic::AssertUnwindSafe(check));
+        // SAFETY: ends the child.
+        unsafe { _exit(i32::from(!matches!(good, Ok(true)))) }
+    }
+    let start = Instant::now();
+    let mut status = 0;
+    // SAFETY: `child` is our child, `status` is ours to write.
+    while unsafe { waitpid(child, &raw mut status, WNOHANG) } == 0 {
+        if start.elapsed() > Duration::from_secs(20) {
+            // SAFETY: `child` is our child and has not been waited for.
+            unsafe { kill(child, SIGKILL) };
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(status, 0, "the child failed");
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(future)
+}
+
+fn refresh(keys: &RemoteKeys, kid: &str) -> Refreshed {
+    let miss = keys.snapshot().miss(RejectionKind::UnknownKey, Some(kid));
+    block_on(keys.refresh(miss.unwrap()))
+}
+
+fn key(kid: &str) -> serde_json::Value {
+    SigningKey::ed25519().with_kid(kid).jwk()
+}
+
+fn main() {
+    a_remote_source_goes_on_in_a_child();
+    a_fork_in_the_middle_of_a_fetch();
+    a_set_grows_old_in_a_child_without_a_task();
+    a_file_is_watched_in_a_child();
+}
+
+fn a_remote_source_goes_on_in_a_child() {
+    let server = JwksServer::start();
+    server.set_keys(vec![key("a")]);
+    let keys = RemoteKeys::builder(server.url()).build().unwrap();
+    assert_eq!(block_on(keys.refresh(Miss::no_keys())), Refreshed::NewKeys);
+    server.set_keys(vec![key("b")]);
+    in_a_child(|| {
+        let held = keys.snapshot().set.has_kid("a");
+        let found = refresh(&keys, "b") == Refreshed::NewKeys;
+        let again = keys.snapshot().set.has_kid("b");
+        let handle = keys.clone();
+        drop(handle);
+        held && found && again
+    });
+    // And in the parent, which has not learned of the child's set.
+    assert!(keys.snapshot().set.has_kid("a"));
+    assert_eq!(refresh(&keys, "b"), Refreshed::NewKeys);
+    // In a child the last handle may go as well.
+    let mut keys = Some(keys);
+    in_a_child(|| {
+        drop(keys.take());
+        true
+    });
+}
+
+fn a_fork_in_the_middle_of_a_fetch() {
+    let server = JwksServer::start();
+    server.set_keys(vec![key("a")]);
+    server.set_behaviour(Behaviour::HangBeforeHeaders);
+    let keys = RemoteKeys::builder(server.url()).build().unwrap();
+    // All places to wait are taken, and their owners stay behind.
+    let waiting: Vec<_> = (0..64).map(|_| keys.refresh(Miss::no_keys())).collect();
+    assert!(server.wait_for_hits(JwksServer::JWKS_PATH, 1, Duration::from_secs(5)));
+    server.set_behaviour(Behaviour::ok());
+    in_a_child(|| block_on(keys.refresh(Miss::no_keys())) == Refreshed::NewKeys);
+    drop(waiting);
+}
+
+fn a_set_grows_old_in_a_child_without_a_task() {
+    let server = JwksServer::start();
+    server.set_keys(vec![key("a")]);
+    server.set_behaviour(Behaviour::ok_with([("Cache-Control", "max-age=60")]));
+    let (clock, time) = MonotonicClock::manual();
+    let keys = RemoteKeys::builder(server.url())
+        .staleness_bound(Duration::from_secs(60))
+        .clock(clock)
+        .build()
+        .unwrap();
+    assert_eq!(block_on(keys.refresh(Miss::no_keys())), Refreshed::NewKeys);
+    server.set_keys(vec![key("b")]);
+    in_a_child(|| {
+        // Only the snapshot is asked: that alone must bring the next set.
+        time.advance(Duration::from_secs(59));
+        let start = Instant::now();
+        while !keys.snapshot().set.has_kid("b") && start.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        keys.snapshot().set.has_kid("b")
+    });
+    drop(server);
+    in_a_child(|| {
+        time.advance(Duration::from_secs(120));
+        keys.snapshot().set.is_empty()
+    });
+}
+
+fn a_file_is_watched_in_a_child() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jwks.json");
+    let write = |kid| {
+        let jwks = serde_json::json!({ "keys": [key(kid)] });
+        std::fs::write(&path, jwks.to_string()).unwrap();
+    };
+    write("a");
+    let (clock, time) = MonotonicClock::manual();
+    let keys = FileKeys::open_with_clock(&path, clock).unwrap();
+    keys.snapshot();
+    in_a_child(|| {
+        write("b");
+        let start = Instant::now();
+        while !keys.snapshot().set.has_kid("b") && start.elapsed() < Duration::from_secs(10) {
+            time.advance(Duration::from_secs(10));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        keys.snapshot().set.has_kid("b")
+    });
+}
