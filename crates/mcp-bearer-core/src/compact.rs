@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::algorithm::Algorithm;
-use crate::json::{JsonError, Object, Value};
+use crate::json::{JsonError, Object, Value, utf8};
 use crate::limits::Limits;
 use crate::rejection::{Rejection, RejectionKind, Shown};
 use crate::step::{Observer, Step, Unobserved, observed};
@@ -61,9 +61,13 @@ impl<'t> UnverifiedToken<'t> {
         observer: &mut impl Observer,
     ) -> Result<Self, Rejection> {
         observed(observer, Step::Length, check_length(token, limits))?;
+        // Strict segments hold no other characters, so the alphabet is looked through only when they fail.
+        let segments = Segments::decode(token);
+        if segments.is_err() {
+            observed(observer, Step::Length, check_alphabet(token))?;
+        }
         observer.passed(Step::Length, format_args!("{} bytes", token.len()));
-
-        let segments = observed(observer, Step::Segments, Segments::decode(token))?;
+        let segments = observed(observer, Step::Segments, segments)?;
         observer.passed(
             Step::Segments,
             format_args!(
@@ -198,17 +202,9 @@ impl fmt::Debug for UnverifiedToken<'_> {
 
 impl Parsed {
     fn read(bytes: Vec<u8>) -> Result<Self, JsonError> {
-        let (_, object) = Object::parse(&bytes)?;
-        match String::from_utf8(bytes) {
-            Ok(text) => Ok(Self { text, object }),
-            Err(error) => {
-                let at = error.utf8_error().valid_up_to();
-                Err(JsonError {
-                    why: "not valid UTF-8",
-                    at,
-                })
-            }
-        }
+        let text = utf8(bytes)?;
+        let object = Object::parse(&text)?;
+        Ok(Self { text, object })
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Value<'_>> {
@@ -233,20 +229,17 @@ fn check_length(token: &str, limits: &Limits) -> Result<(), Rejection> {
     if token.len() > limits.token_bytes {
         return Err(Rejection::token_too_large(token.len(), limits.token_bytes));
     }
-    // No early exit: so the compiler can look at many bytes at once.
-    let in_alphabet = token.bytes().fold(true, |all, byte| all & is_token68(byte));
-    if in_alphabet {
-        Ok(())
-    } else {
-        let at = token
-            .bytes()
-            .position(|byte| !is_token68(byte))
-            .unwrap_or_default();
-        Err(Rejection::at(
+    Ok(())
+}
+
+fn check_alphabet(token: &str) -> Result<(), Rejection> {
+    match token.bytes().position(|byte| !is_token68(byte)) {
+        None => Ok(()),
+        Some(at) => Err(Rejection::at(
             "a character outside the alphabet of bearer tokens",
             "token",
             at,
-        ))
+        )),
     }
 }
 
@@ -266,20 +259,19 @@ struct Segments<'t> {
 
 impl<'t> Segments<'t> {
     fn decode(token: &'t str) -> Result<Self, Rejection> {
-        let mut dots = token
-            .bytes()
-            .enumerate()
-            .filter(|(_, byte)| *byte == b'.')
-            .map(|(at, _)| at);
-        let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
+        let split = token.split_once('.').and_then(|(header, rest)| {
+            let (claims, signature) = rest.split_once('.')?;
+            (!signature.contains('.')).then_some((header, claims, signature))
+        });
+        let Some((header, claims, signature)) = split else {
             return Err(wrong_count(token));
         };
-        let part = |from: usize, to: usize| token.get(from..to).unwrap_or_default();
+        let signing_input = token.len() - signature.len() - 1;
         Ok(Self {
-            signing_input: part(0, second),
-            header: segment("header segment", part(0, first))?,
-            claims: segment("claims segment", part(first + 1, second))?,
-            signature: segment("signature segment", part(second + 1, token.len()))?,
+            signing_input: token.get(..signing_input).unwrap_or_default(),
+            header: segment("header segment", header)?,
+            claims: segment("claims segment", claims)?,
+            signature: segment("signature segment", signature)?,
         })
     }
 }

@@ -31,6 +31,14 @@ pub(crate) struct Member {
     name: Span,
     name_escaped: bool,
     value: Span,
+    value_escaped: bool,
+}
+
+/// A string of a validated text: where it stands, or what it says once its escapes are carried out.
+#[derive(Clone, Debug)]
+pub(crate) enum Text {
+    At(Span),
+    Own(Box<str>),
 }
 
 /// Why a text was refused, and where.
@@ -55,7 +63,7 @@ pub(crate) enum Value<'a> {
 
 impl Object {
     /// Reads and validates one object; `text` must be nothing else.
-    pub(crate) fn parse(text: &[u8]) -> Result<(&str, Self), JsonError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, JsonError> {
         scan::object(text)
     }
 
@@ -115,11 +123,42 @@ impl Member {
     }
 
     pub(crate) fn value<'a>(&self, text: &'a str) -> Value<'a> {
-        Value::of(self.value.of(text))
+        let raw = self.value.of(text);
+        if !self.value_escaped && raw.starts_with('"') {
+            return Value::String(Cow::Borrowed(raw.get(1..raw.len() - 1).unwrap_or_default()));
+        }
+        Value::of(raw)
+    }
+}
+
+impl Text {
+    /// Keeps a part of a text by its place where it lies inside, by its contents where it does not.
+    pub(crate) fn keep(whole: &str, part: &str) -> Self {
+        let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr());
+        let span = start.and_then(|start| {
+            whole.get(start..start.checked_add(part.len())?)?;
+            Some(Span {
+                start: start.try_into().ok()?,
+                end: (start + part.len()).try_into().ok()?,
+            })
+        });
+        span.map_or_else(|| Self::Own(part.into()), Self::At)
+    }
+
+    /// What it says. `whole` must be the text that it was kept from.
+    pub(crate) fn of<'a>(&'a self, whole: &'a str) -> &'a str {
+        match self {
+            Self::At(span) => span.of(whole),
+            Self::Own(text) => text,
+        }
     }
 }
 
 impl Span {
+    const fn length(self) -> u32 {
+        self.end - self.start
+    }
+
     pub(crate) fn of(self, text: &str) -> &str {
         let range = usize_of(self.start)..usize_of(self.end);
         text.get(range).unwrap_or_default()
@@ -191,6 +230,23 @@ fn string_of(text: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(inner)
     }
+}
+
+/// Bytes as text: UTF-8 without a byte order mark.
+pub(crate) fn utf8(bytes: Vec<u8>) -> Result<String, JsonError> {
+    if bytes.starts_with(b"\xEF\xBB\xBF") {
+        return Err(JsonError {
+            why: "a byte order mark",
+            at: 0,
+        });
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        JsonError {
+            why: "not valid UTF-8",
+            at,
+        }
+    })
 }
 
 /// Positions fit: a text is at most a token, and tokens over 4 GiB are refused before they are decoded.

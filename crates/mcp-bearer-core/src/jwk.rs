@@ -277,7 +277,7 @@ fn map(text: &str, what: &str) -> Result<Map<String, Value>, KeyError> {
             "{what} of more than {most} bytes is not read"
         )));
     }
-    let (text, object) = Object::parse(text.as_bytes()).map_err(|error| {
+    let object = Object::parse(text).map_err(|error| {
         KeyError::new(format!("not {what}: {} at byte {}", error.why, error.at))
     })?;
     match object.huge_number_at() {

@@ -13,7 +13,7 @@ use crate::algorithm::Algorithm;
 use crate::claims::{self, Audience, Claims, missing};
 use crate::compact::{Parsed, UnverifiedToken};
 use crate::header::{self, DeclaredType};
-use crate::json::Value;
+use crate::json::{Text, Value};
 use crate::key_set::KeySet;
 use crate::policy::{Expected, IdentityTokenShape, Policy, Rules, TokenType};
 use crate::rejection::{Rejection, RejectionKind, Shown};
@@ -144,9 +144,9 @@ impl UnverifiedToken<'_> {
         Ok(AccessToken::proven(access_token::Proven {
             token: self.token.into(),
             claims: parsed.clone(),
-            issuer: issuer.map(Into::into),
-            subject: subject.map(Into::into),
-            client: client.map(Into::into),
+            issuer: issuer.map(|text| Text::keep(&parsed.text, text)),
+            subject: subject.map(|text| Text::keep(&parsed.text, text)),
+            client: client.map(|text| Text::keep(&parsed.text, text)),
             scopes,
             times,
             algorithm,

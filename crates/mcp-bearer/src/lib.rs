@@ -39,12 +39,12 @@ pub mod keys;
 pub use clock::{Clock, system_clock};
 pub use env::{EnvError, from_environment, from_variables};
 #[cfg(feature = "http")]
-pub use http::{BearerAuthLayer, BearerAuthService, BearerBody};
+pub use http::{BearerAuthLayer, BearerAuthService, BearerBody, FromExtensions};
 pub use mcp_bearer_core::{
     AccessToken, Algorithm, Challenge, ChallengeContext, ClaimError, ConfigError, Decided, Fault,
     InvalidScope, JwkData, JwksData, KeyError, KeyInfo, KeySet, Limits, MetadataBuilder, Observer,
     Policy, ProtectedResourceMetadata, Rejection, RejectionKind, ScopeHierarchy, Scopes, SkippedKey,
-    Step, TokenType, Undecided, UnknownAlgorithm, Unobserved, VerifyingKey,
+    Step, TokenType, Undecided, UnknownAlgorithm, UnverifiedToken, Unobserved, VerifyingKey,
 };
 pub use provider::{BearerAuthProvider, IssuerBuilder, NeedsKeys, TryVerify};
 pub use rsa_key_pair::{KeyPairError, RsaKeySize, RsaKeyPair, TokenRequest};

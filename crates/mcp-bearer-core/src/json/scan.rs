@@ -12,22 +12,16 @@ const fn error<T>(why: &'static str, at: usize) -> Scan<T> {
 }
 
 /// Objects with up to this many members are compared name by name, larger ones are sorted.
-const FEW: usize = 12;
+const FEW: usize = 24;
 
-pub(super) fn object(bytes: &[u8]) -> Scan<(&str, Object)> {
-    if bytes.starts_with(b"\xEF\xBB\xBF") {
-        return error("a byte order mark", 0);
-    }
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(invalid) => return error("not valid UTF-8", invalid.valid_up_to()),
-    };
-    let Ok(_) = u32::try_from(bytes.len()) else {
+pub(super) fn object(text: &str) -> Scan<Object> {
+    let Ok(_) = u32::try_from(text.len()) else {
         return error("longer than 4 GiB", 0);
     };
-    let mut scanner = Scanner { text, at: 0 };
-    let object = scanner.whole()?;
-    Ok((text, object))
+    if text.starts_with('\u{FEFF}') {
+        return error("a byte order mark", 0);
+    }
+    Scanner { text, at: 0 }.whole()
 }
 
 /// A name in an object that is still open, or a member of the outermost one.
@@ -136,7 +130,10 @@ impl<'a> Scanner<'a> {
                         }
                         b']' if matches!(next, Next::ValueOrEnd) => true,
                         b'"' => {
-                            self.string()?;
+                            let escaped = self.string()?;
+                            if escaped && depth == 1 {
+                                Member::value_is_escaped(&mut members);
+                            }
                             false
                         }
                         b'-' | b'0'..=b'9' => {
@@ -212,10 +209,7 @@ impl<'a> Scanner<'a> {
         let mut escaped = false;
         loop {
             let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            let plain = rest
-                .iter()
-                .position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
-            let Some(plain) = plain else {
+            let Some(plain) = first_special(rest) else {
                 return error("a string without an end", self.text.len());
             };
             self.at += plain;
@@ -329,32 +323,49 @@ impl<'a> Scanner<'a> {
     }
 
     fn no_duplicate(&self, names: &[impl Named]) -> Scan<()> {
-        let text = |named: &Name| named.text(self.text);
         let twice = if names.len() <= FEW {
-            names.iter().enumerate().find_map(|(index, one)| {
-                let one = one.name();
-                let earlier = names.get(..index)?;
-                earlier
-                    .iter()
-                    .any(|other| one.same(&other.name(), self.text))
-                    .then_some(one)
-            })
+            self.twice_of_few(names)
         } else {
-            let mut sorted: Vec<Name> = names.iter().map(Named::name).collect();
-            if sorted.iter().any(|name| name.escaped) {
-                sorted.sort_by_cached_key(text);
-            } else {
-                sorted.sort_unstable_by_key(|name| name.span.of(self.text));
-            }
-            sorted.windows(2).find_map(|pair| match pair {
-                [one, other] if one.same(other, self.text) => Some(*other),
-                _ => None,
-            })
+            self.twice(names)
         };
         match twice {
             Some(name) => error("a member name twice", super::usize_of(name.span.start)),
             None => Ok(()),
         }
+    }
+
+    /// Compares a name with those before it only where a mark of 64 says that one may be equal.
+    fn twice_of_few(&self, names: &[impl Named]) -> Option<Name> {
+        let any_escaped = names.iter().any(|name| name.name().escaped);
+        let mut marks = 0_u64;
+        for (index, one) in names.iter().enumerate() {
+            let one = one.name();
+            let mark = 1_u64 << one.mark(self.text);
+            let earlier = names.get(..index).unwrap_or_default();
+            let suspicious = any_escaped || marks & mark != 0;
+            if suspicious
+                && earlier
+                    .iter()
+                    .any(|other| one.same(&other.name(), self.text))
+            {
+                return Some(one);
+            }
+            marks |= mark;
+        }
+        None
+    }
+
+    fn twice(&self, names: &[impl Named]) -> Option<Name> {
+        let mut sorted: Vec<Name> = names.iter().map(Named::name).collect();
+        if sorted.iter().any(|name| name.escaped) {
+            sorted.sort_by_cached_key(|name| name.text(self.text));
+        } else {
+            sorted.sort_unstable_by_key(|name| name.span.of(self.text));
+        }
+        sorted.windows(2).find_map(|pair| match pair {
+            [one, other] if one.same(other, self.text) => Some(*other),
+            _ => None,
+        })
     }
 
     /// The text of the next value of a validated array, or of the value behind a name of a validated object.
@@ -442,11 +453,20 @@ impl Name {
         }
     }
 
+    /// Equal raw names have equal marks, from 0 to 63.
+    fn mark(&self, text: &str) -> u32 {
+        let raw = self.span.of(text).as_bytes();
+        let first = raw.first().copied().map_or(0, u32::from);
+        let last = raw.last().copied().map_or(0, u32::from);
+        let middle = raw.get(raw.len() / 2).copied().map_or(0, u32::from);
+        (first * 5 + middle * 3 + last + self.span.length() * 7) % 64
+    }
+
     fn same(&self, other: &Self, text: &str) -> bool {
         if self.escaped || other.escaped {
             self.text(text) == other.text(text)
         } else {
-            self.span.of(text) == other.span.of(text)
+            self.span.length() == other.span.length() && self.span.of(text) == other.span.of(text)
         }
     }
 }
@@ -458,6 +478,7 @@ impl Member {
             name: name.span,
             name_escaped: name.escaped,
             value: empty,
+            value_escaped: false,
         }
     }
 
@@ -467,11 +488,38 @@ impl Member {
         }
     }
 
+    fn value_is_escaped(members: &mut [Self]) {
+        if let Some(last) = members.last_mut() {
+            last.value_escaped = true;
+        }
+    }
+
     fn value_ends(members: &mut [Self], at: usize) {
         if let Some(last) = members.last_mut() {
             last.value.end = u32_of(at);
         }
     }
+}
+
+/// The first quote, backslash or control character, looked for eight bytes at a time.
+fn first_special(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    const QUOTES: u64 = ONES * 0x22;
+    const BACKSLASHES: u64 = ONES * 0x5C;
+    // The lowest bit these leave set marks the first such byte; above it they may err.
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGHS;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let special = below(word ^ QUOTES, 1) | below(word ^ BACKSLASHES, 1) | below(word, 0x20);
+        if special != 0 {
+            let byte = usize::try_from(special.trailing_zeros() / 8).unwrap_or_default();
+            return Some(index * 8 + byte);
+        }
+    }
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    rest.iter().position(special).map(|at| words.len() * 8 + at)
 }
 
 /// The contents of a validated string with its escapes carried out.

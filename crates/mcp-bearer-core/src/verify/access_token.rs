@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::algorithm::Algorithm;
 use crate::claims::{self, Claims, Times};
 use crate::compact::Parsed;
-use crate::json::{Value, elements, entries};
+use crate::json::{Text, Value, elements, entries};
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::scope::{ScopeHierarchy, Scopes};
@@ -31,9 +31,9 @@ pub struct AccessToken(Arc<Proven>);
 pub(super) struct Proven {
     pub(super) token: Box<str>,
     pub(super) claims: Arc<Parsed>,
-    pub(super) issuer: Option<Box<str>>,
-    pub(super) subject: Option<Box<str>>,
-    pub(super) client: Option<Box<str>>,
+    pub(super) issuer: Option<Text>,
+    pub(super) subject: Option<Text>,
+    pub(super) client: Option<Text>,
     pub(super) scopes: Scopes,
     pub(super) times: Times,
     pub(super) algorithm: Algorithm,
@@ -55,7 +55,7 @@ impl AccessToken {
     /// The client: `client_id`, `azp`, `cid` or `appid`, the first one present.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.0.client.as_deref()
+        self.kept(&self.0.client)
     }
 
     /// The client as the reference system reports it: [`client_id`](Self::client_id), else `sub`, else `unknown`.
@@ -69,13 +69,17 @@ impl AccessToken {
     /// `sub`: who the token is about (RFC 7519 section 4.1.2).
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.0.subject.as_deref()
+        self.kept(&self.0.subject)
     }
 
     /// `iss`: who issued it (RFC 7519 section 4.1.1).
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
-        self.0.issuer.as_deref()
+        self.kept(&self.0.issuer)
+    }
+
+    fn kept<'a>(&'a self, text: &'a Option<Text>) -> Option<&'a str> {
+        text.as_ref().map(|text| text.of(&self.0.claims.text))
     }
 
     /// `aud`: whom it is for (RFC 7519 section 4.1.3).
@@ -180,8 +184,10 @@ impl AccessToken {
             + self.0.scopes.as_str().len()
             + [&self.0.issuer, &self.0.subject, &self.0.client]
                 .into_iter()
-                .flatten()
-                .map(|text| text.len())
+                .map(|text| match text {
+                    Some(Text::Own(text)) => text.len(),
+                    Some(Text::At(_)) | None => 0,
+                })
                 .sum::<usize>()
     }
 

@@ -1,0 +1,91 @@
+//! Interleaved batches by the CPU time of one thread, so that a busy machine slows all contenders alike.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use cpu_time::ThreadTime;
+
+/// Something to measure, with how often one batch runs it.
+pub struct Contender<'a> {
+    name: &'a str,
+    batch: u32,
+    run: Box<dyn FnMut() + 'a>,
+}
+
+impl<'a> Contender<'a> {
+    /// A contender; `batch` is chosen so that one batch takes about a millisecond.
+    pub fn new<T>(name: &'a str, mut run: impl FnMut() -> T + 'a) -> Self {
+        let mut run = move || {
+            black_box(run());
+        };
+        let mut batch = 1;
+        loop {
+            let start = ThreadTime::now();
+            (0..batch).for_each(|_| run());
+            if start.elapsed() >= Duration::from_millis(1) || batch >= 1 << 22 {
+                break;
+            }
+            batch *= 2;
+        }
+        Self { name, batch, run: Box::new(run) }
+    }
+
+    /// Nanoseconds of CPU for one run, over one batch.
+    fn batch(&mut self) -> f64 {
+        let start = ThreadTime::now();
+        (0..self.batch).for_each(|_| (self.run)());
+        start.elapsed().as_nanos() as f64 / f64::from(self.batch)
+    }
+}
+
+impl std::fmt::Debug for Contender<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Contender").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The medians of one interleaved run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Name, nanoseconds, ratio to the first contender.
+    pub rows: Vec<(String, f64, f64)>,
+}
+
+/// Runs all contenders in turn, `rounds` times, and takes the medians of times and of ratios to the first one.
+pub fn interleaved(contenders: &mut [Contender<'_>], rounds: usize) -> Report {
+    let mut times = vec![Vec::with_capacity(rounds); contenders.len()];
+    for _ in 0..rounds {
+        for (contender, times) in contenders.iter_mut().zip(&mut times) {
+            times.push(contender.batch());
+        }
+    }
+    let base = times[0].clone();
+    let rows = contenders.iter().zip(&times).map(|(contender, times)| {
+        let ratios = times.iter().zip(&base).map(|(time, base)| time / base).collect();
+        (contender.name.to_owned(), median(times.clone()), median(ratios))
+    });
+    Report { rows: rows.collect() }
+}
+
+impl Report {
+    /// The ratio of one row to the first.
+    #[must_use]
+    pub fn ratio(&self, name: &str) -> f64 {
+        self.rows.iter().find(|row| row.0 == name).map_or(f64::NAN, |row| row.2)
+    }
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{:<44} {:>12} {:>10}", "", "ns", "ratio")?;
+        for (name, nanos, ratio) in &self.rows {
+            writeln!(f, "{name:<44} {nanos:>12.1} {ratio:>10.4}")?;
+        }
+        Ok(())
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

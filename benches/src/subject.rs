@@ -1,0 +1,88 @@
+//! The token of all benchmarks: RS256, 2048 bits, about 750 bytes, with what an identity provider puts in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
+use mcp_bearer::{BearerAuthProvider, KeySet, Policy};
+use mcp_bearer_testkit::{Forge, SigningKey};
+
+/// The issuer of the benchmark tokens.
+pub const ISSUER: &str = "https://idp.example.com/realms/mcp";
+/// The audience of the benchmark tokens.
+pub const AUDIENCE: &str = "https://mcp.example.com/mcp";
+/// When the benchmarks take place, in seconds since the Unix epoch.
+pub const NOW: u64 = 1_800_000_000;
+
+/// A key with its token.
+#[derive(Debug)]
+pub struct Subject {
+    /// The signing key.
+    pub key: SigningKey,
+    /// A good token.
+    pub token: String,
+}
+
+impl Subject {
+    /// The standard token.
+    #[must_use]
+    pub fn rs256() -> Self {
+        let key = SigningKey::shared_rsa_2048();
+        let token = Self::token_of(&key, "f3a1c7de-2b54-4f6e-9d0a-7e1c5b9a8d42");
+        Self { key, token }
+    }
+
+    /// A token that differs by its `jti`.
+    #[must_use]
+    pub fn token_of(key: &SigningKey, jti: &str) -> String {
+        Forge::new(key, NOW)
+            .issuer(ISSUER)
+            .audience(AUDIENCE)
+            .subject("8b6e0f0c-5d1b-4a1e-8f6b-1c2d3e4f5a6b")
+            .claim("jti", jti)
+            .claim("azp", "claude-connector")
+            .claim("preferred_username", "alice")
+            .scope("mcp:read mcp:write")
+            .token()
+    }
+
+    /// The key as the crypto library parses it.
+    #[must_use]
+    pub fn bare(&self) -> ParsedPublicKey {
+        ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, self.key.public_der()).unwrap()
+    }
+
+    /// Signing input and signature of the token.
+    #[must_use]
+    pub fn parts(&self) -> (Vec<u8>, Vec<u8>) {
+        use base64::Engine;
+        let (input, signature) = self.token.rsplit_once('.').unwrap();
+        let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        (input.as_bytes().to_vec(), engine.decode(signature).unwrap())
+    }
+
+    /// Its issuer's keys.
+    #[must_use]
+    pub fn key_set(&self) -> KeySet {
+        KeySet::from_jwks_json(&self.key.jwks().to_string()).unwrap()
+    }
+
+    /// The policy that accepts it, with every check on.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy::builder().issuer(ISSUER).audience(AUDIENCE).build().unwrap()
+    }
+
+    /// A provider that accepts it.
+    #[must_use]
+    pub fn provider(&self) -> BearerAuthProvider {
+        BearerAuthProvider::builder()
+            .jwks_json(self.key.jwks().to_string())
+            .issuer(ISSUER)
+            .audience(AUDIENCE)
+            .required_scopes(["mcp:read"])
+            .build()
+            .unwrap()
+            .with_clock(Arc::new(|| Duration::from_secs(NOW)))
+    }
+}
