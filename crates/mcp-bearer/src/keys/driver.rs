@@ -13,7 +13,8 @@ use tokio::sync::mpsc;
 /// Messages that wait in a mailbox; a sender beyond them is told at once.
 const MAILBOX: usize = 256;
 /// Threads for name resolution and files, which the operating system offers in blocking form only.
-const BLOCKING_THREADS: usize = 16;
+/// One that hangs in name resolution is occupied for longer than its exchange lasts.
+const BLOCKING_THREADS: usize = 64;
 
 static DRIVER: ArcSwapOption<Door<Task>> = ArcSwapOption::const_empty();
 

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 ///
 /// The crate's own is `HttpFetch` (feature `remote`); another one lets a caller supply them: through a
 /// corporate proxy, from a test. It is called on the driver thread, one exchange at a time for one source,
-/// and must not block that thread. An exchange that takes longer than 5 s is dropped and counts as failed.
+/// and must not block that thread: every source and every waiting request would wait with it. An exchange that takes longer than 5 s is dropped and counts as failed.
 pub trait Fetch: Send + Sync {
     /// Makes the request once.
     fn fetch(&self, request: FetchRequest) -> BoxFuture<'_, Result<FetchResponse, FetchError>>;

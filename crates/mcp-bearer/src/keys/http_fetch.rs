@@ -39,8 +39,8 @@ const HEADERS: [header::HeaderName; 5] = [
 ///
 /// Proxies of the environment are not used: which machine sees the issuer's answers is the operator's
 /// decision, made with [`HttpFetchBuilder::proxy`]. Every exchange uses a connection of its own, since they
-/// are an hour apart. The client is made on first use; on a machine without a CA store each fetch fails and
-/// says so. Must be used within a tokio runtime, as key sources do; elsewhere it gives an error.
+/// are an hour apart. The client is made on first use, with the machine's CA store (on Linux the variables
+/// `SSL_CERT_FILE` and `SSL_CERT_DIR` can name another); on a machine without one each fetch fails and says so. Must be used within a tokio runtime, as key sources do; elsewhere it gives an error.
 #[derive(Debug)]
 pub struct HttpFetch {
     options: HttpFetchBuilder,

@@ -76,7 +76,7 @@ impl RemoteKeys {
             return Err(Refreshed::NewKeys);
         }
         let now = nanos(self.inner.board.clock().now());
-        let (reply, answer) = oneshot::channel();
+        let mut answer = None;
         let sent = self.inner.mailbox.send(self.start(), |gates| {
             let gate = match snapshot.generation {
                 0 => &gates.empty,
@@ -85,6 +85,9 @@ impl RemoteKeys {
             if now < gate.load(Ordering::Relaxed) {
                 return None;
             }
+            let permit = Permit::take(gates)?;
+            let (reply, receiver) = oneshot::channel();
+            answer = Some(receiver);
             Some(Letter::Ask {
                 question: Question {
                     kind: miss.kind,
@@ -92,12 +95,12 @@ impl RemoteKeys {
                     generation: miss.generation,
                 },
                 reply,
-                permit: Permit::take(gates)?,
+                permit,
             })
         });
-        match sent {
-            Sent::Yes => Ok(answer),
-            Sent::No => Err(Refreshed::Unchanged),
+        match (sent, answer) {
+            (Sent::Yes, Some(answer)) => Ok(answer),
+            _ => Err(Refreshed::Unchanged),
         }
     }
 }

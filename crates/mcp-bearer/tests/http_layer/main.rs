@@ -1,0 +1,22 @@
+//! The HTTP layer from outside: what gets in, what the peer sees, what the operator sees.
+#![cfg(feature = "http")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code: a failure here should stop the test"
+)]
+
+#[cfg(feature = "axum")]
+mod axum_extractors;
+mod credentials;
+mod logs;
+mod metadata;
+mod pass_through;
+#[cfg(feature = "axum")]
+mod rmcp_server;
+mod support;
+mod vectors;
+mod waiting;
+mod wire;

@@ -1,0 +1,272 @@
+//! The provider: decisions about issuers, keys and scopes, with tokens that the testkit forged.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mcp_bearer::{
+    Algorithm, BearerAuthProvider, Clock, RejectionKind, RsaKeyPair, RsaKeySize, TokenRequest,
+    TryVerify,
+};
+use mcp_bearer_testkit::{Forge, JwksServer, SigningKey, TestClock};
+
+const NOW: u64 = 1_800_000_000;
+const A: &str = "https://a.example.com/";
+const B: &str = "https://b.example.com/";
+
+fn clock() -> Clock {
+    Arc::new(|| Duration::from_secs(NOW))
+}
+
+fn kind(result: Result<mcp_bearer::AccessToken, mcp_bearer::Rejection>) -> RejectionKind {
+    result.unwrap_err().kind()
+}
+
+fn token(key: &SigningKey, issuer: &str) -> Forge {
+    Forge::new(key, NOW).issuer(issuer).audience("https://mcp.example.com/mcp")
+}
+
+/// Two issuers with the same `kid` for different keys.
+fn two_issuers() -> (SigningKey, SigningKey, BearerAuthProvider) {
+    let one = SigningKey::shared_rsa_2048().with_kid("same");
+    let other = SigningKey::shared_rsa_2048_b().with_kid("same");
+    let entry = |key: &SigningKey, name: &str| {
+        BearerAuthProvider::builder()
+            .jwks_json(key.jwks().to_string())
+            .issuer(name)
+            .audience("https://mcp.example.com/mcp")
+    };
+    let provider = BearerAuthProvider::for_issuers([
+        entry(&one, A).required_scopes(["a:read"]),
+        entry(&other, B).leeway(Duration::ZERO),
+    ]);
+    (one, other, provider.unwrap().with_clock(clock()))
+}
+
+#[test]
+fn issuers_never_see_each_others_keys() {
+    let (one, other, provider) = two_issuers();
+    let verify = |token: String| provider.try_verify_token(&token).into_result();
+    assert_eq!(verify(token(&one, A).token()).unwrap().issuer(), Some(A));
+    assert_eq!(verify(token(&other, B).token()).unwrap().issuer(), Some(B));
+    assert_eq!(kind(verify(token(&one, B).token())), RejectionKind::BadSignature);
+    assert_eq!(kind(verify(token(&other, A).token())), RejectionKind::BadSignature);
+}
+
+#[test]
+fn with_several_issuers_the_name_is_needed_before_any_key() {
+    let (one, _, provider) = two_issuers();
+    let verify = |token: String| kind(provider.try_verify_token(&token).into_result());
+    assert_eq!(verify(token(&one, A).without_claim("iss").token()), RejectionKind::MissingClaim);
+    assert_eq!(verify(token(&one, A).claim("iss", 1).token()), RejectionKind::InvalidClaim);
+    assert_eq!(verify(token(&one, "https://c.example.com/").token()), RejectionKind::WrongIssuer);
+    assert_eq!(verify(token(&one, A).raw_claims("nonsense").token()), RejectionKind::Malformed);
+}
+
+#[test]
+fn each_issuer_has_its_own_scopes_and_leeway() {
+    let (one, other, provider) = two_issuers();
+    let access = |token: String| provider.try_verify_token(&token).into_result();
+    let of_a = access(token(&one, A).scope("b:read").token()).unwrap();
+    let refused = provider.check_required_scopes(&of_a).unwrap_err();
+    assert_eq!(refused.missing_scopes().unwrap().as_str(), "a:read");
+    let of_b = access(token(&other, B).scope("b:read").token()).unwrap();
+    assert!(provider.check_required_scopes(&of_b).is_ok());
+    assert!(provider.agreed_scopes().is_none(), "they do not agree");
+
+    assert!(access(token(&one, A).expires_in(-30).token()).is_ok(), "60 s of leeway");
+    assert_eq!(kind(access(token(&other, B).expires_in(-30).token())), RejectionKind::Expired);
+}
+
+#[test]
+fn a_configuration_error_names_every_problem() {
+    let hmac = BearerAuthProvider::builder()
+        .public_key("not a key")
+        .issuers(Vec::<String>::new())
+        .audience("")
+        .algorithms([Algorithm::Hs256, Algorithm::Rs256])
+        .leeway(Duration::from_secs(301))
+        .required_scopes(["two words"])
+        .build();
+    let error = hmac.unwrap_err();
+    for word in ["public_key: ", "issuer: ", "audience: ", "algorithms: ", "leeway: ", "required_scopes: "] {
+        assert!(error.to_string().contains(word), "{word} is missing from: {error}");
+    }
+}
+
+#[test]
+fn several_issuers_must_be_told_apart() {
+    let entry = || BearerAuthProvider::builder().jwks_uri("https://idp.example.com/jwks.json");
+    let twice = BearerAuthProvider::for_issuers([
+        entry().issuer(A).any_audience(),
+        entry().issuer(A).any_audience(),
+    ]);
+    assert!(twice.unwrap_err().to_string().contains("configured twice"));
+    let any = BearerAuthProvider::for_issuers([
+        entry().any_issuer().any_audience(),
+        entry().issuer(A).any_audience(),
+    ]);
+    assert!(any.unwrap_err().to_string().contains("any issuer"));
+    assert!(BearerAuthProvider::for_issuers([]).is_err());
+}
+
+#[test]
+fn a_key_that_serves_no_allowed_algorithm_refuses_to_start() {
+    let ec = SigningKey::ec_p256();
+    let builder = || BearerAuthProvider::builder().public_key(ec.public_pem());
+    let error = builder().any_issuer().any_audience().build().unwrap_err();
+    assert!(error.to_string().contains("EC P-256"), "{error}");
+    let es256 = builder().any_issuer().any_audience().algorithms([Algorithm::Es256]).build();
+    assert!(es256.is_ok());
+}
+
+#[test]
+fn a_shared_secret_never_stands_beside_public_keys() {
+    let secret = [7_u8; 32];
+    let build = |algorithm: &[Algorithm]| {
+        let builder = BearerAuthProvider::builder().shared_secret(secret);
+        builder.any_issuer().any_audience().algorithms(algorithm.iter().copied()).build()
+    };
+    assert!(build(&[Algorithm::Hs256]).is_ok());
+    assert!(build(&[Algorithm::Hs256, Algorithm::Rs256]).is_err());
+    assert!(build(&[Algorithm::Hs512]).is_err(), "32 bytes are too short for HS512");
+    let default = BearerAuthProvider::builder().shared_secret(secret).any_issuer().any_audience();
+    let provider = default.build().unwrap().with_clock(clock());
+    let good = Forge::new(&SigningKey::hmac(secret), NOW).alg("HS256").token();
+    assert!(provider.try_verify_token(&good).into_result().is_ok());
+
+    let public = BearerAuthProvider::builder().public_key(SigningKey::shared_rsa_2048().public_pem());
+    let confused = public.any_issuer().any_audience().algorithms([Algorithm::Hs256]).build();
+    assert!(confused.unwrap_err().to_string().contains("shared secret"));
+}
+
+#[test]
+fn a_static_key_never_asks_for_newer_ones() {
+    let key = SigningKey::shared_rsa_2048();
+    let provider = BearerAuthProvider::builder().public_key(key.public_pem());
+    let provider = provider.any_issuer().any_audience().build().unwrap().with_clock(clock());
+    let forged = Forge::new(&SigningKey::shared_rsa_2048_b(), NOW).token();
+    assert!(matches!(provider.try_verify_token(&forged), TryVerify::Rejected(_)));
+    let good = Forge::new(&key, NOW).kid("whatever").token();
+    assert!(matches!(provider.try_verify_token(&good), TryVerify::Accepted(_)));
+}
+
+#[tokio::test]
+async fn keys_are_fetched_when_a_token_needs_them() {
+    let key = SigningKey::shared_rsa_2048();
+    let server = JwksServer::start();
+    server.set_keys(vec![key.jwk()]);
+    let provider = BearerAuthProvider::builder().jwks_uri(server.url()).issuer(A).any_audience();
+    let provider = provider.build().unwrap().with_clock(clock());
+    assert_eq!(server.total_hits(), 0, "nothing is fetched before it is needed");
+
+    let expired = token(&key, A).expires_in(-3600).token();
+    assert_eq!(kind(provider.verify_token(&expired).await), RejectionKind::KeysUnavailable);
+    assert_eq!(server.total_hits(), 0, "a token that would be refused anyway drives no fetch");
+
+    assert!(provider.verify_token(&token(&key, A).token()).await.is_ok());
+    assert_eq!(server.total_hits(), 1);
+    assert_eq!(kind(provider.verify_token(&expired).await), RejectionKind::Expired);
+}
+
+#[tokio::test]
+async fn a_rotation_is_followed_by_the_very_first_token() {
+    let (old, new) = (SigningKey::shared_rsa_2048(), SigningKey::shared_rsa_2048_b());
+    let server = JwksServer::start();
+    server.set_keys(vec![old.jwk()]);
+    let provider = BearerAuthProvider::builder().jwks_uri(server.url()).issuer(A).any_audience();
+    let provider = provider.build().unwrap().with_clock(clock());
+    provider.warm_up().await;
+    server.set_keys(vec![new.jwk()]);
+    assert!(matches!(provider.try_verify_token(&token(&new, A).token()), TryVerify::NeedsKeys(_)));
+    assert!(provider.verify_token(&token(&new, A).token()).await.is_ok());
+    assert_eq!(kind(provider.verify_token(&token(&old, A).token()).await), RejectionKind::UnknownKey);
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_down_is_not_the_tokens_fault() {
+    let server = JwksServer::start();
+    server.set_behaviour(mcp_bearer_testkit::Behaviour::Status(500));
+    let provider = BearerAuthProvider::builder().jwks_uri(server.url()).issuer(A).any_audience();
+    let provider = provider.build().unwrap().with_clock(clock());
+    let rejection =
+        provider.verify_token(&token(&SigningKey::shared_rsa_2048(), A).token()).await.unwrap_err();
+    assert_eq!(rejection.kind(), RejectionKind::KeysUnavailable);
+    assert!(rejection.retry_after().unwrap() >= Duration::from_secs(1));
+    // A token that could never be good does not look like an outage.
+    let none = token(&SigningKey::shared_rsa_2048(), A).alg_name("none").token();
+    assert_eq!(kind(provider.verify_token(&none).await), RejectionKind::AlgorithmNotAllowed);
+}
+
+#[test]
+fn time_is_the_clocks() {
+    let test = TestClock::new(NOW);
+    let key = SigningKey::shared_rsa_2048();
+    let provider = BearerAuthProvider::builder().public_key(key.public_pem());
+    let provider = provider.any_issuer().any_audience().build().unwrap();
+    let provider = provider.with_clock(Arc::new(test.as_fn()));
+    let token = Forge::new(&key, NOW).expires_in(100).token();
+    assert!(provider.try_verify_token(&token).into_result().is_ok());
+    test.advance(Duration::from_secs(159));
+    assert!(provider.try_verify_token(&token).into_result().is_ok());
+    test.advance(Duration::from_secs(1));
+    assert_eq!(kind(provider.try_verify_token(&token).into_result()), RejectionKind::Expired);
+}
+
+#[test]
+fn the_key_pair_makes_what_the_reference_makes() {
+    let pair = RsaKeyPair::generate().unwrap();
+    let token = pair.create_token(&TokenRequest::new()).unwrap();
+    let provider = BearerAuthProvider::builder()
+        .public_key(pair.public_key_pem())
+        .issuer("https://fastmcp.example.com")
+        .any_audience()
+        .build()
+        .unwrap();
+    let access = provider.try_verify_token(&token).into_result().unwrap();
+    assert_eq!(access.subject(), Some("fastmcp-user"));
+    assert_eq!(access.client_id(), None);
+    assert_eq!(access.client_id_or_subject(), "fastmcp-user");
+    assert!(access.scopes().is_empty() && access.audiences().is_empty());
+    let lifetime = access.expires_at().unwrap() - access.claim::<f64>("iat").unwrap().unwrap();
+    assert!((lifetime - 3600.0).abs() < 0.5);
+
+    let custom = TokenRequest::new()
+        .audiences(["one", "two"])
+        .scopes(["read", "write"])
+        .claim("sub", "overridden")
+        .claim("tenant", 7)
+        .kid("k")
+        .expires_in_seconds(-3600);
+    let expired = pair.create_token(&custom).unwrap();
+    let result = provider.try_verify_token(&expired).into_result();
+    let provider = provider.with_clock(Arc::new({
+        let now = access.expires_at().unwrap();
+        move || Duration::from_secs_f64(now - 7200.0)
+    }));
+    assert_eq!(kind(result), RejectionKind::Expired);
+    let early = provider.try_verify_token(&expired).into_result().unwrap();
+    assert_eq!(early.subject(), Some("overridden"));
+    assert_eq!(early.audiences(), ["one", "two"]);
+    assert_eq!(early.scopes().as_str(), "read write");
+    assert_eq!(early.claim::<u8>("tenant").unwrap(), Some(7));
+}
+
+#[test]
+fn a_key_pair_is_read_back_and_shows_no_secret() {
+    for (size, bits) in [
+        (RsaKeySize::Bits2048, 2048),
+        (RsaKeySize::Bits3072, 3072),
+        (RsaKeySize::Bits4096, 4096),
+    ] {
+        let pair = RsaKeyPair::generate_of_size(size).unwrap();
+        assert_eq!(pair.bits(), bits);
+        let again = RsaKeyPair::from_private_key_pem(pair.private_key_pem()).unwrap();
+        assert_eq!(again.public_key_pem(), pair.public_key_pem());
+        let shown = format!("{pair:?}");
+        assert!(shown.len() < 60 && !shown.contains("KEY"), "{shown}");
+    }
+    let public = RsaKeyPair::generate().unwrap();
+    let error = RsaKeyPair::from_private_key_pem(public.public_key_pem()).unwrap_err();
+    assert!(error.to_string().contains("public key"));
+}
