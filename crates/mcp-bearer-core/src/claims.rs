@@ -77,12 +77,20 @@ impl<'a> Claims<'a> {
         })
     }
 
+    /// `exp` alone, for step 11, which must not be told of the others' faults.
+    pub(crate) fn expiry(&self) -> Result<Times, Rejection> {
+        Ok(Times {
+            expires_at: numeric_date("exp", self.exp.as_ref())?,
+            ..Times::default()
+        })
+    }
+
     /// The three NumericDates, each finite when present.
     pub(crate) fn times(&self) -> Result<Times, Rejection> {
         Ok(Times {
-            expires_at: numeric_date("exp", self.exp.as_ref())?,
             not_before: numeric_date("nbf", self.nbf.as_ref())?,
             issued_at: numeric_date("iat", self.iat.as_ref())?,
+            ..self.expiry()?
         })
     }
 }

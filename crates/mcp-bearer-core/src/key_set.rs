@@ -213,7 +213,7 @@ impl KeySet {
             Held::Published { keys, .. } => {
                 let usable = keys.iter().filter(|entry| entry.fits(algorithm));
                 let named = usable.filter(|entry| kid.is_none() || entry.kid.as_deref() == kid);
-                for entry in named.take(Limits::KEY_CANDIDATES) {
+                for entry in named {
                     found.push(&entry.key);
                 }
             }
@@ -248,7 +248,7 @@ pub(crate) struct Candidates<'a> {
 }
 
 impl<'a> Candidates<'a> {
-    /// A key that is published twice is one key.
+    /// A key that is published twice is one key; beyond the limit nothing is taken.
     fn push(&mut self, key: &'a VerifyingKey) {
         if self.iter().any(|held| held == key) {
             return;

@@ -3,6 +3,7 @@
 //! A parsed key of the library is bound to one algorithm, so each is parsed on first use per algorithm and kept. A key
 //! here must never be used with an algorithm of another type, and a secret must never be shown.
 
+mod ed25519;
 mod rsa;
 
 use std::fmt;
@@ -143,6 +144,9 @@ impl VerifyingKey {
         let Ok(bytes) = <[u8; 32]>::try_from(x) else {
             return Err(KeyError::new("an Ed25519 key has 32 bytes (RFC 8032)"));
         };
+        if let Some(why) = ed25519::fault(&bytes) {
+            return Err(KeyError::new(why));
+        }
         let text = format!(
             r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#,
             URL_SAFE_NO_PAD.encode(x)

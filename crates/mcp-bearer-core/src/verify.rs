@@ -75,16 +75,17 @@ impl UnverifiedToken<'_> {
         observer.passed(Step::ClaimsHeld, format_args!("one JSON object"));
         let claims = Claims::read(parsed);
 
-        let times = observed(observer, Step::Expiry, claims.times())?;
+        let expiry = observed(observer, Step::Expiry, claims.expiry())?;
         observed(
             observer,
             Step::Expiry,
-            times.check_expiry(&rules.times, now),
+            expiry.check_expiry(&rules.times, now),
         )?;
         observer.passed(
             Step::Expiry,
-            format_args!("exp {}", Seconds(times.expires_at)),
+            format_args!("exp {}", Seconds(expiry.expires_at)),
         );
+        let times = observed(observer, Step::NotBefore, claims.times())?;
         observed(
             observer,
             Step::NotBefore,

@@ -1,0 +1,119 @@
+//! What the tests of this crate share: vectors turned into keys, policies and outcomes.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code: a failure here should stop the test; not every test uses all of it"
+)]
+
+use std::time::Duration;
+
+use mcp_bearer_core::{
+    AccessToken, Algorithm, KeySet, Limits, Policy, Rejection, Scopes, TokenType, UnverifiedToken,
+    VerifyingKey,
+};
+use mcp_bearer_testkit::vectors::{Keys, Setting, VectorFile};
+
+/// A setting of a vector file, ready to verify with.
+pub(crate) struct Ready {
+    pub(crate) issuer: String,
+    pub(crate) keys: KeySet,
+    pub(crate) policy: Policy,
+    pub(crate) scopes: Scopes,
+}
+
+pub(crate) fn ready(setting: &Setting) -> Ready {
+    Ready {
+        issuer: setting
+            .issuers
+            .iter()
+            .flatten()
+            .next()
+            .cloned()
+            .unwrap_or_default(),
+        keys: key_set(&setting.keys),
+        policy: policy(setting),
+        scopes: Scopes::from_names(&setting.scopes).unwrap(),
+    }
+}
+
+pub(crate) fn key_set(keys: &Keys) -> KeySet {
+    match keys {
+        Keys::Jwks(value) => KeySet::from_jwks_json(&value.to_string()).unwrap(),
+        Keys::PublicKey(pem) => KeySet::single(VerifyingKey::from_pem(pem).unwrap()),
+        Keys::Secret(text) => KeySet::single(VerifyingKey::shared_secret(text.as_bytes()).unwrap()),
+        Keys::Unavailable(why) => KeySet::unavailable(why.as_str(), Duration::from_secs(7)),
+    }
+}
+
+pub(crate) fn policy(setting: &Setting) -> Policy {
+    let builder = Policy::builder();
+    let builder = match &setting.issuers {
+        Some(issuers) => builder.issuers(issuers),
+        None => builder.any_issuer(),
+    };
+    let mut builder = match &setting.audiences {
+        Some(audiences) => builder.audiences(audiences),
+        None => builder.any_audience(),
+    };
+    let algorithms = setting.algorithms.iter();
+    builder = builder.algorithms(algorithms.map(|name| name.parse::<Algorithm>().unwrap()));
+    if let Some(leeway) = setting.leeway {
+        builder = builder.leeway(Duration::from_secs(leeway));
+    }
+    let options = &setting.policy;
+    if options.token_type_rfc9068 {
+        builder = builder.token_type(TokenType::Rfc9068);
+    }
+    if let Some(age) = options.max_age {
+        builder = builder.max_age(Duration::from_secs(age));
+    }
+    if options.accept_tokens_that_never_expire {
+        builder = builder.accept_tokens_that_never_expire();
+    }
+    if options.accept_identity_token_shape {
+        builder = builder.accept_identity_token_shape();
+    }
+    for (name, values) in &options.required_claims {
+        builder = builder.required_claim(name, values.clone());
+    }
+    if let Some(clients) = &options.allowed_client_ids {
+        builder = builder.allowed_client_ids(clients);
+    }
+    if let Some(claims) = &options.scope_claims {
+        builder = builder.scope_claims(claims);
+    }
+    for (scope, implied) in &options.scope_implies {
+        builder = builder.scope_implies(scope, implied);
+    }
+    builder.build().unwrap()
+}
+
+pub(crate) fn limits(file: &VectorFile) -> Limits {
+    let limits = Limits::default();
+    match file.token_bytes {
+        Some(bytes) => limits.with_token_bytes(bytes),
+        None => limits,
+    }
+}
+
+/// The whole way of a token: parse, choose the issuer where there are several, verify, ask for the scopes.
+pub(crate) fn run(
+    file: &VectorFile,
+    ready: &[Ready],
+    token: &str,
+) -> Result<AccessToken, Rejection> {
+    let now = Duration::from_secs(file.now);
+    let unverified = UnverifiedToken::parse(token, &limits(file))?;
+    let chosen = match ready {
+        [only] => only,
+        several => {
+            unverified.choose_issuer(several.iter().map(|one| (one.issuer.as_str(), one)))?
+        }
+    };
+    let token = unverified.verify(&chosen.keys, &chosen.policy, now)?;
+    token.require_scopes(&chosen.scopes)?;
+    Ok(token)
+}
