@@ -1,1 +1,116 @@
-fn main() {}
+//! The program `mcp-bearer`: try, make, inspect and verify bearer tokens for MCP servers.
+//!
+//! This file parses the command line, starts logging and turns a command's result into an exit code. Each command has
+//! a file of its own; what is printed where is decided in `ui.rs` alone. It imports `mcp_bearer`, never the core.
+#![forbid(unsafe_code)]
+
+mod demo;
+mod files;
+mod jwks;
+mod keygen;
+mod token;
+mod ui;
+mod verify;
+
+use std::io::{IsTerminal, stderr};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::ui::{Failure, Outcome};
+
+/// Bearer tokens for MCP servers: try them, make them, verify them.
+#[derive(Parser)]
+#[command(name = "mcp-bearer", version, propagate_version = true, after_help = ui::EXIT_CODES)]
+struct Cli {
+    /// What to log on stderr, such as `debug` or `mcp_bearer=trace`. Default: `warn`; for `demo`, `info`
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILTER",
+        env = "MCP_BEARER_LOG",
+        hide_env_values = true
+    )]
+    log: Option<String>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    Keygen(keygen::Keygen),
+    Token(token::Token),
+    Jwks(jwks::Jwks),
+    Verify(verify::Verify),
+}
+
+fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => {
+            let help = format!("mcp-bearer {} --help", cli.command.name());
+            ui::exit(run(cli), &help)
+        }
+        Err(error) => ui::usage(&error),
+    }
+}
+
+impl Command {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Demo(_) => "demo",
+            Self::Keygen(_) => "keygen",
+            Self::Token(_) => "token",
+            Self::Jwks(_) => "jwks",
+            Self::Verify(_) => "verify",
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Outcome, Failure> {
+    start_log(&cli)?;
+    match cli.command {
+        Command::Demo(demo) => demo.run(),
+        Command::Keygen(keygen) => keygen.run(),
+        Command::Token(token) => token.run(),
+        Command::Jwks(jwks) => jwks.run(),
+        Command::Verify(verify) => verify.run(),
+    }
+}
+
+fn start_log(cli: &Cli) -> Result<(), Failure> {
+    let default = match cli.command {
+        // The MCP library tells of every request at INFO; ours tell what was let in and what was not.
+        Command::Demo(_) => "info,rmcp=warn",
+        _ => "warn",
+    };
+    let text = cli
+        .log
+        .as_deref()
+        .filter(|text| !text.is_empty())
+        .unwrap_or(default);
+    let filter = EnvFilter::builder().parse(text).map_err(|error| {
+        let hint =
+            "name a level (error, warn, info, debug, trace) or pairs such as mcp_bearer=debug";
+        Failure::problem(format!("--log, MCP_BEARER_LOG: {error}; {hint}"))
+    })?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr)
+        .with_ansi(stderr().is_terminal())
+        .log_internal_errors(false)
+        .init();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

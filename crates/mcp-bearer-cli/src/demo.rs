@@ -1,0 +1,329 @@
+//! `mcp-bearer demo`: a real MCP server behind the bearer layer, with an issuer of its own, on loopback.
+//!
+//! Its key signs for nobody else and its one token is printed for everyone at this terminal to paste: it must never
+//! listen on an address that other machines can reach.
+
+mod server;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, ValueEnum};
+use mcp_bearer::{
+    BearerAuthLayer, BearerAuthProvider, JwksData, RsaKeyPair, TokenRequest, system_clock,
+};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use self::server::Issuer;
+use crate::files;
+use crate::ui::{Failure, Outcome, Output, json_string, note};
+
+/// The scope that every request needs.
+const SCOPE: &str = "mcp:read";
+
+/// How long the printed token lives.
+const LIFETIME: Duration = Duration::from_secs(3600);
+
+/// Start an MCP server behind bearer authentication, with a token to try it
+///
+/// Serves the tools `whoami` and `add` at /mcp for tokens with the scope mcp:read, its RFC 9728 metadata, and the
+/// metadata and keys of its own issuer. Prints a token that lives an hour and commands to paste. Runs until Ctrl-C or
+/// SIGTERM.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  mcp-bearer demo
+  # Sign more tokens for it, such as an expired one:
+  mcp-bearer keygen --out keys
+  mcp-bearer demo --private-key keys/private.pem
+  mcp-bearer token --private-key keys/private.pem --issuer http://127.0.0.1:8000 \\
+      --audience http://127.0.0.1:8000/mcp --scope mcp:read --expires-in -1h")]
+pub(crate) struct Demo {
+    /// The loopback address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
+    listen: String,
+
+    /// What to print: text with commands to paste, or one line of JSON once connections are accepted
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+
+    /// Sign with this RSA key in PEM, such as private.pem of `keygen`, instead of a new one
+    #[arg(long, value_name = "FILE")]
+    private_key: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+impl Demo {
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        let mut problems = Vec::new();
+        let address = loopback(&self.listen)
+            .map_err(|problem| problems.push(problem))
+            .ok();
+        let keys = keys(self.private_key.as_deref())
+            .map_err(|problem| problems.push(problem))
+            .ok();
+        Failure::unless_empty(problems)?;
+        let (Some(address), Some(keys)) = (address, keys) else {
+            return Ok(Outcome::Done);
+        };
+        let runtime = Runtime::new()
+            .map_err(|error| Failure::problem(format!("no async runtime: {error}")))?;
+        runtime.block_on(self.serve(address, &keys))
+    }
+
+    async fn serve(&self, address: SocketAddr, keys: &RsaKeyPair) -> Result<Outcome, Failure> {
+        let bound = |error| {
+            Failure::problem(format!(
+                "--listen: {address}: {error}; choose another port, or a free one with --listen 127.0.0.1:0"
+            ))
+        };
+        let listener = TcpListener::bind(address).await.map_err(bound)?;
+        let address = listener.local_addr().map_err(bound)?;
+        let place = Place::new(address);
+
+        let failed = |error: mcp_bearer::KeyPairError| Failure::problem(error.to_string());
+        let jwks = JwksData::new(vec![keys.public_jwk(None).map_err(failed)?]);
+        let issuer = Issuer::new(&place.origin, &jwks);
+        // The very set that it publishes, at hand: nothing is fetched from itself.
+        let provider = BearerAuthProvider::builder()
+            .jwks(jwks.clone())
+            .issuer(&place.origin)
+            .audience(&place.url)
+            .required_scopes([SCOPE])
+            .build()?;
+        let auth = BearerAuthLayer::new(provider)
+            .resource_name("mcp-bearer demo")
+            .resource(&place.url)?;
+        let metadata_url = auth.metadata().url().to_owned();
+        let app = server::router(&auth, &issuer, address);
+
+        let now = system_clock()();
+        let kid = jwks
+            .keys
+            .first()
+            .and_then(|key| key.kid.clone())
+            .unwrap_or_default();
+        let request = TokenRequest::new()
+            .issuer(&place.origin)
+            .audience(&place.url)
+            .subject("demo-user")
+            .claim("client_id", "demo-client")
+            .scopes([SCOPE])
+            .expires_in_seconds(i64::try_from(LIFETIME.as_secs()).unwrap_or_default())
+            .issued_at(now)
+            .kid(kid);
+        let token = keys.create_token(&request).map_err(failed)?;
+
+        let stopped = stopped().map_err(|error| Failure::problem(format!("signals: {error}")))?;
+        // The socket listens by now: whoever connects is served as soon as the loop below runs.
+        let shown = Shown {
+            place: &place,
+            metadata_url: &metadata_url,
+            token: &token,
+            expires_at: now + LIFETIME,
+        };
+        self.print(&shown)?;
+        tokio::select! {
+            served = async { axum::serve(listener, app).await } => {
+                served.map_err(|error| Failure::problem(format!("{address}: {error}")))?;
+            }
+            () = stopped => note("Stopped."),
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn print(&self, shown: &Shown<'_>) -> Result<(), Failure> {
+        let mut output = Output::stdout();
+        match self.format {
+            Format::Json => output.line(shown.json())?,
+            Format::Text => output.line(shown.text(self.private_key.as_deref()))?,
+        }
+        output.flush()
+    }
+}
+
+/// The names of what is served.
+struct Place {
+    origin: String,
+    url: String,
+}
+
+impl Place {
+    fn new(address: SocketAddr) -> Self {
+        let origin = format!("http://{address}");
+        Self {
+            url: format!("{origin}/mcp"),
+            origin,
+        }
+    }
+}
+
+/// What is printed.
+struct Shown<'a> {
+    place: &'a Place,
+    metadata_url: &'a str,
+    token: &'a str,
+    expires_at: Duration,
+}
+
+impl Shown<'_> {
+    fn json(&self) -> String {
+        format!(
+            r#"{{"url":{},"metadata_url":{},"token":{},"expires_at":{}}}"#,
+            json_string(&self.place.url),
+            json_string(self.metadata_url),
+            json_string(self.token),
+            self.expires_at.as_secs(),
+        )
+    }
+
+    fn text(&self, private_key: Option<&Path>) -> String {
+        let Place { origin, url } = self.place;
+        let (metadata, token, jwks) = (self.metadata_url, self.token, server::JWKS_PATH);
+        let expires = SystemTime::UNIX_EPOCH
+            .checked_add(self.expires_at)
+            .map_or_else(String::new, |at| {
+                humantime::format_rfc3339_seconds(at).to_string()
+            });
+        let more = match private_key {
+            Some(path) => {
+                let path = shell_word(&path.display().to_string());
+                format!(
+                    "mcp-bearer token --private-key {path} --issuer {origin} --audience {url} --scope {SCOPE} --expires-in -1h"
+                )
+            }
+            None => {
+                "mcp-bearer keygen --out keys && mcp-bearer demo --private-key keys/private.pem"
+                    .to_owned()
+            }
+        };
+        format!(
+            "\
+MCP server  {url}
+Metadata    {metadata}
+Issuer      {origin}
+Needs       scope {SCOPE}
+
+# A token that lives until {expires}:
+TOKEN={token}
+
+# Who am I? (also: \"name\":\"add\",\"arguments\":{{\"a\":1,\"b\":2}})
+curl -sS -w '\\n' {url} -H \"Authorization: Bearer $TOKEN\" \\
+  -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \\
+  -H 'MCP-Protocol-Version: 2025-11-25' \\
+  -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{{\"name\":\"whoami\",\"arguments\":{{}}}}}}'
+
+# Without a token: 401, and where to get one
+curl -sSi {url} -X POST
+
+# What the token has to pass, step by step
+echo $TOKEN | mcp-bearer verify --jwks-uri {origin}{jwks} \\
+  --issuer {origin} --audience {url} --scope {SCOPE} --explain
+
+# Other tokens, such as expired ones: with a key of your own
+{more}
+
+Ctrl-C stops it."
+        )
+    }
+}
+
+/// A word as a shell reads it.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text.parse().map_err(|_| {
+        format!("--listen: {text:?} is not an address with a port; write it like 127.0.0.1:8000 or [::1]:8000")
+    })?;
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    Err(format!(
+        "--listen: {address}: the demo serves this machine alone, because anyone may paste its token; use 127.0.0.1:{} or [::1]:{}",
+        address.port(),
+        address.port()
+    ))
+}
+
+fn keys(path: Option<&Path>) -> Result<RsaKeyPair, String> {
+    match path {
+        None => RsaKeyPair::generate().map_err(|error| error.to_string()),
+        Some(path) => {
+            let text = files::read_text("--private-key", path)?;
+            RsaKeyPair::from_private_key_pem(&text).map_err(|error| {
+                format!(
+                    "--private-key: {}: {error}; mcp-bearer keygen makes one",
+                    path.display()
+                )
+            })
+        }
+    }
+}
+
+/// Resolves at Ctrl-C and SIGTERM, both of which are watched from the call on.
+#[cfg(unix)]
+fn stopped() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Resolves at Ctrl-C.
+#[cfg(not(unix))]
+fn stopped() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        // Where Ctrl-C cannot be watched it ends the program by itself.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback() {
+        for good in ["127.0.0.1:8000", "127.9.9.9:0", "[::1]:8000"] {
+            assert!(loopback(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "0.0.0.0:8000",
+            "[::]:0",
+            "192.168.1.1:80",
+            "127.0.0.1",
+            "8000",
+            "",
+        ] {
+            assert!(loopback(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn words_for_a_shell() {
+        assert_eq!(shell_word("keys/private.pem"), "keys/private.pem");
+        assert_eq!(shell_word("my key's.pem"), r"'my key'\''s.pem'");
+    }
+}

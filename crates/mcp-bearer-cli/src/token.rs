@@ -1,0 +1,176 @@
+//! `mcp-bearer token`: signs a token with a key from `keygen`, for development and tests.
+//!
+//! The private key is read and never printed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use mcp_bearer::{RsaKeyPair, Scopes, TokenRequest};
+use serde_json::Value;
+
+use crate::files;
+use crate::ui::{Failure, Outcome, Output};
+
+/// Sign a token (RS256) and print it
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  mcp-bearer token --private-key keys/private.pem --issuer https://idp.example.com/ \\
+      --audience https://mcp.example.com/mcp --subject alice --scope mcp:read
+  # Expired an hour ago, with claims of its own (values are JSON; strings need their quotes):
+  mcp-bearer token --private-key keys/private.pem --expires-in -1h \\
+      --claim 'client_id=\"my-app\"' --claim 'level=3'")]
+pub(crate) struct Token {
+    /// An RSA private key in PEM, such as private.pem of `keygen`
+    #[arg(long, value_name = "FILE")]
+    private_key: PathBuf,
+
+    /// Who the token is about: `sub`
+    #[arg(long, value_name = "S", default_value = "fastmcp-user")]
+    subject: String,
+
+    /// Who issues it: `iss`
+    #[arg(long, value_name = "I", default_value = "https://fastmcp.example.com")]
+    issuer: String,
+
+    /// Whom it is for: `aud`, the URL of the MCP server. Can be given several times
+    #[arg(long, value_name = "A")]
+    audience: Vec<String>,
+
+    /// A granted scope. Can be given several times
+    #[arg(long, value_name = "S")]
+    scope: Vec<String>,
+
+    /// The lifetime, such as `90s`, `1h` or `7days`; negative for a token that has expired already
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "1h",
+        allow_hyphen_values = true
+    )]
+    expires_in: String,
+
+    /// Any other claim, its value in JSON; overrides one of the above. Can be given several times
+    #[arg(long, value_name = "NAME=JSON")]
+    claim: Vec<String>,
+
+    /// The key id in the header; none unless given
+    #[arg(long, value_name = "K")]
+    kid: Option<String>,
+}
+
+impl Token {
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        let mut problems = Vec::new();
+        let keys = files::read_text("--private-key", &self.private_key).and_then(|text| {
+            RsaKeyPair::from_private_key_pem(&text).map_err(|error| {
+                format!(
+                    "--private-key: {}: {error}; mcp-bearer keygen makes one",
+                    self.private_key.display()
+                )
+            })
+        });
+        let keys = keys.map_err(|problem| problems.push(problem)).ok();
+        let seconds = seconds(&self.expires_in)
+            .map_err(|problem| problems.push(problem))
+            .ok();
+        if let Err(error) = Scopes::from_names(&self.scope) {
+            problems.push(format!("--scope: {error}; give --scope once for each"));
+        }
+        let claims = claims(&self.claim, &mut problems);
+        Failure::unless_empty(problems)?;
+
+        let mut request = TokenRequest::new()
+            .subject(self.subject)
+            .issuer(self.issuer)
+            .audiences(self.audience)
+            .expires_in_seconds(seconds.unwrap_or_default());
+        if !self.scope.is_empty() {
+            request = request.scopes(self.scope);
+        }
+        if let Some(kid) = self.kid {
+            request = request.kid(kid);
+        }
+        for (name, value) in claims {
+            request = request.claim(name, value);
+        }
+        let Some(keys) = keys else {
+            return Ok(Outcome::Done);
+        };
+        let token = keys.create_token(&request);
+        let token = token.map_err(|error| Failure::problem(format!("--private-key: {error}")))?;
+        let mut output = Output::stdout();
+        output.line(token)?;
+        output.flush()?;
+        Ok(Outcome::Done)
+    }
+}
+
+/// A duration in words, with a sign in front where it lies in the past.
+fn seconds(text: &str) -> Result<i64, String> {
+    let (sign, amount) = match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let told =
+        |why: &str| format!("--expires-in: {text:?}: {why}; write it like 90s, 1h, 7days or -1h");
+    let amount = humantime::parse_duration(amount).map_err(|error| told(&error.to_string()))?;
+    if amount > Duration::from_secs(u32::MAX.into()) {
+        return Err(told("more than 136 years"));
+    }
+    i64::try_from(amount.as_secs())
+        .map(|amount| sign * amount)
+        .map_err(|_| told("too long"))
+}
+
+fn claims(given: &[String], problems: &mut Vec<String>) -> Vec<(String, Value)> {
+    let mut claims: Vec<(String, Value)> = Vec::new();
+    for text in given {
+        let Some((name, json)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+            problems.push(format!(
+                "--claim: {text:?} is not NAME=JSON; write it like --claim 'level=3'"
+            ));
+            continue;
+        };
+        if claims.iter().any(|(other, _)| other == name) {
+            problems.push(format!(
+                "--claim: {name:?} is given twice; several values go into a JSON array"
+            ));
+            continue;
+        }
+        match serde_json::from_str(json) {
+            Ok(value) => claims.push((name.to_owned(), value)),
+            Err(_) => {
+                let quoted = Value::from(json);
+                problems.push(format!(
+                    "--claim: the value of {name:?} is not JSON; a string needs quotes of its own: --claim '{name}={quoted}'"
+                ));
+            }
+        }
+    }
+    claims
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn lifetimes() {
+        assert_eq!(seconds("1h"), Ok(3600));
+        assert_eq!(seconds("-1h 30m"), Ok(-5400));
+        assert_eq!(seconds("0s"), Ok(0));
+        for bad in [
+            "",
+            "-",
+            "1",
+            "--1h",
+            "1h-",
+            "1000years",
+            "99999999999999999999s",
+        ] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! `mcp-bearer verify`: one answer for each token.
+//!
+//! Tokens come as an argument or as lines of stdin; a line is bytes, and whatever it holds it gets exactly one answer,
+//! in order, in bounded memory. It must never print a token.
+
+mod answer;
+mod explain;
+mod lines;
+mod settings;
+
+use std::cell::OnceCell;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use mcp_bearer::{AccessToken, BearerAuthProvider, Rejection, Scopes, TryVerify};
+use tokio::runtime::Runtime;
+
+use self::answer::Answer;
+use self::explain::Recorder;
+use self::lines::{Line, Lines};
+use self::settings::Settings;
+use crate::ui::{Failure, Outcome, Output, note};
+
+/// Verify tokens, and say why one is refused
+///
+/// Keys, issuer and audience must be decided; "any" is spelled out. Without TOKEN, reads one token a line from stdin
+/// (better than an argument, which other users of the machine can see) and answers each line in order. Exits with 1 when
+/// any token was refused.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  mcp-bearer verify --jwks-uri https://idp.example.com/jwks.json --issuer https://idp.example.com/ \\
+      --audience https://mcp.example.com/mcp --scope mcp:read < token.txt
+  mcp-bearer verify --public-key keys/public.pem --any-issuer --any-audience --explain < token.txt
+  mcp-bearer verify --jwks keys/jwks.json --issuer I --audience A --format json < tokens.txt")]
+pub(crate) struct Verify {
+    /// The token; `-` or nothing reads one a line from stdin
+    #[arg(value_name = "TOKEN")]
+    token: Option<OsString>,
+
+    #[command(flatten)]
+    settings: Settings,
+
+    /// How to answer: a line of text, or a JSON object, for each token
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "Output"
+    )]
+    format: Format,
+
+    /// Say of every step of verification whether it was passed, and what was seen
+    #[arg(long, help_heading = "Output")]
+    explain: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+impl Verify {
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        let provider = self.settings.provider()?;
+        let detail = if self.explain {
+            Detail::EveryStep
+        } else {
+            Detail::Verdict
+        };
+        let verifier = Verifier::new(provider, detail);
+        let mut output = Output::stdout();
+        match &self.token {
+            Some(token) if token != "-" => {
+                let token = token.as_encoded_bytes();
+                let answer = verifier.answer(&Line {
+                    held: token,
+                    length: token.len(),
+                })?;
+                answer.print(&mut output, self.format)?;
+                output.flush()?;
+                Ok(answer.outcome())
+            }
+            _ => from_stdin(&verifier, &mut output, self.format),
+        }
+    }
+}
+
+fn from_stdin(
+    verifier: &Verifier,
+    output: &mut Output,
+    format: Format,
+) -> Result<Outcome, Failure> {
+    if io::stdin().is_terminal() {
+        note("Reading tokens from stdin, one a line; end with Ctrl-D.");
+    }
+    let mut lines = Lines::new(io::stdin().lock(), verifier.limit());
+    let mut outcome = Outcome::Done;
+    // Answers are handed on before the next read could wait, so that a program can converse with this one.
+    while let Some(line) = lines.next(|| output.flush())? {
+        let answer = verifier.answer(&line)?;
+        answer.print(output, format)?;
+        if answer.outcome() == Outcome::No {
+            outcome = Outcome::No;
+        }
+    }
+    output.flush()?;
+    Ok(outcome)
+}
+
+/// How much is told of a verification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Detail {
+    Verdict,
+    EveryStep,
+}
+
+/// One provider for all tokens, and the runtime for those that have to wait for keys.
+struct Verifier {
+    provider: BearerAuthProvider,
+    required: Scopes,
+    detail: Detail,
+    runtime: OnceCell<Runtime>,
+}
+
+impl Verifier {
+    fn new(provider: BearerAuthProvider, detail: Detail) -> Self {
+        let required = provider.all_required_scopes();
+        Self {
+            provider,
+            required,
+            detail,
+            runtime: OnceCell::new(),
+        }
+    }
+
+    fn limit(&self) -> usize {
+        self.provider.limits().token_bytes
+    }
+
+    fn answer(&self, line: &Line<'_>) -> Result<Answer<'_>, Failure> {
+        let mut recorder = Recorder::default();
+        let verdict = if line.length > self.limit() {
+            let rejection = Rejection::token_too_large(line.length, self.limit());
+            recorder.too_large(&rejection);
+            Err(rejection)
+        } else {
+            let token = line.text();
+            match self.detail {
+                Detail::Verdict => self.verify(&token)?,
+                Detail::EveryStep => {
+                    let verdict = self.provider.verify_token_observed(&token, &mut recorder);
+                    self.runtime()?.block_on(verdict)
+                }
+            }
+        };
+        let verdict = verdict.and_then(|access| {
+            let enough = self.provider.check_required_scopes(&access);
+            recorder.required_scopes(&self.required, enough.as_ref().err());
+            enough.map(|()| access)
+        });
+        let steps = (self.detail == Detail::EveryStep).then(|| recorder.into_steps());
+        Ok(Answer {
+            hint: verdict.as_ref().err().and_then(|_| line.hint()),
+            verdict,
+            required: &self.required,
+            steps,
+        })
+    }
+
+    /// Without waiting where the keys are at hand.
+    fn verify(&self, token: &str) -> Result<Result<AccessToken, Rejection>, Failure> {
+        Ok(match self.provider.try_verify_token(token) {
+            TryVerify::Accepted(access) => Ok(access),
+            TryVerify::Rejected(rejection) => Err(rejection),
+            TryVerify::NeedsKeys(needs) => self
+                .runtime()?
+                .block_on(self.provider.verify_with_newer_keys(token, needs)),
+        })
+    }
+
+    fn runtime(&self) -> Result<&Runtime, Failure> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let runtime =
+            runtime.map_err(|error| Failure::problem(format!("no async runtime: {error}")))?;
+        Ok(self.runtime.get_or_init(|| runtime))
+    }
+}
+
+/// The clock of `--at`.
+fn fixed_clock(seconds: u64) -> mcp_bearer::Clock {
+    std::sync::Arc::new(move || Duration::from_secs(seconds))
+}
