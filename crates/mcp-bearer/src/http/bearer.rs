@@ -50,7 +50,8 @@ pub fn bearer_token<'h>(headers: &'h HeaderMap, limits: &Limits) -> Result<&'h s
             limits.token_bytes,
         ));
     }
-    let token = credential.trim_ascii_start();
+    let spaces = credential.iter().take_while(|byte| **byte == b' ');
+    let token = credential.split_at(spaces.count()).1;
     if token.is_empty() {
         return Err(Rejection::bad_credential(
             "the Authorization header holds no token",
@@ -78,8 +79,10 @@ fn credential_of(value: &[u8]) -> Result<&[u8], Rejection> {
                 "the Authorization header holds no token",
             )),
             Some((b' ', credential)) => Ok(credential),
-            Some((byte, _)) if is_tchar(*byte) => other_scheme(),
-            Some(_) => Err(Rejection::bad_credential("no space follows the scheme")),
+            Some((b'\t' | b',', _)) => {
+                Err(Rejection::bad_credential("no space follows the scheme"))
+            }
+            Some(_) => other_scheme(),
         },
         _ => match value.first() {
             Some(byte) if is_tchar(*byte) => other_scheme(),

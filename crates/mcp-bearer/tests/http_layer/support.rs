@@ -1,22 +1,24 @@
 //! What these tests share: one issuer, a service that says who called, events that can be counted.
 
 use std::convert::Infallible;
-use std::fmt::{Debug, Write as _};
+use std::fmt::Debug;
+use std::marker::PhantomPinned;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
-use mcp_bearer::http::AnswerBody;
 use mcp_bearer::{
     AccessToken, Algorithm, BearerAuthLayer, BearerAuthProvider, FromExtensions, Rejection,
 };
 use mcp_bearer_testkit::{Forge, SigningKey, TestClock};
-use tower::ServiceExt;
+use pin_project_lite::pin_project;
+use tower::{Service, ServiceExt};
 use tracing::Level;
+use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::SubscriberExt;
 
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -26,11 +28,21 @@ pub(crate) const METADATA_URL: &str =
 
 pub(crate) fn key() -> SigningKey {
     static KEY: OnceLock<SigningKey> = OnceLock::new();
-    KEY.get_or_init(|| SigningKey::ec_p256().with_kid("key-1")).clone()
+    KEY.get_or_init(|| SigningKey::ec_p256().with_kid("key-1"))
+        .clone()
 }
 
 pub(crate) fn forge() -> Forge {
     Forge::new(&key(), NOW)
+}
+
+/// A token that [`layer`] lets in.
+pub(crate) fn good() -> Forge {
+    forge().scope("mcp:read")
+}
+
+pub(crate) fn clock() -> mcp_bearer::Clock {
+    Arc::new(TestClock::new(NOW).as_fn())
 }
 
 pub(crate) fn provider(required_scopes: &[&str]) -> BearerAuthProvider {
@@ -42,7 +54,7 @@ pub(crate) fn provider(required_scopes: &[&str]) -> BearerAuthProvider {
         .required_scopes(required_scopes.iter().copied())
         .build()
         .unwrap()
-        .with_clock(Arc::new(TestClock::new(NOW).as_fn()))
+        .with_clock(clock())
 }
 
 /// A layer that demands `mcp:read`, without a resource.
@@ -50,42 +62,34 @@ pub(crate) fn layer() -> BearerAuthLayer {
     BearerAuthLayer::new(provider(&["mcp:read"]))
 }
 
-/// A token that this layer lets in.
-pub(crate) fn good() -> Forge {
-    forge().scope("mcp:read")
-}
-
 pub(crate) fn with_authorization(value: impl AsRef<[u8]>) -> Request<()> {
     let mut request = Request::new(());
-    let value = header::HeaderValue::from_bytes(value.as_ref()).unwrap();
+    let value = HeaderValue::from_bytes(value.as_ref()).unwrap();
     request.headers_mut().append(header::AUTHORIZATION, value);
     request
 }
 
-/// A body that nothing but `Body` can be asked of: not `Default`, not `From`, not `Unpin`.
-#[derive(Debug)]
-pub(crate) struct Frames {
-    pub(crate) left: Vec<Frame<Bytes>>,
-    pub(crate) not_unpin: std::marker::PhantomPinned,
-}
-
-impl Frames {
-    pub(crate) fn of(text: &str) -> Self {
-        let left = vec![Frame::data(Bytes::copy_from_slice(text.as_bytes()))];
-        Self { left, not_unpin: std::marker::PhantomPinned }
+pin_project! {
+    /// A body of which nothing can be asked but to be one: not `Default`, not `From`, not `Unpin`.
+    #[derive(Debug)]
+    pub(crate) struct Frames {
+        left: Vec<Frame<Bytes>>,
+        #[pin]
+        not_unpin: PhantomPinned,
     }
 }
 
 #[derive(Debug, PartialEq)]
 pub(crate) struct Broken;
 
-impl std::fmt::Display for Broken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("broken")
+impl Frames {
+    pub(crate) fn new(left: Vec<Frame<Bytes>>) -> Self {
+        Self {
+            left,
+            not_unpin: PhantomPinned,
+        }
     }
 }
-
-impl std::error::Error for Broken {}
 
 impl Body for Frames {
     type Data = Bytes;
@@ -95,18 +99,163 @@ impl Body for Frames {
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        // Vec is Unpin, so the field may be moved; `unsafe` is not needed for a shared counter of frames.
-        let this = self.project_left();
-        Poll::Ready((!this.is_empty()).then(|| Ok(this.remove(0))))
+        let left = self.project().left;
+        Poll::Ready((!left.is_empty()).then(|| Ok(left.remove(0))))
     }
 }
 
-impl Frames {
-    fn project_left(self: Pin<&mut Self>) -> &mut Vec<Frame<Bytes>> {
-        pin_project_lite::pin_project! {
-            #[project = Projected]
-            struct Shape { left: Vec<Frame<Bytes>> }
+/// Counts its calls and says who called: `subject`, or `anonymous`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Inner {
+    seen: Arc<Mutex<Vec<http::request::Parts>>>,
+    ready: bool,
+}
+
+impl Inner {
+    pub(crate) fn calls(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+
+    /// What the last call got.
+    pub(crate) fn last(&self) -> http::request::Parts {
+        self.seen.lock().unwrap().last().expect("a call").clone()
+    }
+}
+
+impl<B> Service<Request<B>> for Inner {
+    type Response = Response<Frames>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.ready = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        assert!(self.ready, "called without being polled ready");
+        self.ready = false;
+        let (parts, _) = request.into_parts();
+        let access = AccessToken::from_extensions(&parts.extensions);
+        let name = access.map_or("anonymous", |access| access.subject().unwrap_or("nobody"));
+        let body = Frames::new(vec![Frame::data(Bytes::from(name.to_owned()))]);
+        self.seen.lock().unwrap().push(parts);
+        std::future::ready(Ok(Response::new(body)))
+    }
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+    pub(crate) rejection: Option<Rejection>,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: header::HeaderName) -> Option<&str> {
+        let mut values = self.headers.get_all(&name).iter();
+        let value = values.next().map(|value| value.to_str().unwrap());
+        assert!(values.next().is_none(), "{name} twice");
+        value
+    }
+
+    pub(crate) fn challenge(&self) -> Option<&str> {
+        self.header(header::WWW_AUTHENTICATE)
+    }
+
+    pub(crate) fn reason(&self) -> &'static str {
+        self.rejection
+            .as_ref()
+            .expect("a rejection in the extensions")
+            .kind()
+            .as_str()
+    }
+}
+
+/// One request to a service, which is asked whether it is ready first.
+pub(crate) async fn ask<S, Q, B>(service: S, request: Request<Q>) -> Answer
+where
+    S: Service<Request<Q>, Response = Response<B>>,
+    S::Error: Debug,
+    B: Body<Data = Bytes>,
+    B::Error: Debug,
+{
+    let (parts, body) = service.oneshot(request).await.unwrap().into_parts();
+    let body = Box::pin(body).collect().await.unwrap().to_bytes();
+    Answer {
+        status: parts.status,
+        rejection: Rejection::from_extensions(&parts.extensions).cloned(),
+        headers: parts.headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
+    }
+}
+
+/// An event: its level, its target, its fields as they would be printed.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    pub(crate) level: Level,
+    pub(crate) target: String,
+    pub(crate) fields: Vec<(String, String)>,
+}
+
+impl Event {
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let found = self.fields.iter().find(|(field, _)| field == name);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+impl Visit for Event {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.fields
+            .push((field.name().to_owned(), format!("{value:?}")));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.fields
+            .push((field.name().to_owned(), value.to_owned()));
+    }
+}
+
+/// Every event of this thread, at every level, until it is dropped.
+pub(crate) struct Recorder {
+    events: Arc<Mutex<Vec<Event>>>,
+    _guard: tracing::subscriber::DefaultGuard,
+}
+
+struct Record(Arc<Mutex<Vec<Event>>>);
+
+impl Recorder {
+    pub(crate) fn start() -> Self {
+        let events = Arc::default();
+        let subscriber = tracing_subscriber::registry().with(Record(Arc::clone(&events)));
+        Self {
+            events,
+            _guard: tracing::subscriber::set_default(subscriber),
         }
-        unimplemented!()
+    }
+
+    /// The events of the layer.
+    pub(crate) fn denials(&self) -> Vec<Event> {
+        let events = self.events.lock().unwrap();
+        let ours = events
+            .iter()
+            .filter(|event| event.target == "mcp_bearer::http");
+        ours.cloned().collect()
+    }
+}
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Record {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        let metadata = event.metadata();
+        let mut seen = Event {
+            level: *metadata.level(),
+            target: metadata.target().to_owned(),
+            fields: Vec::new(),
+        };
+        event.record(&mut seen);
+        self.0.lock().unwrap().push(seen);
     }
 }
