@@ -15,6 +15,7 @@ use crate::compact::{Parsed, UnverifiedToken};
 use crate::header::{self, DeclaredType};
 use crate::json::{Text, Value};
 use crate::key_set::KeySet;
+use crate::limits::Limits;
 use crate::policy::{Expected, IdentityTokenShape, Policy, Rules, TokenType};
 use crate::rejection::{Rejection, RejectionKind, Shown};
 use crate::scope::Scopes;
@@ -361,6 +362,13 @@ impl std::fmt::Display for AudienceShown<'_, '_> {
             more => write!(f, " and {} more", more - 4),
         }
     }
+}
+
+/// The `kid` of a token that was verified before.
+fn kid_of(token: &str) -> Result<Option<String>, Rejection> {
+    let unverified =
+        UnverifiedToken::parse(token, &Limits::default().with_token_bytes(usize::MAX))?;
+    Ok(header::key_id(&unverified.header)?.map(std::borrow::Cow::into_owned))
 }
 
 /// What an operation needs, against what a token holds. Scopes are asked for after verification, by whoever knows the

@@ -31,6 +31,7 @@ mod clock;
 mod env;
 mod provider;
 mod rsa_key_pair;
+mod token_cache;
 
 #[cfg(feature = "http")]
 pub mod http;
@@ -47,4 +48,5 @@ pub use mcp_bearer_core::{
     Step, TokenType, Undecided, UnknownAlgorithm, UnverifiedToken, Unobserved, VerifyingKey,
 };
 pub use provider::{BearerAuthProvider, IssuerBuilder, NeedsKeys, TryVerify};
-pub use rsa_key_pair::{KeyPairError, RsaKeySize, RsaKeyPair, TokenRequest};
+pub use rsa_key_pair::{KeyPairError, RsaKeyPair, RsaKeySize, TokenRequest};
+pub use token_cache::TokenCacheSize;

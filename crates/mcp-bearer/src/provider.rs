@@ -9,6 +9,7 @@ mod issuer;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mcp_bearer_core::{
     AccessToken, ConfigError, Decided, Limits, Observer, Policy, Rejection, RejectionKind, Scopes,
@@ -20,6 +21,7 @@ use issuer::Issuer;
 
 use crate::clock::{Clock, system_clock};
 use crate::keys::{KeyStatus, Miss, Refreshed};
+use crate::token_cache::{Flight, Found, TokenCache, TokenCacheSize};
 
 /// Verifies bearer tokens. Cheap to clone; all clones share keys and cache.
 ///
@@ -54,6 +56,7 @@ struct Inner {
     issuers: Vec<Issuer>,
     limits: Limits,
     clock: Clock,
+    cache: Option<Arc<TokenCache>>,
 }
 
 /// What can be said of a token without waiting.
@@ -116,6 +119,7 @@ impl BearerAuthProvider {
                 issuers,
                 limits,
                 clock,
+                cache: None,
             }),
         })
     }
@@ -132,9 +136,37 @@ impl BearerAuthProvider {
         self.changed(|inner| inner.limits = limits)
     }
 
+    /// The same provider with a cache of verified tokens, for clients that send one token with every request. Off unless
+    /// called.
+    ///
+    /// A hit is worth what a verification would be worth: times are checked again, and a token is forgotten when its key
+    /// is removed or replaced. A token that was revoked without that stays good until it expires, with and without.
+    #[must_use]
+    pub fn with_token_cache(self, size: TokenCacheSize) -> Self {
+        self.changed(|inner| inner.cache = Some(Arc::new(TokenCache::new(size))))
+    }
+
+    /// The same provider without a cache of verified tokens.
+    #[must_use]
+    pub fn without_token_cache(self) -> Self {
+        self.changed(|inner| inner.cache = None)
+    }
+
+    /// What one provider kept must never be seen by another, so a changed provider begins with an empty cache.
     fn changed(mut self, change: impl FnOnce(&mut Inner)) -> Self {
-        change(Arc::make_mut(&mut self.inner));
+        let inner = Arc::make_mut(&mut self.inner);
+        inner.cache = inner
+            .cache
+            .as_ref()
+            .map(|old| Arc::new(TokenCache::new(old.size())));
+        change(inner);
         self
+    }
+
+    /// How many verified tokens are kept; `None` without a cache.
+    #[must_use]
+    pub fn cached_tokens(&self) -> Option<usize> {
+        self.inner.cache.as_ref().map(|cache| cache.len())
     }
 
     /// Verifies a token with the keys at hand, without waiting.
@@ -142,7 +174,43 @@ impl BearerAuthProvider {
     /// Required scopes are not looked at here: see [`check_required_scopes`](Self::check_required_scopes).
     #[must_use]
     pub fn try_verify_token(&self, token: &str) -> TryVerify {
-        self.attempt(token, &mut Unobserved)
+        let now = (self.inner.clock)();
+        let Some(cache) = self.inner.cache.as_deref() else {
+            return self.attempt(token, now, &mut Unobserved).0;
+        };
+        if let Some(access) = self.cached(cache, token, now) {
+            return TryVerify::Accepted(access);
+        }
+        if token.len() > self.inner.limits.token_bytes {
+            return self.attempt(token, now, &mut Unobserved).0; // refused by its length alone
+        }
+        let flight = cache.fly(token);
+        if matches!(flight, Flight::Waited)
+            && let Some(access) = self.cached(cache, token, now)
+        {
+            return TryVerify::Accepted(access);
+        }
+        let (outcome, circumstances) = self.attempt(token, now, &mut Unobserved);
+        if let (TryVerify::Accepted(access), Some((issuer, generation))) = (&outcome, circumstances)
+        {
+            cache.keep(access, issuer, generation, now);
+        }
+        outcome
+    }
+
+    fn cached(&self, cache: &TokenCache, token: &str, now: Duration) -> Option<AccessToken> {
+        let mut generation = 0;
+        let issuer = |index: u32| {
+            let issuer = self.inner.issuers.get(usize::try_from(index).ok()?)?;
+            let snapshot = issuer.keys.snapshot();
+            generation = snapshot.generation;
+            Some((&issuer.policy, snapshot))
+        };
+        match cache.look(token, now, issuer) {
+            Found::Fresh(access) => Some(access),
+            Found::Older(older) => Some(older.renew(generation)),
+            Found::Nothing => None,
+        }
     }
 
     /// Verifies a token; when newer keys could help, waits for them, at most 5 s, and tries once more.
@@ -200,27 +268,39 @@ impl BearerAuthProvider {
         if let TryVerify::NeedsKeys(needs) = self.try_verify_token(token) {
             let _ = self.verify_with_newer_keys(token, needs).await;
         }
-        self.attempt(token, observer).into_result()
+        self.attempt(token, (self.inner.clock)(), observer)
+            .0
+            .into_result()
     }
 
-    fn attempt(&self, token: &str, observer: &mut impl Observer) -> TryVerify {
-        let now = (self.inner.clock)();
+    /// The verification itself, and for whom and with which keys it succeeded.
+    fn attempt(
+        &self,
+        token: &str,
+        now: Duration,
+        observer: &mut impl Observer,
+    ) -> (TryVerify, Option<(usize, u64)>) {
         let parsed = UnverifiedToken::parse_observed(token, &self.inner.limits, observer);
         let unverified = match parsed {
             Ok(unverified) => unverified,
-            Err(rejection) => return TryVerify::Rejected(rejection),
+            Err(rejection) => return (TryVerify::Rejected(rejection), None),
         };
         let (index, issuer) = match self.choose(&unverified, observer) {
             Ok(chosen) => chosen,
-            Err(rejection) => return TryVerify::Rejected(rejection),
+            Err(rejection) => return (TryVerify::Rejected(rejection), None),
         };
         let snapshot = issuer.keys.snapshot();
         let policy = &issuer.policy;
         let rejection = match unverified.verify_observed(&snapshot.set, policy, now, observer) {
-            Ok(access) => return TryVerify::Accepted(access),
+            Ok(access) => {
+                return (
+                    TryVerify::Accepted(access),
+                    Some((index, snapshot.generation)),
+                );
+            }
             Err(rejection) => rejection,
         };
-        match snapshot.miss(rejection.kind(), unverified.kid().as_deref()) {
+        let outcome = match snapshot.miss(rejection.kind(), unverified.kid().as_deref()) {
             Some(miss) if unverified.worth_a_fetch(policy, now) => {
                 TryVerify::NeedsKeys(NeedsKeys {
                     rejection,
@@ -229,7 +309,8 @@ impl BearerAuthProvider {
                 })
             }
             _ => TryVerify::Rejected(rejection),
-        }
+        };
+        (outcome, None)
     }
 
     /// Step 4a.

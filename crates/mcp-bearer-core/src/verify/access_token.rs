@@ -12,6 +12,7 @@ use crate::algorithm::Algorithm;
 use crate::claims::{self, Claims, Times};
 use crate::compact::Parsed;
 use crate::json::{Text, Value, elements, entries};
+use crate::key_set::KeySet;
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::scope::{ScopeHierarchy, Scopes};
@@ -170,6 +171,21 @@ impl AccessToken {
         let rules = &policy.rules.times;
         self.0.times.check_expiry(rules, now)?;
         self.0.times.check_start(rules, now)
+    }
+
+    /// Whether the key that verified it would still be chosen for it from this set: step 9 without the signature, for a
+    /// token that is kept while keys change.
+    #[must_use]
+    pub fn recheck_key(&self, keys: &KeySet) -> bool {
+        let kid = super::kid_of(&self.0.token);
+        let Ok(kid) = kid else {
+            return false;
+        };
+        let candidates = keys.candidates(self.0.algorithm, kid.as_deref());
+        candidates.is_ok_and(|keys| {
+            keys.iter()
+                .any(|key| key.fingerprint() == self.0.fingerprint)
+        })
     }
 
     /// The bytes of memory it holds, for a cache that is bounded by them.

@@ -1,0 +1,244 @@
+//! Verified tokens, kept by the whole token.
+//!
+//! A hit must be worth exactly what a verification would be worth at that moment: times are checked again, the key that
+//! verified it must still serve for it, and nothing of one provider's policy is seen by another. Failures are never
+//! kept, so a stranger cannot fill it.
+
+mod flights;
+
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use mcp_bearer_core::{AccessToken, Policy};
+use quick_cache::sync::Cache;
+use quick_cache::{Equivalent, Weighter};
+
+pub(crate) use flights::{Flight, Flights};
+
+use crate::keys::Snapshot;
+
+/// How much a token cache may hold, and for how long.
+///
+/// ```
+/// use mcp_bearer::TokenCacheSize;
+/// let size = TokenCacheSize::default();
+/// assert_eq!((size.entries, size.bytes), (10_000, 64 * 1024 * 1024));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenCacheSize {
+    /// At most this many tokens. 10,000: the sessions a server of this kind has at once.
+    pub entries: usize,
+    /// At most this many bytes, as far as they can be counted. 64 MiB: 10,000 tokens of 6 KiB.
+    pub bytes: usize,
+    /// A token is verified anew after this time. 5 min: how long a decision may outlive its cause, such as a key that
+    /// was removed from an issuer that cannot be reached.
+    pub max_age: Duration,
+}
+
+impl Default for TokenCacheSize {
+    fn default() -> Self {
+        let (entries, bytes) = (10_000, 64 * 1024 * 1024);
+        Self {
+            entries,
+            bytes,
+            max_age: Duration::from_secs(300),
+        }
+    }
+}
+
+impl TokenCacheSize {
+    /// The same with another number of tokens.
+    #[must_use]
+    pub fn with_entries(mut self, entries: usize) -> Self {
+        self.entries = entries;
+        self
+    }
+
+    /// The same with another number of bytes.
+    #[must_use]
+    pub fn with_bytes(mut self, bytes: usize) -> Self {
+        self.bytes = bytes;
+        self
+    }
+
+    /// The same with another age.
+    #[must_use]
+    pub fn with_max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = max_age;
+        self
+    }
+}
+
+/// The cache of one provider.
+pub(crate) struct TokenCache {
+    kept: Cache<Key, Kept, Weight>,
+    flights: Flights,
+    size: TokenCacheSize,
+}
+
+/// The whole token, held by what was verified of it.
+#[derive(Clone)]
+struct Key(AccessToken);
+
+/// One verification, and the circumstances it was made under.
+#[derive(Clone)]
+struct Kept {
+    access: AccessToken,
+    issuer: u32,
+    generation: u64,
+    verified_at: Duration,
+}
+
+/// What a look into the cache gives.
+pub(crate) enum Found<'a> {
+    /// Still good.
+    Fresh(AccessToken),
+    /// It was kept, but the keys have changed since: see [`TokenCache::renew`].
+    Older(Older<'a>),
+    /// Nothing that may be used.
+    Nothing,
+}
+
+/// A kept token whose key must be looked for in the newer set.
+pub(crate) struct Older<'a> {
+    cache: &'a TokenCache,
+    kept: Kept,
+}
+
+impl TokenCache {
+    pub(crate) fn new(size: TokenCacheSize) -> Self {
+        let entries = size.entries.max(1);
+        // An entry weighs at least its share, so that the bound in bytes is one in entries too.
+        let share = u64::try_from(size.bytes / entries)
+            .unwrap_or(u64::MAX)
+            .max(1);
+        let bytes = u64::try_from(size.bytes).unwrap_or(u64::MAX);
+        let kept = Cache::with_weighter(entries, bytes.max(share), Weight { share });
+        Self {
+            kept,
+            flights: Flights::default(),
+            size,
+        }
+    }
+
+    pub(crate) fn size(&self) -> TokenCacheSize {
+        self.size
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// What is kept of a token. `issuer` gives the policy and the keys of the issuer it was verified for.
+    pub(crate) fn look<'p>(
+        &self,
+        token: &str,
+        now: Duration,
+        issuer: impl FnOnce(u32) -> Option<(&'p Policy, Snapshot)>,
+    ) -> Found<'_> {
+        let Some(kept) = self.kept.get(&Token(token)) else {
+            return Found::Nothing;
+        };
+        let age = now.checked_sub(kept.verified_at);
+        let Some((policy, snapshot)) = issuer(kept.issuer) else {
+            return Found::Nothing;
+        };
+        let young = age.is_some_and(|age| age < self.size.max_age);
+        if !young || kept.access.recheck_time(policy, now).is_err() {
+            self.kept.remove(&Token(token));
+            return Found::Nothing;
+        }
+        if kept.generation == snapshot.generation {
+            return Found::Fresh(kept.access);
+        }
+        if kept.access.recheck_key(&snapshot.set) {
+            let older = Older { cache: self, kept };
+            return Found::Older(older);
+        }
+        self.kept.remove(&Token(token));
+        Found::Nothing
+    }
+
+    pub(crate) fn keep(&self, access: &AccessToken, issuer: usize, generation: u64, now: Duration) {
+        let Ok(issuer) = u32::try_from(issuer) else {
+            return;
+        };
+        let access = access.clone();
+        let kept = Kept {
+            access: access.clone(),
+            issuer,
+            generation,
+            verified_at: now,
+        };
+        self.kept.insert(Key(access), kept);
+    }
+
+    /// The right to verify a token that is not kept, or the wait for whoever does it just now.
+    pub(crate) fn fly(&self, token: &str) -> Flight<'_> {
+        self.flights.join(token)
+    }
+}
+
+impl Older<'_> {
+    /// Keeps it on under the newer set; its age goes on counting.
+    pub(crate) fn renew(self, generation: u64) -> AccessToken {
+        let access = self.kept.access.clone();
+        let kept = Kept {
+            generation,
+            ..self.kept
+        };
+        self.cache.kept.insert(Key(access.clone()), kept);
+        access
+    }
+}
+
+impl std::fmt::Debug for TokenCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenCache")
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A token to look for.
+struct Token<'t>(&'t str);
+
+impl Hash for Token<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.token().hash(state);
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.token() == other.0.token()
+    }
+}
+
+impl Eq for Key {}
+
+impl Equivalent<Key> for Token<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        self.0 == key.0.token()
+    }
+}
+
+#[derive(Clone)]
+struct Weight {
+    share: u64,
+}
+
+impl Weighter<Key, Kept> for Weight {
+    fn weight(&self, _: &Key, kept: &Kept) -> u64 {
+        let overhead = size_of::<Key>() + size_of::<Kept>() + 64;
+        let bytes = kept.access.memory_bytes() + overhead;
+        u64::try_from(bytes).unwrap_or(u64::MAX).max(self.share)
+    }
+}
