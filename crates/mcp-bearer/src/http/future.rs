@@ -12,9 +12,8 @@ use futures_util::future::BoxFuture;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::answer::AnswerBody;
 use super::body::BearerBody;
-use super::guard::Guard;
+use super::guard::{Denial, Guard};
 use crate::AccessToken;
 
 pin_project! {
@@ -38,7 +37,7 @@ pin_project! {
         S: Service<Request<B>>,
     {
         Inner { #[pin] future: S::Future },
-        Denied { response: Option<Response<AnswerBody>> },
+        Denied { response: Option<Denial> },
         Waiting { waiting: Option<Box<Waiting<S, B>>> },
     }
 }
@@ -51,7 +50,7 @@ struct Waiting<S, B> {
     guard: Guard,
 }
 
-pub(super) type Verified = BoxFuture<'static, Result<AccessToken, Response<AnswerBody>>>;
+pub(super) type Verified = BoxFuture<'static, Result<AccessToken, Denial>>;
 
 impl<S, B> ResponseFuture<S, B>
 where
@@ -63,7 +62,7 @@ where
         }
     }
 
-    pub(super) fn denied(response: Response<AnswerBody>) -> Self {
+    pub(super) fn denied(response: Denial) -> Self {
         Self {
             state: State::Denied {
                 response: Some(response),

@@ -45,12 +45,15 @@ struct Advertised {
     served: AtomicBool,
 }
 
+/// The answer to a request that is not let in. Boxed: it is large, and rare where it matters.
+pub(super) type Denial = Box<Response<AnswerBody>>;
+
 /// What can be said of a request without waiting.
 pub(super) enum Verdict {
     /// A CORS preflight.
     Preflight,
     Granted(AccessToken),
-    Denied(Response<AnswerBody>),
+    Denied(Denial),
     NeedsKeys {
         token: String,
         needs: NeedsKeys,
@@ -93,7 +96,7 @@ impl Guard {
     /// response. A challenge without scopes of its own names the required scopes, where all issuers agree on them.
     #[must_use]
     pub fn challenge(&self, rejection: &Rejection) -> Response<AnswerBody> {
-        self.deny(rejection.clone(), None)
+        *self.deny(rejection.clone(), None)
     }
 
     /// From now on challenges name the metadata document.
@@ -133,7 +136,7 @@ impl Guard {
         self,
         token: String,
         needs: NeedsKeys,
-    ) -> Result<AccessToken, Response<AnswerBody>> {
+    ) -> Result<AccessToken, Denial> {
         let verified = self.provider().verify_with_newer_keys(&token, needs).await;
         self.conclude(&token, verified)
     }
@@ -143,7 +146,7 @@ impl Guard {
         &self,
         token: &str,
         verified: Result<AccessToken, Rejection>,
-    ) -> Result<AccessToken, Response<AnswerBody>> {
+    ) -> Result<AccessToken, Denial> {
         verified
             .and_then(|access| {
                 self.provider()
@@ -154,7 +157,7 @@ impl Guard {
     }
 
     /// The one place that denies: logs once, answers once.
-    fn deny(&self, rejection: Rejection, token: Option<&str>) -> Response<AnswerBody> {
+    fn deny(&self, rejection: Rejection, token: Option<&str>) -> Denial {
         denial::log(&rejection, token, self.provider().limits());
         let served = |metadata: &&Advertised| metadata.served.load(Ordering::Relaxed);
         let metadata = self.0.metadata.as_ref().filter(served);
@@ -162,7 +165,8 @@ impl Guard {
             scopes: self.provider().agreed_scopes(),
             resource_metadata: metadata.map(|metadata| metadata.url.as_str()),
         };
-        response::respond(Challenge::new(&rejection, &context), rejection)
+        let challenge = Challenge::new(&rejection, &context);
+        Box::new(response::respond(challenge, rejection))
     }
 
     /// Makes a request fit to be passed on: nothing in its extensions is the peer's or an outer layer's, and the

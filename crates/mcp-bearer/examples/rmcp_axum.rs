@@ -1,0 +1,96 @@
+//! An MCP server (rmcp, streamable HTTP) behind bearer authentication, in axum:
+//!
+//! ```sh
+//! cargo run -p mcp-bearer --features axum --example rmcp_axum
+//! ```
+//!
+//! It prints a token and a `curl` command that calls the tool `whoami` with it. The key pair lives in memory and stands
+//! for an identity provider; a real server has `.jwks_uri(...)` instead of `.public_key(...)`.
+#![allow(clippy::print_stdout, reason = "it tells the reader what to paste")]
+
+use std::error::Error;
+use std::sync::Arc;
+
+use axum::Router;
+use http::request::Parts;
+use mcp_bearer::{
+    AccessToken, BearerAuthLayer, BearerAuthProvider, FromExtensions, RsaKeyPair, TokenRequest,
+};
+use rmcp::handler::server::tool::Extension;
+use rmcp::model::{ServerCapabilities, ServerConfig};
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use rmcp::{ServerHandler, tool, tool_handler, tool_router};
+use tokio::net::TcpListener;
+
+const ISSUER: &str = "https://idp.example.com/";
+
+#[derive(Clone)]
+struct Server;
+
+#[tool_router]
+impl Server {
+    #[tool(description = "Says who calls, as the verified token tells it")]
+    async fn whoami(&self, Extension(parts): Extension<Parts>) -> String {
+        match AccessToken::from_extensions(&parts.extensions) {
+            Some(access) => format!(
+                "{} with {:?}",
+                access.subject().unwrap_or("?"),
+                access.scopes()
+            ),
+            None => "nobody: the server is not behind the layer".to_owned(),
+        }
+    }
+}
+
+#[tool_handler]
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let resource = format!("http://{}/mcp", listener.local_addr()?);
+
+    let keys = RsaKeyPair::generate()?;
+    let provider = BearerAuthProvider::builder()
+        .public_key(keys.public_key_pem())
+        .issuer(ISSUER)
+        .audience(&resource)
+        .required_scopes(["mcp:read"])
+        .build()?;
+    let auth = BearerAuthLayer::new(provider).resource(&resource)?;
+
+    // rmcp binds no session to its user, so this server keeps none.
+    let config = StreamableHttpServerConfig::default()
+        .with_allowed_hosts(["127.0.0.1"])
+        .enforce_origin_validation()
+        .with_legacy_session_mode(false)
+        .with_json_response(true);
+    let sessions = Arc::<NeverSessionManager>::default();
+    let mcp = StreamableHttpService::new(|| Ok(Server), sessions, config);
+    // The layer is around the MCP service alone, so that unknown paths are 404, not 401.
+    let app = Router::new()
+        .merge(auth.metadata_route())
+        .nest_service("/mcp", auth.layer(mcp));
+
+    let request = TokenRequest::new()
+        .subject("alice")
+        .issuer(ISSUER)
+        .audience(&resource);
+    let token = keys.create_token(&request.scopes(["mcp:read"]))?;
+    println!("TOKEN={token}\n");
+    println!(
+        r#"curl -si {resource} -H "Authorization: Bearer $TOKEN" \
+  -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \
+  -d '{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"whoami","arguments":{{}}}}}}'"#
+    );
+    println!("\nWithout a token, the challenge and the document it points to:\n");
+    println!("curl -si -X POST {resource}");
+    println!("curl -si {}", auth.metadata().url());
+    axum::serve(listener, app).await?;
+    Ok(())
+}
