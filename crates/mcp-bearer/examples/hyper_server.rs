@@ -70,7 +70,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .audience(&resource);
     println!("TOKEN={}\n", keys.create_token(&request)?);
     println!(r#"curl -si {resource} -H "Authorization: Bearer $TOKEN""#);
-    println!("\nWithout a token, the challenge and the document it points to:\n");
+    println!("\n# Without a token, the challenge and the document it points to:\n");
     println!("curl -si {resource}");
     println!("curl -si {}", auth.metadata().url());
     loop {

@@ -88,7 +88,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
   -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \
   -d '{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"whoami","arguments":{{}}}}}}'"#
     );
-    println!("\nWithout a token, the challenge and the document it points to:\n");
+    println!("\n# Without a token, the challenge and the document it points to:\n");
     println!("curl -si -X POST {resource}");
     println!("curl -si {}", auth.metadata().url());
     axum::serve(listener, app).await?;
