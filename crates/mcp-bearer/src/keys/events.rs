@@ -178,4 +178,87 @@ mod tests {
         assert_eq!(shown("a\u{1b}[31m\n"), r#""a\u{1b}[31m\n""#);
         assert!(shown(&"x".repeat(1000)).chars().count() < 80);
     }
+
+    #[cfg(feature = "metrics")]
+    mod counters {
+        use std::sync::{
+            Arc, Mutex,
+            atomic::{AtomicU64, Ordering},
+        };
+
+        use metrics::{
+            Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+        };
+
+        use super::super::{Notice, Tally, tell};
+
+        #[derive(Default)]
+        struct Counts(Mutex<Vec<(String, Arc<AtomicU64>)>>);
+
+        impl Recorder for Counts {
+            fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+            fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+            fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+            fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+                let labels = key
+                    .labels()
+                    .map(|label| format!(" {}={}", label.key(), label.value()));
+                let name = format!("{}{}", key.name(), labels.collect::<String>());
+                let count = Arc::new(AtomicU64::new(0));
+                self.0.lock().unwrap().push((name, Arc::clone(&count)));
+                Counter::from_arc(count)
+            }
+
+            fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+                Gauge::noop()
+            }
+
+            fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+                Histogram::noop()
+            }
+        }
+
+        #[test]
+        fn every_counter_has_its_stable_name_and_labels() {
+            let key = super::KeyIdentity {
+                kid: None,
+                fingerprint: [0; 32],
+            };
+            for (notice, name) in [
+                (
+                    Notice::Fetched { changed: false },
+                    "mcp_bearer_key_fetches_total source=s result=fetched",
+                ),
+                (
+                    Notice::NotModified,
+                    "mcp_bearer_key_fetches_total source=s result=not_modified",
+                ),
+                (
+                    Notice::Failed("down".to_owned()),
+                    "mcp_bearer_key_fetches_total source=s result=failed",
+                ),
+                (
+                    Notice::Added(key.clone()),
+                    "mcp_bearer_key_changes_total source=s change=added",
+                ),
+                (
+                    Notice::Removed(key),
+                    "mcp_bearer_key_changes_total source=s change=removed",
+                ),
+                (Notice::Stale, "mcp_bearer_key_sets_stale_total source=s"),
+            ] {
+                let counts = Counts::default();
+                metrics::with_local_recorder(&counts, || {
+                    tell("s", &Tally::default(), None, &notice);
+                });
+                let counts = counts.0.lock().unwrap();
+                assert_eq!(counts.len(), 1);
+                assert_eq!(
+                    (counts[0].0.as_str(), counts[0].1.load(Ordering::Relaxed)),
+                    (name, 1)
+                );
+            }
+        }
+    }
 }

@@ -528,7 +528,10 @@ fn failures_keep_the_set_and_are_retried_ever_more_slowly() {
         let effects = rotation.answer(now, start.id, failed(), jitter());
         assert_eq!(effects.notices, [Notice::Failed("down".to_owned())]);
         let next = rotation.next_wake().unwrap();
-        assert!(next > now && next <= now + secs(most), "{most}");
+        assert!(
+            (now + secs(most) * 3 / 4..=now + secs(most)).contains(&next),
+            "{most}"
+        );
         now = next;
         assert_eq!(rotation.usable(now).unwrap().set.0, [("a", 1)]);
     }
@@ -879,7 +882,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_histories_keep_the_rules(
