@@ -46,12 +46,15 @@ def main() -> None:
         "python": lambda: install_python(work),
         "typescript": lambda: install_typescript(work),
     }
-    with demo_server(program, keys) as demo:
+    log = work / "demo.log"
+    with demo_server(program, keys, log) as demo:
         metadata = fetch_json(demo["metadata_url"])
         expected = expectations(demo, metadata)
+        work_list = make_cases(program, keys, demo, metadata)
         cases = work / "cases.json"
-        cases.write_text(json.dumps(make_cases(program, keys, demo, metadata)))
+        cases.write_text(json.dumps(work_list))
         outcomes = {name: drive(name, start, cases, expected) for name, start in clients.items()}
+    outcomes["log"] = search_log(log, [case["token"] for case in work_list["cases"]])
 
     for name, (outcome, detail) in outcomes.items():
         print(f"{name:12} {outcome.name} ({detail})")
@@ -75,15 +78,21 @@ def parse_arguments() -> argparse.Namespace:
 
 
 @contextlib.contextmanager
-def demo_server(program: Path, keys: Path) -> Iterator[dict]:
-    """The demo on a free port, signing with the keys at hand so that any token can be made."""
+def demo_server(program: Path, keys: Path, log: Path) -> Iterator[dict]:
+    """The demo on a free port, signing with the keys at hand so that any token can be made.
+
+    All it can log goes to `log`, which is then searched for what must not be there.
+    """
     command = [program, "demo", "--listen", "127.0.0.1:0", "--format", "json",
                "--private-key", keys / "private.pem"]  # fmt: skip
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    environment = {**os.environ, "MCP_BEARER_LOG": "trace"}
+    with log.open("w") as stderr:
+        server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=stderr, env=environment, text=True)  # fmt: skip
     try:
         line = server.stdout.readline()  # it is printed once connections are accepted
         if not line:
-            sys.exit(f"the demo ended with {server.wait()} before it said where it listens")
+            sys.exit(f"the demo ended with {server.wait()} before it said where it listens: {log}")
         demo = json.loads(line)
         assert set(demo) == {"url", "metadata_url", "token", "expires_at"}, sorted(demo)
         yield demo
@@ -161,10 +170,13 @@ def drive(name: str, start: Callable[[], list], cases: Path, expected: dict) -> 
 def judge(seen: dict, expected: dict) -> Iterator[str]:
     where = f"{seen['case']} ({seen['mode']})"
     if "subject" in expected:
-        if expected["subject"] not in seen.get("whoami", ""):
-            yield f"{where}: whoami does not name {expected['subject']!r}: {seen}"
-        if seen.get("sum") != "5":
-            yield f"{where}: 2 + 3 is not 5: {seen}"
+        if "error" in seen:
+            yield f"{where}: {seen['error']}"
+            return
+        if json.loads(seen["whoami"]).get("subject") != expected["subject"]:
+            yield f"{where}: whoami does not name {expected['subject']!r}: {seen['whoami']}"
+        if json.loads(seen["sum"]) != {"sum": 5}:
+            yield f"{where}: 2 + 3 is not 5: {seen['sum']}"
         return
     if not seen["refusals"]:
         yield f"{where}: was not refused: {seen}"
@@ -174,6 +186,18 @@ def judge(seen: dict, expected: dict) -> Iterator[str]:
     # Where the SDK has an error with a status, its own reading must agree.
     if seen["error_status"] not in (None, expected["refusal"][0]):
         yield f"{where}: the client's error says {seen['error_status']}"
+
+
+def search_log(log: Path, tokens: list[str | None]) -> tuple[Outcome, str]:
+    """Nothing of a token's claims or signature may be logged, at any level."""
+    text = log.read_text()
+    for number, token in enumerate(tokens):
+        for segment in token.split(".")[1:] if token else []:
+            if segment in text:
+                return Outcome.FAILED, f"holds a segment of token {number}: {log}"
+    if "request denied" not in text:
+        return Outcome.FAILED, f"has no denial, so it is not the log that it should be: {log}"
+    return Outcome.OK, f"{len(text.splitlines())} lines at TRACE without a segment of a token"
 
 
 def install_python(work: Path) -> list:
