@@ -3,6 +3,7 @@
 //! Nothing that came from a token may get into an answer, and no answer may say which check failed.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use crate::rejection::{Rejection, RejectionKind};
 use crate::scope::Scopes;
@@ -91,9 +92,7 @@ impl Challenge {
     pub fn new(rejection: &Rejection, context: &ChallengeContext<'_>) -> Self {
         let row = row(rejection.kind());
         if rejection.kind() == RejectionKind::KeysUnavailable {
-            let seconds = rejection
-                .retry_after()
-                .map_or(1, |after| after.as_secs().max(1));
+            let seconds = rejection.retry_after().map_or(1, whole_seconds);
             return Self {
                 status: row.status,
                 www_authenticate: None,
@@ -116,6 +115,12 @@ impl Challenge {
     pub const fn status_of(kind: RejectionKind) -> u16 {
         row(kind).status
     }
+}
+
+/// Rounded up: a client that comes back too early only waits once more.
+fn whole_seconds(wait: Duration) -> u64 {
+    let begun = u64::from(wait.subsec_nanos() > 0);
+    wait.as_secs().saturating_add(begun).max(1)
 }
 
 /// Machine parameters first, then the description: clients match with regular expressions.
@@ -160,3 +165,6 @@ fn is_quotable(text: &str) -> bool {
     text.bytes()
         .all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
 }
+
+#[cfg(test)]
+mod tests;

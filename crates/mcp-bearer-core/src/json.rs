@@ -7,6 +7,8 @@
 //! (big numbers, raw values) that any crate of the program may turn on.
 
 mod scan;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 

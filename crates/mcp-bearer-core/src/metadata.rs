@@ -3,6 +3,8 @@
 //! It says only what was configured. The resource is written exactly as given: clients compare it with the URL they
 //! were told, byte for byte.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use serde::Serialize;
 
 use crate::policy::ConfigError;
@@ -134,9 +136,10 @@ impl MetadataBuilder {
         if let Err(why) = &split {
             problems.push(format!("resource {:?}: {why}", self.resource));
         }
-        if self.authorization_servers.is_empty() {
+        let servers = &self.authorization_servers;
+        if servers.is_empty() || servers.iter().any(String::is_empty) {
             problems.push(
-                "authorization_servers: at least one issuer must be named (RFC 9728 is of no use without)"
+                "authorization_servers: at least one issuer must be named, and none is empty (RFC 9728 is of no use without)"
                     .to_owned(),
             );
         }
@@ -184,11 +187,9 @@ impl Split {
         let (scheme, rest) = resource.split_once("://").ok_or("not an absolute URL")?;
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, tail) = rest.split_at_checked(end).unwrap_or((rest, ""));
-        if authority.is_empty() || authority.contains('@') {
-            return Err("a host is needed, without a user");
-        }
+        let host = host_of(authority).ok_or("a host is needed, without a user")?;
         let secure = scheme.eq_ignore_ascii_case("https");
-        let local = scheme.eq_ignore_ascii_case("http") && is_loopback(authority);
+        let local = scheme.eq_ignore_ascii_case("http") && is_loopback(host);
         if !secure && !local {
             return Err("https is needed; http is for loopback only");
         }
@@ -206,15 +207,35 @@ impl Split {
     }
 }
 
-fn is_loopback(authority: &str) -> bool {
-    let host = match authority.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').map_or(rest, |(host, _)| host),
-        None => authority
-            .split_once(':')
-            .map_or(authority, |(host, _)| host),
+/// The host in front of an optional port; nothing when there is no host, or something else beside it.
+fn host_of(authority: &str) -> Option<&str> {
+    let (host, port) = if authority.starts_with('[') {
+        let (host, port) = authority.split_at_checked(authority.find(']')? + 1)?;
+        let address = host.get(1..host.len() - 1)?;
+        address.parse::<Ipv6Addr>().ok()?;
+        (address, port)
+    } else {
+        let (host, port) =
+            authority.split_at_checked(authority.find(':').unwrap_or(authority.len()))?;
+        let forbidden = |c: char| "@[]<>^`{|}%".contains(c);
+        if host.is_empty() || host.contains(forbidden) {
+            return None;
+        }
+        (host, port)
     };
+    match port.strip_prefix(':') {
+        Some(number) if number.starts_with('+') => None,
+        Some(number) => number.parse::<u16>().ok().map(|_| host),
+        None => port.is_empty().then_some(host),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host
-            .parse::<std::net::IpAddr>()
+            .parse::<IpAddr>()
             .is_ok_and(|address| address.is_loopback())
 }
+
+#[cfg(test)]
+mod tests;

@@ -404,16 +404,18 @@ impl Draft {
         problem(
             self.required_claims
                 .iter()
-                .any(|claim| claim.allowed.is_empty()),
-            "required_claims: a claim without an allowed value",
+                .any(|claim| claim.allowed.is_empty() || claim.name.is_empty()),
+            "required_claims: a claim without a name or an allowed value",
         );
         problem(
             self.allowed_client_ids.as_deref().is_some_and(blank),
             "allowed_client_ids: the list is empty or holds an empty name",
         );
         problem(
-            self.scope_claims.as_deref().is_some_and(<[_]>::is_empty),
-            "scope_claims: the list is empty",
+            self.scope_claims
+                .as_deref()
+                .is_some_and(|names| names.is_empty() || names.iter().any(|name| name.is_empty())),
+            "scope_claims: the list is empty or holds an empty name",
         );
         problems
     }
@@ -458,3 +460,6 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests;

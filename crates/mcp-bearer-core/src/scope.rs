@@ -270,3 +270,6 @@ fn check(piece: &str) -> Result<(), InvalidScope> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@
 
 mod ed25519;
 mod rsa;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

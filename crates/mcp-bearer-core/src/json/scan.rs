@@ -459,7 +459,7 @@ impl Name {
         let first = raw.first().copied().map_or(0, u32::from);
         let last = raw.last().copied().map_or(0, u32::from);
         let middle = raw.get(raw.len() / 2).copied().map_or(0, u32::from);
-        (first * 5 + middle * 3 + last + self.span.length() * 7) % 64
+        (first * 5 + middle * 3 + last + self.span.length() % 64 * 7) % 64
     }
 
     fn same(&self, other: &Self, text: &str) -> bool {
