@@ -70,41 +70,55 @@ pub(super) struct Settings {
     at: Option<String>,
 }
 
-/// Collects problems while going on with what is good.
-struct Problems(Vec<String>);
+/// Collects problems while going on with what is good, and what is worth a word when there are none.
+#[derive(Default)]
+struct Findings {
+    problems: Vec<String>,
+    notes: Vec<&'static str>,
+}
 
-impl Problems {
+impl Findings {
     fn take<T>(&mut self, result: Result<T, String>) -> Option<T> {
-        result.map_err(|problem| self.0.push(problem)).ok()
+        result.map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    /// All bytes of the file, because a secret may hold any.
+    fn secret(&mut self, path: &Path) -> Option<Vec<u8>> {
+        let secret = self.take(files::read("--secret-file", path))?;
+        if secret.ends_with(b"\n") {
+            self.notes.push("note: --secret-file: the file ends in a line feed, which is taken as part of the secret");
+        }
+        Some(secret)
     }
 }
 
 impl Settings {
     pub(super) fn provider(&self) -> Result<BearerAuthProvider, Failure> {
-        let mut problems = Problems(Vec::new());
-        let builder = self.keys(&mut problems);
-        let builder = match self.issuer_decision(&mut problems) {
+        let mut findings = Findings::default();
+        let builder = self.keys(&mut findings);
+        let builder = match self.issuer_decision(&mut findings) {
             Choice::Listed => builder.issuers(&self.issuer),
             Choice::Any => builder.any_issuer(),
         };
-        let mut builder = match self.audience_decision(&mut problems) {
+        let mut builder = match self.audience_decision(&mut findings) {
             Choice::Listed => builder.audiences(&self.audience),
             Choice::Any => builder.any_audience(),
         };
-        let algorithms = self.algorithms(&mut problems);
+        let algorithms = self.algorithms(&mut findings);
         if !algorithms.is_empty() {
             builder = builder.algorithms(algorithms);
         }
-        if let Some(leeway) = problems.take(leeway(&self.leeway)) {
+        if let Some(leeway) = findings.take(leeway(&self.leeway)) {
             builder = builder.leeway(leeway);
         }
         let at = self
             .at
             .as_deref()
-            .and_then(|text| problems.take(epoch(text)));
+            .and_then(|text| findings.take(epoch(text)));
         match builder.required_scopes(&self.scope).build() {
             Ok(provider) => {
-                Failure::unless_empty(problems.0)?;
+                Failure::unless_empty(findings.problems)?;
+                findings.notes.iter().for_each(note);
                 tell_skipped(&provider);
                 Ok(match at {
                     Some(seconds) => provider.with_clock(fixed_clock(seconds)),
@@ -112,23 +126,23 @@ impl Settings {
                 })
             }
             Err(error) => {
-                problems
-                    .0
+                findings
+                    .problems
                     .extend(error.problems().iter().map(|problem| by_flag(problem)));
-                Err(Failure::Problems(problems.0))
+                Err(Failure::Problems(findings.problems))
             }
         }
     }
 
     /// The key source; one without keys where there is a problem, so that the other problems can be found too.
-    fn keys(&self, problems: &mut Problems) -> IssuerBuilder<Decided, Undecided, Undecided> {
+    fn keys(&self, findings: &mut Findings) -> IssuerBuilder<Decided, Undecided, Undecided> {
         let builder = BearerAuthProvider::builder();
-        let given = problems.take(self.one_key_source()).and_then(|source| {
+        let given = findings.take(self.one_key_source()).and_then(|source| {
             Some(match source {
-                Source::PublicKey(path) => builder.public_key(problems.take(public_key(path))?),
-                Source::Jwks(path) => builder.jwks_json(problems.take(jwks(path))?),
+                Source::PublicKey(path) => builder.public_key(findings.take(public_key(path))?),
+                Source::Jwks(path) => builder.jwks_json(findings.take(jwks(path))?),
                 Source::JwksUri(url) => builder.jwks_uri(url),
-                Source::Secret(path) => builder.shared_secret(problems.take(secret(path))?),
+                Source::Secret(path) => builder.shared_secret(findings.secret(path)?),
             })
         });
         given.unwrap_or_else(|| {
@@ -164,25 +178,25 @@ impl Settings {
         }
     }
 
-    fn issuer_decision(&self, problems: &mut Problems) -> Choice {
+    fn issuer_decision(&self, findings: &mut Findings) -> Choice {
         let missing = "no issuer: say whose tokens are good with --issuer I, or --any-issuer if that is meant";
         let both = "--issuer and --any-issuer contradict each other; choose one";
-        problems.choice(&self.issuer, self.any_issuer, missing, both)
+        findings.choice(&self.issuer, self.any_issuer, missing, both)
     }
 
-    fn audience_decision(&self, problems: &mut Problems) -> Choice {
+    fn audience_decision(&self, findings: &mut Findings) -> Choice {
         let missing = "no audience: say whom tokens must be for with --audience A, the URL of the MCP server, or --any-audience if that is meant";
         let both = "--audience and --any-audience contradict each other; choose one";
-        problems.choice(&self.audience, self.any_audience, missing, both)
+        findings.choice(&self.audience, self.any_audience, missing, both)
     }
 
-    fn algorithms(&self, problems: &mut Problems) -> Vec<Algorithm> {
+    fn algorithms(&self, findings: &mut Findings) -> Vec<Algorithm> {
         let parsed = self.algorithm.iter().map(|name| {
             name.parse()
                 .map_err(|error| format!("--algorithm: {name:?}: {error}"))
         });
         parsed
-            .filter_map(|algorithm| problems.take(algorithm))
+            .filter_map(|algorithm| findings.take(algorithm))
             .collect()
     }
 }
@@ -193,11 +207,11 @@ enum Choice {
     Any,
 }
 
-impl Problems {
+impl Findings {
     fn choice(&mut self, listed: &[String], any: bool, missing: &str, both: &str) -> Choice {
         match (listed.is_empty(), any) {
-            (true, false) => self.0.push(missing.to_owned()),
-            (false, true) => self.0.push(both.to_owned()),
+            (true, false) => self.problems.push(missing.to_owned()),
+            (false, true) => self.problems.push(both.to_owned()),
             (false, false) => return Choice::Listed,
             (true, true) => {}
         }
@@ -247,16 +261,6 @@ fn jwks(path: &Path) -> Result<String, String> {
         return Err(format!("--jwks: {}: {hint}", path.display()));
     }
     Ok(text)
-}
-
-fn secret(path: &Path) -> Result<Vec<u8>, String> {
-    let secret = files::read("--secret-file", path)?;
-    if secret.ends_with(b"\n") {
-        note(
-            "note: --secret-file: the file ends in a line feed, which is taken as part of the secret",
-        );
-    }
-    Ok(secret)
 }
 
 /// Keys of the set that cannot be used are worth knowing before tokens fail.
