@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use mcp_bearer::{Limits, UnverifiedToken};
+use mcp_bearer::{Limits, TokenCacheSize, UnverifiedToken};
 use mcp_bearer_bench::{Contender, NOW, Subject, interleaved};
 
 fn main() {
@@ -18,6 +18,15 @@ fn main() {
     let token = subject.token.as_str();
     println!("token: {} bytes, RS256, 2048-bit key", token.len());
 
+    let cached = subject.provider().with_token_cache(TokenCacheSize::default());
+    let many = subject.provider().with_token_cache(TokenCacheSize::default().with_entries(20_000));
+    let tokens: Vec<String> =
+        (0..10_000).map(|number| Subject::token_of(&subject.key, &format!("{number:036}"))).collect();
+    for token in &tokens {
+        many.try_verify_token(token).into_result().unwrap();
+    }
+    let mut turn = tokens.iter().cycle();
+
     let mut contenders = vec![
         Contender::new("bare signature check", || bare.verify_sig(&input, &signature).is_ok()),
         Contender::new("core: parse and verify, all checks", || {
@@ -25,10 +34,21 @@ fn main() {
             unverified.verify(&keys, &policy, now).unwrap()
         }),
         Contender::new("core: parse only", || UnverifiedToken::parse(token, &limits).unwrap()),
+        Contender::new("core: parse, then the bare check", || {
+            let unverified = UnverifiedToken::parse(token, &limits).unwrap();
+            assert!(bare.verify_sig(&input, &signature).is_ok());
+            unverified
+        }),
         Contender::new("provider: try_verify_token", || {
             provider.try_verify_token(token).into_result().unwrap()
         }),
     ];
+    contenders.push(Contender::new("provider: hit, one token", move || {
+        cached.try_verify_token(token).into_result().unwrap()
+    }));
+    contenders.push(Contender::new("provider: hit, 10,000 tokens in turn", move || {
+        many.try_verify_token(turn.next().unwrap()).into_result().unwrap()
+    }));
     #[cfg(feature = "peers")]
     contenders.extend(peers::all(&subject));
     let report = interleaved(&mut contenders, 400);
