@@ -321,3 +321,6 @@ fn bytes(text: Option<&str>, name: &str) -> Result<Vec<u8>, KeyError> {
         .decode(text)
         .map_err(|_| KeyError::new(format!("{name:?} is not base64url without padding")))
 }
+
+#[cfg(test)]
+mod tests;

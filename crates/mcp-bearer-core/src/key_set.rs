@@ -307,3 +307,6 @@ impl fmt::Display for SkippedKey {
         write!(f, ": {}", self.reason)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,3 +105,6 @@ fn from_spki(der: &[u8]) -> Result<VerifyingKey, KeyError> {
         Err(KeyError::new("the key is none of RSA, EC and Ed25519"))
     }
 }
+
+#[cfg(test)]
+mod tests;

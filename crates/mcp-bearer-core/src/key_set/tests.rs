@@ -1,0 +1,180 @@
+//! Which keys a set lends, and which it skips.
+
+use std::time::Duration;
+
+use mcp_bearer_testkit::{SigningKey, weak_keys};
+use serde_json::json;
+
+use super::KeySet;
+use crate::algorithm::Algorithm;
+use crate::jwk::JwksData;
+use crate::limits::Limits;
+use crate::rejection::RejectionKind;
+use crate::signature::VerifyingKey;
+
+fn set(keys: &[serde_json::Value]) -> KeySet {
+    KeySet::from_jwks_json(&json!({ "keys": keys }).to_string()).unwrap()
+}
+
+#[test]
+fn unusable_keys_are_skipped_with_their_place_and_reason() {
+    let mut keys = weak_keys::all();
+    let weak = keys.len();
+    keys.insert(2, SigningKey::ed25519().with_kid("good").jwk());
+    keys.push(json!(7));
+    keys.push(json!({"kty": "RSA", "kid": "k".repeat(1000)}));
+    let set = set(&keys);
+    assert_eq!(set.len(), 1);
+    assert!(!set.is_empty() && set.has_kid("good"));
+    assert_eq!(set.skipped().len(), weak + 2);
+    let mut places: Vec<usize> = set.skipped().iter().map(|skipped| skipped.index).collect();
+    places.push(2);
+    places.sort_unstable();
+    assert_eq!(places, (0..keys.len()).collect::<Vec<_>>());
+    for skipped in set.skipped() {
+        assert!(!skipped.reason.is_empty());
+        let shown = skipped.to_string();
+        assert!(
+            shown.starts_with(&format!("key number {}", skipped.index + 1)),
+            "{shown}"
+        );
+        assert!(shown.len() < 400, "{shown}");
+    }
+    let long = set.skipped().last().unwrap();
+    assert_eq!(
+        long.kid.as_ref().unwrap().chars().count(),
+        Limits::SHOWN_CHARS
+    );
+}
+
+#[test]
+fn a_set_without_usable_keys_is_a_set() {
+    assert!(set(&[]).is_empty());
+    assert_eq!(set(&weak_keys::all()).len(), 0);
+    assert!(KeySet::from_jwks_json("{}").is_err());
+    assert!(KeySet::from_jwks_json("").is_err());
+}
+
+#[test]
+fn a_set_from_data_is_the_set_from_text() {
+    let keys = [
+        SigningKey::ed25519().jwk(),
+        SigningKey::shared_rsa_2048().jwk(),
+    ];
+    let text = json!({ "keys": keys }).to_string();
+    let data = JwksData::from_json(&text).unwrap();
+    let (one, other) = (
+        KeySet::from_jwks_json(&text).unwrap(),
+        KeySet::from_jwks(&data),
+    );
+    assert_eq!(
+        one.keys().collect::<Vec<_>>(),
+        other.keys().collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn at_most_four_keys_are_lent() {
+    let keys: Vec<_> = (0..7)
+        .map(|_| SigningKey::ed25519().with_kid("same").jwk())
+        .collect();
+    let set = set(&keys);
+    assert_eq!(set.len(), 7);
+    let lent = set.candidates(Algorithm::EdDsa, Some("same")).unwrap();
+    assert_eq!(lent.iter().count(), Limits::KEY_CANDIDATES);
+    let kind = |kid| {
+        set.candidates(Algorithm::EdDsa, kid)
+            .map(|_| ())
+            .unwrap_err()
+            .kind()
+    };
+    assert_eq!(kind(None), RejectionKind::AmbiguousKey);
+    assert_eq!(kind(Some("other")), RejectionKind::UnknownKey);
+    assert_eq!(kind(Some("")), RejectionKind::UnknownKey);
+}
+
+#[test]
+fn copies_of_a_key_do_not_hide_another() {
+    let (one, other) = (
+        SigningKey::ed25519().with_kid("k").jwk(),
+        SigningKey::ed25519().with_kid("k").jwk(),
+    );
+    let mut keys = vec![one; 20];
+    keys.push(other);
+    let set = set(&keys);
+    assert_eq!(
+        set.candidates(Algorithm::EdDsa, Some("k"))
+            .unwrap()
+            .iter()
+            .count(),
+        2
+    );
+    assert!(set.candidates(Algorithm::EdDsa, None).is_err());
+}
+
+#[test]
+fn a_single_key_serves_any_kid_but_only_its_type() {
+    let key = VerifyingKey::from_pem(&SigningKey::ec_p256().public_pem()).unwrap();
+    let set = KeySet::single(key.clone());
+    for kid in [None, Some(""), Some("x")] {
+        assert_eq!(
+            set.candidates(Algorithm::Es256, kid)
+                .unwrap()
+                .iter()
+                .count(),
+            1
+        );
+        for algorithm in Algorithm::ALL
+            .into_iter()
+            .filter(|other| *other != Algorithm::Es256)
+        {
+            assert!(set.candidates(algorithm, kid).is_err(), "{algorithm}");
+        }
+    }
+    assert!(!set.has_kid(""));
+    assert_eq!(set.len(), 1);
+    assert!(set.contains_fingerprint(&key.fingerprint()) && !set.contains_fingerprint(&[0; 32]));
+    assert_eq!(set.keys().next().unwrap().fingerprint, key.fingerprint());
+    assert_eq!(set.verifying_keys().count(), 1);
+}
+
+#[test]
+fn an_unavailable_set_says_why_and_when() {
+    let set = KeySet::unavailable("connection refused", Duration::from_secs(9));
+    let rejection = set
+        .candidates(Algorithm::Rs256, None)
+        .map(|_| ())
+        .unwrap_err();
+    assert_eq!(rejection.kind(), RejectionKind::KeysUnavailable);
+    assert_eq!(rejection.retry_after(), Some(Duration::from_secs(9)));
+    assert!(rejection.to_string().contains("connection refused"));
+    assert!(set.is_empty() && set.keys().next().is_none() && set.skipped().is_empty());
+}
+
+#[test]
+fn both_names_of_ed25519_serve_a_key_bound_to_either() {
+    for bound in ["EdDSA", "Ed25519"] {
+        let set = set(&[SigningKey::ed25519().with_kid("k").with_alg(bound).jwk()]);
+        for algorithm in [Algorithm::EdDsa, Algorithm::Ed25519] {
+            assert!(
+                set.candidates(algorithm, Some("k")).is_ok(),
+                "{bound} {algorithm}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_shown_kid_is_quoted() {
+    let set = set(&[json!({"kty": "X", "kid": "a\r\nb\u{202e}"})]);
+    assert!(
+        set.skipped()[0]
+            .to_string()
+            .starts_with(r#"key number 1 ("a\r\nb\u{202e}"): "#)
+    );
+    let rejection = set
+        .candidates(Algorithm::Rs256, Some("x\ny"))
+        .map(|_| ())
+        .unwrap_err();
+    assert!(rejection.to_string().contains(r#""x\ny""#));
+}
