@@ -52,6 +52,16 @@ pub trait RequiredScopes {
 /// }
 /// # let _ = axum::Router::<()>::new().route("/everything", axum::routing::delete(delete_everything));
 /// ```
+///
+/// ```compile_fail
+/// # use mcp_bearer::http::{RequiredScopes, Scoped};
+/// enum Two {}
+/// impl RequiredScopes for Two {
+///     const SCOPES: &'static [&'static str] = &["mcp:read mcp:admin"]; // two in one string
+/// }
+/// async fn handler(_: Scoped<Two>) {}
+/// let _ = axum::Router::<()>::new().route("/", axum::routing::get(handler));
+/// ```
 pub struct Scoped<T> {
     access: AccessToken,
     scopes: PhantomData<fn() -> T>,

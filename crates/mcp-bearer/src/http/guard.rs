@@ -205,6 +205,6 @@ impl fmt::Debug for Guard {
 
 fn union(first: &Scopes, second: &Scopes) -> Scopes {
     let new = second.iter().filter(|scope| !first.contains(scope));
-    // Both lists hold scopes only, so that joining them cannot fail; the larger demand would be no mistake either.
+    // Both hold scopes only, so that joining them cannot fail; the layer has asked for the first already.
     Scopes::from_names(first.iter().chain(new)).unwrap_or_else(|_| second.clone())
 }

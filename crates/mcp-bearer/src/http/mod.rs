@@ -44,6 +44,8 @@
 //! when the service is ([`Fault`](crate::Fault)). Its fields: `reason` (the kind in snake case), `detail` (one
 //! sentence), `status`, and, as far as an unverified token tells, `claimed_issuer` and `kid`, quoted and cut.
 //!
+//! An outer service may replace the answer; the rejection in its extensions says what happened.
+//!
 //! # What becomes of the token
 //!
 //! The `Authorization` header stays in the request, marked as sensitive, so that its `Debug` does not show it. A handler

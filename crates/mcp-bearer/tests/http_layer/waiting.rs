@@ -36,8 +36,9 @@ impl Late {
     }
 
     fn layer(self: &Arc<Self>) -> BearerAuthLayer {
+        let source: Arc<dyn KeySource> = self.clone();
         let provider = BearerAuthProvider::builder()
-            .key_source(Arc::clone(self) as Arc<dyn KeySource>)
+            .key_source(source)
             .issuer(Forge::ISSUER)
             .audience(Forge::AUDIENCE)
             .algorithms([Algorithm::Es256])
