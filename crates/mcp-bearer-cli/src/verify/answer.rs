@@ -92,8 +92,10 @@ impl Answer<'_> {
     }
 
     fn challenge(&self, rejection: &Rejection) -> Challenge {
-        let mut context = ChallengeContext::default();
-        context.scopes = Some(self.required);
+        let context = ChallengeContext {
+            scopes: Some(self.required),
+            ..ChallengeContext::default()
+        };
         Challenge::new(rejection, &context)
     }
 }
