@@ -67,6 +67,24 @@ fn what_the_vectors_leave_out() {
 }
 
 #[test]
+fn the_operator_is_told_what_is_wrong_with_the_header() {
+    for (value, detail) in [
+        ("Bearer", "the Authorization header holds no token"),
+        ("Bearer   ", "the Authorization header holds no token"),
+        ("Bearer\ta", "no space follows the scheme"),
+        ("", "the Authorization header names no scheme"),
+        (
+            "Bearer a b",
+            "the bearer token holds a character that no token has",
+        ),
+    ] {
+        let headers = headers([value]);
+        let rejection = bearer_token(&headers, &Limits::default()).unwrap_err();
+        assert_eq!(rejection.to_string(), detail, "{value:?}");
+    }
+}
+
+#[test]
 fn the_limit_is_on_the_credential() {
     let limits = Limits::default().with_token_bytes(10);
     let kind = |headers: &HeaderMap| bearer_token(headers, &limits).map_err(|r| r.kind()).err();

@@ -105,10 +105,20 @@ impl Body for Frames {
 }
 
 /// Counts its calls and says who called: `subject`, or `anonymous`.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Inner {
     seen: Arc<Mutex<Vec<http::request::Parts>>>,
     ready: bool,
+}
+
+/// A clone is not ready because the original is.
+impl Clone for Inner {
+    fn clone(&self) -> Self {
+        Self {
+            seen: Arc::clone(&self.seen),
+            ready: false,
+        }
+    }
 }
 
 impl Inner {
