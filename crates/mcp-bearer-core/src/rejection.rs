@@ -225,7 +225,10 @@ impl Rejection {
         }
     }
 
-    pub(crate) const fn insufficient_scope(required: Scopes, missing: Scopes) -> Self {
+    /// The token lacks the scopes `missing` of those that the operation needs, for a caller that compares scopes itself;
+    /// otherwise [`AccessToken::require_scopes`](crate::AccessToken::require_scopes) says this.
+    #[must_use]
+    pub const fn insufficient_scope(required: Scopes, missing: Scopes) -> Self {
         Self {
             kind: RejectionKind::InsufficientScope,
             facts: Facts::Scopes { required, missing },
