@@ -179,6 +179,27 @@ async fn moves(gone: u16) {
 }
 
 #[tokio::test]
+async fn a_304_from_an_address_that_was_asked_without_conditions_confirms_nothing() {
+    let issuer = issuer();
+    let etag = Behaviour::ok_with([("ETag", "\"1\"")]);
+    issuer.server.set_behaviour_at(JwksServer::JWKS_PATH, etag);
+    issuer.serve(RFC_8414);
+    issuer.fetch().await;
+    issuer
+        .server
+        .set_behaviour_at("/moved", Behaviour::NotModifiedWithoutSet);
+    issuer
+        .server
+        .set_behaviour_at(JwksServer::JWKS_PATH, Behaviour::Status(410));
+    let document = issuer.document(&issuer.issuer, &issuer.server.url_of("/moved"));
+    issuer.server.serve(RFC_8414, document);
+    let told = issuer.keys.refresh(unknown(&issuer.keys, "x")).await;
+    let status = issuer.keys.status();
+    assert_eq!((told, status.not_modified), (Refreshed::Unchanged, 0));
+    assert!(status.last_failure.unwrap().contains("304"));
+}
+
+#[tokio::test]
 async fn after_a_failure_of_another_kind_the_next_attempt_reads_the_document() {
     let issuer = issuer();
     issuer.serve(RFC_8414);

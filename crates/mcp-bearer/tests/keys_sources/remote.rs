@@ -379,6 +379,55 @@ async fn a_fetcher_that_panics_has_failed_and_no_more() {
     assert_eq!(keys.refresh(Miss::no_keys()).await, Refreshed::NewKeys);
 }
 
+/// Never answers.
+struct Silent;
+
+impl Fetch for Silent {
+    fn fetch(&self, _: FetchRequest) -> BoxFuture<'_, Result<FetchResponse, FetchError>> {
+        futures_util::future::pending().boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_fetcher_that_never_answers_has_failed_after_five_seconds() {
+    let (clock, time) = MonotonicClock::manual();
+    let keys = RemoteKeys::builder("https://idp.example.com/jwks")
+        .fetch(Arc::new(Silent))
+        .clock(clock)
+        .build()
+        .unwrap();
+    let asked = keys.refresh(Miss::no_keys());
+    eventually("the failure", || {
+        time.advance(secs(1));
+        keys.status().failed == 1
+    })
+    .await;
+    assert_eq!(asked.await, Refreshed::Unchanged);
+    assert_eq!(keys.status().last_failure.unwrap(), "timed out");
+}
+
+/// An issuer on the internet whose metadata points into the machine.
+struct Inward(String);
+
+impl Fetch for Inward {
+    fn fetch(&self, _: FetchRequest) -> BoxFuture<'_, Result<FetchResponse, FetchError>> {
+        let document = json!({ "issuer": "https://idp.example.com", "jwks_uri": self.0 });
+        let answer = FetchResponse::new(200, document.to_string().into_bytes());
+        async move { Ok(answer) }.boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_document_from_elsewhere_cannot_point_to_http_on_loopback() {
+    let keys = RemoteKeys::discover("https://idp.example.com")
+        .fetch(Arc::new(Inward("http://127.0.0.1:8080/jwks".to_owned())))
+        .build()
+        .unwrap();
+    assert_eq!(keys.refresh(Miss::no_keys()).await, Refreshed::Unchanged);
+    let failure = keys.status().last_failure.unwrap();
+    assert!(failure.contains("its jwks_uri"), "{failure}");
+}
+
 #[test]
 fn the_query_of_an_address_is_not_shown() {
     let (keys, _) = scripted(|_| Ok(good()));
