@@ -16,7 +16,7 @@ use rmcp::service::{ClientInitializeError, RunningService, ServiceError};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::{ClientLifecycleMode, ClientServiceExt, RoleClient};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// What `clients/drive.py` writes.
 #[derive(serde::Deserialize)]
@@ -40,9 +40,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for case in &work.cases {
         for (mode, lifecycle) in modes() {
             let mut seen = observe(&work.url, case, lifecycle).await;
-            seen["case"] = json!(case.name);
-            seen["mode"] = json!(mode);
-            println!("{seen}");
+            seen.insert("case".to_owned(), json!(case.name));
+            seen.insert("mode".to_owned(), json!(mode));
+            println!("{}", Value::Object(seen));
         }
     }
     Ok(())
@@ -60,24 +60,31 @@ fn modes() -> [(&'static str, ClientLifecycleMode); 2] {
     ]
 }
 
-async fn observe(url: &str, case: &Case, lifecycle: ClientLifecycleMode) -> Value {
+async fn observe(url: &str, case: &Case, lifecycle: ClientLifecycleMode) -> Map<String, Value> {
     let mut config = StreamableHttpClientTransportConfig::with_uri(url);
     if let Some(token) = &case.token {
         config = config.auth_header(token);
     }
-    match use_tools(config, lifecycle).await {
-        Ok((whoami, sum)) => json!({
-            "refusals": [], "error_status": null, "whoami": whoami, "sum": sum
-        }),
+    let members = match use_tools(config, lifecycle).await {
+        Ok((whoami, sum)) => vec![
+            ("refusals", json!([])),
+            ("error_status", Value::Null),
+            ("whoami", json!(whoami)),
+            ("sum", json!(sum)),
+        ],
         Err(error) => {
             let refusal = refusal(error.as_ref());
-            json!({
-                "refusals": refusal.iter().collect::<Vec<_>>(),
-                "error_status": refusal.map(|(status, _)| status),
-                "error": format!("{error:?}"),
-            })
+            vec![
+                ("refusals", json!(refusal.iter().collect::<Vec<_>>())),
+                ("error_status", json!(refusal.map(|(status, _)| status))),
+                ("error", json!(format!("{error:?}"))),
+            ]
         }
-    }
+    };
+    members
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 async fn use_tools(
@@ -87,7 +94,7 @@ async fn use_tools(
     let transport = StreamableHttpClientTransport::from_config(config);
     let client = ().serve_with_lifecycle(transport, lifecycle).await?;
     let whoami = call(&client, CallToolRequestParams::new("whoami")).await?;
-    let mut arguments = serde_json::Map::new();
+    let mut arguments = Map::new();
     arguments.insert("a".to_owned(), json!(2));
     arguments.insert("b".to_owned(), json!(3));
     let add = CallToolRequestParams::new("add").with_arguments(arguments);
