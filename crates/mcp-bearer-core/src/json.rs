@@ -189,6 +189,27 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Whether it is this value. The recursion is bounded by the depth of `tree`, which is ours, not a token's.
+    pub(crate) fn equals(&self, tree: &serde_json::Value) -> bool {
+        use serde_json::Value as Tree;
+        match (self, tree) {
+            (Self::String(text), Tree::String(other)) => text == other,
+            (Self::Bool(value), Tree::Bool(other)) => value == other,
+            (Self::Null, Tree::Null) => true,
+            (Self::Number(_), Tree::Number(_)) => self.to_tree() == *tree,
+            (Self::Array(text), Tree::Array(others)) => {
+                elements(text).count() == others.len()
+                    && elements(text).zip(others).all(|(one, other)| one.equals(other))
+            }
+            (Self::Object(text), Tree::Object(others)) => {
+                entries(text).count() == others.len()
+                    && entries(text)
+                        .all(|(name, one)| others.get(&*name).is_some_and(|other| one.equals(other)))
+            }
+            _ => false,
+        }
+    }
+
     /// A tree of values; the depth is bounded by what was validated.
     pub(crate) fn to_tree(&self) -> serde_json::Value {
         use serde_json::Value as Tree;

@@ -315,8 +315,7 @@ fn check_required(parsed: &Parsed, client: Option<&str>, rules: &Rules) -> Resul
             let text = format!("claim {name:?} is missing");
             return Err(Rejection::because(RejectionKind::MissingClaim, text));
         };
-        let value = value.to_tree();
-        if !required.allowed.contains(&value) {
+        if !required.allowed.iter().any(|allowed| value.equals(allowed)) {
             let text = format!("claim {name:?} does not have a required value");
             return Err(Rejection::because(RejectionKind::ClaimNotAllowed, text));
         }

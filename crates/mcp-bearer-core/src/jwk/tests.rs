@@ -264,6 +264,8 @@ fn a_key_prints_back_to_the_same_key() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+
     #[test]
     fn any_text_is_read_without_a_panic(text in any::<String>()) {
         let _ = JwkData::from_json(&text);

@@ -1,0 +1,298 @@
+//! What a verified token says, and what is checked again when it is kept.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mcp_bearer_core::{
+    AccessToken, Algorithm, KeySet, Limits, Policy, RejectionKind, Scopes, UnverifiedToken,
+    VerifyingKey,
+};
+use mcp_bearer_testkit::{Forge, SigningKey};
+use serde_json::{Value, json};
+
+const NOW: u64 = 1_800_000_000;
+
+fn key() -> SigningKey {
+    use std::sync::OnceLock;
+    static KEY: OnceLock<SigningKey> = OnceLock::new();
+    KEY.get_or_init(SigningKey::ed25519).clone()
+}
+
+fn forge() -> Forge {
+    Forge::new(&key(), NOW)
+}
+
+fn policy() -> Policy {
+    builder().build().unwrap()
+}
+
+fn builder() -> mcp_bearer_core::PolicyBuilder<mcp_bearer_core::Decided, mcp_bearer_core::Decided> {
+    Policy::builder()
+        .issuer(Forge::ISSUER)
+        .audience(Forge::AUDIENCE)
+        .algorithms([Algorithm::EdDsa])
+}
+
+fn keys() -> KeySet {
+    KeySet::single(VerifyingKey::from_pem(&key().public_pem()).unwrap())
+}
+
+fn verified(forge: &Forge) -> AccessToken {
+    let token = forge.token();
+    let unverified = UnverifiedToken::parse(&token, &Limits::default()).unwrap();
+    unverified
+        .verify(&keys(), &policy(), Duration::from_secs(NOW))
+        .unwrap()
+}
+
+#[test]
+fn it_says_what_the_token_says() {
+    let forge = forge()
+        .audience(json!(["x", Forge::AUDIENCE]))
+        .claim("azp", "app")
+        .claim("exp", 1_800_000_100.5)
+        .scope("a b");
+    let token = verified(&forge);
+    assert_eq!(token.token(), forge.token());
+    assert_eq!(token.issuer(), Some(Forge::ISSUER));
+    assert_eq!(token.subject(), Some(Forge::SUBJECT));
+    assert_eq!(token.client_id(), Some("app"));
+    assert_eq!(token.client_id_or_subject(), "app");
+    assert_eq!(token.audiences(), ["x", Forge::AUDIENCE]);
+    assert_eq!(token.scopes().as_str(), "a b");
+    assert_eq!(token.expires_at(), Some(1_800_000_100.5));
+    assert_eq!(token.algorithm(), Algorithm::EdDsa);
+    let own = VerifyingKey::from_pem(&key().public_pem()).unwrap();
+    assert_eq!(token.key_fingerprint(), own.fingerprint());
+    assert_eq!(token.claims_json().as_bytes(), forge.claims_bytes());
+    assert_eq!(
+        Value::Object(token.claims()),
+        serde_json::from_slice::<Value>(&forge.claims_bytes()).unwrap()
+    );
+    assert!(token.memory_bytes() > token.token().len() + token.claims_json().len());
+    assert!(token.is_same(&token.clone()) && !token.is_same(&verified(&forge)));
+}
+
+#[test]
+fn escaped_identities_are_what_they_mean() {
+    let token = verified(
+        &forge()
+            .without_claim("sub")
+            .without_claim("iss")
+            .claims_prefix(r#""sub":"\u0061\/b\ud83d\ude00","iss":"https:\/\/idp.example.com\/","client_id":"\u0063","#),
+    );
+    assert_eq!(token.subject(), Some("a/b😀"));
+    assert_eq!(token.issuer(), Some(Forge::ISSUER));
+    assert_eq!(token.client_id(), Some("c"));
+}
+
+#[test]
+fn the_client_falls_back_to_the_subject_and_to_unknown() {
+    assert_eq!(verified(&forge()).client_id_or_subject(), Forge::SUBJECT);
+    assert_eq!(
+        verified(&forge().without_claim("sub")).client_id_or_subject(),
+        "unknown"
+    );
+}
+
+#[test]
+fn a_claim_is_read_into_the_callers_type() {
+    let token = verified(
+        &forge()
+            .claim("n", 7)
+            .claim("f", 1.5)
+            .claim("list", json!(["a", "b"]))
+            .claim("map", json!({"a": 1, "b": 2}))
+            .claim("none", Value::Null),
+    );
+    assert_eq!(token.claim::<u8>("n").unwrap(), Some(7));
+    assert_eq!(token.claim::<f64>("f").unwrap(), Some(1.5));
+    assert_eq!(
+        token.claim::<Vec<String>>("list").unwrap(),
+        Some(vec!["a".into(), "b".into()])
+    );
+    assert_eq!(
+        token
+            .claim::<BTreeMap<String, i64>>("map")
+            .unwrap()
+            .unwrap()
+            .len(),
+        2
+    );
+    assert_eq!(token.claim::<Option<u8>>("none").unwrap(), Some(None));
+    assert_eq!(token.claim::<u8>("missing").unwrap(), None);
+    assert!(token.claim::<u8>("list").is_err());
+    assert!(token.claim::<u8>("none").is_err());
+    assert_eq!(
+        token.claim::<String>("sub").unwrap().as_deref(),
+        Some(Forge::SUBJECT)
+    );
+}
+
+#[test]
+fn names_that_a_json_library_reserves_are_never_given_a_meaning() {
+    for name in [
+        "$serde_json::private::Number",
+        "$serde_json::private::RawValue",
+    ] {
+        for value in [
+            json!({name: "1"}),
+            json!([{"a": {name: "[1]"}}]),
+            json!({"a": [{name: 1}]}),
+        ] {
+            let token = verified(&forge().claim("x", value.clone()));
+            assert!(token.claim::<Value>("x").is_err());
+            let text = serde_json::to_string(&token.claims()["x"]).unwrap();
+            assert_eq!(text, value.to_string(), "the map holds what was signed");
+        }
+        let escaped = format!(r#""x":{{"\u0024{}":"1"}},"#, &name[1..]);
+        let token = verified(&forge().claims_prefix(&escaped));
+        assert!(token.claim::<Value>("x").is_err());
+        // Nor do they stand for a date, a string or a scope.
+        for claim in ["exp", "iat", "sub", "iss", "aud", "scope", "client_id"] {
+            let text = forge().claim(claim, json!({name: "1800003600"})).token();
+            let unverified = UnverifiedToken::parse(&text, &Limits::default()).unwrap();
+            let refused = unverified
+                .verify(&keys(), &policy(), Duration::from_secs(NOW))
+                .unwrap_err();
+            assert_eq!(refused.kind(), RejectionKind::InvalidClaim, "{claim}");
+        }
+    }
+}
+
+#[test]
+fn scopes_are_asked_for_with_their_implications() {
+    let text = forge().scope("admin x").token();
+    let policy = builder()
+        .scope_implies("admin", ["write"])
+        .scope_implies("write", ["read"])
+        .build()
+        .unwrap();
+    let unverified = UnverifiedToken::parse(&text, &Limits::default()).unwrap();
+    let token = unverified
+        .verify(&keys(), &policy, Duration::from_secs(NOW))
+        .unwrap();
+    let ask = |text: &str| token.require_scopes(&text.parse::<Scopes>().unwrap());
+    assert!(ask("").is_ok() && ask("x").is_ok() && ask("read write admin").is_ok());
+    let refused = ask("read y z").unwrap_err();
+    assert_eq!(refused.kind(), RejectionKind::InsufficientScope);
+    assert_eq!(refused.required_scopes().unwrap().as_str(), "read y z");
+    assert_eq!(refused.missing_scopes().unwrap().as_str(), "y z");
+    assert!(token.has_scope("read") && !token.has_scope("rea") && !token.has_scope(""));
+}
+
+#[test]
+fn a_kept_token_is_checked_for_its_times_again() {
+    let token = verified(&forge().not_before_in(-10));
+    let at = |policy: &Policy, seconds: i64| {
+        let now = Duration::from_secs(NOW.checked_add_signed(seconds).unwrap());
+        token
+            .recheck_time(policy, now)
+            .map_err(|refused| refused.kind())
+    };
+    let plain = policy();
+    assert_eq!(at(&plain, 0), Ok(()));
+    assert_eq!(at(&plain, 3659), Ok(()));
+    assert_eq!(at(&plain, 3660), Err(RejectionKind::Expired));
+    assert_eq!(at(&plain, -70), Ok(()));
+    assert_eq!(at(&plain, -71), Err(RejectionKind::NotYetValid));
+    let aged = builder().max_age(Duration::from_secs(100)).build().unwrap();
+    assert_eq!(at(&aged, 160), Ok(()));
+    assert_eq!(at(&aged, 161), Err(RejectionKind::TooOld));
+}
+
+#[test]
+fn debug_and_errors_hold_no_token() {
+    let forge = forge().claim("x", "y");
+    let token = verified(&forge);
+    let text = forge.token();
+    let shown = format!("{token:?}");
+    for segment in text.split('.') {
+        assert!(!shown.contains(segment), "{shown}");
+    }
+    let unverified = UnverifiedToken::parse(&text, &Limits::default()).unwrap();
+    let shown = format!("{unverified:?}");
+    assert_eq!(
+        shown,
+        format!(
+            "UnverifiedToken {{ algorithm: Some(EdDsa), bytes: {}, .. }}",
+            text.len()
+        )
+    );
+}
+
+#[test]
+fn what_may_be_looked_at_before_trust() {
+    let text = forge().kid("k\u{e9}").token();
+    let unverified = UnverifiedToken::parse(&text, &Limits::default()).unwrap();
+    assert_eq!(unverified.algorithm(), Some(Algorithm::EdDsa));
+    assert_eq!(unverified.kid().as_deref(), Some("k\u{e9}"));
+    assert_eq!(unverified.claimed_issuer().as_deref(), Some(Forge::ISSUER));
+    let text = forge()
+        .header("kid", 1)
+        .header("alg", "none")
+        .claim("iss", 7)
+        .token();
+    let unverified = UnverifiedToken::parse(&text, &Limits::default()).unwrap();
+    assert_eq!(unverified.algorithm(), None);
+    assert_eq!(unverified.kid(), None);
+    assert_eq!(unverified.claimed_issuer(), None);
+    let text = forge().without_header("kid").raw_claims("[]").token();
+    let unverified = UnverifiedToken::parse(&text, &Limits::default()).unwrap();
+    assert_eq!(
+        (unverified.kid(), unverified.claimed_issuer()),
+        (None, None)
+    );
+}
+
+#[test]
+fn a_parsed_token_can_be_tried_again_with_other_keys() {
+    let text = forge().token();
+    let unverified = UnverifiedToken::parse(&text, &Limits::default()).unwrap();
+    let now = Duration::from_secs(NOW);
+    let none = KeySet::from_jwks_json(r#"{"keys":[]}"#).unwrap();
+    assert_eq!(
+        unverified.verify(&none, &policy(), now).unwrap_err().kind(),
+        RejectionKind::UnknownKey
+    );
+    assert!(unverified.verify(&keys(), &policy(), now).is_ok());
+}
+
+#[test]
+fn times_at_the_ends_of_what_now_can_be() {
+    let text = forge().token();
+    let unverified = UnverifiedToken::parse(&text, &Limits::default()).unwrap();
+    let at = |now| {
+        unverified
+            .verify(&keys(), &policy(), now)
+            .map(|_| ())
+            .map_err(|refused| refused.kind())
+    };
+    assert_eq!(at(Duration::MAX), Err(RejectionKind::Expired));
+    assert_eq!(
+        at(Duration::ZERO),
+        Ok(()),
+        "no nbf, so the past is no reason to refuse"
+    );
+    let text = forge().not_before_in(0).token();
+    let unverified = UnverifiedToken::parse(&text, &Limits::default()).unwrap();
+    let refused = unverified
+        .verify(&keys(), &policy(), Duration::ZERO)
+        .unwrap_err();
+    assert_eq!(refused.kind(), RejectionKind::NotYetValid);
+}
+
+#[test]
+fn a_token_is_send_and_sync() {
+    fn travels<T: Send + Sync + Clone + 'static>() {}
+    travels::<AccessToken>();
+    travels::<KeySet>();
+    travels::<Policy>();
+}
