@@ -13,6 +13,7 @@ mod support;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
+use std::time::Duration;
 
 use mcp_bearer_testkit::{Behaviour, Forge, JwksServer, SigningKey};
 use serde_json::{Value, json};
@@ -245,13 +246,20 @@ fn answers_come_as_the_lines_do() {
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (sender, answers) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        lines
+            .map_while(Result::ok)
+            .try_for_each(|line| sender.send(line))
+    });
     for _ in 0..3 {
         writeln!(stdin, "{}", setting.forge().token()).unwrap();
-        assert!(answers.next().unwrap().unwrap().starts_with("accepted: "));
+        let answer = answers.recv_timeout(Duration::from_secs(30)).unwrap();
+        assert!(answer.starts_with("accepted: "), "{answer}");
     }
     drop(stdin);
-    assert!(answers.next().is_none());
+    assert!(answers.recv().is_err());
     assert!(child.wait().unwrap().success());
 }
 
