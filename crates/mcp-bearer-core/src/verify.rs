@@ -102,10 +102,7 @@ impl UnverifiedToken<'_> {
         );
 
         let issuer = observed(observer, Step::Issuer, check_issuer(&claims, rules))?;
-        observer.passed(
-            Step::Issuer,
-            format_args!("{}", Shown(issuer.unwrap_or("none"))),
-        );
+        observer.passed(Step::Issuer, format_args!("{}", OrAbsent(issuer)));
         let audience = observed(observer, Step::Audience, check_audience(&claims, rules))?;
         observer.passed(Step::Audience, format_args!("{}", AudienceShown(audience)));
 
@@ -114,11 +111,7 @@ impl UnverifiedToken<'_> {
         let subject = identity.subject.map(|subject| &**subject);
         observer.passed(
             Step::Identity,
-            format_args!(
-                "subject {}, client {}",
-                Shown(subject.unwrap_or("none")),
-                Shown(client.unwrap_or("none"))
-            ),
+            format_args!("subject {}, client {}", OrAbsent(subject), OrAbsent(client)),
         );
 
         observed(observer, Step::SenderConstraint, check_sender(&claims))?;
@@ -228,7 +221,16 @@ fn check_header(
             _ => Ok(declared),
         });
     let declared = observed(observer, Step::TokenType, declared)?;
-    observer.passed(Step::TokenType, format_args!("{declared:?}"));
+    observer.passed(
+        Step::TokenType,
+        format_args!(
+            "{}",
+            match declared {
+                DeclaredType::Plain => "absent or \"JWT\"",
+                DeclaredType::AccessToken => "\"at+jwt\"",
+            }
+        ),
+    );
     Ok((algorithm, declared))
 }
 
@@ -343,13 +345,25 @@ impl std::fmt::Display for Seconds {
     }
 }
 
+/// A text, quoted and cut, or that there is none.
+struct OrAbsent<'a>(Option<&'a str>);
+
+impl std::fmt::Display for OrAbsent<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(text) => Shown(text).fmt(f),
+            None => f.write_str("absent"),
+        }
+    }
+}
+
 /// The first few audiences, quoted and cut.
 struct AudienceShown<'c, 'a>(Option<Audience<'c, 'a>>);
 
 impl std::fmt::Display for AudienceShown<'_, '_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Some(audience) = self.0 else {
-            return f.write_str("none");
+            return f.write_str("absent");
         };
         let all = audience.to_vec();
         for (index, text) in all.iter().take(4).enumerate() {
