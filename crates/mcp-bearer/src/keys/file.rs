@@ -205,10 +205,12 @@ impl Watch {
     /// The events to tell, and the failure to show.
     fn take(&mut self, look: Look) -> (Vec<Notice>, Option<String>) {
         let loaded = match look {
-            Look::Same => return (Vec::new(), None),
+            Look::Same => {
+                self.told = None;
+                return (Vec::new(), None);
+            }
             Look::Failed(reason) => {
                 // Read again at every look until it is good; told once.
-                self.settled = Settled::No;
                 let news = self.told.as_ref() != Some(&reason);
                 self.told = Some(reason.clone());
                 let notice = Notice::Failed(format!("{reason}; the keys of before stay in use"));

@@ -126,7 +126,11 @@ fn a_file_that_is_not_good_at_the_start_is_an_error() {
     let path = folder.path().join("jwks.json");
     assert!(FileKeys::open(&path).is_err());
     assert!(FileKeys::open(folder.path()).is_err());
-    assert!(FileKeys::open("/dev/zero").is_err());
+    if cfg!(unix) {
+        // Opening a pipe would wait for ever.
+        let problems = FileKeys::open("/dev/zero").unwrap_err();
+        assert!(problems[0].contains("regular file"), "{problems:?}");
+    }
     for text in [
         "",
         "{}",
