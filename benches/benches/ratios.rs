@@ -1,7 +1,12 @@
 //! First sight of a token against the bare signature check, and against peers (feature `peers`).
 //!
 //! `cargo bench -p mcp-bearer-bench --features peers --bench ratios`
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a benchmark"
+)]
 
 use std::time::Duration;
 
@@ -18,22 +23,31 @@ fn main() {
     let token = subject.token.as_str();
     println!("token: {} bytes, RS256, 2048-bit key", token.len());
 
-    let cached = subject.provider().with_token_cache(TokenCacheSize::default());
-    let many = subject.provider().with_token_cache(TokenCacheSize::default().with_entries(20_000));
-    let tokens: Vec<String> =
-        (0..10_000).map(|number| Subject::token_of(&subject.key, &format!("{number:036}"))).collect();
+    let cached = subject
+        .provider()
+        .with_token_cache(TokenCacheSize::default());
+    let many = subject
+        .provider()
+        .with_token_cache(TokenCacheSize::default().with_entries(20_000));
+    let tokens: Vec<String> = (0..10_000)
+        .map(|number| Subject::token_of(&subject.key, &format!("{number:036}")))
+        .collect();
     for token in &tokens {
         many.try_verify_token(token).into_result().unwrap();
     }
     let mut turn = tokens.iter().cycle();
 
     let mut contenders = vec![
-        Contender::new("bare signature check", || bare.verify_sig(&input, &signature).is_ok()),
+        Contender::new("bare signature check", || {
+            bare.verify_sig(&input, &signature).is_ok()
+        }),
         Contender::new("core: parse and verify, all checks", || {
             let unverified = UnverifiedToken::parse(token, &limits).unwrap();
             unverified.verify(&keys, &policy, now).unwrap()
         }),
-        Contender::new("core: parse only", || UnverifiedToken::parse(token, &limits).unwrap()),
+        Contender::new("core: parse only", || {
+            UnverifiedToken::parse(token, &limits).unwrap()
+        }),
         Contender::new("core: parse, then the bare check", || {
             let unverified = UnverifiedToken::parse(token, &limits).unwrap();
             assert!(bare.verify_sig(&input, &signature).is_ok());
@@ -46,9 +60,14 @@ fn main() {
     contenders.push(Contender::new("provider: hit, one token", move || {
         cached.try_verify_token(token).into_result().unwrap()
     }));
-    contenders.push(Contender::new("provider: hit, 10,000 tokens in turn", move || {
-        many.try_verify_token(turn.next().unwrap()).into_result().unwrap()
-    }));
+    contenders.push(Contender::new(
+        "provider: hit, 10,000 tokens in turn",
+        move || {
+            many.try_verify_token(turn.next().unwrap())
+                .into_result()
+                .unwrap()
+        },
+    ));
     #[cfg(feature = "peers")]
     contenders.extend(peers::all(&subject));
     let report = interleaved(&mut contenders, 400);
@@ -69,8 +88,9 @@ mod peers {
         validation.validate_exp = false; // the token is from the benchmark's own time
         validation.required_spec_claims = ["exp", "iss", "aud"].map(str::to_owned).into();
         let key = DecodingKey::from_rsa_pem(subject.key.public_pem().as_bytes()).unwrap();
-        vec![Contender::new("peer: jsonwebtoken 11 (aws-lc), fewer checks", move || {
-            decode::<Value>(&subject.token, &key, &validation).unwrap()
-        })]
+        vec![Contender::new(
+            "peer: jsonwebtoken 11 (aws-lc), fewer checks",
+            move || decode::<Value>(&subject.token, &key, &validation).unwrap(),
+        )]
     }
 }

@@ -27,7 +27,11 @@ impl<'a> Contender<'a> {
             }
             batch *= 2;
         }
-        Self { name, batch, run: Box::new(run) }
+        Self {
+            name,
+            batch,
+            run: Box::new(run),
+        }
     }
 
     /// Nanoseconds of CPU for one run, over one batch.
@@ -40,7 +44,9 @@ impl<'a> Contender<'a> {
 
 impl std::fmt::Debug for Contender<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Contender").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Contender")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -61,17 +67,30 @@ pub fn interleaved(contenders: &mut [Contender<'_>], rounds: usize) -> Report {
     }
     let base = times[0].clone();
     let rows = contenders.iter().zip(&times).map(|(contender, times)| {
-        let ratios = times.iter().zip(&base).map(|(time, base)| time / base).collect();
-        (contender.name.to_owned(), median(times.clone()), median(ratios))
+        let ratios = times
+            .iter()
+            .zip(&base)
+            .map(|(time, base)| time / base)
+            .collect();
+        (
+            contender.name.to_owned(),
+            median(times.clone()),
+            median(ratios),
+        )
     });
-    Report { rows: rows.collect() }
+    Report {
+        rows: rows.collect(),
+    }
 }
 
 impl Report {
     /// The ratio of one row to the first.
     #[must_use]
     pub fn ratio(&self, name: &str) -> f64 {
-        self.rows.iter().find(|row| row.0 == name).map_or(f64::NAN, |row| row.2)
+        self.rows
+            .iter()
+            .find(|row| row.0 == name)
+            .map_or(f64::NAN, |row| row.2)
     }
 }
 

@@ -199,12 +199,15 @@ impl<'a> Value<'a> {
             (Self::Number(_), Tree::Number(_)) => self.to_tree() == *tree,
             (Self::Array(text), Tree::Array(others)) => {
                 elements(text).count() == others.len()
-                    && elements(text).zip(others).all(|(one, other)| one.equals(other))
+                    && elements(text)
+                        .zip(others)
+                        .all(|(one, other)| one.equals(other))
             }
             (Self::Object(text), Tree::Object(others)) => {
                 entries(text).count() == others.len()
-                    && entries(text)
-                        .all(|(name, one)| others.get(&*name).is_some_and(|other| one.equals(other)))
+                    && entries(text).all(|(name, one)| {
+                        others.get(&*name).is_some_and(|other| one.equals(other))
+                    })
             }
             _ => false,
         }

@@ -80,7 +80,6 @@ pub struct NeedsKeys {
 
 impl BearerAuthProvider {
     /// Begins a provider for one issuer. Keys, issuer and audience must be decided.
-    #[must_use]
     pub fn builder() -> IssuerBuilder<
         mcp_bearer_core::Undecided,
         mcp_bearer_core::Undecided,

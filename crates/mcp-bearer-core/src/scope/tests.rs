@@ -5,7 +5,7 @@ use super::{ScopeHierarchy, Scopes};
 #[test]
 fn a_string_is_split_on_spaces_alone() {
     for (text, names) in [
-        ("", &[] as &[&str]),
+        ("", [].as_slice()),
         ("   ", &[]),
         ("a", &["a"]),
         (" a  b ", &["a", "b"]),

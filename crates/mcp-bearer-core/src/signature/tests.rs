@@ -358,7 +358,7 @@ fn rsa_keys_are_of_2048_to_8192_bits_with_an_odd_exponent() {
     assert!(VerifyingKey::rsa(&n, &[3]).is_ok());
     assert!(VerifyingKey::rsa(&n, &[0xff, 0xff, 0xff, 0xff]).is_ok());
     for exponent in [
-        &[] as &[u8],
+        [].as_slice(),
         &[0],
         &[1],
         &[2],
@@ -552,7 +552,7 @@ fn a_key_fits_the_algorithms_of_its_type_alone() {
     for (key, fits) in [
         (
             SigningKey::shared_rsa_2048(),
-            &[A::Rs256, A::Rs384, A::Rs512, A::Ps256, A::Ps384, A::Ps512] as &[A],
+            [A::Rs256, A::Rs384, A::Rs512, A::Ps256, A::Ps384, A::Ps512].as_slice(),
         ),
         (SigningKey::ec_p256(), &[A::Es256]),
         (SigningKey::ec_p384(), &[A::Es384]),

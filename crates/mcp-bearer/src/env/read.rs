@@ -168,7 +168,7 @@ impl Variables<'_> {
             match fs::read(path).map(Zeroizing::new) {
                 Ok(secret) => found.push(begin().shared_secret(without_newline(&secret))),
                 Err(error) => {
-                    self.problem("SHARED_SECRET_FILE", &format!("cannot be read: {error}"))
+                    self.problem("SHARED_SECRET_FILE", &format!("cannot be read: {error}"));
                 }
             }
         }

@@ -278,7 +278,10 @@ impl IssuerBuilder<Decided, Decided, Decided> {
             Some(keys) => keys
                 .open(&algorithms)
                 .map_err(|found| problems.extend(found)),
-            None => Err(problems.push("keys: none given".to_owned())),
+            None => {
+                problems.push("keys: none given".to_owned());
+                Err(())
+            }
         };
         match (policy, required_scopes, keys) {
             (Ok(policy), Ok(required_scopes), Ok(keys)) if problems.is_empty() => Ok(Issuer {
