@@ -1,0 +1,104 @@
+"""What differs between the releases of FastMCP and of the official SDK, looked up once, at import.
+
+Everything else must be the same for all of them: no other file may ask for a version or probe a class.
+
+| installed | base class | what verification returns |
+|---|---|---|
+| FastMCP 2.9 and 2.10 | `OAuthProvider` | the SDK's `AccessToken`, without claims |
+| FastMCP 2.11 and later | `TokenVerifier` | FastMCP's `AccessToken`, with claims, from 4.0 with `subject` |
+| the `mcp` SDK alone | none: its `TokenVerifier` is a protocol | the SDK's `AccessToken` |
+| neither | none | the `AccessToken` below |
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from pydantic import AnyHttpUrl, BaseModel, ValidationError
+
+if TYPE_CHECKING:
+
+    class AccessToken(BaseModel):
+        token: str
+        client_id: str
+        scopes: list[str]
+        expires_at: int | None = None
+        subject: str | None = None
+        claims: dict[str, Any] | None = None
+
+    class Base:
+        base_url: AnyHttpUrl | str | None
+        required_scopes: list[str] | None
+
+    def initialize(provider: Base, issuer: Any, base_url: Any, required_scopes: list[str] | None) -> None: ...
+
+else:
+    try:
+        from fastmcp.server.auth.auth import AccessToken
+    except ImportError:
+        try:
+            from mcp.server.auth.provider import AccessToken
+        except ImportError:
+
+            class AccessToken(BaseModel):
+                """A verified access token."""
+
+                token: str
+                client_id: str
+                scopes: list[str]
+                expires_at: int | None = None
+                subject: str | None = None
+                claims: dict[str, Any] | None = None
+
+    try:
+        from fastmcp.server.auth.auth import TokenVerifier as Base
+    except ImportError:
+        try:
+            from fastmcp.server.auth.auth import OAuthProvider as Base
+        except ImportError:
+            Base = object
+
+    _parameters = inspect.signature(Base.__init__).parameters
+
+    if "client_registration_options" in _parameters:
+        from mcp.server.auth.settings import ClientRegistrationOptions, RevocationOptions
+
+        def initialize(provider, issuer, base_url, required_scopes):
+            """FastMCP 2.9 and 2.10 mount the routes of an authorization server, whose issuer must be a URL."""
+            Base.__init__(
+                provider,
+                issuer_url=_url_or_default(issuer),
+                client_registration_options=ClientRegistrationOptions(enabled=False),
+                revocation_options=RevocationOptions(enabled=False),
+                required_scopes=required_scopes,
+            )
+            provider.base_url = base_url
+
+    elif Base is object:
+
+        def initialize(provider, issuer, base_url, required_scopes):
+            """The SDK's protocol asks for a method and nothing else."""
+            provider.base_url = base_url
+            provider.required_scopes = required_scopes or []
+
+    else:
+        # FastMCP 2.12.1 renamed it.
+        _url = "base_url" if "base_url" in _parameters else "resource_server_url"
+
+        def initialize(provider, issuer, base_url, required_scopes):
+            """FastMCP 2.11 and later."""
+            Base.__init__(provider, required_scopes=required_scopes, **{_url: base_url})
+            provider.base_url = getattr(provider, _url)
+
+
+HAS_CLAIMS: bool = "claims" in AccessToken.model_fields
+"""Whether `AccessToken` has room for claims (and, where it has that field, for the subject)."""
+
+
+def _url_or_default(issuer: Any) -> AnyHttpUrl:
+    """Any string may be an issuer (RFC 7519 section 4.1.1), but not in this place."""
+    try:
+        return AnyHttpUrl(issuer)
+    except ValidationError:
+        return AnyHttpUrl("https://fastmcp.example.com")

@@ -1,0 +1,136 @@
+"""Bearer authentication for any ASGI app: Starlette, FastAPI, an MCP server.
+
+FastMCP and the official SDK answer refused requests in words of their own. Behind this middleware the answers are those
+of the specifications instead: RFC 6750 challenges with ``scope`` and ``resource_metadata``, 503 when keys cannot be had.
+It must never let a request through by default, and never tell the peer which check failed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any, TypeAlias
+
+from mcp_bearer import _metadata, _native
+from mcp_bearer._provider import BearerAuthProvider
+from mcp_bearer._rejection import Rejection
+
+__all__ = ["BearerAuthMiddleware"]
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+logger = logging.getLogger("mcp_bearer")
+
+
+class BearerAuthMiddleware:
+    """Lets in requests with a good token that holds the required scopes.
+
+    The handler finds the token's contents as ``request.state.access_token`` (``scope["state"]["access_token"]``).
+
+    Args:
+        app: the app behind it.
+        provider: what verifies tokens. A class that overrides `load_access_token` is not asked.
+        required_scopes: instead of the provider's.
+        resource: the public URL of this app, for its RFC 9728 document.
+        authorization_servers: where clients get a token; the provider's unless given. With ``resource`` the document is
+            served, to anyone, and challenges name it.
+
+    Raises:
+        ValueError: when a scope, the resource or the servers cannot work.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        provider: BearerAuthProvider,
+        *,
+        required_scopes: Sequence[str] | None = None,
+        resource: str | None = None,
+        authorization_servers: Sequence[str] | None = None,
+    ) -> None:
+        self.app = app
+        self.provider = provider
+        self._own_scopes = None if required_scopes is None else list(required_scopes)
+        _native.Rejection.insufficient_scope(self._required_scopes(), [])
+        self._path: str | None = None
+        self._url: str | None = None
+        self._document = ""
+        if resource is not None:
+            servers = list(authorization_servers or provider.authorization_servers or [])
+            self._path, self._url, self._document = _native.protected_resource_metadata(
+                resource, servers, self._required_scopes()
+            )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        elif scope["type"] == "http" and self._is_metadata(scope):
+            await self._metadata(scope, send)
+        elif scope["type"] == "http" and _is_preflight(scope):
+            await self.app(scope, receive, send)
+        else:
+            try:
+                access = await self._access(scope)
+            except Rejection as rejection:
+                level = logging.WARNING if rejection._native.is_service_fault else logging.INFO
+                logger.log(level, "request denied: %s: %s", rejection.kind, rejection)
+                await self._deny(scope, send, rejection)
+                return
+            scope.setdefault("state", {})["access_token"] = access
+            await self.app(scope, receive, send)
+
+    async def _access(self, scope: Scope) -> Any:
+        values = [value for name, value in scope.get("headers", []) if name.lower() == b"authorization"]
+        token = _native.bearer_token(values)
+        if isinstance(token, _native.Rejection):
+            raise Rejection(token)
+        access = await self.provider.verify_token_or_raise(token)
+        lacking = _native.Rejection.insufficient_scope(self._required_scopes(), access.scopes)
+        if lacking is not None:
+            raise Rejection(lacking)
+        return access
+
+    async def _deny(self, scope: Scope, send: Send, rejection: Rejection) -> None:
+        status, challenge, retry_after, body = rejection.challenge(self._required_scopes(), self._url)
+        headers = [
+            (b"content-length", str(len(body.encode())).encode()),
+            (b"cache-control", b"no-store"),
+            (b"access-control-expose-headers", b"WWW-Authenticate"),
+        ]
+        if body:
+            headers.append((b"content-type", b"application/json"))
+        if challenge is not None:
+            headers.append((b"www-authenticate", challenge.encode("latin-1")))
+        if retry_after is not None:
+            headers.append((b"retry-after", str(retry_after).encode()))
+        if scope["type"] == "websocket":
+            # Closing before accepting is answered with 403: all that every server understands.
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        await _answer(send, status, headers, body.encode())
+
+    def _required_scopes(self) -> list[str]:
+        return list(self.provider.required_scopes or []) if self._own_scopes is None else self._own_scopes
+
+    def _is_metadata(self, scope: Scope) -> bool:
+        return scope["path"] == self._path and scope["method"] in ("GET", "HEAD", "OPTIONS")
+
+    async def _metadata(self, scope: Scope, send: Send) -> None:
+        body = b"" if scope["method"] == "OPTIONS" else self._document.encode()
+        headers = [(name.encode(), value.encode()) for name, value in _metadata.HEADERS.items()]
+        headers.append((b"content-length", str(len(body)).encode()))
+        await _answer(send, 200, headers, b"" if scope["method"] == "HEAD" else body)
+
+
+async def _answer(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _is_preflight(scope: Scope) -> bool:
+    """CORS preflights carry no credentials (Fetch standard)."""
+    asks = any(name.lower() == b"access-control-request-method" for name, _ in scope.get("headers", []))
+    return scope["method"] == "OPTIONS" and asks

@@ -1,0 +1,44 @@
+//! What verification found out, as the arguments of whatever `AccessToken` class the caller uses.
+//!
+//! Every call makes fresh objects: what a handler changes in them must never reach another request.
+
+use mcp_bearer::AccessToken;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyString};
+
+use crate::claims;
+
+/// Whether the caller's class has room for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// `subject` and `claims` too.
+    Whole,
+    /// The token, the client, the scopes and the expiry: all there was up to FastMCP 2.11.
+    Client,
+}
+
+/// `token`, `client_id`, `scopes`, `expires_at`, and with [`Identity::Whole`] `subject` and `claims`.
+pub(crate) fn fields<'py>(
+    token: &Bound<'py, PyString>,
+    access: &AccessToken,
+    identity: Identity,
+) -> PyResult<Bound<'py, PyDict>> {
+    let py = token.py();
+    let fields = PyDict::new(py);
+    fields.set_item(intern!(py, "token"), token)?;
+    fields.set_item(intern!(py, "client_id"), access.client_id_or_subject())?;
+    let scopes: Vec<&str> = access.scopes().iter().collect();
+    fields.set_item(intern!(py, "scopes"), PyList::new(py, scopes)?)?;
+    fields.set_item(intern!(py, "expires_at"), access.expires_at().map(whole_seconds))?;
+    if identity == Identity::Whole {
+        fields.set_item(intern!(py, "subject"), access.subject())?;
+        fields.set_item(intern!(py, "claims"), claims::to_python(py, access.claims_json())?)?;
+    }
+    Ok(fields)
+}
+
+#[expect(clippy::as_conversions, reason = "a verified NumericDate lies within 2^53; `as` would saturate anyway")]
+fn whole_seconds(date: f64) -> i64 {
+    date.trunc() as i64
+}

@@ -1,0 +1,85 @@
+//! Validated JSON text into Python objects, without a tree in between.
+//!
+//! Only text that the core has validated comes here: its depth and its numbers are bounded.
+
+use std::fmt;
+
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyFloat, PyList, PyString};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+/// The value that the text says.
+pub(crate) fn to_python<'py>(py: Python<'py>, json: &str) -> PyResult<Bound<'py, PyAny>> {
+    let mut text = serde_json::Deserializer::from_str(json);
+    Json(py).deserialize(&mut text).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+/// Any value.
+#[derive(Clone, Copy)]
+struct Json<'py>(Python<'py>);
+
+impl<'de, 'py> DeserializeSeed<'de> for Json<'py> {
+    type Value = Bound<'py, PyAny>;
+
+    fn deserialize<D: Deserializer<'de>>(self, text: D) -> Result<Self::Value, D::Error> {
+        text.deserialize_any(self)
+    }
+}
+
+impl<'de, 'py> Visitor<'de> for Json<'py> {
+    type Value = Bound<'py, PyAny>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(self.0.None().into_bound(self.0))
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
+        self.object(value)
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
+        self.object(value)
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
+        self.object(value)
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(PyFloat::new(self.0, value).into_any())
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(PyString::new(self.0, value).into_any())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
+        let list = PyList::empty(self.0);
+        while let Some(element) = elements.next_element_seed(self)? {
+            list.append(element).map_err(Error::custom)?;
+        }
+        Ok(list.into_any())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let dict = PyDict::new(self.0);
+        while let Some(name) = members.next_key_seed(self)? {
+            let value = members.next_value_seed(self)?;
+            dict.set_item(name, value).map_err(Error::custom)?;
+        }
+        Ok(dict.into_any())
+    }
+}
+
+impl<'py> Json<'py> {
+    fn object<E: Error>(self, value: impl IntoPyObjectExt<'py>) -> Result<Bound<'py, PyAny>, E> {
+        value.into_bound_py_any(self.0).map_err(Error::custom)
+    }
+}
+

@@ -1,0 +1,85 @@
+//! Key documents from a function of the caller's: through a corporate proxy, from a test.
+//!
+//! The function is asked on a thread that may wait for the interpreter; the driver thread of the key sources never does.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use mcp_bearer::keys::{Fetch, FetchError, FetchRequest, FetchResponse};
+use pyo3::prelude::*;
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+
+/// A fetcher whose answers come from Python.
+pub(crate) struct PythonFetch {
+    ask: Arc<Py<PyAny>>,
+}
+
+impl PythonFetch {
+    /// `ask(url, answer)` must return at once, and see to it that `answer` is completed.
+    pub(crate) fn new(ask: Py<PyAny>) -> Self {
+        Self { ask: Arc::new(ask) }
+    }
+}
+
+impl Fetch for PythonFetch {
+    fn fetch(&self, request: FetchRequest) -> BoxFuture<'_, Result<FetchResponse, FetchError>> {
+        let ask = Arc::clone(&self.ask);
+        async move {
+            let (sender, receiver) = oneshot::channel();
+            let answer = Answer { sender: Mutex::new(Some(sender)) };
+            let limit = request.max_body_bytes;
+            // Waiting for the interpreter must not hold up the sources that need none.
+            let asked = spawn_blocking(move || {
+                Python::try_attach(|py| ask.call1(py, (request.url, answer)).map(drop).map_err(|error| error.to_string()))
+            });
+            match asked.await {
+                Ok(Some(Ok(()))) => {}
+                Ok(Some(Err(error))) => return Err(FetchError::new(error)),
+                Ok(None) | Err(_) => return Err(FetchError::new("the interpreter is shutting down")),
+            }
+            match receiver.await {
+                Ok(Ok(body)) if body.len() <= limit => Ok(FetchResponse::new(200, body)),
+                Ok(Ok(_)) => Err(FetchError::new(format!("the answer is longer than {limit} bytes"))),
+                Ok(Err(why)) => Err(FetchError::new(why)),
+                Err(_) => Err(FetchError::new("the fetch function gave no answer")),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// What a `fetch` function gave, or why it gave nothing.
+type Document = Result<Vec<u8>, String>;
+
+/// Where a `fetch` function's answer goes. Only the first one counts.
+#[pyclass(frozen, module = "mcp_bearer._native")]
+#[derive(Debug)]
+pub(crate) struct Answer {
+    sender: Mutex<Option<oneshot::Sender<Document>>>,
+}
+
+#[pymethods]
+impl Answer {
+    /// The document.
+    fn complete(&self, body: Vec<u8>) {
+        self.send(Ok(body));
+    }
+
+    /// Why there is none.
+    fn fail(&self, why: String) {
+        self.send(Err(why));
+    }
+}
+
+impl Answer {
+    fn send(&self, result: Document) {
+        // The place is whole at every moment a panic could strike.
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sender) = sender {
+            // Nobody waits any more after 5 s.
+            let _ = sender.send(result);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! `mcp_bearer._native`: the Rust provider as Python sees it.
+//!
+//! Only conversions stand here: what is true of a token is decided in `mcp-bearer`, how a Python class looks in
+//! `python/mcp_bearer/`. Nothing here may hold the interpreter while a signature is checked or keys are awaited.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod access;
+mod claims;
+mod fetch;
+mod key_pair;
+mod pending;
+mod rejection;
+mod settings;
+mod verifier;
+mod wire;
+
+use pyo3::prelude::*;
+
+/// The module's contents; `_native.pyi` says what each is.
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use super::fetch::Answer;
+    #[pymodule_export]
+    use super::key_pair::{create_token, generate_key_pair};
+    #[pymodule_export]
+    use super::pending::Pending;
+    #[pymodule_export]
+    use super::rejection::Rejection;
+    #[pymodule_export]
+    use super::verifier::Verifier;
+    #[pymodule_export]
+    use super::wire::{bearer_token, protected_resource_metadata};
+
+    use super::{Bound, PyModule, PyModuleMethods, PyResult};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let names: Vec<&str> = mcp_bearer::Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
+        module.add("ALGORITHMS", names)?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

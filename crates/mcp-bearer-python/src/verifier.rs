@@ -1,0 +1,101 @@
+//! Tokens in; fields, a rejection, or a wait out.
+
+use std::fmt;
+use std::task::{Context, Poll, Waker};
+
+use mcp_bearer::{AccessToken, BearerAuthProvider, Rejection, TokenCacheSize, TryVerify};
+use pyo3::IntoPyObjectExt;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::access::{self, Identity};
+use crate::pending::{Pending, Rest};
+use crate::rejection;
+use crate::settings::{Built, Settings};
+
+/// A provider with one policy. Immutable: another policy is another verifier.
+#[pyclass(frozen, weakref, module = "mcp_bearer._native")]
+pub(crate) struct Verifier {
+    provider: BearerAuthProvider,
+    problem: Option<String>,
+    identity: Identity,
+}
+
+#[pymethods]
+impl Verifier {
+    /// `settings` is any object with the attributes of [`Settings`].
+    #[new]
+    fn new(settings: Settings, whole_identity: bool) -> PyResult<Self> {
+        let Built { provider, problem } = settings.build()?;
+        let identity = if whole_identity { Identity::Whole } else { Identity::Client };
+        Ok(Self { provider, problem, identity })
+    }
+
+    /// Why every token is refused; `None` when the keys can verify.
+    #[getter]
+    fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// The same keys with locks and a cache of its own, for a child that `fork` has made.
+    fn for_child(&self) -> Self {
+        let provider = match self.provider.cached_tokens() {
+            Some(_) => self.provider.clone().with_token_cache(TokenCacheSize::default()),
+            None => self.provider.clone(),
+        };
+        Self { provider, problem: self.problem.clone(), identity: self.identity }
+    }
+
+    /// A `dict` of fields, a `Rejection`, or a `Pending`. Never waits; without the interpreter while it verifies.
+    fn verify(&self, token: &Bound<'_, PyString>) -> PyResult<Py<PyAny>> {
+        let py = token.py();
+        // A lone surrogate is in no token; its replacement is no character of one either.
+        let text = token.to_string_lossy();
+        match py.detach(|| self.attempt(&text)) {
+            Attempt::Done(verified) => outcome(token, verified, self.identity),
+            Attempt::Waiting(rest) => Pending::new(token.clone().unbind(), self.identity, rest).into_py_any(py),
+        }
+    }
+}
+
+/// What can be said of a token at once.
+enum Attempt {
+    Done(Result<AccessToken, Rejection>),
+    Waiting(Rest),
+}
+
+impl Verifier {
+    fn attempt(&self, token: &str) -> Attempt {
+        let needs = match self.provider.try_verify_token(token) {
+            TryVerify::Accepted(access) => return Attempt::Done(Ok(access)),
+            TryVerify::Rejected(rejection) => return Attempt::Done(Err(rejection)),
+            TryVerify::NeedsKeys(needs) => needs,
+        };
+        let (provider, token) = (self.provider.clone(), token.to_owned());
+        let mut rest: Rest = Box::pin(async move { provider.verify_with_newer_keys(&token, needs).await });
+        // The question is put at the first poll, and most questions are answered there: only a fetch is worth a thread.
+        match rest.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(verified) => Attempt::Done(verified),
+            Poll::Pending => Attempt::Waiting(rest),
+        }
+    }
+}
+
+/// The result as Python sees it.
+pub(crate) fn outcome(
+    token: &Bound<'_, PyString>,
+    verified: Result<AccessToken, Rejection>,
+    identity: Identity,
+) -> PyResult<Py<PyAny>> {
+    let py = token.py();
+    match verified {
+        Ok(access) => Ok(access::fields(token, &access, identity)?.into_any().unbind()),
+        Err(rejection) => rejection::Rejection::from(rejection).into_py_any(py),
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").field("provider", &self.provider).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,86 @@
+"""What the tests share: a key pair, its JWKS, tokens, and a `fetch` function that counts."""
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from mcp_bearer import BearerAuthProvider, RSAKeyPair
+
+ISSUER = "https://idp.example.com/"
+AUDIENCE = "https://mcp.example.com/mcp"
+JWKS_URI = "https://idp.example.com/jwks.json"
+
+
+@pytest.fixture(scope="session")
+def pair() -> RSAKeyPair:
+    return RSAKeyPair.generate()
+
+
+@pytest.fixture(scope="session")
+def other_pair() -> RSAKeyPair:
+    return RSAKeyPair.generate()
+
+
+@pytest.fixture(scope="session")
+def token(pair: RSAKeyPair) -> str:
+    return make_token(pair)
+
+
+@pytest.fixture
+def provider(pair: RSAKeyPair) -> BearerAuthProvider:
+    return BearerAuthProvider(pair.public_key, issuer=ISSUER, audience=AUDIENCE)
+
+
+def make_token(pair: RSAKeyPair, **changes: Any) -> str:
+    request: dict[str, Any] = {"subject": "alice", "issuer": ISSUER, "audience": AUDIENCE, "scopes": ["read", "write"]}
+    return pair.create_token(**{**request, **changes})
+
+
+def make_jwks(*pairs: tuple[RSAKeyPair, str | None]) -> bytes:
+    """The public keys with these ids as a JWK Set."""
+    return json.dumps({"keys": [_jwk(pair, kid) for pair, kid in pairs]}).encode()
+
+
+def _jwk(pair: RSAKeyPair, kid: str | None) -> dict[str, str]:
+    numbers = load_pem_public_key(pair.public_key.encode()).public_numbers()
+    jwk = {"kty": "RSA", "n": _base64url(numbers.n), "e": _base64url(numbers.e)}
+    return jwk if kid is None else {**jwk, "kid": kid}
+
+
+def _base64url(number: int) -> str:
+    data = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+class CountingFetch:
+    """A `fetch` function: what it was asked, where, and what it says."""
+
+    def __init__(self, answer: bytes | Callable[[], bytes], seconds: float = 0.0) -> None:
+        self.answer = answer
+        self.seconds = seconds
+        self.urls: list[str] = []
+        self.threads: set[str] = set()
+
+    async def __call__(self, url: str) -> bytes:
+        import asyncio
+
+        self.urls.append(url)
+        self.threads.add(threading.current_thread().name)
+        if self.seconds:
+            await asyncio.sleep(self.seconds)
+        return self.answer() if callable(self.answer) else self.answer
+
+
+def until(what: Callable[[], Any], seconds: float = 10.0) -> Any:
+    """The first true value, however slow the machine."""
+    end = time.monotonic() + seconds
+    while not (value := what()):
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.01)
+    return value
