@@ -27,7 +27,7 @@ ARROWS = {
 
 # Core's files in their order: each imports only from files above it.
 CORE_ORDER = [
-    "limits", "algorithm", "scope", "rejection", "step", "json", "compact", "header", "signature", "pem",
+    "limits", "algorithm", "base64url", "scope", "rejection", "step", "json", "compact", "header", "signature", "pem",
     "jwk", "key_set", "claims", "policy", "verify", "challenge", "metadata",
 ]  # fmt: skip
 

@@ -7,10 +7,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use crate::algorithm::Algorithm;
+use crate::base64url;
 use crate::json::{JsonError, Object, Value, utf8};
 use crate::limits::Limits;
 use crate::rejection::{Rejection, RejectionKind, Shown};
@@ -259,20 +257,29 @@ struct Segments<'t> {
 
 impl<'t> Segments<'t> {
     fn decode(token: &'t str) -> Result<Self, Rejection> {
+        // A dot too many stands inside a segment, where it is no base64url.
         let split = token.split_once('.').and_then(|(header, rest)| {
-            let (claims, signature) = rest.split_once('.')?;
-            (!signature.contains('.')).then_some((header, claims, signature))
+            let (claims, signature) = rest.rsplit_once('.')?;
+            Some((header, claims, signature))
         });
         let Some((header, claims, signature)) = split else {
             return Err(wrong_count(token));
         };
         let signing_input = token.len() - signature.len() - 1;
-        Ok(Self {
-            signing_input: token.get(..signing_input).unwrap_or_default(),
-            header: segment("header segment", header)?,
-            claims: segment("claims segment", claims)?,
-            signature: segment("signature segment", signature)?,
-        })
+        let decode = || {
+            Ok(Self {
+                signing_input: token.get(..signing_input).unwrap_or_default(),
+                header: segment("header segment", header)?,
+                claims: segment("claims segment", claims)?,
+                signature: segment("signature segment", signature)?,
+            })
+        };
+        decode().map_err(
+            |rejection| match token.bytes().filter(|byte| *byte == b'.').count() {
+                2 => rejection,
+                _ => wrong_count(token),
+            },
+        )
     }
 }
 
@@ -280,7 +287,7 @@ fn segment(name: &'static str, text: &str) -> Result<Vec<u8>, Rejection> {
     if text.is_empty() {
         return Err(Rejection::at("empty", name, 0));
     }
-    URL_SAFE_NO_PAD.decode(text).map_err(|error| {
+    base64url::decode(text).map_err(|error| {
         use base64::DecodeError as Error;
         let (why, at) = match error {
             Error::InvalidByte(at, _) => ("a character outside base64url", at),

@@ -5,12 +5,11 @@
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::algorithm::{Algorithm, KeyType};
+use crate::base64url;
 use crate::json::Object;
 use crate::limits::Limits;
 use crate::rejection::Shown;
@@ -317,8 +316,7 @@ fn strings(map: &mut Map<String, Value>, name: &str) -> Result<Option<Vec<String
 
 fn bytes(text: Option<&str>, name: &str) -> Result<Vec<u8>, KeyError> {
     let text = text.ok_or_else(|| KeyError::new(format!("{name:?} is missing")))?;
-    URL_SAFE_NO_PAD
-        .decode(text)
+    base64url::decode(text)
         .map_err(|_| KeyError::new(format!("{name:?} is not base64url without padding")))
 }
 

@@ -33,6 +33,7 @@
 #![deny(missing_docs)]
 
 mod algorithm;
+mod base64url;
 mod challenge;
 mod claims;
 mod compact;

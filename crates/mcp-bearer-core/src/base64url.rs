@@ -1,0 +1,72 @@
+//! The one base64url decoder: the URL-safe alphabet, no padding, no trailing bits (RFC 4648 section 5, RFC 7515
+//! section 2).
+//!
+//! It must never accept two spellings of one value.
+
+use base64::DecodeError;
+use base64::Engine;
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod engine {
+    use std::sync::LazyLock;
+
+    use base64::engine::Simd;
+    use base64::engine::general_purpose::NO_PAD;
+
+    /// The instruction set is looked for once.
+    pub(super) static STRICT: LazyLock<Simd> = LazyLock::new(|| Simd::url_safe(NO_PAD));
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod engine {
+    pub(super) use base64::engine::general_purpose::URL_SAFE_NO_PAD as STRICT;
+}
+
+/// The bytes that a text stands for.
+pub(crate) fn decode(text: &str) -> Result<Vec<u8>, DecodeError> {
+    engine::STRICT.decode(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decode;
+
+    #[test]
+    fn every_text_it_accepts_is_the_one_spelling_of_its_value() {
+        use base64::Engine;
+        let plain = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        let alphabet: Vec<u8> = (0..=255).collect();
+        for length in 0..200_usize {
+            let bytes: Vec<u8> = alphabet
+                .iter()
+                .cycle()
+                .skip(length * 7)
+                .take(length)
+                .copied()
+                .collect();
+            let text = plain.encode(&bytes);
+            assert_eq!(decode(&text).as_deref(), Ok(bytes.as_slice()));
+            for place in [0, text.len() / 2, text.len().saturating_sub(1)] {
+                for wrong in ["+", "/", "=", " ", "\n", ".", "\0", "é"] {
+                    let mut changed = text.clone();
+                    if place < changed.len() {
+                        changed.replace_range(place..=place, wrong);
+                        assert!(decode(&changed).is_err(), "{changed}");
+                    }
+                }
+            }
+            assert!(decode(&format!("{text}=")).is_err());
+        }
+    }
+
+    #[test]
+    fn trailing_bits_and_impossible_lengths_are_refused() {
+        for text in ["A", "AB", "AAB", "AAAAB", "AAAAAB", "AAAAAAB"] {
+            assert!(decode(text).is_err(), "{text}");
+        }
+        let long = "A".repeat(96);
+        for tail in ["A", "AB", "AAB"] {
+            assert!(decode(&format!("{long}{tail}")).is_err(), "{tail}");
+        }
+    }
+}
