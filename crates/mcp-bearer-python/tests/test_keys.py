@@ -1,0 +1,207 @@
+"""Keys from an address: the `fetch` hook, waiting, many loops and threads, `fork`."""
+
+import asyncio
+import http.server
+import logging
+import os
+import threading
+import time
+
+import pytest
+from conftest import AUDIENCE, ISSUER, JWKS_URI, CountingFetch, make_jwks, make_token
+
+from mcp_bearer import BearerAuthProvider, Rejection
+
+
+def remote(fetch, **options):
+    return BearerAuthProvider(jwks_uri=JWKS_URI, issuer=ISSUER, audience=AUDIENCE, fetch=fetch, **options)
+
+
+async def test_keys_are_fetched_once_and_elsewhere(pair, token):
+    fetch = CountingFetch(make_jwks((pair, "a")))
+    provider = remote(fetch)
+    for _ in range(5):
+        assert await provider.verify_token(token) is not None
+    assert fetch.urls == [JWKS_URI]
+    assert fetch.threads == {"mcp-bearer-fetch"}
+
+
+async def test_a_new_key_id_is_looked_up(pair, other_pair):
+    fetch = CountingFetch(make_jwks((pair, "a")))
+    provider = remote(fetch)
+    assert await provider.verify_token(make_token(pair, kid="a")) is not None
+    fetch.answer = make_jwks((pair, "a"), (other_pair, "b"))
+    assert await provider.verify_token(make_token(other_pair, kid="b")) is not None
+    assert len(fetch.urls) == 2
+
+
+async def test_made_up_key_ids_cause_few_fetches_and_wait_for_none(pair, token):
+    fetch = CountingFetch(make_jwks((pair, "a")))
+    provider = remote(fetch)
+    assert await provider.verify_token(token) is not None
+    for number in range(200):
+        assert await provider.verify_token(make_token(pair, kid=f"junk-{number % 20}")) is None
+    assert len(fetch.urls) <= 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"<html>", "JWK"),
+        (b"{}", "keys"),
+        (b'{"keys": []}', "key"),
+        (b"x" * 600_000, "longer than"),
+        ("a string", "returned str, not bytes"),
+        (None, "returned NoneType, not bytes"),
+    ],
+)
+async def test_answers_that_are_no_keys(token, answer, said):
+    provider = remote(CountingFetch(answer))
+    with pytest.raises(Rejection) as caught:
+        await provider.verify_token_or_raise(token)
+    assert caught.value.kind == "keys_unavailable"
+    assert said in str(caught.value)
+    assert caught.value.retry_after >= 1
+
+
+async def test_a_fetch_that_raises_is_told_and_tried_again(pair, token, caplog):
+    def fail():
+        raise ConnectionError("no route")
+
+    fetch = CountingFetch(fail)
+    provider = remote(fetch)
+    with caplog.at_level(logging.WARNING, logger="mcp_bearer"):
+        assert await provider.verify_token(token) is None
+    assert "ConnectionError: no route" in caplog.text
+    fetch.answer = make_jwks((pair, None))
+    deadline = time.monotonic() + 10
+    while await provider.verify_token(token) is None:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+
+
+async def test_a_fetch_that_hangs_ends_after_5_s_and_others_go_on(pair, token, provider):
+    hanging = remote(CountingFetch(b"", seconds=60))
+    started = time.monotonic()
+    waiting = asyncio.create_task(hanging.verify_token(token))
+    await asyncio.sleep(0.1)
+    assert await provider.verify_token(token) is not None
+    assert await remote(CountingFetch(make_jwks((pair, None)))).verify_token(token) is not None
+    assert time.monotonic() - started < 4
+    assert await waiting is None
+    assert 3 < time.monotonic() - started < 8
+
+
+async def test_a_cancelled_request_cancels_no_fetch(pair, token):
+    fetch = CountingFetch(make_jwks((pair, None)), seconds=0.5)
+    provider = remote(fetch)
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(provider.verify_token(token), 0.1)
+    await asyncio.sleep(1)
+    with pytest.raises(StopIteration) as done:
+        provider.verify_token(token).send(None)
+    assert done.value.value is not None
+    assert len(fetch.urls) == 1
+
+
+async def test_tokens_that_are_hopeless_cause_no_fetch(pair):
+    fetch = CountingFetch(make_jwks((pair, None)))
+    provider = remote(fetch)
+    assert await provider.verify_token(make_token(pair, expires_in_seconds=-3600)) is None
+    assert await provider.verify_token("a.b.c") is None
+    assert fetch.urls == []
+
+
+def test_without_a_hook_keys_come_over_http(pair, token):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = make_jwks((pair, None))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        provider = BearerAuthProvider(jwks_uri=f"http://127.0.0.1:{server.server_port}/jwks.json", issuer=ISSUER)
+        assert asyncio.run(provider.verify_token(token)) is not None
+        guarded = BearerAuthProvider(jwks_uri=f"http://127.0.0.1:{server.server_port}/jwks.json", ssrf_safe=True)
+        assert asyncio.run(guarded.verify_token(token)) is None
+    finally:
+        server.shutdown()
+
+
+def test_a_cold_cache_in_four_loops_in_four_threads(pair, token):
+    jwks = make_jwks((pair, None))
+    for _ in range(200):
+        fetch = CountingFetch(jwks, seconds=0.001)
+        provider = remote(fetch)
+        barrier, outcomes = threading.Barrier(4), []
+
+        def run(provider=provider, barrier=barrier, outcomes=outcomes):
+            async def verify():
+                barrier.wait()
+                return [access and access.client_id for access in await asyncio.gather(
+                    *(provider.verify_token(token) for _ in range(2)))]  # fmt: skip
+
+            try:
+                outcomes.extend(asyncio.run(verify()))
+            except BaseException as error:
+                outcomes.append(error)
+                raise
+
+        threads = [threading.Thread(target=run) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert outcomes == ["alice"] * 8
+        assert len(fetch.urls) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_it_survives_a_fork(pair, other_pair, token):
+    """While other threads verify, so that some of their locks are held in the child for ever."""
+    fetch = CountingFetch(lambda: make_jwks((pair, "a"), (other_pair, "b")))
+    provider, static = remote(fetch), BearerAuthProvider(pair.public_key)
+    assert asyncio.run(provider.verify_token(make_token(pair, kid="a"))) is not None
+    tokens = [make_token(pair, kid="a", subject=str(number)) for number in range(50)]
+    stop = threading.Event()
+
+    def busy():
+        while not stop.is_set():
+            fresh = BearerAuthProvider(pair.public_key)
+            for one in tokens:
+                asyncio.run(fresh.verify_token(one))
+                asyncio.run(static.verify_token(one))
+
+    threads = [threading.Thread(target=busy, daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(20):
+            child = os.fork()
+            if child == 0:
+                code = 1
+                try:
+                    good = [asyncio.run(each.verify_token(one)) for each in (static, provider) for one in tokens[:10]]
+                    cold = asyncio.run(remote(fetch).verify_token(make_token(other_pair, kid="b")))
+                    code = 0 if all(good) and cold else 2
+                finally:
+                    os._exit(code)
+            deadline = time.monotonic() + 20
+            while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
+                if time.monotonic() > deadline:
+                    os.kill(child, 9)
+                    os.waitpid(child, 0)
+                    pytest.fail("the child hangs")
+                time.sleep(0.01)
+            assert os.waitstatus_to_exitcode(ended[1]) == 0
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
