@@ -23,7 +23,9 @@ fn kind(result: Result<mcp_bearer::AccessToken, mcp_bearer::Rejection>) -> Rejec
 }
 
 fn token(key: &SigningKey, issuer: &str) -> Forge {
-    Forge::new(key, NOW).issuer(issuer).audience("https://mcp.example.com/mcp")
+    Forge::new(key, NOW)
+        .issuer(issuer)
+        .audience("https://mcp.example.com/mcp")
 }
 
 /// Two issuers with the same `kid` for different keys.
@@ -49,18 +51,36 @@ fn issuers_never_see_each_others_keys() {
     let verify = |token: String| provider.try_verify_token(&token).into_result();
     assert_eq!(verify(token(&one, A).token()).unwrap().issuer(), Some(A));
     assert_eq!(verify(token(&other, B).token()).unwrap().issuer(), Some(B));
-    assert_eq!(kind(verify(token(&one, B).token())), RejectionKind::BadSignature);
-    assert_eq!(kind(verify(token(&other, A).token())), RejectionKind::BadSignature);
+    assert_eq!(
+        kind(verify(token(&one, B).token())),
+        RejectionKind::BadSignature
+    );
+    assert_eq!(
+        kind(verify(token(&other, A).token())),
+        RejectionKind::BadSignature
+    );
 }
 
 #[test]
 fn with_several_issuers_the_name_is_needed_before_any_key() {
     let (one, _, provider) = two_issuers();
     let verify = |token: String| kind(provider.try_verify_token(&token).into_result());
-    assert_eq!(verify(token(&one, A).without_claim("iss").token()), RejectionKind::MissingClaim);
-    assert_eq!(verify(token(&one, A).claim("iss", 1).token()), RejectionKind::InvalidClaim);
-    assert_eq!(verify(token(&one, "https://c.example.com/").token()), RejectionKind::WrongIssuer);
-    assert_eq!(verify(token(&one, A).raw_claims("nonsense").token()), RejectionKind::Malformed);
+    assert_eq!(
+        verify(token(&one, A).without_claim("iss").token()),
+        RejectionKind::MissingClaim
+    );
+    assert_eq!(
+        verify(token(&one, A).claim("iss", 1).token()),
+        RejectionKind::InvalidClaim
+    );
+    assert_eq!(
+        verify(token(&one, "https://c.example.com/").token()),
+        RejectionKind::WrongIssuer
+    );
+    assert_eq!(
+        verify(token(&one, A).raw_claims("nonsense").token()),
+        RejectionKind::Malformed
+    );
 }
 
 #[test]
@@ -74,8 +94,14 @@ fn each_issuer_has_its_own_scopes_and_leeway() {
     assert!(provider.check_required_scopes(&of_b).is_ok());
     assert!(provider.agreed_scopes().is_none(), "they do not agree");
 
-    assert!(access(token(&one, A).expires_in(-30).token()).is_ok(), "60 s of leeway");
-    assert_eq!(kind(access(token(&other, B).expires_in(-30).token())), RejectionKind::Expired);
+    assert!(
+        access(token(&one, A).expires_in(-30).token()).is_ok(),
+        "60 s of leeway"
+    );
+    assert_eq!(
+        kind(access(token(&other, B).expires_in(-30).token())),
+        RejectionKind::Expired
+    );
 }
 
 #[test]
@@ -89,8 +115,18 @@ fn a_configuration_error_names_every_problem() {
         .required_scopes(["two words"])
         .build();
     let error = hmac.unwrap_err();
-    for word in ["public_key: ", "issuer: ", "audience: ", "algorithms: ", "leeway: ", "required_scopes: "] {
-        assert!(error.to_string().contains(word), "{word} is missing from: {error}");
+    for word in [
+        "public_key: ",
+        "issuer: ",
+        "audience: ",
+        "algorithms: ",
+        "leeway: ",
+        "required_scopes: ",
+    ] {
+        assert!(
+            error.to_string().contains(word),
+            "{word} is missing from: {error}"
+        );
     }
 }
 
@@ -116,7 +152,11 @@ fn a_key_that_serves_no_allowed_algorithm_refuses_to_start() {
     let builder = || BearerAuthProvider::builder().public_key(ec.public_pem());
     let error = builder().any_issuer().any_audience().build().unwrap_err();
     assert!(error.to_string().contains("EC P-256"), "{error}");
-    let es256 = builder().any_issuer().any_audience().algorithms([Algorithm::Es256]).build();
+    let es256 = builder()
+        .any_issuer()
+        .any_audience()
+        .algorithms([Algorithm::Es256])
+        .build();
     assert!(es256.is_ok());
 }
 
@@ -125,18 +165,35 @@ fn a_shared_secret_never_stands_beside_public_keys() {
     let secret = [7_u8; 32];
     let build = |algorithm: &[Algorithm]| {
         let builder = BearerAuthProvider::builder().shared_secret(secret);
-        builder.any_issuer().any_audience().algorithms(algorithm.iter().copied()).build()
+        builder
+            .any_issuer()
+            .any_audience()
+            .algorithms(algorithm.iter().copied())
+            .build()
     };
     assert!(build(&[Algorithm::Hs256]).is_ok());
     assert!(build(&[Algorithm::Hs256, Algorithm::Rs256]).is_err());
-    assert!(build(&[Algorithm::Hs512]).is_err(), "32 bytes are too short for HS512");
-    let default = BearerAuthProvider::builder().shared_secret(secret).any_issuer().any_audience();
+    assert!(
+        build(&[Algorithm::Hs512]).is_err(),
+        "32 bytes are too short for HS512"
+    );
+    let default = BearerAuthProvider::builder()
+        .shared_secret(secret)
+        .any_issuer()
+        .any_audience();
     let provider = default.build().unwrap().with_clock(clock());
-    let good = Forge::new(&SigningKey::hmac(secret), NOW).alg("HS256").token();
+    let good = Forge::new(&SigningKey::hmac(secret), NOW)
+        .alg("HS256")
+        .token();
     assert!(provider.try_verify_token(&good).into_result().is_ok());
 
-    let public = BearerAuthProvider::builder().public_key(SigningKey::shared_rsa_2048().public_pem());
-    let confused = public.any_issuer().any_audience().algorithms([Algorithm::Hs256]).build();
+    let public =
+        BearerAuthProvider::builder().public_key(SigningKey::shared_rsa_2048().public_pem());
+    let confused = public
+        .any_issuer()
+        .any_audience()
+        .algorithms([Algorithm::Hs256])
+        .build();
     assert!(confused.unwrap_err().to_string().contains("shared secret"));
 }
 
@@ -144,11 +201,22 @@ fn a_shared_secret_never_stands_beside_public_keys() {
 fn a_static_key_never_asks_for_newer_ones() {
     let key = SigningKey::shared_rsa_2048();
     let provider = BearerAuthProvider::builder().public_key(key.public_pem());
-    let provider = provider.any_issuer().any_audience().build().unwrap().with_clock(clock());
+    let provider = provider
+        .any_issuer()
+        .any_audience()
+        .build()
+        .unwrap()
+        .with_clock(clock());
     let forged = Forge::new(&SigningKey::shared_rsa_2048_b(), NOW).token();
-    assert!(matches!(provider.try_verify_token(&forged), TryVerify::Rejected(_)));
+    assert!(matches!(
+        provider.try_verify_token(&forged),
+        TryVerify::Rejected(_)
+    ));
     let good = Forge::new(&key, NOW).kid("whatever").token();
-    assert!(matches!(provider.try_verify_token(&good), TryVerify::Accepted(_)));
+    assert!(matches!(
+        provider.try_verify_token(&good),
+        TryVerify::Accepted(_)
+    ));
 }
 
 #[tokio::test]
@@ -156,46 +224,85 @@ async fn keys_are_fetched_when_a_token_needs_them() {
     let key = SigningKey::shared_rsa_2048();
     let server = JwksServer::start();
     server.set_keys(vec![key.jwk()]);
-    let provider = BearerAuthProvider::builder().jwks_uri(server.url()).issuer(A).any_audience();
+    let provider = BearerAuthProvider::builder()
+        .jwks_uri(server.url())
+        .issuer(A)
+        .any_audience();
     let provider = provider.build().unwrap().with_clock(clock());
-    assert_eq!(server.total_hits(), 0, "nothing is fetched before it is needed");
+    assert_eq!(
+        server.total_hits(),
+        0,
+        "nothing is fetched before it is needed"
+    );
 
     let expired = token(&key, A).expires_in(-3600).token();
-    assert_eq!(kind(provider.verify_token(&expired).await), RejectionKind::KeysUnavailable);
-    assert_eq!(server.total_hits(), 0, "a token that would be refused anyway drives no fetch");
+    assert_eq!(
+        kind(provider.verify_token(&expired).await),
+        RejectionKind::KeysUnavailable
+    );
+    assert_eq!(
+        server.total_hits(),
+        0,
+        "a token that would be refused anyway drives no fetch"
+    );
 
     assert!(provider.verify_token(&token(&key, A).token()).await.is_ok());
     assert_eq!(server.total_hits(), 1);
-    assert_eq!(kind(provider.verify_token(&expired).await), RejectionKind::Expired);
+    assert_eq!(
+        kind(provider.verify_token(&expired).await),
+        RejectionKind::Expired
+    );
 }
 
 #[tokio::test]
 async fn a_rotation_is_followed_by_the_very_first_token() {
-    let (old, new) = (SigningKey::shared_rsa_2048(), SigningKey::shared_rsa_2048_b());
+    let (old, new) = (
+        SigningKey::shared_rsa_2048(),
+        SigningKey::shared_rsa_2048_b(),
+    );
     let server = JwksServer::start();
     server.set_keys(vec![old.jwk()]);
-    let provider = BearerAuthProvider::builder().jwks_uri(server.url()).issuer(A).any_audience();
+    let provider = BearerAuthProvider::builder()
+        .jwks_uri(server.url())
+        .issuer(A)
+        .any_audience();
     let provider = provider.build().unwrap().with_clock(clock());
     provider.warm_up().await;
     server.set_keys(vec![new.jwk()]);
-    assert!(matches!(provider.try_verify_token(&token(&new, A).token()), TryVerify::NeedsKeys(_)));
+    assert!(matches!(
+        provider.try_verify_token(&token(&new, A).token()),
+        TryVerify::NeedsKeys(_)
+    ));
     assert!(provider.verify_token(&token(&new, A).token()).await.is_ok());
-    assert_eq!(kind(provider.verify_token(&token(&old, A).token()).await), RejectionKind::UnknownKey);
+    assert_eq!(
+        kind(provider.verify_token(&token(&old, A).token()).await),
+        RejectionKind::UnknownKey
+    );
 }
 
 #[tokio::test]
 async fn an_issuer_that_is_down_is_not_the_tokens_fault() {
     let server = JwksServer::start();
     server.set_behaviour(mcp_bearer_testkit::Behaviour::Status(500));
-    let provider = BearerAuthProvider::builder().jwks_uri(server.url()).issuer(A).any_audience();
+    let provider = BearerAuthProvider::builder()
+        .jwks_uri(server.url())
+        .issuer(A)
+        .any_audience();
     let provider = provider.build().unwrap().with_clock(clock());
-    let rejection =
-        provider.verify_token(&token(&SigningKey::shared_rsa_2048(), A).token()).await.unwrap_err();
+    let rejection = provider
+        .verify_token(&token(&SigningKey::shared_rsa_2048(), A).token())
+        .await
+        .unwrap_err();
     assert_eq!(rejection.kind(), RejectionKind::KeysUnavailable);
     assert!(rejection.retry_after().unwrap() >= Duration::from_secs(1));
     // A token that could never be good does not look like an outage.
-    let none = token(&SigningKey::shared_rsa_2048(), A).alg_name("none").token();
-    assert_eq!(kind(provider.verify_token(&none).await), RejectionKind::AlgorithmNotAllowed);
+    let none = token(&SigningKey::shared_rsa_2048(), A)
+        .alg_name("none")
+        .token();
+    assert_eq!(
+        kind(provider.verify_token(&none).await),
+        RejectionKind::AlgorithmNotAllowed
+    );
 }
 
 #[test]
@@ -210,7 +317,10 @@ fn time_is_the_clocks() {
     test.advance(Duration::from_secs(159));
     assert!(provider.try_verify_token(&token).into_result().is_ok());
     test.advance(Duration::from_secs(1));
-    assert_eq!(kind(provider.try_verify_token(&token).into_result()), RejectionKind::Expired);
+    assert_eq!(
+        kind(provider.try_verify_token(&token).into_result()),
+        RejectionKind::Expired
+    );
 }
 
 #[test]

@@ -23,7 +23,10 @@ struct Keys {
 impl Keys {
     fn new(keys: &[&SigningKey]) -> Arc<Self> {
         let held = Mutex::new(Snapshot::new(Arc::new(set(keys)), 1));
-        Arc::new(Self { held, asked: AtomicU64::new(0) })
+        Arc::new(Self {
+            held,
+            asked: AtomicU64::new(0),
+        })
     }
 
     fn publish(&self, set: KeySet) {
@@ -65,8 +68,15 @@ impl World {
         let (keys, clock) = (Keys::new(&[&key]), TestClock::new(NOW));
         let builder = BearerAuthProvider::builder().key_source(keys.clone());
         let provider = builder.any_issuer().any_audience().build().unwrap();
-        let provider = provider.with_clock(Arc::new(clock.as_fn())).with_token_cache(size);
-        Self { key, keys, clock, provider }
+        let provider = provider
+            .with_clock(Arc::new(clock.as_fn()))
+            .with_token_cache(size);
+        Self {
+            key,
+            keys,
+            clock,
+            provider,
+        }
     }
 
     fn forge(&self) -> Forge {
@@ -86,18 +96,34 @@ fn a_second_sight_is_the_first_verification() {
     assert!(world.verify(&token).unwrap().is_same(&first));
     assert_eq!(world.provider.cached_tokens(), Some(1));
     let plain = world.provider.clone().without_token_cache();
-    assert!(!plain.try_verify_token(&token).into_result().unwrap().is_same(&first));
+    assert!(
+        !plain
+            .try_verify_token(&token)
+            .into_result()
+            .unwrap()
+            .is_same(&first)
+    );
 }
 
 #[test]
 fn the_same_header_and_signature_with_other_claims_is_another_token() {
     let world = World::new(TokenCacheSize::default());
-    let (one, other) = (world.forge().token(), world.forge().subject("mallory").token());
+    let (one, other) = (
+        world.forge().token(),
+        world.forge().subject("mallory").token(),
+    );
     world.verify(&one).unwrap();
     let mut parts: Vec<&str> = one.split('.').collect();
     parts[1] = other.split('.').nth(1).unwrap();
-    assert_eq!(world.verify(&parts.join(".")).unwrap_err().kind(), RejectionKind::BadSignature);
-    assert_eq!(world.provider.cached_tokens(), Some(1), "failures are not kept");
+    assert_eq!(
+        world.verify(&parts.join(".")).unwrap_err().kind(),
+        RejectionKind::BadSignature
+    );
+    assert_eq!(
+        world.provider.cached_tokens(),
+        Some(1),
+        "failures are not kept"
+    );
 }
 
 #[test]
@@ -105,7 +131,10 @@ fn a_changed_provider_begins_anew() {
     let world = World::new(TokenCacheSize::default());
     let token = world.forge().token();
     world.verify(&token).unwrap();
-    let later = world.provider.clone().with_clock(Arc::new(|| Duration::from_secs(NOW + 1)));
+    let later = world
+        .provider
+        .clone()
+        .with_clock(Arc::new(|| Duration::from_secs(NOW + 1)));
     assert_eq!(later.cached_tokens(), Some(0));
     let strict = BearerAuthProvider::builder()
         .key_source(world.keys.clone())
@@ -125,7 +154,10 @@ fn a_removed_key_takes_its_tokens_with_it() {
     let token = world.forge().token();
     world.verify(&token).unwrap();
     world.keys.publish(set(&[&SigningKey::shared_rsa_2048_b()]));
-    assert_eq!(world.verify(&token).unwrap_err().kind(), RejectionKind::UnknownKey);
+    assert_eq!(
+        world.verify(&token).unwrap_err().kind(),
+        RejectionKind::UnknownKey
+    );
     assert_eq!(world.provider.cached_tokens(), Some(0));
 }
 
@@ -135,8 +167,13 @@ fn a_new_key_under_the_same_kid_takes_the_old_tokens_with_it() {
     let token = world.forge().token();
     world.verify(&token).unwrap();
     let kid = world.key.kid().unwrap();
-    world.keys.publish(set(&[&SigningKey::shared_rsa_2048_b().with_kid(kid)]));
-    assert_eq!(world.verify(&token).unwrap_err().kind(), RejectionKind::BadSignature);
+    world
+        .keys
+        .publish(set(&[&SigningKey::shared_rsa_2048_b().with_kid(kid)]));
+    assert_eq!(
+        world.verify(&token).unwrap_err().kind(),
+        RejectionKind::BadSignature
+    );
 }
 
 #[test]
@@ -144,11 +181,18 @@ fn a_key_that_changes_its_use_takes_its_tokens_with_it() {
     let world = World::new(TokenCacheSize::default());
     let token = world.forge().token();
     let key = || world.key.clone();
-    for retired in [key().with_use("enc"), key().with_alg("PS256"), key().with_kid("x")] {
+    for retired in [
+        key().with_use("enc"),
+        key().with_alg("PS256"),
+        key().with_kid("x"),
+    ] {
         world.keys.publish(set(&[&world.key]));
         world.verify(&token).unwrap();
         world.keys.publish(set(&[&retired]));
-        assert_eq!(world.verify(&token).unwrap_err().kind(), RejectionKind::UnknownKey);
+        assert_eq!(
+            world.verify(&token).unwrap_err().kind(),
+            RejectionKind::UnknownKey
+        );
     }
 }
 
@@ -157,7 +201,9 @@ fn an_added_key_keeps_the_others_tokens() {
     let world = World::new(TokenCacheSize::default());
     let token = world.forge().token();
     let first = world.verify(&token).unwrap();
-    world.keys.publish(set(&[&world.key, &SigningKey::shared_rsa_2048_b()]));
+    world
+        .keys
+        .publish(set(&[&world.key, &SigningKey::shared_rsa_2048_b()]));
     assert!(world.verify(&token).unwrap().is_same(&first));
     assert!(world.verify(&token).unwrap().is_same(&first));
 }
@@ -167,8 +213,13 @@ fn keys_past_their_bound_serve_no_cached_token() {
     let world = World::new(TokenCacheSize::default());
     let token = world.forge().token();
     world.verify(&token).unwrap();
-    world.keys.publish(KeySet::unavailable("stale", Duration::from_secs(5)));
-    assert_eq!(world.verify(&token).unwrap_err().kind(), RejectionKind::KeysUnavailable);
+    world
+        .keys
+        .publish(KeySet::unavailable("stale", Duration::from_secs(5)));
+    assert_eq!(
+        world.verify(&token).unwrap_err().kind(),
+        RejectionKind::KeysUnavailable
+    );
 }
 
 #[test]
@@ -179,7 +230,10 @@ fn a_kept_token_expires_as_any_other() {
     world.clock.advance(Duration::from_secs(159));
     assert!(world.verify(&token).is_ok());
     world.clock.advance(Duration::from_secs(1));
-    assert_eq!(world.verify(&token).unwrap_err().kind(), RejectionKind::Expired);
+    assert_eq!(
+        world.verify(&token).unwrap_err().kind(),
+        RejectionKind::Expired
+    );
 }
 
 #[test]
@@ -188,7 +242,10 @@ fn a_clock_that_jumps_back_is_believed() {
     let token = world.forge().not_before_in(0).token();
     world.verify(&token).unwrap();
     world.clock.go_back(Duration::from_secs(61));
-    assert_eq!(world.verify(&token).unwrap_err().kind(), RejectionKind::NotYetValid);
+    assert_eq!(
+        world.verify(&token).unwrap_err().kind(),
+        RejectionKind::NotYetValid
+    );
     world.clock.advance(Duration::from_secs(61));
     assert!(world.verify(&token).is_ok());
 }
@@ -210,7 +267,9 @@ fn renewal_does_not_make_a_kept_token_younger() {
     let token = world.forge().token();
     let first = world.verify(&token).unwrap();
     world.clock.advance(Duration::from_secs(200));
-    world.keys.publish(set(&[&world.key, &SigningKey::shared_rsa_2048_b()]));
+    world
+        .keys
+        .publish(set(&[&world.key, &SigningKey::shared_rsa_2048_b()]));
     assert!(world.verify(&token).unwrap().is_same(&first));
     world.clock.advance(Duration::from_secs(100));
     assert!(!world.verify(&token).unwrap().is_same(&first));
@@ -228,7 +287,10 @@ fn a_flood_of_good_tokens_stays_inside_both_bounds() {
     }
     assert!(few.provider.cached_tokens().unwrap() <= 50);
     let kept = small.provider.cached_tokens().unwrap();
-    assert!((1..bytes / 1000).contains(&kept), "{kept} tokens of about 1.5 KiB in 256 KiB");
+    assert!(
+        (1..bytes / 1000).contains(&kept),
+        "{kept} tokens of about 1.5 KiB in 256 KiB"
+    );
 }
 
 #[test]
@@ -257,7 +319,10 @@ fn a_hundred_first_sights_make_one_or_two_verifications() {
 #[test]
 fn a_bad_token_seen_by_many_at_once_is_refused_for_all() {
     let world = World::new(TokenCacheSize::default());
-    let token = world.forge().sign_with(&SigningKey::shared_rsa_2048_b()).token();
+    let token = world
+        .forge()
+        .sign_with(&SigningKey::shared_rsa_2048_b())
+        .token();
     std::thread::scope(|scope| {
         for _ in 0..32 {
             scope.spawn(|| assert!(world.verify(&token).is_err()));
@@ -270,7 +335,12 @@ fn a_bad_token_seen_by_many_at_once_is_refused_for_all() {
 fn eviction_under_load_never_mixes_tokens_up() {
     let world = World::new(TokenCacheSize::default().with_entries(8));
     let tokens: Vec<(String, String)> = (0..40)
-        .map(|number| (format!("user-{number}"), world.forge().subject(&format!("user-{number}")).token()))
+        .map(|number| {
+            (
+                format!("user-{number}"),
+                world.forge().subject(&format!("user-{number}")).token(),
+            )
+        })
         .collect();
     std::thread::scope(|scope| {
         for thread in 0..4_usize {
@@ -278,7 +348,10 @@ fn eviction_under_load_never_mixes_tokens_up() {
             scope.spawn(move || {
                 for round in 0..200_usize {
                     let (subject, token) = &tokens[(round * 7 + thread * 11) % tokens.len()];
-                    assert_eq!(world.verify(token).unwrap().subject(), Some(subject.as_str()));
+                    assert_eq!(
+                        world.verify(token).unwrap().subject(),
+                        Some(subject.as_str())
+                    );
                 }
             });
         }

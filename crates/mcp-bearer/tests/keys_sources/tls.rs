@@ -118,53 +118,59 @@ async fn a_ca_file_is_read_again_for_each_exchange() {
     assert!(problems[0].contains("ca_file"), "{problems:?}");
 }
 
-/// What the machine trusts is decided by its environment, which only a process of its own can change.
-fn in_a_process_with_ca_store(store: &Path, test: &str) {
-    let status = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--ignored", "--nocapture"])
+/// What the machine trusts is decided by its environment, which only a process of its own can change: the test runs
+/// itself there.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the child is told by its environment that it is one"
+)]
+fn in_a_process_with_ca_store(store: &Path, test: &str, inside: impl Future<Output = ()>) {
+    const CHILD: &str = "MCP_BEARER_TEST_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        return runtime.block_on(inside);
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(CHILD, "1")
         .env("SSL_CERT_FILE", store)
         .env_remove("SSL_CERT_DIR")
-        .status()
+        .output()
         .unwrap();
-    assert!(status.success());
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_machine_without_a_ca_store_says_so() {
-    in_a_process_with_ca_store(Path::new("/nonexistent"), "tls::without_a_ca_store");
-}
-
-#[tokio::test]
-#[ignore = "run by a_machine_without_a_ca_store_says_so"]
-async fn without_a_ca_store() {
-    let url = serve(2);
-    let failure = ask(&url, |keys| keys).await.unwrap_err();
-    assert!(failure.contains("CA"), "{failure}");
-    // Where the CA is named, none of the machine's is needed; nor for http.
-    assert!(
-        ask(&url, |keys| keys.ca_file(fixture("ca.pem")))
-            .await
-            .is_ok()
-    );
-    let server = mcp_bearer_testkit::JwksServer::start();
-    server.set_keys(vec![key("a").jwk()]);
-    assert!(ask(&server.url(), |keys| keys).await.is_ok());
+    let test = "tls::a_machine_without_a_ca_store_says_so";
+    in_a_process_with_ca_store(Path::new("/nonexistent"), test, async {
+        let url = serve(2);
+        let failure = ask(&url, |keys| keys).await.unwrap_err();
+        assert!(failure.contains("CA"), "{failure}");
+        // Where the CA is named, none of the machine's is needed; nor for http.
+        let named = ask(&url, |keys| keys.ca_file(fixture("ca.pem"))).await;
+        assert!(named.is_ok());
+        let server = mcp_bearer_testkit::JwksServer::start();
+        server.set_keys(vec![key("a").jwk()]);
+        assert!(ask(&server.url(), |keys| keys).await.is_ok());
+    });
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_ca_of_the_machine_is_trusted_unless_another_is_named() {
-    in_a_process_with_ca_store(&fixture("ca.pem"), "tls::with_the_test_ca_in_the_store");
-}
-
-#[tokio::test]
-#[ignore = "run by a_ca_of_the_machine_is_trusted_unless_another_is_named"]
-async fn with_the_test_ca_in_the_store() {
-    let url = serve(2);
-    assert!(ask(&url, |keys| keys).await.is_ok());
-    let failure = ask(&url, |keys| keys.ca_file(fixture("server.pem")))
-        .await
-        .unwrap_err();
-    assert!(failure.contains("certificate"), "{failure}");
+    let test = "tls::a_ca_of_the_machine_is_trusted_unless_another_is_named";
+    in_a_process_with_ca_store(&fixture("ca.pem"), test, async {
+        let url = serve(2);
+        assert!(ask(&url, |keys| keys).await.is_ok());
+        let failure = ask(&url, |keys| keys.ca_file(fixture("server.pem")))
+            .await
+            .unwrap_err();
+        assert!(failure.contains("certificate"), "{failure}");
+    });
 }
