@@ -4,6 +4,8 @@
 //! a file of its own; what is printed where is decided in `ui.rs` alone. It imports `mcp_bearer`, never the core.
 #![forbid(unsafe_code)]
 
+mod check;
+mod config;
 mod demo;
 mod files;
 mod jwks;
@@ -45,6 +47,7 @@ enum Command {
     Token(token::Token),
     Jwks(jwks::Jwks),
     Verify(verify::Verify),
+    Check(check::Check),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +68,7 @@ impl Command {
             Self::Token(_) => "token",
             Self::Jwks(_) => "jwks",
             Self::Verify(_) => "verify",
+            Self::Check(_) => "check",
         }
     }
 }
@@ -77,6 +81,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Token(token) => token.run(),
         Command::Jwks(jwks) => jwks.run(),
         Command::Verify(verify) => verify.run(),
+        Command::Check(check) => check.run(),
     }
 }
 
@@ -84,6 +89,8 @@ fn start_log(cli: &Cli) -> Result<(), Failure> {
     let default = match cli.command {
         // The MCP library tells of every request at INFO; ours tell what was let in and what was not.
         Command::Demo(_) => "info,rmcp=warn",
+        // What became of the keys is its very answer.
+        Command::Check(_) => "warn,mcp_bearer::keys=off",
         _ => "warn",
     };
     let text = cli

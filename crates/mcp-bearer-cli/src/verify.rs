@@ -25,7 +25,8 @@ use crate::ui::{Failure, Outcome, Output, note};
 
 /// Verify tokens, and say why one is refused
 ///
-/// Keys, issuer and audience must be decided; "any" is spelled out. Without TOKEN, reads one token a line from stdin
+/// Keys, issuer and audience must be decided; "any" is spelled out. --discover ISSUER decides the issuer too, unless
+/// --issuer or --any-issuer says otherwise. Without TOKEN, reads one token a line from stdin
 /// (better than an argument, which other users of the machine can see) and answers each line in order. Exits with 1 when
 /// any token was refused.
 #[derive(Args)]
@@ -33,6 +34,7 @@ use crate::ui::{Failure, Outcome, Output, note};
 Examples:
   mcp-bearer verify --jwks-uri https://idp.example.com/jwks.json --issuer https://idp.example.com/ \\
       --audience https://mcp.example.com/mcp --scope mcp:read < token.txt
+  mcp-bearer verify --discover https://idp.example.com/ --audience https://mcp.example.com/mcp < token.txt
   mcp-bearer verify --public-key keys/public.pem --any-issuer --any-audience --explain < token.txt
   mcp-bearer verify --jwks keys/jwks.json --issuer I --audience A --format json < tokens.txt")]
 pub(crate) struct Verify {

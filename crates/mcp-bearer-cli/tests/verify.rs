@@ -477,7 +477,7 @@ fn all_mistakes_are_told_at_once() {
     run(&["verify", "--algorithm", "none", "--leeway", "x", "--at", "-", "--scope", "a b"]).is(
         2,
         "",
-        "error: no keys: give one of --public-key FILE, --jwks FILE, --jwks-uri URL, --secret-file FILE\n\
+        "error: no keys: give one of --public-key FILE, --jwks FILE, --jwks-uri URL, --discover ISSUER, --secret-file FILE\n\
          error: no issuer: say whose tokens are good with --issuer I, or --any-issuer if that is meant\n\
          error: no audience: say whom tokens must be for with --audience A, the URL of the MCP server, or --any-audience if that is meant\n\
          error: --algorithm: \"none\": not a supported signature algorithm (one of RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519 HS256 HS384 HS512)\n\
@@ -588,4 +588,82 @@ fn text_of_a_token_cannot_move_the_cursor() {
         assert!(!ran.stdout.contains(hostile), "{ran:?}");
         assert_eq!(ran.code, Some(1));
     }
+}
+
+/// An issuer whose metadata lead to its keys.
+fn discoverable(key: &SigningKey) -> JwksServer {
+    let server = JwksServer::start();
+    server.set_keys(vec![key.jwk()]);
+    let metadata = json!({ "issuer": server.base(), "jwks_uri": server.url() });
+    let path = "/.well-known/oauth-authorization-server";
+    server.serve(path, mcp_bearer_testkit::Response::json(&metadata));
+    server
+}
+
+#[test]
+fn keys_are_discovered_and_decide_the_issuer() {
+    let key = SigningKey::shared_rsa_2048();
+    let server = discoverable(&key);
+    let base = server.base();
+    let rules = [
+        "verify",
+        "--discover",
+        &base,
+        "--audience",
+        Forge::AUDIENCE,
+        "--at",
+        "1800000000",
+    ];
+    let own = Forge::new(&key, NOW).issuer(&base).token();
+    let foreign = Forge::new(&key, NOW).token();
+    let ran = pipe(&rules, format!("{own}\n{foreign}\n").as_bytes());
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert!(lines[0].starts_with("accepted: "), "{ran:?}");
+    assert!(lines[1].starts_with("rejected: wrong_issuer: "), "{ran:?}");
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(server.hits(JwksServer::JWKS_PATH), 1);
+
+    // A word of one's own wins over the default.
+    let mut other = rules.to_vec();
+    other.extend(["--issuer", Forge::ISSUER]);
+    let ran = pipe(&other, format!("{foreign}\n{own}\n").as_bytes());
+    assert!(ran.stdout.starts_with("accepted: "), "{ran:?}");
+    assert!(ran.stdout.contains("\nrejected: wrong_issuer: "), "{ran:?}");
+    let mut any = rules.to_vec();
+    any.push("--any-issuer");
+    let ran = pipe(&any, format!("{foreign}\n{own}\n").as_bytes());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+}
+
+#[test]
+fn an_issuer_that_cannot_be_discovered_is_not_the_tokens_fault() {
+    let key = SigningKey::shared_rsa_2048();
+    let server = discoverable(&key);
+    let slash = format!("{}/", server.base());
+    let token = Forge::new(&key, NOW).issuer(&slash).token();
+    let rules = [
+        "verify",
+        "--any-audience",
+        "--at",
+        "1800000000",
+        "--discover",
+    ];
+    let mut wrong = rules.to_vec();
+    wrong.push(&slash);
+    let ran = pipe(&wrong, token.as_bytes());
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(
+        ran.stdout.starts_with("rejected: keys_unavailable: "),
+        "{ran:?}"
+    );
+
+    let mut plain = rules.to_vec();
+    plain.push("http://idp.example.com/");
+    let ran = pipe(&plain, token.as_bytes());
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(
+        ran.stderr
+            .starts_with("error: --discover: http is allowed on loopback only"),
+        "{ran:?}"
+    );
 }

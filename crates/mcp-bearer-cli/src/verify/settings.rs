@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use mcp_bearer::keys::StaticKeys;
+use mcp_bearer::keys::{KeySource, RemoteKeys, StaticKeys};
 use mcp_bearer::{Algorithm, BearerAuthProvider, Decided, IssuerBuilder, KeySet, Undecided};
 
 use super::fixed_clock;
@@ -27,6 +27,11 @@ pub(super) struct Settings {
     /// The address of a JWK Set: https, or http on loopback
     #[arg(long, value_name = "URL", help_heading = "Keys (exactly one)")]
     jwks_uri: Option<String>,
+
+    /// An issuer, whose metadata lead to its keys (RFC 8414, OpenID Connect Discovery). `iss` must then be this issuer,
+    /// unless --issuer or --any-issuer is given
+    #[arg(long, value_name = "ISSUER", help_heading = "Keys (exactly one)")]
+    discover: Option<String>,
 
     /// The secret shared with the issuer, for HS256, HS384 and HS512: all bytes of the file
     #[arg(long, value_name = "FILE", help_heading = "Keys (exactly one)")]
@@ -82,6 +87,21 @@ impl Findings {
         result.map_err(|problem| self.problems.push(problem)).ok()
     }
 
+    /// The keys that the metadata of this issuer lead to. Nothing is fetched yet.
+    fn discovered(&mut self, issuer: &str) -> Option<Arc<dyn KeySource>> {
+        match RemoteKeys::discover(issuer).build() {
+            Ok(keys) => Some(Arc::new(keys)),
+            Err(problems) => {
+                let told = problems.iter().map(|problem| {
+                    let what = problem.strip_prefix("issuer: ").unwrap_or(problem);
+                    format!("--discover: {what}")
+                });
+                self.problems.extend(told);
+                None
+            }
+        }
+    }
+
     /// All bytes of the file, because a secret may hold any.
     fn secret(&mut self, path: &Path) -> Option<Vec<u8>> {
         let secret = self.take(files::read("--secret-file", path))?;
@@ -97,7 +117,7 @@ impl Settings {
         let mut findings = Findings::default();
         let builder = self.keys(&mut findings);
         let builder = match self.issuer_decision(&mut findings) {
-            Choice::Listed => builder.issuers(&self.issuer),
+            Choice::Listed => builder.issuers(self.issuers()),
             Choice::Any => builder.any_issuer(),
         };
         let mut builder = match self.audience_decision(&mut findings) {
@@ -142,6 +162,7 @@ impl Settings {
                 Source::PublicKey(path) => builder.public_key(findings.take(public_key(path))?),
                 Source::Jwks(path) => builder.jwks_json(findings.take(jwks(path))?),
                 Source::JwksUri(url) => builder.jwks_uri(url),
+                Source::Discover(issuer) => builder.key_source(findings.discovered(issuer)?),
                 Source::Secret(path) => builder.shared_secret(findings.secret(path)?),
             })
         });
@@ -159,6 +180,7 @@ impl Settings {
             ),
             ("--jwks", self.jwks.as_deref().map(Source::Jwks)),
             ("--jwks-uri", self.jwks_uri.as_deref().map(Source::JwksUri)),
+            ("--discover", self.discover.as_deref().map(Source::Discover)),
             (
                 "--secret-file",
                 self.secret_file.as_deref().map(Source::Secret),
@@ -170,7 +192,7 @@ impl Settings {
             .collect();
         match given.as_slice() {
             [(_, source)] => Ok(*source),
-            [] => Err("no keys: give one of --public-key FILE, --jwks FILE, --jwks-uri URL, --secret-file FILE".to_owned()),
+            [] => Err("no keys: give one of --public-key FILE, --jwks FILE, --jwks-uri URL, --discover ISSUER, --secret-file FILE".to_owned()),
             several => {
                 let flags: Vec<&str> = several.iter().map(|(flag, _)| *flag).collect();
                 Err(format!("{} given together: keys come from one place; choose one", flags.join(" and ")))
@@ -178,10 +200,18 @@ impl Settings {
         }
     }
 
+    /// Those of --issuer; without them the one whose keys are discovered.
+    fn issuers(&self) -> &[String] {
+        match (self.issuer.as_slice(), self.any_issuer) {
+            ([], false) => self.discover.as_slice(),
+            (given, _) => given,
+        }
+    }
+
     fn issuer_decision(&self, findings: &mut Findings) -> Choice {
         let missing = "no issuer: say whose tokens are good with --issuer I, or --any-issuer if that is meant";
         let both = "--issuer and --any-issuer contradict each other; choose one";
-        findings.choice(&self.issuer, self.any_issuer, missing, both)
+        findings.choice(self.issuers(), self.any_issuer, missing, both)
     }
 
     fn audience_decision(&self, findings: &mut Findings) -> Choice {
@@ -240,6 +270,7 @@ enum Source<'a> {
     PublicKey(&'a Path),
     Jwks(&'a Path),
     JwksUri(&'a str),
+    Discover(&'a str),
     Secret(&'a Path),
 }
 
