@@ -84,7 +84,9 @@ impl VerifyingKey {
                 "the shared secret is a PEM document; a public key must never serve as a secret";
             return Err(KeyError::new(why));
         }
-        let mut text = Zeroizing::new(String::from(r#"{"k":""#));
+        // Long enough from the start: a string that grows leaves its old text behind.
+        let mut text = Zeroizing::new(String::with_capacity(secret.len() * 4 / 3 + 32));
+        text.push_str(r#"{"k":""#);
         URL_SAFE_NO_PAD.encode_string(secret, &mut text);
         text.push_str(r#"","kty":"oct"}"#);
         let fingerprint = sha256(text.as_bytes());

@@ -77,10 +77,8 @@ fn each_fault_is_named_with_its_place() {
 #[test]
 fn values_are_what_they_say() {
     let text = r#" {"s":"a\u00e9\ud83d\ude00\n\/","n":-1.5e1,"t":true,"f":false,"z":null,"a":[1,[2]],"o":{"x":{}},"":0} "#;
-    assert_eq!(
-        Tree::Object(parse(text).unwrap()),
-        json!({"s": "aé😀\n/", "n": -15.0, "t": true, "f": false, "z": null, "a": [1, [2]], "o": {"x": {}}, "": 0})
-    );
+    let expected = json!({"s": "aé😀\n/", "n": -15.0, "t": true, "f": false, "z": null, "a": [1, [2]], "o": {"x": {}}, "": 0});
+    assert!(same(&Tree::Object(parse(text).unwrap()), &expected));
     let object = Object::parse(text).unwrap();
     assert_eq!(object.get(text, "s"), Some(Value::String("aé😀\n/".into())));
     assert_eq!(object.get(text, "n"), Some(Value::Number("-1.5e1")));
@@ -509,5 +507,27 @@ proptest! {
             Ok(text) => compare(text)?,
             Err(_) => prop_assert!(read(&bytes).is_err()),
         }
+    }
+}
+
+#[test]
+fn a_small_integer_is_read_as_the_same_double() {
+    for text in [
+        "0",
+        "7",
+        "999999",
+        "1000000",
+        "1800000000",
+        "123456789012345",
+        "999999999999999",
+        "9007199254740992",
+        "9007199254740993",
+        "-1",
+        "1.5",
+        "1e3",
+        "12345678901234567890",
+    ] {
+        let read = Value::Number(text).as_finite();
+        assert_eq!(read, text.parse().ok(), "{text}");
     }
 }

@@ -10,6 +10,9 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::as_conversions,
+    clippy::needless_pass_by_value,
+    clippy::semicolon_if_nothing_returned,
     reason = "a generator of test data: a failure should stop it at once"
 )]
 
