@@ -85,12 +85,12 @@ impl<'a> Claims<'a> {
         })
     }
 
-    /// The three NumericDates, each finite when present.
-    pub(crate) fn times(&self) -> Result<Times, Rejection> {
+    /// `nbf` and `iat` beside an expiry that has been checked, each finite when present.
+    pub(crate) fn times(&self, expiry: Times) -> Result<Times, Rejection> {
         Ok(Times {
             not_before: numeric_date("nbf", self.nbf.as_ref())?,
             issued_at: numeric_date("iat", self.iat.as_ref())?,
-            ..self.expiry()?
+            ..expiry
         })
     }
 }

@@ -184,7 +184,9 @@ impl<'a> Value<'a> {
     /// A number as a double, when it is finite.
     pub(crate) fn as_finite(&self) -> Option<f64> {
         match self {
-            Self::Number(text) => text.parse::<f64>().ok().filter(|number| number.is_finite()),
+            Self::Number(text) => small_integer(text)
+                .or_else(|| text.parse().ok())
+                .filter(|number: &f64| number.is_finite()),
             _ => None,
         }
     }
@@ -229,6 +231,20 @@ impl<'a> Value<'a> {
             ),
         }
     }
+}
+
+/// What nearly every NumericDate is: up to 15 digits, which a double holds exactly.
+fn small_integer(text: &str) -> Option<f64> {
+    if text.len() > 15 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let (millions, rest) = text.split_at_checked(text.len().saturating_sub(6))?;
+    let millions = if millions.is_empty() {
+        0
+    } else {
+        millions.parse::<u32>().ok()?
+    };
+    Some(f64::from(millions) * 1e6 + f64::from(rest.parse::<u32>().ok()?))
 }
 
 /// The elements of a validated array.

@@ -86,7 +86,7 @@ impl UnverifiedToken<'_> {
             Step::Expiry,
             format_args!("exp {}", Seconds(expiry.expires_at)),
         );
-        let times = observed(observer, Step::NotBefore, claims.times())?;
+        let times = observed(observer, Step::NotBefore, claims.times(expiry))?;
         observed(
             observer,
             Step::NotBefore,
@@ -160,7 +160,7 @@ impl UnverifiedToken<'_> {
             check_header(&self.header, rules, &mut Unobserved)?;
             header::key_id(&self.header)?;
             let claims = Claims::read(self.trusted_claims()?);
-            let times = claims.times()?;
+            let times = claims.times(claims.expiry()?)?;
             times.check_expiry(&rules.times, now)?;
             times.check_start(&rules.times, now)?;
             check_issuer(&claims, rules)?;
