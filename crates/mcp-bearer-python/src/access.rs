@@ -30,15 +30,24 @@ pub(crate) fn fields<'py>(
     fields.set_item(intern!(py, "client_id"), access.client_id_or_subject())?;
     let scopes: Vec<&str> = access.scopes().iter().collect();
     fields.set_item(intern!(py, "scopes"), PyList::new(py, scopes)?)?;
-    fields.set_item(intern!(py, "expires_at"), access.expires_at().map(whole_seconds))?;
+    fields.set_item(
+        intern!(py, "expires_at"),
+        access.expires_at().map(whole_seconds),
+    )?;
     if identity == Identity::Whole {
         fields.set_item(intern!(py, "subject"), access.subject())?;
-        fields.set_item(intern!(py, "claims"), claims::to_python(py, access.claims_json())?)?;
+        fields.set_item(
+            intern!(py, "claims"),
+            claims::to_python(py, access.claims_json())?,
+        )?;
     }
     Ok(fields)
 }
 
-#[expect(clippy::as_conversions, reason = "a verified NumericDate lies within 2^53; `as` would saturate anyway")]
+#[expect(
+    clippy::as_conversions,
+    reason = "a verified NumericDate lies within 2^53; `as` would saturate anyway"
+)]
 fn whole_seconds(date: f64) -> i64 {
     date.trunc() as i64
 }

@@ -5,15 +5,21 @@
 use std::fmt;
 
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyList, PyString};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+/// From here on an integer fits neither `i64` nor `u64` and would come as a float.
+const BEYOND_INTEGERS: f64 = 9_223_372_036_854_775_808.0;
+
 /// The value that the text says.
 pub(crate) fn to_python<'py>(py: Python<'py>, json: &str) -> PyResult<Bound<'py, PyAny>> {
     let mut text = serde_json::Deserializer::from_str(json);
-    Json(py).deserialize(&mut text).map_err(|error| PyValueError::new_err(error.to_string()))
+    match Json(py).deserialize(&mut text) {
+        Ok(value) => Ok(value),
+        // Slower, and Python's integers have no end.
+        Err(_) => py.import("json")?.call_method1("loads", (json,)),
+    }
 }
 
 /// Any value.
@@ -52,6 +58,9 @@ impl<'de, 'py> Visitor<'de> for Json<'py> {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
+        if value.abs() >= BEYOND_INTEGERS {
+            return Err(E::custom("perhaps an integer"));
+        }
         Ok(PyFloat::new(self.0, value).into_any())
     }
 
@@ -82,4 +91,3 @@ impl<'py> Json<'py> {
         value.into_bound_py_any(self.0).map_err(Error::custom)
     }
 }
-

@@ -28,20 +28,30 @@ impl Fetch for PythonFetch {
         let ask = Arc::clone(&self.ask);
         async move {
             let (sender, receiver) = oneshot::channel();
-            let answer = Answer { sender: Mutex::new(Some(sender)) };
+            let answer = Answer {
+                sender: Mutex::new(Some(sender)),
+            };
             let limit = request.max_body_bytes;
             // Waiting for the interpreter must not hold up the sources that need none.
             let asked = spawn_blocking(move || {
-                Python::try_attach(|py| ask.call1(py, (request.url, answer)).map(drop).map_err(|error| error.to_string()))
+                Python::try_attach(|py| {
+                    ask.call1(py, (request.url, answer))
+                        .map(drop)
+                        .map_err(|error| error.to_string())
+                })
             });
             match asked.await {
                 Ok(Some(Ok(()))) => {}
                 Ok(Some(Err(error))) => return Err(FetchError::new(error)),
-                Ok(None) | Err(_) => return Err(FetchError::new("the interpreter is shutting down")),
+                Ok(None) | Err(_) => {
+                    return Err(FetchError::new("the interpreter is shutting down"));
+                }
             }
             match receiver.await {
                 Ok(Ok(body)) if body.len() <= limit => Ok(FetchResponse::new(200, body)),
-                Ok(Ok(_)) => Err(FetchError::new(format!("the answer is longer than {limit} bytes"))),
+                Ok(Ok(_)) => Err(FetchError::new(format!(
+                    "the answer is longer than {limit} bytes"
+                ))),
                 Ok(Err(why)) => Err(FetchError::new(why)),
                 Err(_) => Err(FetchError::new("the fetch function gave no answer")),
             }
@@ -76,7 +86,11 @@ impl Answer {
 impl Answer {
     fn send(&self, result: Document) {
         // The place is whole at every moment a panic could strike.
-        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let sender = self
+            .sender
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(sender) = sender {
             // Nobody waits any more after 5 s.
             let _ = sender.send(result);

@@ -37,7 +37,10 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        let names: Vec<&str> = mcp_bearer::Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
+        let names: Vec<&str> = mcp_bearer::Algorithm::ALL
+            .iter()
+            .map(|algorithm| algorithm.name())
+            .collect();
         module.add("ALGORITHMS", names)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }

@@ -25,7 +25,11 @@ pub(crate) struct Pending {
 
 impl Pending {
     pub(crate) fn new(token: Py<PyString>, identity: Identity, rest: Rest) -> Self {
-        Self { token, identity, rest: Mutex::new(Some(rest)) }
+        Self {
+            token,
+            identity,
+            rest: Mutex::new(Some(rest)),
+        }
     }
 }
 
@@ -33,7 +37,11 @@ impl Pending {
 impl Pending {
     /// Blocks this thread, at most 5 s and without the interpreter; the result is that of `Verifier.verify`.
     fn wait(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let rest = self
+            .rest
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let Some(rest) = rest else {
             return Err(PyRuntimeError::new_err("waited for already"));
         };

@@ -20,12 +20,18 @@ impl Rejection {
     /// `insufficient_scope`, for scopes that were compared in Python; `None` when all are held.
     #[staticmethod]
     fn insufficient_scope(required: Vec<String>, held: Vec<String>) -> PyResult<Option<Self>> {
-        let missing: Vec<&String> = required.iter().filter(|scope| !held.contains(scope)).collect();
+        let missing: Vec<&String> = required
+            .iter()
+            .filter(|scope| !held.contains(scope))
+            .collect();
         if missing.is_empty() {
             return Ok(None);
         }
         let missing = scopes(missing)?;
-        Ok(Some(Self(mcp_bearer::Rejection::insufficient_scope(scopes(&required)?, missing))))
+        Ok(Some(Self(mcp_bearer::Rejection::insufficient_scope(
+            scopes(&required)?,
+            missing,
+        ))))
     }
 
     /// The stable name of the reason, such as `expired`.
@@ -77,14 +83,24 @@ impl Rejection {
         resource_metadata: Option<&str>,
     ) -> PyResult<(u16, Option<String>, Option<u64>, String)> {
         let required = scopes(&required)?;
-        let context = ChallengeContext { scopes: Some(&required), resource_metadata };
+        let context = ChallengeContext {
+            scopes: Some(&required),
+            resource_metadata,
+        };
         let challenge = Challenge::new(&self.0, &context);
-        Ok((challenge.status, challenge.www_authenticate, challenge.retry_after, challenge.body))
+        Ok((
+            challenge.status,
+            challenge.www_authenticate,
+            challenge.retry_after,
+            challenge.body,
+        ))
     }
 }
 
 fn names(scopes: Option<&Scopes>) -> Vec<String> {
-    scopes.map(|scopes| scopes.iter().map(str::to_owned).collect()).unwrap_or_default()
+    scopes
+        .map(|scopes| scopes.iter().map(str::to_owned).collect())
+        .unwrap_or_default()
 }
 
 /// Names as a list of scopes (RFC 6749 section 3.3).

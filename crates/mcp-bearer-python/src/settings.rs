@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_bearer::keys::{RemoteKeys, StaticKeys};
-use mcp_bearer::{Algorithm, BearerAuthProvider, ConfigError, Decided, IssuerBuilder, KeySet, TokenCacheSize, Undecided};
+use mcp_bearer::{
+    Algorithm, BearerAuthProvider, ConfigError, Decided, IssuerBuilder, KeySet, TokenCacheSize,
+    Undecided,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -51,7 +54,11 @@ impl Settings {
         let provider = |keys: WithKeys| self.provider(keys, &algorithms, leeway);
         // HS* is refused beside any set of keys; with the default instead, such tokens are refused by their algorithm.
         let symmetric = algorithms.iter().any(|algorithm| algorithm.is_symmetric());
-        let serving = if symmetric { &[Algorithm::Rs256] } else { algorithms.as_slice() };
+        let serving = if symmetric {
+            &[Algorithm::Rs256]
+        } else {
+            algorithms.as_slice()
+        };
         let closed = |why: &str| {
             let set = KeySet::unavailable(why, UNTIL_MENDED);
             let keys = BearerAuthProvider::builder().key_source(Arc::new(StaticKeys::new(set)));
@@ -60,19 +67,30 @@ impl Settings {
         // Without real keys first: what fails now is a mistake of another kind.
         closed("").map_err(|error| PyValueError::new_err(error.to_string()))?;
         let built = match provider(self.keys()?) {
-            Ok(provider) => Built { provider, problem: None },
+            Ok(provider) => Built {
+                provider,
+                problem: None,
+            },
             Err(error) => {
                 let problem = error.to_string();
-                let provider = closed(&problem).map_err(|error| PyValueError::new_err(error.to_string()))?;
-                Built { provider, problem: Some(problem) }
+                let provider =
+                    closed(&problem).map_err(|error| PyValueError::new_err(error.to_string()))?;
+                Built {
+                    provider,
+                    problem: Some(problem),
+                }
             }
         };
-        Ok(Built { provider: self.finish(built.provider)?, ..built })
+        Ok(Built {
+            provider: self.finish(built.provider)?,
+            ..built
+        })
     }
 
     fn algorithms(&self) -> PyResult<Vec<Algorithm>> {
         let parse = |name: &String| {
-            name.parse().map_err(|_| PyValueError::new_err(format!("Unsupported algorithm: {name}.")))
+            name.parse()
+                .map_err(|_| PyValueError::new_err(format!("Unsupported algorithm: {name}.")))
         };
         self.algorithms.iter().map(parse).collect()
     }
@@ -86,7 +104,9 @@ impl Settings {
             return Ok(begin.public_key(pem.as_str()));
         }
         let Some(url) = &self.jwks_uri else {
-            return Err(PyValueError::new_err("Either public_key or jwks_uri must be provided"));
+            return Err(PyValueError::new_err(
+                "Either public_key or jwks_uri must be provided",
+            ));
         };
         let mut keys = RemoteKeys::builder(url.as_str());
         if self.ssrf_safe {
@@ -116,7 +136,9 @@ impl Settings {
             Some(audiences) => keys.audiences(audiences),
             None => keys.any_audience(),
         };
-        let complete = complete.algorithms(algorithms.iter().copied()).leeway(leeway);
+        let complete = complete
+            .algorithms(algorithms.iter().copied())
+            .leeway(leeway);
         if self.require_expiry {
             complete.build()
         } else {
@@ -126,7 +148,8 @@ impl Settings {
 
     fn finish(&self, mut provider: BearerAuthProvider) -> PyResult<BearerAuthProvider> {
         if let Some(now) = self.now {
-            let now = Duration::try_from_secs_f64(now).map_err(|error| PyValueError::new_err(format!("now: {error}")))?;
+            let now = Duration::try_from_secs_f64(now)
+                .map_err(|error| PyValueError::new_err(format!("now: {error}")))?;
             provider = provider.with_clock(Arc::new(move || now));
         }
         if self.token_cache {

@@ -27,8 +27,16 @@ impl Verifier {
     #[new]
     fn new(settings: Settings, whole_identity: bool) -> PyResult<Self> {
         let Built { provider, problem } = settings.build()?;
-        let identity = if whole_identity { Identity::Whole } else { Identity::Client };
-        Ok(Self { provider, problem, identity })
+        let identity = if whole_identity {
+            Identity::Whole
+        } else {
+            Identity::Client
+        };
+        Ok(Self {
+            provider,
+            problem,
+            identity,
+        })
     }
 
     /// Why every token is refused; `None` when the keys can verify.
@@ -40,10 +48,17 @@ impl Verifier {
     /// The same keys with locks and a cache of its own, for a child that `fork` has made.
     fn for_child(&self) -> Self {
         let provider = match self.provider.cached_tokens() {
-            Some(_) => self.provider.clone().with_token_cache(TokenCacheSize::default()),
+            Some(_) => self
+                .provider
+                .clone()
+                .with_token_cache(TokenCacheSize::default()),
             None => self.provider.clone(),
         };
-        Self { provider, problem: self.problem.clone(), identity: self.identity }
+        Self {
+            provider,
+            problem: self.problem.clone(),
+            identity: self.identity,
+        }
     }
 
     /// A `dict` of fields, a `Rejection`, or a `Pending`. Never waits; without the interpreter while it verifies.
@@ -53,7 +68,9 @@ impl Verifier {
         let text = token.to_string_lossy();
         match py.detach(|| self.attempt(&text)) {
             Attempt::Done(verified) => outcome(token, verified, self.identity),
-            Attempt::Waiting(rest) => Pending::new(token.clone().unbind(), self.identity, rest).into_py_any(py),
+            Attempt::Waiting(rest) => {
+                Pending::new(token.clone().unbind(), self.identity, rest).into_py_any(py)
+            }
         }
     }
 }
@@ -72,7 +89,8 @@ impl Verifier {
             TryVerify::NeedsKeys(needs) => needs,
         };
         let (provider, token) = (self.provider.clone(), token.to_owned());
-        let mut rest: Rest = Box::pin(async move { provider.verify_with_newer_keys(&token, needs).await });
+        let mut rest: Rest =
+            Box::pin(async move { provider.verify_with_newer_keys(&token, needs).await });
         // The question is put at the first poll, and most questions are answered there: only a fetch is worth a thread.
         match rest.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(verified) => Attempt::Done(verified),
@@ -89,13 +107,17 @@ pub(crate) fn outcome(
 ) -> PyResult<Py<PyAny>> {
     let py = token.py();
     match verified {
-        Ok(access) => Ok(access::fields(token, &access, identity)?.into_any().unbind()),
+        Ok(access) => Ok(access::fields(token, &access, identity)?
+            .into_any()
+            .unbind()),
         Err(rejection) => rejection::Rejection::from(rejection).into_py_any(py),
     }
 }
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier").field("provider", &self.provider).finish_non_exhaustive()
+        f.debug_struct("Verifier")
+            .field("provider", &self.provider)
+            .finish_non_exhaustive()
     }
 }

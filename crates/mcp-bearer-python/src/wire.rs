@@ -49,6 +49,12 @@ pub(crate) fn protected_resource_metadata(
     if let Some(url) = resource_documentation {
         builder = builder.resource_documentation(url);
     }
-    let metadata = builder.build().map_err(|error| PyValueError::new_err(error.to_string()))?;
-    Ok((metadata.well_known_path().to_owned(), metadata.url().to_owned(), metadata.to_json()))
+    let metadata = builder
+        .build()
+        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok((
+        metadata.well_known_path().to_owned(),
+        metadata.url().to_owned(),
+        metadata.to_json(),
+    ))
 }

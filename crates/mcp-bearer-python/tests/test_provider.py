@@ -63,7 +63,7 @@ async def test_every_call_gives_fresh_objects(pair):
 
 @pytest.mark.skipif(not _fastmcp.HAS_CLAIMS, reason="this release's AccessToken has no claims")
 async def test_claims_are_those_that_were_signed(pair):
-    claims = {"int": 1, "negative": -7, "big": 2**63, "float": 1.5, "true": True, "null": None, "text": "ä\U0001f600\u2028",
+    claims = {"int": 1, "negative": -7, "big": 2**63, "huge": 2**70 + 1, "float": 1.5, "exact": 6.136795187978298e50, "true": True, "null": None, "text": "ä\U0001f600\u2028",
               "list": [1, [2, {"x": "y"}]], "empty": {}, "$serde_json::private::Number": "1"}  # fmt: skip
     access = await BearerAuthProvider(pair.public_key).verify_token(make_token(pair, additional_claims=claims))
     got = {name: access.claims[name] for name in claims}

@@ -39,7 +39,7 @@ class EnvBearerAuthProvider(BearerAuthProvider):
         required_scopes: list[str] | None | EllipsisType = ...,
         **options: Any,
     ) -> None:
-        given = {
+        given: dict[str, Any] = {
             "public_key": public_key,
             "jwks_uri": jwks_uri,
             "issuer": issuer,

@@ -2,6 +2,19 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, final
 
+__all__ = [
+    "Answer",
+    "create_token",
+    "generate_key_pair",
+    "Pending",
+    "Rejection",
+    "Verifier",
+    "bearer_token",
+    "protected_resource_metadata",
+    "ALGORITHMS",
+    "__version__",
+]
+
 ALGORITHMS: Final[list[str]]
 __version__: Final[str]
 

@@ -1,0 +1,155 @@
+"""The middleware: what the peer sees, and what the app behind it sees."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from conftest import AUDIENCE, ISSUER, JWKS_URI, CountingFetch, make_token
+
+from mcp_bearer import BearerAuthProvider, Rejection, _native
+from mcp_bearer.asgi import BearerAuthMiddleware
+
+WIRE = Path(__file__).parents[3] / "vectors" / "wire"
+METADATA_PATH = "/.well-known/oauth-protected-resource/mcp"
+
+
+class Recorder:
+    """An app that remembers what it was asked."""
+
+    def __init__(self):
+        self.scopes = []
+
+    async def __call__(self, scope, receive, send):
+        self.scopes.append(scope)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"let in"})
+
+
+def ask(app, *authorization, method="POST", path="/mcp", headers=(), kind="http"):
+    """Status, headers and body."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    values = [(b"Authorization", value.encode("latin-1")) for value in authorization]
+    scope = {"type": kind, "method": method, "path": path, "headers": [*values, *headers]}
+    asyncio.run(app(scope, None, send))
+    if kind == "websocket":
+        return sent
+    body = b"".join(message.get("body", b"") for message in sent[1:])
+    return sent[0]["status"], {name.decode(): value.decode() for name, value in sent[0]["headers"]}, body.decode()
+
+
+@pytest.fixture
+def provider(pair):
+    return BearerAuthProvider(pair.public_key, issuer=ISSUER, audience=AUDIENCE, required_scopes=["read"])
+
+
+def test_a_good_token_is_let_in_and_the_app_sees_whose_it_is(provider, pair):
+    app = Recorder()
+    token = make_token(pair)
+    for value in (f"Bearer {token}", f"bearer   {token}"):
+        assert ask(BearerAuthMiddleware(app, provider), value)[0] == 200
+    access = app.scopes[0]["state"]["access_token"]
+    assert (access.client_id, access.scopes) == ("alice", ["read", "write"])
+
+
+def test_refusals(provider, pair):
+    app = Recorder()
+    guarded = BearerAuthMiddleware(app, provider, resource=AUDIENCE, authorization_servers=[ISSUER])
+    metadata = f'resource_metadata="https://mcp.example.com{METADATA_PATH}"'
+    assert ask(guarded)[:2] == (
+        401,
+        {
+            "www-authenticate": f'Bearer scope="read", {metadata}',
+            "content-length": "0",
+            "cache-control": "no-store",
+            "access-control-expose-headers": "WWW-Authenticate",
+        },
+    )
+    status, headers, body = ask(guarded, "Bearer " + make_token(pair, expires_in_seconds=-3600))
+    assert status == 401
+    assert headers["www-authenticate"].startswith(f'Bearer error="invalid_token", scope="read", {metadata}, error_desc')
+    assert json.loads(body)["error"] == "invalid_token"
+    status, headers, body = ask(guarded, "Bearer " + make_token(pair, scopes=["write"]))
+    assert (status, json.loads(body)["error"]) == (403, "insufficient_scope")
+    assert ask(guarded, "Bearer a.b.c", "Bearer a.b.c")[0] == 400
+    assert ask(guarded, "Bearer " + "a" * 20_000)[0] == 400
+    assert app.scopes == []
+
+
+def test_keys_that_cannot_be_had_are_not_the_caller_s_fault(token):
+    provider = BearerAuthProvider(jwks_uri=JWKS_URI, fetch=CountingFetch(b"<html>"))
+    status, headers, body = ask(BearerAuthMiddleware(Recorder(), provider), f"Bearer {token}")
+    assert (status, body) == (503, '{"error":"temporarily_unavailable"}')
+    assert int(headers["retry-after"]) >= 1
+    assert "www-authenticate" not in headers
+
+
+def test_the_metadata_document_is_for_anyone(provider):
+    app = Recorder()
+    guarded = BearerAuthMiddleware(app, provider, resource=AUDIENCE, authorization_servers=[ISSUER])
+    status, headers, body = ask(guarded, method="GET", path=METADATA_PATH)
+    assert status == 200
+    assert json.loads(body)["resource"] == AUDIENCE
+    assert headers["cache-control"] == "public, max-age=3600"
+    assert ask(guarded, method="HEAD", path=METADATA_PATH)[2] == ""
+    assert ask(guarded, method="OPTIONS", path=METADATA_PATH)[0] == 200
+    assert ask(guarded, method="POST", path=METADATA_PATH)[0] == 401
+    assert app.scopes == []
+    with pytest.raises(ValueError, match="authorization_servers"):
+        BearerAuthMiddleware(app, provider, resource=AUDIENCE)
+
+
+def test_a_preflight_is_passed_on_and_no_other_options(provider):
+    app = Recorder()
+    asks = [(b"access-control-request-method", b"POST")]
+    assert ask(BearerAuthMiddleware(app, provider), method="OPTIONS", headers=asks)[0] == 200
+    assert ask(BearerAuthMiddleware(app, provider), method="OPTIONS")[0] == 401
+    assert ask(BearerAuthMiddleware(app, provider), method="POST", headers=asks)[0] == 401
+    assert len(app.scopes) == 1
+
+
+def test_websockets_are_guarded_and_the_lifespan_is_not(provider):
+    app = Recorder()
+    assert ask(BearerAuthMiddleware(app, provider), kind="websocket")[0]["type"] == "websocket.close"
+    assert app.scopes == []
+    asyncio.run(BearerAuthMiddleware(app, provider)({"type": "lifespan"}, None, lambda message: asyncio.sleep(0)))
+    assert len(app.scopes) == 1
+
+
+@pytest.mark.parametrize("case", json.loads((WIRE / "authorization.json").read_text()), ids=lambda case: case["name"])
+def test_authorization_headers(case):
+    got = _native.bearer_token([value.encode("latin-1") for value in case["headers"]])
+    if isinstance(case["expect"], dict):
+        assert got == case["expect"]["token"]
+    else:
+        assert got.kind == case["expect"]
+
+
+def test_the_table_of_challenges(token):
+    rows = json.loads((WIRE / "challenges.json").read_text())
+    seen = 0
+    for row in rows:
+        if row["kind"] == "insufficient_scope":
+            rejection = _native.Rejection.insufficient_scope((row["scopes"] or "x").split(), [])
+            if row["scopes"] is None:
+                continue
+        elif row["kind"] in ("missing_credential", "bad_credential"):
+            rejection = _native.bearer_token([] if row["kind"] == "missing_credential" else [b"Bearer "])
+        elif row["status"] == 401:
+            with pytest.raises(Rejection) as caught:
+                asyncio.run(BearerAuthProvider("abc" * 10).verify_token_or_raise("a.b"))
+            rejection = caught.value._native
+        else:
+            continue
+        assert rejection.challenge((row["scopes"] or "").split(), row["resource_metadata"]) == (
+            row["status"],
+            row["www_authenticate"],
+            row["retry_after"],
+            row["body"],
+        )
+        seen += 1
+    assert seen > 60

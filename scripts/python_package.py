@@ -1,0 +1,187 @@
+"""The checks of the Python package: builds the wheel once and tries it in environments of its own.
+
+`scripts/check python` runs what CI runs, `scripts/check python-all` every release that is named here.
+Must never: test the source folder instead of the wheel, share a build folder with the rest of the project, or pass
+when a package cannot be installed.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CRATE = ROOT / "crates" / "mcp-bearer-python"
+BUILD = CRATE / "target"
+ENVIRONMENTS_FOLDER = ROOT / "target" / "python-envs"
+SOURCES = ROOT / "target" / "python-sources"
+
+TESTING = ["cryptography", "hypothesis", "pytest>=8", "pytest-asyncio>=1", "uvicorn"]
+# What FastMCP's own tests import beside that.
+UPSTREAM_TESTING = ["pytest-env", "pytest-timeout"]
+
+# FastMCP 2.9.2 does not import with the newest of these three.
+FASTMCP_2_9 = ["fastmcp==2.9.2", "pydantic==2.11.7", "authlib==1.6.0", "mcp==1.9.4"]
+
+ENVIRONMENTS = {
+    "tools": ["maturin>=1.9,<2", "mypy", "pydantic", "pydantic-settings", "anyio", "starlette"],
+    "fastmcp-2.9.2": [*FASTMCP_2_9, *TESTING, *UPSTREAM_TESTING, "pytest-httpx"],
+    "fastmcp-2": ["fastmcp<3", *TESTING],
+    "fastmcp-3": ["fastmcp<4", *TESTING],
+    "fastmcp-4": ["fastmcp<5", *TESTING, *UPSTREAM_TESTING, "inline-snapshot", "opentelemetry-sdk"],
+    "mcp-1": ["mcp<2", *TESTING],
+    "mcp-2": ["mcp<3", "fastapi", "httpx2", *TESTING],
+    "empty": [],
+}
+
+IN_CI = ["fastmcp-2.9.2", "fastmcp-4", "mcp-2"]
+ALL = [name for name in ENVIRONMENTS if name not in ("tools", "empty")]
+
+# The suites stand in the source distributions alone. Version, environment, files.
+UPSTREAM = {
+    "2": ("2.9.2", "fastmcp-2.9.2", ["tests/auth/providers/test_bearer.py", "tests/auth/providers/test_bearer_env.py"]),
+    "4": (
+        "4.1.6",
+        "fastmcp-4",
+        [
+            "tests/server/auth/test_jwt_provider_bearer.py",
+            "tests/server/auth/test_jwt_provider.py",
+            "tests/server/auth/test_jwks_refresh.py",
+            "tests/server/auth/test_multi_auth.py",
+            "tests/server/auth/test_enhanced_error_responses.py",
+            "tests/server/auth/providers/test_http_client.py",
+            "tests/server/http/test_bearer_auth_backend.py",
+            "tests/server/http/test_http_auth_middleware.py",
+        ],
+    ),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("command", choices=["check", "all", "build", "bench"])
+    command = parser.parse_args().command
+    wheel = build()
+    if command == "build":
+        print(wheel)
+    elif command == "bench":
+        bench(wheel)
+    else:
+        lint()
+        types(wheel)
+        imports_where_nothing_else_is(wheel)
+        for name in IN_CI if command == "check" else ALL:
+            tests(name, wheel)
+        for suite in UPSTREAM:
+            upstream(suite, wheel)
+
+
+def build() -> Path:
+    """The wheel, by a build folder that nothing else uses: artifacts of one path confuse builds of another."""
+    step("wheel")
+    wheels = BUILD / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    maturin = environment("tools") / "maturin"
+    run(maturin, "build", "--release", "--locked", "--out", wheels, "--interpreter", sys.executable, cwd=CRATE, CARGO_TARGET_DIR=BUILD)
+    (wheel,) = wheels.glob("*.whl")
+    return wheel
+
+
+def lint() -> None:
+    step("rustfmt, clippy")
+    run("cargo", "fmt", "--check", cwd=CRATE)
+    # In the profile of the wheel, whose dependencies are there already.
+    run("cargo", "clippy", "--release", "--locked", "--", "-D", "warnings", cwd=CRATE, CARGO_TARGET_DIR=BUILD)
+
+
+def types(wheel: Path) -> None:
+    step("mypy, stubtest")
+    tools = environment("tools", wheel)
+    run(tools / "python", "-m", "mypy", "--strict", "python", cwd=CRATE)
+    run(tools / "python", "-m", "mypy.stubtest", "mcp_bearer._native", cwd=BUILD)
+
+
+def imports_where_nothing_else_is(wheel: Path) -> None:
+    step("import in an empty environment")
+    python = environment("empty", wheel) / "python"
+    code = "import mcp_bearer, mcp_bearer.asgi as a; mcp_bearer.BearerAuthProvider(mcp_bearer.RSAKeyPair.generate().public_key)"
+    run(python, "-c", code, cwd=BUILD)
+
+
+def tests(name: str, wheel: Path) -> None:
+    step(f"tests with {name}")
+    python = environment(name, wheel) / "python"
+    run(python, "-m", "pip", "list", "--format", "freeze", "--disable-pip-version-check", only=("fastmcp=", "mcp=", "pydantic="))
+    run(python, "-W", "ignore", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", "--ignore", "tests/upstream", cwd=CRATE)
+
+
+def upstream(suite: str, wheel: Path) -> None:
+    version, name, files = UPSTREAM[suite]
+    step(f"FastMCP {version}'s own tests")
+    python = environment(name, wheel) / "python"
+    run(
+        python, "-m", "pytest", "-q", "-p", "plugin", "-p", "no:cacheprovider", *files,
+        cwd=source(version), PYTHONPATH=CRATE / "tests" / "upstream", MCP_BEARER_UPSTREAM=suite,
+    )  # fmt: skip
+
+
+def bench(wheel: Path) -> None:
+    for name in ("fastmcp-2.9.2", "fastmcp-4"):
+        step(f"against {name}")
+        run(environment(name, wheel) / "python", CRATE / "benches" / "peers.py", cwd=BUILD)
+
+
+def environment(name: str, wheel: Path | None = None) -> Path:
+    """The folder of its programs. It is made when it is missing or when its packages have changed."""
+    folder = ENVIRONMENTS_FOLDER / name
+    programs = folder / "bin"
+    wanted = "\n".join(ENVIRONMENTS[name])
+    mark = folder / "mcp-bearer-requirements.txt"
+    if not mark.is_file() or mark.read_text() != wanted:
+        shutil.rmtree(folder, ignore_errors=True)
+        run(sys.executable, "-m", "venv", folder)
+        if wanted:
+            pip(programs, *ENVIRONMENTS[name])
+        mark.write_text(wanted)
+    if wheel is not None:
+        pip(programs, wheel)
+        pip(programs, "--force-reinstall", "--no-deps", wheel)
+    return programs
+
+
+def source(version: str) -> Path:
+    """FastMCP's source distribution, unpacked."""
+    folder = SOURCES / f"fastmcp-{version}"
+    if not folder.is_dir():
+        SOURCES.mkdir(parents=True, exist_ok=True)
+        python = environment("tools") / "python"
+        run(python, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", "fastmcp", "-d", SOURCES, f"fastmcp=={version}")
+        with tarfile.open(SOURCES / f"fastmcp-{version}.tar.gz") as archive:
+            archive.extractall(SOURCES, filter="data")
+    return folder
+
+
+def pip(programs: Path, *arguments: object) -> None:
+    run(programs / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check", *arguments)
+
+
+def step(name: str) -> None:
+    print(f"-- {name}", flush=True)
+
+
+def run(*command: object, cwd: Path = ROOT, only: tuple[str, ...] | None = None, **variables: object) -> None:
+    words = [str(word) for word in command]
+    surroundings = {**os.environ, **{name: str(value) for name, value in variables.items()}}
+    shown = subprocess.run(words, cwd=cwd, env=surroundings, stdout=subprocess.PIPE if only else None, text=True)
+    if shown.returncode:
+        sys.exit(f"failed: {' '.join(words)}")
+    for line in (shown.stdout or "").splitlines():
+        if only and line.startswith(only):
+            print("  ", line)
+
+
+if __name__ == "__main__":
+    main()
