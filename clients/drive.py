@@ -31,7 +31,7 @@ TOO_FEW = "The token lacks a required permission"
 
 
 def main() -> None:
-    options = parse_arguments()
+    options = parse_arguments(__doc__)
     work = options.work_dir.resolve()
     work.mkdir(parents=True, exist_ok=True)
     program = options.bin_dir.resolve() / "mcp-bearer"
@@ -70,8 +70,8 @@ class Outcome(enum.Enum):
     FAILED = enum.auto()
 
 
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def parse_arguments(about: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--bin-dir", type=Path, required=True, help="holds mcp-bearer")
     parser.add_argument("--work-dir", type=Path, required=True, help="keys and client packages")
     return parser.parse_args()
