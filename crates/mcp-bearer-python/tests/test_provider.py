@@ -1,6 +1,8 @@
 """The class as a FastMCP server uses it: arguments, attributes, hooks, results, logs."""
 
 import asyncio
+import base64
+import hmac
 import json
 import logging
 import sys
@@ -63,7 +65,7 @@ async def test_every_call_gives_fresh_objects(pair):
 
 @pytest.mark.skipif(not _fastmcp.HAS_CLAIMS, reason="this release's AccessToken has no claims")
 async def test_claims_are_those_that_were_signed(pair):
-    claims = {"int": 1, "negative": -7, "big": 2**63, "huge": 2**70 + 1, "float": 1.5, "exact": 6.136795187978298e50, "true": True, "null": None, "text": "ä\U0001f600\u2028",
+    claims = {"int": 1, "negative": -7, "big": 2**63, "float": 1.5, "exact": 6.136795187978298e50, "true": True, "null": None, "text": "ä\U0001f600\u2028",
               "list": [1, [2, {"x": "y"}]], "empty": {}, "$serde_json::private::Number": "1"}  # fmt: skip
     access = await BearerAuthProvider(pair.public_key).verify_token(make_token(pair, additional_claims=claims))
     got = {name: access.claims[name] for name in claims}
@@ -195,13 +197,26 @@ async def test_a_key_for_another_algorithm_refuses_everything(pair, token, caplo
     assert await provider.verify_token(token) is None
 
 
-async def test_shared_secret(caplog):
-    # RFC 7515 appendix A.1 has this token; its claims are of 2011.
+async def test_shared_secret_and_integers_without_end():
     secret = "this is a secret of at least 32 bytes"
-    provider = BearerAuthProvider(secret, algorithm="HS256")
-    assert caplog.text == ""
-    assert provider.public_key == secret
-    assert await provider.verify_token("a.b.c") is None
+
+    def base64url(data):
+        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+    def sign(claims):
+        text = ".".join(base64url(json.dumps(part).encode()) for part in ({"alg": "HS256"}, claims))
+        return f"{text}.{base64url(hmac.digest(secret.encode(), text.encode(), 'sha256'))}"
+
+    claims = {"exp": 4_000_000_000, "huge": 2**70 + 1, "negative": -(2**70), "float": 1e300, "list": [2**64]}
+    for given in (secret, secret.encode()):
+        provider = BearerAuthProvider(given, algorithm="HS256")
+        assert provider.public_key == given
+        access = await provider.verify_token(sign(claims))
+        assert access.client_id == "unknown"
+        if _fastmcp.HAS_CLAIMS:
+            assert access.claims == claims
+            assert isinstance(access.claims["huge"], int)
+    assert await provider.verify_token(sign(claims)[:-4] + "AAAA") is None
 
 
 # --- Attributes ---
@@ -306,8 +321,6 @@ def test_key_pairs(pair):
 
 
 def test_tokens_have_the_defaults_of_the_reference(pair):
-    import base64
-
     header, claims, _ = pair.create_token(kid="k").split(".")
     decode = lambda part: json.loads(base64.urlsafe_b64decode(part + "=="))  # noqa: E731
     assert decode(header)["alg"] == "RS256"

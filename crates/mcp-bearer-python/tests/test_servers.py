@@ -121,7 +121,7 @@ def ask(request):
         return error.code, error.headers, error.read().decode()
 
 
-def call_tool(url, token):
+def call_tool(url, token, as_json=True):
     """The tool's answer, by the messages that any client sends."""
     status, headers, _ = post(url, token)
     assert status == 200
@@ -131,7 +131,8 @@ def call_tool(url, token):
     status, _, body = post(url, token, call, session)
     assert status == 200, body
     data = [line[5:] for line in body.splitlines() if line.startswith("data:")] or [body]
-    return json.loads(json.loads(data[-1])["result"]["content"][0]["text"])
+    text = json.loads(data[-1])["result"]["content"][0]["text"]
+    return json.loads(text) if as_json else text
 
 
 SERVERS = [

@@ -1,0 +1,26 @@
+"""The same server with mcp-bearer: one import has changed. Runs with FastMCP 2.9 to 4.x."""
+
+import os
+
+from fastmcp import FastMCP
+from fastmcp.server.dependencies import get_access_token
+
+from mcp_bearer import BearerAuthProvider
+
+auth = BearerAuthProvider(
+    jwks_uri=os.environ.get("JWKS_URI", "https://idp.example.com/jwks.json"),
+    issuer="https://idp.example.com/",
+    audience="https://mcp.example.com/mcp",
+    required_scopes=["mcp:read"],
+)
+mcp = FastMCP("Example", auth=auth)
+
+
+@mcp.tool
+def whoami() -> str:
+    """Says for whom the tool is called."""
+    return get_access_token().client_id
+
+
+if __name__ == "__main__":
+    mcp.run(transport="http", host="127.0.0.1", port=8000)

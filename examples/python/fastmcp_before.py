@@ -1,0 +1,25 @@
+"""A FastMCP server as FastMCP 2.9 and 2.10 wanted it; compare with fastmcp_after.py. Runs with those releases only."""
+
+import os
+
+from fastmcp import FastMCP
+from fastmcp.server.auth.providers.bearer import BearerAuthProvider
+from fastmcp.server.dependencies import get_access_token
+
+auth = BearerAuthProvider(
+    jwks_uri=os.environ.get("JWKS_URI", "https://idp.example.com/jwks.json"),
+    issuer="https://idp.example.com/",
+    audience="https://mcp.example.com/mcp",
+    required_scopes=["mcp:read"],
+)
+mcp = FastMCP("Example", auth=auth)
+
+
+@mcp.tool
+def whoami() -> str:
+    """Says for whom the tool is called."""
+    return get_access_token().client_id
+
+
+if __name__ == "__main__":
+    mcp.run(transport="http", host="127.0.0.1", port=8000)

@@ -1,0 +1,42 @@
+"""A server of the official `mcp` SDK 2.x. With SDK 1.x the class is `mcp.server.fastmcp.FastMCP`."""
+
+import os
+
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.auth.settings import AuthSettings
+from mcp.server.mcpserver import MCPServer
+
+from mcp_bearer import BearerAuthProvider
+
+RESOURCE = "https://mcp.example.com/mcp"
+ISSUER = "https://idp.example.com/"
+
+verifier = BearerAuthProvider(
+    jwks_uri=os.environ.get("JWKS_URI", "https://idp.example.com/jwks.json"),
+    issuer=ISSUER,
+    audience=RESOURCE,
+)
+mcp = MCPServer(
+    "Example",
+    token_verifier=verifier,
+    auth=AuthSettings(
+        issuer_url=ISSUER,
+        resource_server_url=RESOURCE,
+        required_scopes=["mcp:read"],
+        validate_token_resource=False,  # the verifier has checked `aud` already
+    ),
+)
+
+
+@mcp.tool()
+def whoami() -> str:
+    """Says for whom the tool is called."""
+    return get_access_token().client_id
+
+
+app = mcp.streamable_http_app()
+
+if __name__ == "__main__":
+    import uvicorn
+
+    uvicorn.run(app, host="127.0.0.1", port=8000)
