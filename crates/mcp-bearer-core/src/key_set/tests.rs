@@ -48,6 +48,33 @@ fn unusable_keys_are_skipped_with_their_place_and_reason() {
 }
 
 #[test]
+fn a_key_whose_alg_contradicts_its_type_is_no_usable_key() {
+    for (key, alg) in [
+        (SigningKey::shared_rsa_2048(), "ES256"),
+        (SigningKey::shared_rsa_2048(), "HS256"),
+        (SigningKey::ec_p256(), "ES384"),
+        (SigningKey::ed25519(), "RS256"),
+    ] {
+        let set = set(&[key.with_kid("k").with_alg(alg).jwk()]);
+        assert!(set.is_empty() && !set.has_kid("k"), "{alg}");
+        let reason = &set.skipped()[0].reason;
+        assert!(
+            reason.contains(alg) && reason.contains("its type"),
+            "{reason}"
+        );
+    }
+}
+
+#[test]
+fn a_shared_secret_is_skipped_as_such() {
+    let set = set(&[weak_keys::oct(), json!({"kty": "oct", "kid": "no-k"})]);
+    for skipped in set.skipped() {
+        assert!(skipped.reason.contains("shared secret"), "{skipped}");
+    }
+    assert_eq!(set.skipped().len(), 2);
+}
+
+#[test]
 fn a_set_without_usable_keys_is_a_set() {
     assert!(set(&[]).is_empty());
     assert_eq!(set(&weak_keys::all()).len(), 0);
@@ -81,7 +108,7 @@ fn at_most_four_keys_are_lent() {
     let set = set(&keys);
     assert_eq!(set.len(), 7);
     let lent = set.candidates(Algorithm::EdDsa, Some("same")).unwrap();
-    assert_eq!(lent.iter().count(), Limits::KEY_CANDIDATES);
+    assert_eq!((lent.iter().count(), Limits::KEY_CANDIDATES), (4, 4));
     let kind = |kid| {
         set.candidates(Algorithm::EdDsa, kid)
             .map(|_| ())

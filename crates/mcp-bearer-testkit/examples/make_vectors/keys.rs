@@ -203,6 +203,23 @@ fn choice(book: &mut Book) {
         rsa().without_header("kid"),
     );
     page.finish(book);
+    let five =
+        ["p256-a", "p256-b", "p256-c", "p256-d", "p256-e"].map(|name| key(name).with_kid("five"));
+    let jwks = five.iter().map(SigningKey::jwk).collect();
+    let mut page = Page::new(
+        "signature/five_keys.json",
+        about,
+        keys_setting(jwks, &["ES256"]),
+    );
+    for (at, key) in five.iter().enumerate() {
+        let name = format!("number {}", at + 1);
+        if at < 4 {
+            page.accept("9", &name, by(key));
+        } else {
+            page.reject("9", &name, "bad_signature", by(key));
+        }
+    }
+    page.finish(book);
     let jwks = (0..3)
         .map(|_| key("rsa-a").with_kid("twice").jwk())
         .collect();
