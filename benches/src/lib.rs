@@ -15,6 +15,8 @@
 
 mod measure;
 mod subject;
+mod watch;
 
 pub use measure::{Contender, Report, interleaved};
 pub use subject::{AUDIENCE, ISSUER, NOW, Subject};
+pub use watch::{Waiting, Watched, watched};
