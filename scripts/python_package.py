@@ -19,7 +19,7 @@ BUILD = CRATE / "target"
 ENVIRONMENTS_FOLDER = ROOT / "target" / "python-envs"
 SOURCES = ROOT / "target" / "python-sources"
 
-TESTING = ["cryptography", "hypothesis", "pytest>=8", "pytest-asyncio>=1", "uvicorn"]
+TESTING = ["cryptography", "hypothesis", "pytest>=8", "pytest-asyncio>=1", "trio", "uvicorn"]
 # What FastMCP's own tests import beside that.
 UPSTREAM_TESTING = ["pytest-env", "pytest-timeout"]
 

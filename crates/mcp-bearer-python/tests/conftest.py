@@ -2,15 +2,20 @@
 
 import base64
 import json
+import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from mcp_bearer import BearerAuthProvider, RSAKeyPair
+
+# What hypothesis remembers of its runs belongs with what a build makes, not among the tests.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(__file__).parents[1] / "target" / "hypothesis"))
 
 ISSUER = "https://idp.example.com/"
 AUDIENCE = "https://mcp.example.com/mcp"

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 
+import anyio
 import pytest
 from conftest import AUDIENCE, ISSUER, JWKS_URI, CountingFetch, make_jwks, make_token
 
@@ -110,6 +111,11 @@ async def test_tokens_that_are_hopeless_cause_no_fetch(pair):
     assert await provider.verify_token(make_token(pair, expires_in_seconds=-3600)) is None
     assert await provider.verify_token("a.b.c") is None
     assert fetch.urls == []
+
+
+def test_it_waits_under_trio_too(pair, token):
+    provider = remote(CountingFetch(make_jwks((pair, None)), seconds=0.1))
+    assert anyio.run(provider.verify_token, token, backend="trio") is not None
 
 
 def test_without_a_hook_keys_come_over_http(pair, token):
