@@ -337,7 +337,8 @@ impl BearerAuthProvider {
     pub fn check_required_scopes(&self, access: &AccessToken) -> Result<(), Rejection> {
         match self.issuer_of(access) {
             Some(issuer) => access.require_scopes(&issuer.required_scopes),
-            None => Ok(()),
+            // A token of another provider: nothing less than all that is asked of anyone will do.
+            None => access.require_scopes(&self.all_required_scopes()),
         }
     }
 

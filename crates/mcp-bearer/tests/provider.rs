@@ -105,6 +105,24 @@ fn each_issuer_has_its_own_scopes_and_leeway() {
 }
 
 #[test]
+fn a_token_of_another_provider_meets_every_required_scope() {
+    let (one, _, provider) = two_issuers();
+    let stranger = BearerAuthProvider::builder()
+        .public_key(one.public_pem())
+        .any_issuer()
+        .any_audience()
+        .build()
+        .unwrap()
+        .with_clock(clock());
+    let foreign = token(&one, "https://c.example.com/")
+        .scope("b:read")
+        .token();
+    let access = stranger.try_verify_token(&foreign).into_result().unwrap();
+    let refused = provider.check_required_scopes(&access).unwrap_err();
+    assert_eq!(refused.kind(), RejectionKind::InsufficientScope);
+}
+
+#[test]
 fn a_configuration_error_names_every_problem() {
     let hmac = BearerAuthProvider::builder()
         .public_key("not a key")
