@@ -209,6 +209,44 @@ fn a_kept_token_is_checked_for_its_times_again() {
 }
 
 #[test]
+fn a_kept_token_is_checked_for_its_key_again() {
+    let named = forge().kid("k");
+    let token = verified(&named);
+    let set =
+        |keys: &[Value]| KeySet::from_jwks_json(&json!({ "keys": keys }).to_string()).unwrap();
+    let own = key().with_kid("k");
+    let other = SigningKey::ed25519().with_kid("k");
+    assert!(token.recheck_key(&keys()), "a single key ignores kid");
+    assert!(token.recheck_key(&set(&[own.jwk()])));
+    assert!(token.recheck_key(&set(&[other.jwk(), own.jwk()])));
+    for (why, keys) in [
+        ("removed", set(&[])),
+        ("another key under its kid", set(&[other.jwk()])),
+        ("under another kid", set(&[own.clone().with_kid("x").jwk()])),
+        (
+            "no longer for signatures",
+            set(&[own.clone().with_use("enc").jwk()]),
+        ),
+        (
+            "no longer for this algorithm",
+            set(&[own.clone().with_alg("RS256").jwk()]),
+        ),
+        (
+            "unavailable",
+            KeySet::unavailable("x", Duration::from_secs(1)),
+        ),
+    ] {
+        assert!(!token.recheck_key(&keys), "{why}");
+    }
+    let nameless = verified(&forge().without_header("kid"));
+    assert!(nameless.recheck_key(&set(&[own.jwk()])));
+    assert!(
+        !nameless.recheck_key(&set(&[own.jwk(), other.jwk()])),
+        "no longer the only one"
+    );
+}
+
+#[test]
 fn debug_and_errors_hold_no_token() {
     let forge = forge().claim("x", "y");
     let token = verified(&forge);

@@ -469,6 +469,8 @@ fn points_off_the_curve_are_refused() {
         assert!(VerifyingKey::ec(curve, &x[1..], y).is_err());
         assert!(VerifyingKey::ec(curve, &[&[0], x].concat(), y).is_err());
         assert!(VerifyingKey::ec(curve, x, &[]).is_err());
+        // The same bytes, divided in another place.
+        assert!(VerifyingKey::ec(curve, &point[1..size], &point[size..]).is_err());
     }
     for curve in [KeyType::Rsa, KeyType::Ed25519, KeyType::Secret] {
         assert!(VerifyingKey::ec(curve, &[1; 32], &[1; 32]).is_err());
