@@ -11,8 +11,9 @@
 use std::time::{Duration, Instant};
 
 use mcp_bearer::keys::{FileKeys, KeySource, Miss, MonotonicClock, Refreshed, RemoteKeys};
+use mcp_bearer::{Algorithm, BearerAuthProvider};
 use mcp_bearer_core::RejectionKind;
-use mcp_bearer_testkit::{Behaviour, JwksServer, SigningKey};
+use mcp_bearer_testkit::{Behaviour, Forge, JwksServer, SigningKey};
 
 unsafe extern "C" {
     fn fork() -> i32;
@@ -65,6 +66,7 @@ fn key(kid: &str) -> serde_json::Value {
 
 fn main() {
     a_remote_source_goes_on_in_a_child();
+    a_provider_goes_on_in_a_child();
     a_fork_in_the_middle_of_a_fetch();
     a_set_grows_old_in_a_child_without_a_task();
     a_file_is_watched_in_a_child();
@@ -93,6 +95,31 @@ fn a_remote_source_goes_on_in_a_child() {
         drop(keys.take());
         true
     });
+}
+
+fn a_provider_goes_on_in_a_child() {
+    let (one, other) = (
+        SigningKey::ed25519().with_kid("a"),
+        SigningKey::ed25519().with_kid("b"),
+    );
+    let server = JwksServer::start();
+    server.set_keys(vec![one.jwk()]);
+    let provider = BearerAuthProvider::builder()
+        .jwks_uri(server.url())
+        .issuer(Forge::ISSUER)
+        .audience(Forge::AUDIENCE)
+        .algorithms([Algorithm::EdDsa])
+        .build()
+        .unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let token = |key| Forge::new(key, now.clone().unwrap().as_secs()).token();
+    let accepts = |key| block_on(provider.verify_token(&token(key))).is_ok();
+    assert!(accepts(&one));
+    server.set_keys(vec![one.jwk(), other.jwk()]);
+    // The child has the parent's keys, and gets newer ones by itself.
+    in_a_child(|| accepts(&one) && accepts(&other));
+    assert!(accepts(&one) && accepts(&other));
+    assert_eq!(server.total_hits(), 3);
 }
 
 fn a_fork_in_the_middle_of_a_fetch() {

@@ -12,6 +12,8 @@
 #[cfg(feature = "axum")]
 mod axum_extractors;
 mod credentials;
+#[cfg(feature = "remote")]
+mod issuers;
 mod logs;
 mod metadata;
 mod pass_through;
