@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
+use mcp_bearer::system_clock;
 use mcp_bearer_bench::{AUDIENCE, ISSUER};
 use mcp_bearer_testkit::{Behaviour, Forge, JwksServer, SigningKey};
 
@@ -15,8 +16,8 @@ use crate::BOUND;
 const ROTATE_EVERY: Duration = Duration::from_secs(3);
 /// So many keys are published at once.
 const PUBLISHED: usize = 9;
-/// Good times, each followed by one of the bad ones in turn.
-const UP: Duration = Duration::from_secs(17);
+/// Good times in turn, each followed by the next of the bad ones. Only in long ones can a new key become due.
+const UP: [Duration; 2] = [Duration::from_secs(17), Duration::from_secs(3)];
 
 /// The bad times in turn.
 const OUTAGES: [(&str, u64); 6] = [
@@ -79,7 +80,7 @@ impl Issuer {
             made: 0,
             rotated_at: now,
             up_since: Some(now),
-            changes_at: now + UP,
+            changes_at: now + UP[0],
             outages: 0,
         };
         issuer.add_key();
@@ -159,7 +160,7 @@ impl Issuer {
         }
         self.publish();
         self.up_since = Some(now);
-        self.changes_at = now + UP;
+        self.changes_at = now + UP[self.outages % UP.len()];
     }
 
     fn rotate(&mut self) {
@@ -269,8 +270,8 @@ impl Key {
 
 /// A good token of this key, for a day.
 pub(crate) fn token(key: &SigningKey) -> Forge {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    Forge::new(key, now.unwrap().as_secs())
+    let now = system_clock()();
+    Forge::new(key, now.as_secs())
         .issuer(ISSUER)
         .audience(AUDIENCE)
         .expires_in(24 * 3600)

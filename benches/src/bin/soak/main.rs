@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         .jwks_uri(issuer.url())
         .issuer(ISSUER)
         .audience(AUDIENCE)
-        .algorithms([Algorithm::Rs256, Algorithm::Es256, Algorithm::Ed25519])
+        .algorithms([Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa])
         .build()
         .expect("a good configuration");
     let runtime = || {
