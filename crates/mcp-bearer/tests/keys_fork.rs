@@ -111,8 +111,8 @@ fn a_provider_goes_on_in_a_child() {
         .algorithms([Algorithm::EdDsa])
         .build()
         .unwrap();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let token = |key| Forge::new(key, now.clone().unwrap().as_secs()).token();
+    let now = mcp_bearer::system_clock()().as_secs();
+    let token = |key| Forge::new(key, now).token();
     let accepts = |key| block_on(provider.verify_token(&token(key))).is_ok();
     assert!(accepts(&one));
     server.set_keys(vec![one.jwk(), other.jwk()]);
