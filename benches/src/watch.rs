@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -19,26 +19,50 @@ pub struct Watched {
     pub waited: bool,
 }
 
-/// How many verifications wait now, and how many ever did at the same time.
+/// When verifications waited.
 #[derive(Debug, Default)]
 pub struct Waiting {
-    now: AtomicUsize,
-    most: AtomicUsize,
+    waits: Mutex<Vec<(Instant, Instant)>>,
+}
+
+/// A wait, noted when it ends, also by being given up.
+struct Wait<'a> {
+    waiting: &'a Waiting,
+    since: Instant,
 }
 
 impl Waiting {
     /// The most that ever waited at the same time.
-    pub fn most(&self) -> usize {
-        self.most.load(Ordering::Relaxed)
+    ///
+    /// Seen from outside, a wait ends when the request runs again. What a request waits for a processor after it was let
+    /// go is no wait for keys: `grace` is taken from the end of each.
+    ///
+    /// # Panics
+    /// When a watched verification has.
+    pub fn most(&self, grace: Duration) -> usize {
+        let mut changes: Vec<(Instant, isize)> = Vec::new();
+        for (since, until) in self.waits.lock().unwrap().iter() {
+            match until.checked_sub(grace) {
+                Some(until) if until > *since => changes.extend([(*since, 1), (until, -1)]),
+                _ => {}
+            }
+        }
+        changes.sort_unstable();
+        let mut now = 0;
+        let levels = changes.iter().map(|(_, change)| {
+            now += change;
+            now
+        });
+        levels.max().unwrap_or(0).unsigned_abs()
     }
+}
 
-    fn begin(&self) {
-        let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
-        self.most.fetch_max(now, Ordering::Relaxed);
-    }
-
-    fn end(&self) {
-        self.now.fetch_sub(1, Ordering::Relaxed);
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        let wait = (self.since, Instant::now());
+        if let Ok(mut waits) = self.waiting.waits.lock() {
+            waits.push(wait);
+        }
     }
 }
 
@@ -50,10 +74,11 @@ pub async fn watched(provider: &BearerAuthProvider, token: &str, waiting: &Waiti
     let (verdict, waited) = match first {
         Poll::Ready(verdict) => (verdict, false),
         Poll::Pending => {
-            waiting.begin();
-            let verdict = verification.await;
-            waiting.end();
-            (verdict, true)
+            let _wait = Wait {
+                waiting,
+                since: start,
+            };
+            (verification.await, true)
         }
     };
     Watched {

@@ -71,7 +71,7 @@ impl Load {
 
     pub(crate) fn seen(&self) -> Seen {
         let mut seen = self.seen.lock().unwrap().clone();
-        seen.most_waiting = self.waiting.most();
+        seen.most_waiting = self.waiting.most(Duration::from_millis(50));
         seen.made_up = self.made_up.load(Ordering::SeqCst);
         seen
     }
