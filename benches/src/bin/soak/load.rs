@@ -36,6 +36,8 @@ pub(crate) struct Seen {
     pub(crate) bad: u64,
     pub(crate) bad_accepted: u64,
     pub(crate) made_up: u64,
+    /// Bad because their key has been withdrawn.
+    pub(crate) gone: u64,
     pub(crate) unjudged: u64,
     pub(crate) most_waiting: usize,
     /// The first few mistakes.
@@ -115,6 +117,7 @@ impl Load {
             }
             (Standing::Gone, _, verdict) => {
                 seen.bad += 1;
+                seen.gone += 1;
                 if verdict.is_ok() {
                     seen.bad_accepted += 1;
                     seen.tell(format!("accepted, though gone: {:?}", key.signing.kid()));

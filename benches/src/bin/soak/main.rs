@@ -105,6 +105,7 @@ fn main() -> ExitCode {
         "bad tokens accepted             {:>10}  (must be 0)",
         seen.bad_accepted
     );
+    println!("of withdrawn keys among the bad {:>10}", seen.gone);
     println!("made-up kids among the bad      {:>10}", seen.made_up);
     println!("tokens not judged               {:>10}", seen.unjudged);
     println!(
