@@ -221,10 +221,21 @@ fn numeric_date(name: &'static str, value: Option<&Value<'_>>) -> Result<Option<
         return Ok(None);
     };
     match value.as_finite() {
-        Some(date) if date.abs() <= Limits::NUMERIC_DATE_MAX => Ok(Some(date)),
+        Some(date) if date.abs() < Limits::NUMERIC_DATE_MAX => Ok(Some(date)),
+        // A number just beyond is rounded to the bound itself: only the bound's own digits are the bound.
+        Some(date) if date.abs() == Limits::NUMERIC_DATE_MAX && is_the_bound(value) => {
+            Ok(Some(date))
+        }
         Some(_) => Err(invalid(name, "is a number beyond 2^53")),
         None => Err(invalid(name, "is not a number")),
     }
+}
+
+fn is_the_bound(value: &Value<'_>) -> bool {
+    matches!(
+        value,
+        Value::Number("9007199254740992" | "-9007199254740992")
+    )
 }
 
 /// Step 19: the first of the named claims that is present, even when it is empty.
@@ -252,5 +263,33 @@ pub(crate) fn scopes(parsed: &Parsed, names: &[Box<str>]) -> Result<Scopes, Reje
             Scopes::from_names(names).map_err(|error| refuse(error.to_string()))
         }
         _ => Err(refuse("neither a string nor an array of strings".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Value, numeric_date};
+
+    #[test]
+    fn a_date_beyond_the_bound_is_not_rounded_into_it() {
+        for text in ["9007199254740992", "-9007199254740992", "9007199254740991"] {
+            assert!(
+                numeric_date("exp", Some(&Value::Number(text))).is_ok(),
+                "{text}"
+            );
+        }
+        for text in [
+            "9007199254740993",
+            "9007199254740992.5",
+            "9007199254740992.000001",
+            "9007199254740992.1e0",
+            "90071992547409930e-1",
+            "-9007199254740993",
+        ] {
+            assert!(
+                numeric_date("exp", Some(&Value::Number(text))).is_err(),
+                "{text}"
+            );
+        }
     }
 }

@@ -177,11 +177,11 @@ impl BearerAuthProvider {
         let Some(cache) = self.inner.cache.as_deref() else {
             return self.attempt(token, now, &mut Unobserved).0;
         };
-        if let Some(access) = self.cached(cache, token, now) {
-            return TryVerify::Accepted(access);
-        }
         if token.len() > self.inner.limits.token_bytes {
             return self.attempt(token, now, &mut Unobserved).0; // refused by its length alone
+        }
+        if let Some(access) = self.cached(cache, token, now) {
+            return TryVerify::Accepted(access);
         }
         let flight = cache.fly(token);
         if matches!(flight, Flight::Waited)

@@ -30,7 +30,10 @@ fn a_hit_with_a_static_key_allocates_nothing() {
     let provider = prepared(builder.any_issuer().any_audience().build().unwrap());
     assert_eq!(allocations(&provider, &Forge::new(&key, NOW).token()), 0);
     let plain = provider.without_token_cache();
-    assert!(allocations(&plain, &Forge::new(&key, NOW).token()) > 0, "the counter counts");
+    assert!(
+        allocations(&plain, &Forge::new(&key, NOW).token()) > 0,
+        "the counter counts"
+    );
 }
 
 #[tokio::test]

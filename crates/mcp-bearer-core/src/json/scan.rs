@@ -323,7 +323,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn no_duplicate(&self, names: &[impl Named]) -> Scan<()> {
-        let twice = if names.len() <= FEW {
+        let twice = if names.len() <= FEW && !names.iter().any(|name| name.name().escaped) {
             self.twice_of_few(names)
         } else {
             self.twice(names)
@@ -334,16 +334,14 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Compares a name with those before it only where a mark of 64 says that one may be equal.
+    /// Names without escapes: one is compared with those before it only where a mark of 64 says that one may be equal.
     fn twice_of_few(&self, names: &[impl Named]) -> Option<Name> {
-        let any_escaped = names.iter().any(|name| name.name().escaped);
         let mut marks = 0_u64;
         for (index, one) in names.iter().enumerate() {
             let one = one.name();
             let mark = 1_u64 << one.mark(self.text);
             let earlier = names.get(..index).unwrap_or_default();
-            let suspicious = any_escaped || marks & mark != 0;
-            if suspicious
+            if marks & mark != 0
                 && earlier
                     .iter()
                     .any(|other| one.same(&other.name(), self.text))
