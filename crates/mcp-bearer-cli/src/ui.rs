@@ -103,6 +103,14 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
 fn without_tokens(text: &str) -> String {
     let in_token = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let mut shown = String::with_capacity(text.len());
+    // A key pasted where its file's name belongs.
+    let (text, cut) = match text.split_once("-----BEGIN ") {
+        Some((before, _)) => (
+            before,
+            "-----BEGIN ... (give the name of the file, not what is in it)",
+        ),
+        None => (text, ""),
+    };
     for piece in text.split_inclusive(|c| !in_token(c)) {
         let word = piece.trim_end_matches(|c| !in_token(c));
         match (word.get(..3), piece.get(word.len()..)) {
@@ -110,9 +118,16 @@ fn without_tokens(text: &str) -> String {
                 shown.push_str("eyJ...");
                 shown.push_str(rest);
             }
+            (_, Some(rest)) if word.len() > 40 && word.matches('.').count() >= 2 => {
+                let first: String = word.chars().take(3).collect();
+                shown.push_str(&first);
+                shown.push_str("...");
+                shown.push_str(rest);
+            }
             _ => shown.push_str(piece),
         }
     }
+    shown.push_str(cut);
     shown
 }
 
@@ -225,6 +240,13 @@ mod tests {
             "unexpected 'eyJ...' found, é"
         );
         assert_eq!(without_tokens(token), "eyJ...");
+        let spaced = "eyAiYWxnIjoiUlMyNTYifQ.eyJzdWIiOiJhIn0.c2lnbmF0dXJl";
+        assert_eq!(without_tokens(spaced), "eyA...");
+        let key = without_tokens("unexpected '-----BEGIN PRIVATE KEY-----\nMIIE' found");
+        assert!(
+            !key.contains("MIIE") && key.starts_with("unexpected '"),
+            "{key}"
+        );
         assert_eq!(without_tokens("eyJ.txt é--x"), "eyJ.txt é--x");
     }
 }
