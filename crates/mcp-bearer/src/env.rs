@@ -6,6 +6,7 @@
 mod read;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 
@@ -63,8 +64,13 @@ impl std::error::Error for EnvError {}
 )]
 pub fn from_environment() -> Result<BearerAuthProvider, EnvError> {
     let file = from_file(Path::new(".env"))?;
-    // Names or values that are not Unicode cannot be meant for us.
-    let process = std::env::vars_os()
+    let process: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    let problems = misread(&process);
+    if !problems.is_empty() {
+        return Err(EnvError { problems });
+    }
+    let process = process
+        .into_iter()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let mut variables: BTreeMap<String, String> = file;
     variables.extend(process);
@@ -90,6 +96,28 @@ pub fn from_variables(
 ) -> Result<BearerAuthProvider, EnvError> {
     let look_up = |name: &str| look_up(name).filter(|value| !value.is_empty());
     read::provider(&look_up).map_err(|problems| EnvError { problems })
+}
+
+/// Variables of our family that would do nothing: a misspelt, empty or unreadable rule must not be a missing rule.
+fn misread(process: &[(OsString, OsString)]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (name, value) in process {
+        let Some(name) = name.to_str() else { continue };
+        let own = name.strip_prefix("MCP_BEARER_");
+        if own.is_none() && !name.starts_with("FASTMCP_AUTH_BEARER_") {
+            continue;
+        }
+        if own.is_some_and(|own| !read::is_known(own) && own != "LOG") {
+            problems.push(format!("{name}: no such setting; is it misspelt?"));
+        } else if value.to_str().is_none() {
+            problems.push(format!("{name}: not Unicode"));
+        } else if own.is_some() && value.is_empty() {
+            problems.push(format!(
+                "{name}: set but empty; unset it if it is not meant"
+            ));
+        }
+    }
+    problems
 }
 
 fn from_file(path: &Path) -> Result<BTreeMap<String, String>, EnvError> {

@@ -61,6 +61,11 @@ fn reference(look_up: &dyn Fn(&str) -> Option<String>) -> Result<BearerAuthProvi
     built.map_err(|error| error.problems().to_vec())
 }
 
+/// Whether it is one of our names, without its prefix.
+pub(super) fn is_known(name: &str) -> bool {
+    Variables::NAMES.contains(&name)
+}
+
 struct Variables<'a> {
     prefix: &'static str,
     look_up: &'a dyn Fn(&str) -> Option<String>,

@@ -129,3 +129,14 @@ fn an_empty_variable_is_not_set() {
         .is_err()
     );
 }
+
+#[test]
+fn a_rule_that_would_do_nothing_is_a_problem() {
+    let found = |name: &str, value: &str| misread(&[(name.into(), value.into())]).len();
+    assert_eq!(found("MCP_BEARER_REQUIRED_SCOPES", "mcp:read"), 0);
+    assert_eq!(found("MCP_BEARER_LOG", "debug"), 0);
+    assert_eq!(found("PATH", ""), 0);
+    assert_eq!(found("MCP_BEARER_REQUIRED_SCOPE", "mcp:read"), 1);
+    assert_eq!(found("MCP_BEARER_MAX_AGE", "60"), 1);
+    assert_eq!(found("MCP_BEARER_ALLOWED_CLIENT_IDS", ""), 1);
+}
