@@ -9,8 +9,9 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Which tokens are being verified, by a randomly seeded hash: two tokens with one hash cost a needless wait, no more.
-#[derive(Default)]
 pub(crate) struct Flights {
+    /// The process in which they are under way: a child of `fork` has none of the threads that would end them.
+    process: u32,
     hasher: RandomState,
     under_way: [Mutex<HashMap<u64, Arc<OnceLock<()>>>>; 16],
 }
@@ -30,8 +31,21 @@ pub(crate) struct Landing<'a> {
     done: Arc<OnceLock<()>>,
 }
 
+impl Default for Flights {
+    fn default() -> Self {
+        Self {
+            process: std::process::id(),
+            hasher: RandomState::default(),
+            under_way: Default::default(),
+        }
+    }
+}
+
 impl Flights {
     pub(crate) fn join(&self, token: &str) -> Flight<'_> {
+        if std::process::id() != self.process {
+            return Flight::Waited; // for nobody: each verifies for itself
+        }
         let hash = self.hasher.hash_one(token);
         let done = match self.shard(hash).entry(hash) {
             Entry::Occupied(flight) => flight.get().clone(),
