@@ -103,13 +103,14 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
 fn without_tokens(text: &str) -> String {
     let in_token = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let mut shown = String::with_capacity(text.len());
-    // A key pasted where its file's name belongs.
+    // A key pasted where its file's name belongs: what follows the label has a line of base64, which no words of ours have.
+    let in_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
     let (text, cut) = match text.split_once("-----BEGIN ") {
-        Some((before, _)) => (
+        Some((before, after)) if after.split(|c| !in_base64(c)).any(|run| run.len() >= 24) => (
             before,
             "-----BEGIN ... (give the name of the file, not what is in it)",
         ),
-        None => (text, ""),
+        _ => (text, ""),
     };
     for piece in text.split_inclusive(|c| !in_token(c)) {
         let word = piece.trim_end_matches(|c| !in_token(c));
@@ -242,11 +243,15 @@ mod tests {
         assert_eq!(without_tokens(token), "eyJ...");
         let spaced = "eyAiYWxnIjoiUlMyNTYifQ.eyJzdWIiOiJhIn0.c2lnbmF0dXJl";
         assert_eq!(without_tokens(spaced), "eyA...");
-        let key = without_tokens("unexpected '-----BEGIN PRIVATE KEY-----\nMIIE' found");
+        let key =
+            "unexpected '-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC' found";
+        let shown = without_tokens(key);
         assert!(
-            !key.contains("MIIE") && key.starts_with("unexpected '"),
-            "{key}"
+            !shown.contains("MIIE") && shown.starts_with("unexpected '"),
+            "{shown}"
         );
+        let ours = "a public key begins with -----BEGIN PUBLIC KEY-----";
+        assert_eq!(without_tokens(ours), ours);
         assert_eq!(without_tokens("eyJ.txt é--x"), "eyJ.txt é--x");
     }
 }
