@@ -14,6 +14,8 @@ use std::borrow::Cow;
 
 use scan::Scanner;
 
+use crate::limits::Limits;
+
 /// The members of one validated object, as positions in its text.
 #[derive(Clone, Debug)]
 pub(crate) struct Object {
@@ -198,7 +200,7 @@ impl<'a> Value<'a> {
             (Self::String(text), Tree::String(other)) => text == other,
             (Self::Bool(value), Tree::Bool(other)) => value == other,
             (Self::Null, Tree::Null) => true,
-            (Self::Number(_), Tree::Number(_)) => self.to_tree() == *tree,
+            (Self::Number(text), Tree::Number(other)) => same_number(text, &other.to_string()),
             (Self::Array(text), Tree::Array(others)) => {
                 elements(text).count() == others.len()
                     && elements(text)
@@ -230,6 +232,21 @@ impl<'a> Value<'a> {
                     .collect(),
             ),
         }
+    }
+}
+
+/// Whether two texts are one number: `1`, `1.0` and `10e-1` are. Beyond 2^53, where a double cannot tell neighbours apart,
+/// only integers are compared, each with all its digits.
+fn same_number(one: &str, other: &str) -> bool {
+    if one == other {
+        return true;
+    }
+    if let (Ok(one), Ok(other)) = (one.parse::<i128>(), other.parse::<i128>()) {
+        return one == other;
+    }
+    match (one.parse::<f64>(), other.parse::<f64>()) {
+        (Ok(one), Ok(other)) => one == other && one.abs() < Limits::NUMERIC_DATE_MAX,
+        _ => false,
     }
 }
 

@@ -5,14 +5,15 @@
 
 mod ed25519;
 mod rsa;
+mod secret;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use aws_lc_rs::digest;
 use aws_lc_rs::signature::{self as aws, ParsedPublicKey, VerificationAlgorithm};
-use aws_lc_rs::{digest, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
@@ -70,20 +71,10 @@ impl VerifyingKey {
     /// Whoever can verify with it can also sign with it: use public keys where you can.
     ///
     /// # Errors
-    /// When it is shorter than 32 bytes, the length of the shortest hash, or looks like a public key.
+    /// When it is shorter than 32 bytes, the length of the shortest hash, or is a key document: PEM, a JWK or JWK Set, DER (also
+    /// in base64), or a line of OpenSSH.
     pub fn shared_secret(secret: &[u8]) -> Result<Self, KeyError> {
-        if secret.len() < 32 {
-            let text = format!(
-                "the shared secret has {} bytes, and HS256 needs at least 32 (RFC 7518 section 3.2)",
-                secret.len()
-            );
-            return Err(KeyError::new(text));
-        }
-        if secret.windows(11).any(|window| window == b"-----BEGIN ") {
-            let why =
-                "the shared secret is a PEM document; a public key must never serve as a secret";
-            return Err(KeyError::new(why));
-        }
+        secret::check(secret)?;
         // Long enough from the start: a string that grows leaves its old text behind.
         let mut text = Zeroizing::new(String::with_capacity(secret.len() * 4 / 3 + 32));
         text.push_str(r#"{"k":""#);
@@ -308,7 +299,7 @@ impl VerifyingKey {
             return false;
         }
         if let Material::Secret(secret) = &self.0.material {
-            return verifies_hmac(algorithm, secret, message, signature);
+            return secret::verifies(algorithm, secret, message, signature);
         }
         self.parsed(algorithm)
             .is_some_and(|key| key.verify_sig(message, signature).is_ok())
@@ -360,16 +351,6 @@ fn backend(algorithm: Algorithm) -> Option<(usize, &'static dyn VerificationAlgo
         Algorithm::EdDsa | Algorithm::Ed25519 => (0, &aws::ED25519),
         Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => return None,
     })
-}
-
-fn verifies_hmac(algorithm: Algorithm, secret: &[u8], message: &[u8], tag: &[u8]) -> bool {
-    let hash = match algorithm {
-        Algorithm::Hs256 => hmac::HMAC_SHA256,
-        Algorithm::Hs384 => hmac::HMAC_SHA384,
-        Algorithm::Hs512 => hmac::HMAC_SHA512,
-        _ => return false,
-    };
-    hmac::verify(&hmac::Key::new(hash, secret), message, tag).is_ok()
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {

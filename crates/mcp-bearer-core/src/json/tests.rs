@@ -317,6 +317,20 @@ fn a_value_equals_its_tree_and_no_other() {
             assert_eq!(value.equals(other), one == other, "{one} {other}");
         }
     }
+    for (one, other, same) in [
+        ("1", "1.0", true),
+        ("10e-1", "1", true),
+        ("-0", "0", true),
+        ("0.5", "5e-1", true),
+        ("1", "1.5", false),
+        ("9007199254740993", "9007199254740993", true),
+        ("9007199254740993", "9007199254740992", false),
+        ("9007199254740992.0", "9007199254740993", false),
+        ("1e999", "1e998", false),
+    ] {
+        assert_eq!(super::same_number(one, other), same, "{one} {other}");
+        assert_eq!(super::same_number(other, one), same, "{one} {other}");
+    }
     let text = r#"{"x":{"\u0061":[1 , "\u0062"]}}"#;
     let object = Object::parse(text).unwrap();
     assert!(

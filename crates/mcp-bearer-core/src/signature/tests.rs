@@ -1,7 +1,7 @@
 //! Signature primitives against published vectors: RFC 7515, 7520, 8037 and Wycheproof.
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use mcp_bearer_testkit::SigningKey;
 use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify, rsa_pss_verify};
 
@@ -545,6 +545,35 @@ fn a_shared_secret_is_long_enough_and_no_key_file() {
     ] {
         let error = VerifyingKey::shared_secret(text.as_bytes()).unwrap_err();
         assert!(error.to_string().contains("PEM"), "{error}");
+        let body: String = text
+            .lines()
+            .filter(|line| !line.contains("-----"))
+            .collect();
+        let padded = format!(" {body}\n");
+        let bare = body.trim_end_matches('=');
+        for body in [&padded, bare] {
+            let error = VerifyingKey::shared_secret(body.as_bytes()).unwrap_err();
+            assert!(error.to_string().contains("base64 of DER"), "{error}");
+        }
+        let der = STANDARD.decode(body).unwrap();
+        let error = VerifyingKey::shared_secret(&der).unwrap_err();
+        assert!(error.to_string().contains("DER"), "{error}");
+    }
+    for text in [
+        r#"{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#,
+        r#" { "keys": [{"kty":"RSA","n":"AQAB","e":"AQAB"}]}"#,
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1qT me@example.com",
+    ] {
+        let error = VerifyingKey::shared_secret(text.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("a key in"), "{error}");
+    }
+    // Secrets in base64 and hex, as people make them, and one that begins like DER.
+    for text in [
+        b"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=".as_slice(),
+        b"3081f00f3081f00f3081f00f3081f00f",
+        b"0\x82\x01\x010123456789012345678901234567890123",
+    ] {
+        assert!(VerifyingKey::shared_secret(text).is_ok(), "{text:?}");
     }
 }
 
