@@ -255,12 +255,19 @@ pub(crate) fn scopes(parsed: &Parsed, names: &[Box<str>]) -> Result<Scopes, Reje
     match value {
         Value::String(text) => Scopes::parse(&text).map_err(|error| refuse(error.to_string())),
         Value::Array(array) => {
-            let names = elements(array).map(|element| match element {
-                Value::String(text) => Ok(text),
-                _ => Err(refuse("an element is not a string".into())),
+            let mut other = false;
+            let names = elements(array).map_while(|element| match element {
+                Value::String(text) => Some(text),
+                _ => {
+                    other = true;
+                    None
+                }
             });
-            let names = names.collect::<Result<Vec<_>, _>>()?;
-            Scopes::from_names(names).map_err(|error| refuse(error.to_string()))
+            let scopes = Scopes::from_names(names).map_err(|error| refuse(error.to_string()))?;
+            if other {
+                return Err(refuse("an element is not a string".into()));
+            }
+            Ok(scopes)
         }
         _ => Err(refuse("neither a string nor an array of strings".into())),
     }

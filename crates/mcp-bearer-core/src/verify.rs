@@ -360,19 +360,29 @@ impl std::fmt::Display for OrAbsent<'_> {
 /// The first few audiences, quoted and cut.
 struct AudienceShown<'c, 'a>(Option<Audience<'c, 'a>>);
 
+impl AudienceShown<'_, '_> {
+    const SHOWN: usize = 4;
+}
+
 impl std::fmt::Display for AudienceShown<'_, '_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Some(audience) = self.0 else {
             return f.write_str("absent");
         };
-        let all = audience.to_vec();
-        for (index, text) in all.iter().take(4).enumerate() {
-            write!(f, "{}{}", if index == 0 { "" } else { ", " }, Shown(text))?;
-        }
-        match all.len() {
-            0 => f.write_str("[]"),
-            1..=4 => Ok(()),
-            more => write!(f, " and {} more", more - 4),
+        // One look at each, and nothing collected: a hostile token may hold thousands.
+        let (mut count, mut written) = (0_usize, Ok(()));
+        audience.any(|text| {
+            if count < Self::SHOWN && written.is_ok() {
+                written = write!(f, "{}{}", if count == 0 { "" } else { ", " }, Shown(text));
+            }
+            count += 1;
+            false
+        });
+        written?;
+        match count.checked_sub(Self::SHOWN) {
+            _ if count == 0 => f.write_str("[]"),
+            None | Some(0) => Ok(()),
+            Some(more) => write!(f, " and {more} more"),
         }
     }
 }

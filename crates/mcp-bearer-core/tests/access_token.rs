@@ -110,7 +110,8 @@ fn a_claim_is_read_into_the_callers_type() {
             .claim("f", 1.5)
             .claim("list", json!(["a", "b"]))
             .claim("map", json!({"a": 1, "b": 2}))
-            .claim("none", Value::Null),
+            .claim("none", Value::Null)
+            .claim("long", "x".repeat(1000)),
     );
     assert_eq!(token.claim::<u8>("n").unwrap(), Some(7));
     assert_eq!(token.claim::<f64>("f").unwrap(), Some(1.5));
@@ -130,6 +131,8 @@ fn a_claim_is_read_into_the_callers_type() {
     assert_eq!(token.claim::<u8>("missing").unwrap(), None);
     assert!(token.claim::<u8>("list").is_err());
     assert!(token.claim::<u8>("none").is_err());
+    let error = token.claim::<u8>("long").unwrap_err().to_string();
+    assert!(error.len() < 200 && error.ends_with("..."), "{error}");
     assert_eq!(
         token.claim::<String>("sub").unwrap().as_deref(),
         Some(Forge::SUBJECT)

@@ -13,6 +13,7 @@ use crate::claims::{self, Claims, Times};
 use crate::compact::Parsed;
 use crate::json::{Text, Value, elements, entries};
 use crate::key_set::KeySet;
+use crate::limits::Limits;
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::scope::{ScopeHierarchy, Scopes};
@@ -139,9 +140,7 @@ impl AccessToken {
             return Err(ClaimError("holds a reserved member name".into()));
         }
         let value = serde_json::from_value(value.to_tree());
-        value
-            .map(Some)
-            .map_err(|error| ClaimError(error.to_string().into()))
+        value.map(Some).map_err(|error| ClaimError::of(&error))
     }
 
     /// Whether a scope is held, or implied by one that is.
@@ -229,6 +228,18 @@ impl fmt::Debug for AccessToken {
 /// A claim that cannot be read as the wanted type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimError(Box<str>);
+
+impl ClaimError {
+    /// The library's words quote the whole value.
+    fn of(error: &serde_json::Error) -> Self {
+        const SHOWN_CHARS: usize = 2 * Limits::SHOWN_CHARS;
+        let text = error.to_string();
+        Self(match text.char_indices().nth(SHOWN_CHARS) {
+            None => text.into(),
+            Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()).into(),
+        })
+    }
+}
 
 impl fmt::Display for ClaimError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
