@@ -398,9 +398,15 @@ fn keys_of_every_kind_and_place() {
     );
     let file = place.write("secret-line", format!("{secret}\n"));
     rules(&["--secret-file", &file], &token).is(
+        0,
+        &rules(&["--secret-file", &file, "--algorithm", "HS256"], &token).stdout,
+        "",
+    );
+    let binary = place.write("secret-bytes", format!("\u{1}{secret}\n"));
+    rules(&["--secret-file", &binary], &token).is(
         1,
         "rejected: bad_signature: the signature does not verify with the key\n",
-        "note: --secret-file: the file ends in a line feed, which is taken as part of the secret\n",
+        "",
     );
 }
 
@@ -529,7 +535,7 @@ fn all_mistakes_are_told_at_once() {
         ),
         (
             &["--secret-file", &pem],
-            "--secret-file: the shared secret is a PEM document",
+            "--secret-file: the shared secret is a key in PEM",
         ),
         (&["--jwks-uri", "http://idp.example.com/"], "--jwks-uri: "),
         (

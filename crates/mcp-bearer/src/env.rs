@@ -52,7 +52,10 @@ impl std::error::Error for EnvError {}
 /// | `MCP_BEARER_TOKEN_TYPE` | `any`, or `rfc9068` for `at+jwt` only |
 /// | `MCP_BEARER_ALLOWED_CLIENT_IDS` | a JSON list, or names split by spaces |
 ///
-/// Without any of these, the reference system's names are read: `FASTMCP_AUTH_BEARER_PUBLIC_KEY`, `_JWKS_URI`,
+/// A name of this family that is misspelt, and one that is set to nothing, is a problem: a rule that does nothing must
+/// not pass for a rule. (`MCP_BEARER_LOG` is the program's.)
+///
+/// Without any of these, the reference system's names are read (both families together are a problem): `FASTMCP_AUTH_BEARER_PUBLIC_KEY`, `_JWKS_URI`,
 /// `_ISSUER`, `_AUDIENCE`, `_REQUIRED_SCOPES` (a JSON list). As there, exactly one of key and address is needed, and an
 /// issuer or audience that is not set is not checked.
 ///
@@ -65,7 +68,9 @@ impl std::error::Error for EnvError {}
 pub fn from_environment() -> Result<BearerAuthProvider, EnvError> {
     let file = from_file(Path::new(".env"))?;
     let process: Vec<(OsString, OsString)> = std::env::vars_os().collect();
-    let problems = misread(&process);
+    let of_file = file.iter().map(|(name, value)| (name.into(), value.into()));
+    let mut problems = misread(&of_file.collect::<Vec<_>>());
+    problems.extend(misread(&process));
     if !problems.is_empty() {
         return Err(EnvError { problems });
     }
@@ -103,15 +108,16 @@ fn misread(process: &[(OsString, OsString)]) -> Vec<String> {
     let mut problems = Vec::new();
     for (name, value) in process {
         let Some(name) = name.to_str() else { continue };
-        let own = name.strip_prefix("MCP_BEARER_");
-        if own.is_none() && !name.starts_with("FASTMCP_AUTH_BEARER_") {
+        let Some(known) = read::is_known(name) else {
             continue;
-        }
-        if own.is_some_and(|own| !read::is_known(own) && own != "LOG") {
+        };
+        // The reference system takes an empty issuer or audience for none, and an empty list for a mistake.
+        let may_be_empty = name.starts_with(read::REFERENCE) && !name.ends_with("_SCOPES");
+        if !known {
             problems.push(format!("{name}: no such setting; is it misspelt?"));
         } else if value.to_str().is_none() {
             problems.push(format!("{name}: not Unicode"));
-        } else if own.is_some() && value.is_empty() {
+        } else if value.is_empty() && !may_be_empty {
             problems.push(format!(
                 "{name}: set but empty; unset it if it is not meant"
             ));

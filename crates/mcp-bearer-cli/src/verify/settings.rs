@@ -12,7 +12,7 @@ use mcp_bearer::{Algorithm, BearerAuthProvider, Decided, IssuerBuilder, KeySet, 
 
 use super::fixed_clock;
 use crate::files;
-use crate::ui::{Failure, note};
+use crate::ui::Failure;
 
 #[derive(Args)]
 pub(super) struct Settings {
@@ -79,7 +79,6 @@ pub(super) struct Settings {
 #[derive(Default)]
 struct Findings {
     problems: Vec<String>,
-    notes: Vec<&'static str>,
 }
 
 impl Findings {
@@ -100,15 +99,6 @@ impl Findings {
                 None
             }
         }
-    }
-
-    /// All bytes of the file, because a secret may hold any.
-    fn secret(&mut self, path: &Path) -> Option<Vec<u8>> {
-        let secret = self.take(files::read("--secret-file", path))?;
-        if secret.ends_with(b"\n") {
-            self.notes.push("note: --secret-file: the file ends in a line feed, which is taken as part of the secret");
-        }
-        Some(secret)
     }
 }
 
@@ -138,7 +128,6 @@ impl Settings {
         match builder.required_scopes(&self.scope).build() {
             Ok(provider) => {
                 Failure::unless_empty(findings.problems)?;
-                findings.notes.iter().for_each(note);
                 tell_skipped(&provider);
                 Ok(match at {
                     Some(seconds) => provider.with_clock(fixed_clock(seconds)),
@@ -163,7 +152,7 @@ impl Settings {
                 Source::Jwks(path) => builder.jwks_json(findings.take(jwks(path))?),
                 Source::JwksUri(url) => builder.jwks_uri(url),
                 Source::Discover(issuer) => builder.key_source(findings.discovered(issuer)?),
-                Source::Secret(path) => builder.shared_secret(findings.secret(path)?),
+                Source::Secret(path) => builder.shared_secret_file(path),
             })
         });
         given.unwrap_or_else(|| {

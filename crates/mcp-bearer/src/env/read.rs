@@ -1,6 +1,6 @@
 //! From variables to a provider. Looks at every variable before it gives up, so that one start shows all problems.
 
-use std::fs;
+use std::fs::File;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,6 +9,20 @@ use zeroize::Zeroizing;
 
 use crate::provider::{BearerAuthProvider, IssuerBuilder};
 
+/// What our names begin with.
+const OWN: &str = "MCP_BEARER_";
+
+/// What the reference system's names begin with.
+pub(super) const REFERENCE: &str = "FASTMCP_AUTH_BEARER_";
+
+const REFERENCE_NAMES: [&str; 5] = [
+    "PUBLIC_KEY",
+    "JWKS_URI",
+    "ISSUER",
+    "AUDIENCE",
+    "REQUIRED_SCOPES",
+];
+
 type Problems = Vec<String>;
 type WithKeys = IssuerBuilder<Decided, Undecided, Undecided>;
 
@@ -16,20 +30,24 @@ pub(super) fn provider(
     look_up: &dyn Fn(&str) -> Option<String>,
 ) -> Result<BearerAuthProvider, Problems> {
     let own = Variables {
-        prefix: "MCP_BEARER_",
         look_up,
         problems: Problems::new(),
     };
-    if own.any_set() {
-        own.read()
-    } else {
-        reference(look_up)
+    let of_reference = REFERENCE_NAMES
+        .into_iter()
+        .find(|name| look_up(&format!("{REFERENCE}{name}")).is_some());
+    match (own.any_set(), of_reference) {
+        (None, _) => reference(look_up),
+        (Some(_), None) => own.read(),
+        (Some(one), Some(other)) => Err(vec![format!(
+            "{REFERENCE}{other}: would do nothing beside {OWN}{one}; use the names of one family"
+        )]),
     }
 }
 
 /// The reference system's names, with its words for what is wrong.
 fn reference(look_up: &dyn Fn(&str) -> Option<String>) -> Result<BearerAuthProvider, Problems> {
-    let get = |name: &str| look_up(&format!("FASTMCP_AUTH_BEARER_{name}"));
+    let get = |name: &str| look_up(&format!("{REFERENCE}{name}"));
     let begin = BearerAuthProvider::builder();
     let with_keys = match (get("PUBLIC_KEY"), get("JWKS_URI")) {
         (None, None) => Err("Either public_key or jwks_uri must be provided"),
@@ -61,13 +79,16 @@ fn reference(look_up: &dyn Fn(&str) -> Option<String>) -> Result<BearerAuthProvi
     built.map_err(|error| error.problems().to_vec())
 }
 
-/// Whether it is one of our names, without its prefix.
-pub(super) fn is_known(name: &str) -> bool {
-    Variables::NAMES.contains(&name)
+/// Whether it is a name of one of the families; nothing when it belongs to neither.
+pub(super) fn is_known(name: &str) -> Option<bool> {
+    if let Some(own) = name.strip_prefix(OWN) {
+        return Some(own == "LOG" || Variables::NAMES.contains(&own));
+    }
+    let of_reference = name.strip_prefix(REFERENCE)?;
+    Some(REFERENCE_NAMES.contains(&of_reference))
 }
 
 struct Variables<'a> {
-    prefix: &'static str,
     look_up: &'a dyn Fn(&str) -> Option<String>,
     problems: Problems,
 }
@@ -93,15 +114,41 @@ impl Variables<'_> {
     ];
 
     fn get(&self, name: &str) -> Option<String> {
-        (self.look_up)(&format!("{}{name}", self.prefix))
+        (self.look_up)(&format!("{OWN}{name}"))
     }
 
-    fn any_set(&self) -> bool {
-        Self::NAMES.into_iter().any(|name| self.get(name).is_some())
+    fn any_set(&self) -> Option<&'static str> {
+        Self::NAMES
+            .into_iter()
+            .find(|name| self.get(name).is_some())
     }
 
     fn problem(&mut self, name: &str, why: &str) {
-        self.problems.push(format!("{}{name}: {why}", self.prefix));
+        self.problems.push(format!("{OWN}{name}: {why}"));
+    }
+
+    /// What the builder says, by the name of the variable that it is about.
+    fn told(&self, problem: &str) -> String {
+        const NAMES: [(&str, &[&str]); 12] = [
+            ("public_key", &["PUBLIC_KEY"]),
+            ("key_file", &["PUBLIC_KEY_FILE", "JWKS_FILE"]),
+            ("jwks_uri", &["JWKS_URI"]),
+            ("shared_secret", &["SHARED_SECRET", "SHARED_SECRET_FILE"]),
+            ("issuer", &["ISSUER"]),
+            ("audience", &["AUDIENCE"]),
+            ("required_scopes", &["REQUIRED_SCOPES"]),
+            ("algorithms", &["ALGORITHMS"]),
+            ("leeway", &["LEEWAY_SECONDS"]),
+            ("max_age", &["MAX_AGE_SECONDS"]),
+            ("token_type", &["TOKEN_TYPE"]),
+            ("allowed_client_ids", &["ALLOWED_CLIENT_IDS"]),
+        ];
+        let named = NAMES.iter().find_map(|(setting, variables)| {
+            let rest = problem.strip_prefix(setting)?.strip_prefix(": ")?;
+            let set = variables.iter().find(|name| self.get(name).is_some())?;
+            Some(format!("{OWN}{set}: {rest}"))
+        });
+        named.unwrap_or_else(|| problem.to_owned())
     }
 
     fn read(mut self) -> Result<BearerAuthProvider, Problems> {
@@ -142,7 +189,9 @@ impl Variables<'_> {
             Ok(provider) if self.problems.is_empty() => Ok(provider),
             Ok(_) => Err(self.problems),
             Err(error) => {
-                self.problems.extend_from_slice(error.problems());
+                let told = error.problems().iter().map(|problem| self.told(problem));
+                let told: Problems = told.collect();
+                self.problems.extend(told);
                 Err(self.problems)
             }
         }
@@ -158,6 +207,9 @@ impl Variables<'_> {
                 continue;
             };
             given += 1;
+            if name.ends_with("_FILE") && !self.can_be_read(name, &value) {
+                continue;
+            }
             found.push(match name {
                 "PUBLIC_KEY" => begin().public_key(value),
                 "JWKS_URI" => begin().jwks_uri(value),
@@ -170,11 +222,8 @@ impl Variables<'_> {
         }
         if let Some(path) = self.get("SHARED_SECRET_FILE") {
             given += 1;
-            match fs::read(path).map(Zeroizing::new) {
-                Ok(secret) => found.push(begin().shared_secret(without_newline(&secret))),
-                Err(error) => {
-                    self.problem("SHARED_SECRET_FILE", &format!("cannot be read: {error}"));
-                }
+            if self.can_be_read("SHARED_SECRET_FILE", &path) {
+                found.push(begin().shared_secret_file(path));
             }
         }
         if given != 1 {
@@ -184,6 +233,18 @@ impl Variables<'_> {
             return None;
         }
         found.pop()
+    }
+
+    /// Says so when a file cannot be read, without what was taken for its name: that may be the key itself.
+    fn can_be_read(&mut self, name: &str, path: &str) -> bool {
+        match File::open(path) {
+            Ok(_) => true,
+            Err(error) => {
+                let why = format!("cannot be read: {error}; it takes the name of a file");
+                self.problem(name, &why);
+                false
+            }
+        }
     }
 
     fn decision(&mut self, name: &str, any: &str) -> Option<Choice> {
@@ -201,17 +262,11 @@ impl Variables<'_> {
             (Some(names), false) => Some(Choice::OneOf(names)),
             (None, true) => Some(Choice::Any),
             (Some(_), true) => {
-                self.problem(
-                    any,
-                    &format!("contradicts {}{name}; set one of them", self.prefix),
-                );
+                self.problem(any, &format!("contradicts {OWN}{name}; set one of them"));
                 None
             }
             (None, false) => {
-                let why = format!(
-                    "must be set; or say {}{any}=true if any will do",
-                    self.prefix
-                );
+                let why = format!("must be set; or say {OWN}{any}=true if any will do");
                 self.problem(name, &why);
                 None
             }
@@ -270,10 +325,4 @@ impl Variables<'_> {
 enum Choice {
     Any,
     OneOf(Vec<String>),
-}
-
-/// A secret file written by an editor ends with a newline that is not part of the secret.
-fn without_newline(secret: &[u8]) -> &[u8] {
-    let secret = secret.strip_suffix(b"\n").unwrap_or(secret);
-    secret.strip_suffix(b"\r").unwrap_or(secret)
 }

@@ -114,8 +114,35 @@ fn a_secret_comes_from_a_file_and_stands_in_no_error() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("shared_secret") && !error.contains("hunter2"),
+        error.starts_with("MCP_BEARER_SHARED_SECRET: ") && !error.contains("hunter2"),
         "{error}"
+    );
+    for name in ["SHARED_SECRET_FILE", "PUBLIC_KEY_FILE", "JWKS_FILE"] {
+        let name = format!("MCP_BEARER_{name}");
+        let mistaken = [(name.as_str(), "hunter2-hunter2-hunter2-hunter2-hunter2")];
+        let error = from(&[mistaken.as_slice(), &rest].concat())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with(&format!("{name}: cannot be read")) && !error.contains("hunter2"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn the_names_of_two_families_do_not_mix() {
+    let error = from(&[
+        ("MCP_BEARER_JWKS_URI", "https://idp.example.com/jwks.json"),
+        ("MCP_BEARER_ANY_ISSUER", "true"),
+        ("MCP_BEARER_ANY_AUDIENCE", "true"),
+        ("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES", r#"["mcp:admin"]"#),
+    ]);
+    assert_eq!(
+        error.unwrap_err().problems(),
+        [
+            "FASTMCP_AUTH_BEARER_REQUIRED_SCOPES: would do nothing beside MCP_BEARER_JWKS_URI; use the names of one family"
+        ]
     );
 }
 
@@ -139,4 +166,7 @@ fn a_rule_that_would_do_nothing_is_a_problem() {
     assert_eq!(found("MCP_BEARER_REQUIRED_SCOPE", "mcp:read"), 1);
     assert_eq!(found("MCP_BEARER_MAX_AGE", "60"), 1);
     assert_eq!(found("MCP_BEARER_ALLOWED_CLIENT_IDS", ""), 1);
+    assert_eq!(found("FASTMCP_AUTH_BEARER_REQUIRED_SCOPE", "[]"), 1);
+    assert_eq!(found("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES", ""), 1);
+    assert_eq!(found("FASTMCP_AUTH_BEARER_ISSUER", ""), 0);
 }

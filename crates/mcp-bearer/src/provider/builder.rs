@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use mcp_bearer_core::{
 
 use super::BearerAuthProvider;
 use super::issuer::Issuer;
+use super::secret_file;
 use crate::keys::{FileKeys, KeySource, RemoteKeys, RemoteKeysBuilder, StaticKeys};
 
 /// Builds the rules for one issuer: `K` its keys, `I` its name, `A` the audience, each decided or not.
@@ -107,6 +108,16 @@ impl<I, A> IssuerBuilder<Undecided, I, A> {
     pub fn shared_secret(self, secret: impl AsRef<[u8]>) -> IssuerBuilder<Decided, I, A> {
         let key = VerifyingKey::shared_secret(secret.as_ref());
         self.keys(Keys::Secret(key.map_err(|error| error.to_string())))
+    }
+
+    /// [`shared_secret`](Self::shared_secret) from a file, which is read once. The line end that an editor leaves behind a
+    /// secret of printable text is no part of it; any other byte is.
+    pub fn shared_secret_file(self, path: impl AsRef<Path>) -> IssuerBuilder<Decided, I, A> {
+        let key = secret_file::read(path.as_ref());
+        let key = key.and_then(|secret| {
+            VerifyingKey::shared_secret(&secret).map_err(|error| error.to_string())
+        });
+        self.keys(Keys::Secret(key))
     }
 
     fn keys(self, keys: Keys) -> IssuerBuilder<Decided, I, A> {
