@@ -6,7 +6,9 @@
 
 mod builder;
 mod issuer;
+mod secret_file;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -335,11 +337,25 @@ impl BearerAuthProvider {
     /// # Errors
     /// [`InsufficientScope`](mcp_bearer_core::RejectionKind::InsufficientScope).
     pub fn check_required_scopes(&self, access: &AccessToken) -> Result<(), Rejection> {
-        match self.issuer_of(access) {
-            Some(issuer) => access.require_scopes(&issuer.required_scopes),
-            // A token of another provider: nothing less than all that is asked of anyone will do.
-            None => access.require_scopes(&self.all_required_scopes()),
+        access.require_scopes(&self.required_scopes_of(access))
+    }
+
+    /// What is asked of a verified token. Of one of another provider, nothing less than all that is asked of anyone.
+    pub(crate) fn required_scopes_of(&self, access: &AccessToken) -> Cow<'_, Scopes> {
+        match self.required_scopes_for(access) {
+            Some(required) => Cow::Borrowed(required),
+            None => Cow::Owned(self.all_required_scopes()),
         }
+    }
+
+    /// What the challenge to a refused token may ask for: the scopes of the issuer that it names, or those that all
+    /// issuers agree on.
+    pub(crate) fn challenge_scopes(&self, token: Option<&str>) -> Option<&Scopes> {
+        self.agreed_scopes().or_else(|| {
+            let unverified = UnverifiedToken::parse(token?, &self.inner.limits).ok()?;
+            let (_, issuer) = self.choose(&unverified, &mut Unobserved).ok()?;
+            Some(&issuer.required_scopes)
+        })
     }
 
     /// The required scopes of the issuer of a verified token.

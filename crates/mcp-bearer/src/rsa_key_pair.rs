@@ -1,6 +1,7 @@
 //! [`RsaKeyPair`]: an RSA key pair that signs tokens, for development, tests and small control planes.
 //!
-//! The private key is wiped when it is dropped and stands in no `Debug` and no error.
+//! The copy of the private key that is kept here is wiped when it is dropped (what a parser or the signing library holds
+//! meanwhile is theirs to wipe), and it stands in no `Debug` and no error.
 
 mod request;
 

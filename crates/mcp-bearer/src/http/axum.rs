@@ -73,7 +73,8 @@ pub struct Scoped<T> {
 pub enum ExtractorRejection {
     /// No layer stands in front of the handler: a mistake in the program, answered with 500.
     NoLayer,
-    /// The token lacks a scope: answered with 403 and a challenge.
+    /// The token lacks a scope: answered with 403 and a challenge. Or there is none, because it is a CORS preflight, which
+    /// the layer passes on for another one to answer: 401.
     Rejected(Guard, Rejection),
 }
 
@@ -100,12 +101,23 @@ fn literal(path: &str) -> String {
     path.replace('{', "{{").replace('}', "}}")
 }
 
+/// What the layer left in the request.
+fn proof(parts: &Parts) -> Result<(&AccessToken, &Guard), ExtractorRejection> {
+    let guard = Guard::from_extensions(&parts.extensions).ok_or(ExtractorRejection::NoLayer)?;
+    match AccessToken::from_extensions(&parts.extensions) {
+        Some(access) => Ok((access, guard)),
+        None => {
+            let missing = Rejection::missing_credential();
+            Err(ExtractorRejection::Rejected(guard.clone(), missing))
+        }
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for Bearer {
     type Rejection = ExtractorRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ExtractorRejection> {
-        let access = AccessToken::from_extensions(&parts.extensions);
-        access.cloned().map(Self).ok_or(ExtractorRejection::NoLayer)
+        proof(parts).map(|(access, _)| Self(access.clone()))
     }
 }
 
@@ -155,11 +167,7 @@ impl<S: Sync, T: RequiredScopes> FromRequestParts<S> for Scoped<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ExtractorRejection> {
         const { assert!(are_scopes(T::SCOPES), "not a scope (RFC 6749 section 3.3)") }
-        let access = AccessToken::from_extensions(&parts.extensions);
-        let guard = Guard::from_extensions(&parts.extensions);
-        let (Some(access), Some(guard)) = (access, guard) else {
-            return Err(ExtractorRejection::NoLayer);
-        };
+        let (access, guard) = proof(parts)?;
         // The compiler has checked them.
         let needed = Scopes::from_names(T::SCOPES).map_err(|_| ExtractorRejection::NoLayer)?;
         guard

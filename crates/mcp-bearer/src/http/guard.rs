@@ -18,7 +18,8 @@ use crate::{AccessToken, BearerAuthProvider, Challenge, ChallengeContext, Reject
 
 /// What a layer knows, for handlers behind it: the provider, and how to answer a refusal.
 ///
-/// Cheap to clone. Lies in the extensions of every request that was let in.
+/// Cheap to clone. Lies in the extensions of every request that was passed on: it is no proof of anything, the
+/// [`AccessToken`] beside it is, which a CORS preflight lacks.
 ///
 /// ```
 /// use mcp_bearer::http::{AnswerBody, FromExtensions, Guard};
@@ -83,10 +84,11 @@ impl Guard {
     /// # Errors
     /// [`InsufficientScope`](crate::RejectionKind::InsufficientScope).
     pub fn require_scopes(&self, access: &AccessToken, scopes: &Scopes) -> Result<(), Rejection> {
-        let required = self.provider().required_scopes_for(access);
-        match required.filter(|required| !required.is_empty()) {
-            None => access.require_scopes(scopes),
-            Some(required) => access.require_scopes(&union(required, scopes)),
+        let required = self.provider().required_scopes_of(access);
+        if required.is_empty() {
+            access.require_scopes(scopes)
+        } else {
+            access.require_scopes(&union(&required, scopes))
         }
     }
 
@@ -162,7 +164,7 @@ impl Guard {
         let served = |metadata: &&Advertised| metadata.served.load(Ordering::Relaxed);
         let metadata = self.0.metadata.as_ref().filter(served);
         let context = ChallengeContext {
-            scopes: self.provider().agreed_scopes(),
+            scopes: self.provider().challenge_scopes(token),
             resource_metadata: metadata.map(|metadata| metadata.url.as_str()),
         };
         let challenge = Challenge::new(&rejection, &context);
@@ -174,15 +176,10 @@ impl Guard {
     pub(super) fn prepare<B>(&self, request: &mut Request<B>, access: Option<AccessToken>) {
         let extensions = request.extensions_mut();
         match access {
-            Some(access) => {
-                extensions.insert(access);
-                extensions.insert(self.clone());
-            }
-            None => {
-                extensions.remove::<AccessToken>();
-                extensions.remove::<Self>();
-            }
+            Some(access) => drop(extensions.insert(access)),
+            None => drop(extensions.remove::<AccessToken>()),
         }
+        extensions.insert(self.clone());
         if let Entry::Occupied(mut values) = request.headers_mut().entry(AUTHORIZATION) {
             for value in values.iter_mut() {
                 value.set_sensitive(true);

@@ -109,12 +109,28 @@ async fn without_the_layer_a_handler_lets_nobody_in() {
         send(bare, "GET", "/perhaps", Some(&token)).await.body,
         "anonymous"
     );
-    assert!(
-        recorder
-            .denials()
-            .iter()
-            .all(|event| event.level == Level::ERROR)
-    );
+    let levels: Vec<Level> = recorder.denials().iter().map(|event| event.level).collect();
+    assert_eq!(levels, [Level::ERROR, Level::ERROR]);
+}
+
+#[tokio::test]
+async fn a_preflight_that_reaches_a_handler_is_no_mistake_of_the_program() {
+    let recorder = Recorder::start();
+    let auth = BearerAuthLayer::new(provider(&["mcp:read"]));
+    let app = Router::new()
+        .route("/whoami", axum::routing::any(whoami))
+        .route("/all", axum::routing::any(delete_all))
+        .route_layer(auth);
+    for path in ["/whoami", "/all"] {
+        let request = Request::options(path).header("access-control-request-method", "POST");
+        let answer = ask(app.clone(), request.body(Body::empty()).unwrap()).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.reason()),
+            (401, "missing_credential")
+        );
+    }
+    let levels: Vec<Level> = recorder.denials().iter().map(|event| event.level).collect();
+    assert_eq!(levels, [Level::INFO, Level::INFO]);
 }
 
 #[tokio::test]

@@ -98,6 +98,23 @@ async fn each_token_meets_its_own_issuers_keys_and_rules() {
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, "bob"));
     assert_eq!(world.hits(), (1, 1));
 
+    // A challenge asks for the scopes of the issuer that the token names; without a token they do not agree.
+    let challenge = |answer: &Answer| {
+        let value = answer.headers.get(header::WWW_AUTHENTICATE).unwrap();
+        value.to_str().unwrap().to_owned()
+    };
+    let answer = world.ask(&world.of_staff().expires_in(-3600)).await;
+    assert!(
+        challenge(&answer).contains("scope=\"mcp:admin\""),
+        "{answer:?}"
+    );
+    let answer = world.ask(&world.of_customers().expires_in(-3600)).await;
+    assert!(!challenge(&answer).contains("scope="), "{answer:?}");
+    let answer = world
+        .ask(&world.of_staff().issuer("https://other.example.com/"))
+        .await;
+    assert!(!challenge(&answer).contains("scope="), "{answer:?}");
+
     // Scopes, audience, algorithms and leeway are those of the issuer.
     let (staff, customers) = (world.of_staff(), world.of_customers());
     world

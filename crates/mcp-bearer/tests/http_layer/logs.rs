@@ -1,16 +1,16 @@
 //! What the operator sees: one event for each denial, its level, its fields, and no token.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use http::Request;
 use mcp_bearer::keys::StaticKeys;
 use mcp_bearer::{Algorithm, BearerAuthLayer, BearerAuthProvider, KeySet, Scopes};
 use mcp_bearer_testkit::Forge;
 use tracing::Level;
-use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{Inner, Recorder, ask, clock, forge, good, layer, with_authorization};
+use crate::support::{
+    Everything, Inner, Recorder, ask, clock, forge, good, layer, with_authorization,
+};
 
 fn without_keys() -> BearerAuthLayer {
     let keys = KeySet::unavailable("gone", std::time::Duration::from_secs(7));
@@ -141,36 +141,10 @@ async fn what_a_stranger_claims_is_quoted_and_cut() {
     assert_eq!(event.field("claimed_issuer"), Some(r#""x\r\ny""#));
 }
 
-#[derive(Clone, Default)]
-struct Everything(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Everything {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Everything {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test]
 async fn no_token_text_in_any_log_at_trace() {
     let written = Everything::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(Level::TRACE)
-        .with_writer(written.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = written.listen();
     let tokens = [
         good().token(),
         good().expires_in(-3600).token(),
@@ -195,7 +169,7 @@ async fn no_token_text_in_any_log_at_trace() {
             tracing::trace!(?service, ?auth, ?answer, "whatever a program may print");
         }
     }
-    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let text = written.take();
     assert!(text.contains("request denied") && text.contains("TRACE"));
     let secrets = tokens.iter().flat_map(|token| token.split('.'));
     for secret in secrets.chain(["pass", "cGFzc3dvcmQ6cGFzc3dvcmQ="]) {

@@ -43,7 +43,12 @@ async fn the_access_token_is_the_layers_and_nobody_elses() {
     request.extensions_mut().insert(forged.guard().clone());
     let answer = ask(layer().layer(inner.clone()), request).await;
     assert_eq!(answer.body, "anonymous");
-    assert!(Guard::from_extensions(&inner.last().extensions).is_none());
+    let seen = inner.last();
+    let guard = Guard::from_extensions(&seen.extensions).expect("the guard");
+    assert_eq!(
+        guard.provider().agreed_scopes().unwrap().as_str(),
+        "mcp:read"
+    );
 }
 
 fn preflight() -> Request<()> {

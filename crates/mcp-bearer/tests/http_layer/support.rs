@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt::Debug;
+use std::io::Write;
 use std::marker::PhantomPinned;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -19,6 +20,7 @@ use pin_project_lite::pin_project;
 use tower::{Service, ServiceExt};
 use tracing::Level;
 use tracing::field::{Field, Visit};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -267,5 +269,44 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Record {
         };
         event.record(&mut seen);
         self.0.lock().unwrap().push(seen);
+    }
+}
+
+/// A log as text.
+#[derive(Clone, Default)]
+pub(crate) struct Everything(Arc<Mutex<Vec<u8>>>);
+
+impl Everything {
+    /// What was logged at any level since the last call.
+    pub(crate) fn take(&self) -> String {
+        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
+    }
+
+    /// From now on, for this thread.
+    pub(crate) fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(Level::TRACE)
+            .with_writer(self.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+}
+
+impl Write for Everything {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Everything {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
     }
 }
