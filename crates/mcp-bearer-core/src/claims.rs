@@ -4,6 +4,7 @@
 //! Only what the claims say is read here; what they must say is for `policy.rs`.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use crate::compact::Parsed;
@@ -222,8 +223,8 @@ fn numeric_date(name: &'static str, value: Option<&Value<'_>>) -> Result<Option<
     };
     match value.as_finite() {
         Some(date) if date.abs() < Limits::NUMERIC_DATE_MAX => Ok(Some(date)),
-        // A number just beyond is rounded to the bound itself: only the bound's own digits are the bound.
-        Some(date) if date.abs() == Limits::NUMERIC_DATE_MAX && is_the_bound(value) => {
+        // A number just beyond is rounded to the bound itself, so that its digits have to say.
+        Some(date) if date.abs() == Limits::NUMERIC_DATE_MAX && is_within_the_bound(value) => {
             Ok(Some(date))
         }
         Some(_) => Err(invalid(name, "is a number beyond 2^53")),
@@ -231,11 +232,24 @@ fn numeric_date(name: &'static str, value: Option<&Value<'_>>) -> Result<Option<
     }
 }
 
-fn is_the_bound(value: &Value<'_>) -> bool {
-    matches!(
-        value,
-        Value::Number("9007199254740992" | "-9007199254740992")
-    )
+/// Whether a number that was rounded to 2^53 is at most that. Its first digit other than zero stands for 10^15.
+fn is_within_the_bound(value: &Value<'_>) -> bool {
+    let Value::Number(text) = value else {
+        return false;
+    };
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    let mut digits = mantissa
+        .bytes()
+        .filter(u8::is_ascii_digit)
+        .skip_while(|digit| *digit == b'0');
+    for bound in b"9007199254740992" {
+        match digits.next().unwrap_or(b'0').cmp(bound) {
+            Ordering::Less => return true,
+            Ordering::Equal => {}
+            Ordering::Greater => return false,
+        }
+    }
+    digits.all(|digit| digit == b'0')
 }
 
 /// Step 19: the first of the named claims that is present, even when it is empty.
@@ -279,7 +293,18 @@ mod tests {
 
     #[test]
     fn a_date_beyond_the_bound_is_not_rounded_into_it() {
-        for text in ["9007199254740992", "-9007199254740992", "9007199254740991"] {
+        for text in [
+            "9007199254740992",
+            "-9007199254740992",
+            "9007199254740991",
+            "9007199254740991.9",
+            "9007199254740991.99999999999999999999999999",
+            "9007199254740992.0",
+            "9.007199254740992e15",
+            "-9.00719925474099200E+15",
+            "0.9007199254740992e16",
+            "90071992547409920000e-4",
+        ] {
             assert!(
                 numeric_date("exp", Some(&Value::Number(text))).is_ok(),
                 "{text}"

@@ -67,6 +67,7 @@ fn key(kid: &str) -> serde_json::Value {
 fn main() {
     a_remote_source_goes_on_in_a_child();
     a_provider_goes_on_in_a_child();
+    a_fork_in_the_middle_of_verifications();
     a_fork_in_the_middle_of_a_fetch();
     a_set_grows_old_in_a_child_without_a_task();
     a_file_is_watched_in_a_child();
@@ -120,6 +121,44 @@ fn a_provider_goes_on_in_a_child() {
     in_a_child(|| accepts(&one) && accepts(&other));
     assert!(accepts(&one) && accepts(&other));
     assert_eq!(server.total_hits(), 3);
+}
+
+/// Threads verify first sights without a pause while the process forks: their verifications never end in the child, which
+/// must not wait for them.
+fn a_fork_in_the_middle_of_verifications() {
+    let key = SigningKey::shared_rsa_2048();
+    let provider = BearerAuthProvider::builder()
+        .public_key(key.public_pem())
+        .issuer(Forge::ISSUER)
+        .audience(Forge::AUDIENCE)
+        .build()
+        .unwrap()
+        .with_token_cache(mcp_bearer::TokenCacheSize::default());
+    let now = mcp_bearer::system_clock()().as_secs();
+    // Bad signatures are never kept, so that each sight is a first one.
+    let good = Forge::new(&key, now).token();
+    let bad = Forge::new(&key, now).flip_signature_bit(7).token();
+    let (going_on, stopped) = std::sync::mpsc::channel::<()>();
+    let stopped = std::sync::Mutex::new(stopped);
+    let may_go_on =
+        || stopped.lock().unwrap().try_recv() == Err(std::sync::mpsc::TryRecvError::Empty);
+    std::thread::scope(|scope| {
+        // Gone when this ends, also when a child has failed.
+        let _going_on = going_on;
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while may_go_on() {
+                    assert!(provider.try_verify_token(&bad).into_result().is_err());
+                }
+            });
+        }
+        for _ in 0..50 {
+            in_a_child(|| {
+                provider.try_verify_token(&bad).into_result().is_err()
+                    && provider.try_verify_token(&good).into_result().is_ok()
+            });
+        }
+    });
 }
 
 fn a_fork_in_the_middle_of_a_fetch() {
