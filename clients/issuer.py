@@ -1,6 +1,6 @@
 """Calls a tool with tokens of a real issuer, oidc-provider, while the issuer rotates its keys.
 
-The MCP server is told the issuer's name and nothing else. Each algorithm's token must be let in;
+The demo server is told the issuer's name and nothing else. Each algorithm's token must be let in;
 after a rotation the very first token of the new key; and a withdrawn key must be refused once the
 server has seen the newer set.
 
@@ -39,8 +39,9 @@ def main() -> None:
         sys.exit(1 if os.environ.get("CI") == "true" else 0)
     with process(["node", script], work / "issuer.log") as issuer:
         name = issuer.line["issuer"]
-        command = [bin_dir / "examples" / "rmcp_discovery", name]
-        with process(command, work / "rmcp_discovery.log") as server:
+        command = [bin_dir / "mcp-bearer", "demo", "--listen", "127.0.0.1:0", "--format", "json",
+                   "--also-issuer", name]  # fmt: skip
+        with process(command, work / "issuer-demo.log") as server:
             steps = Steps(bin_dir / "mcp-bearer", issuer, server.line["url"])
             for step in (steps.every_algorithm, steps.wrong_tokens, steps.the_program_agrees,
                          steps.rotation, steps.withdrawal, steps.changed_tokens):  # fmt: skip
@@ -143,7 +144,6 @@ class Steps:
         self.check(status == 200, f"{token_header(token)} met {status}: {answer}")
         who = json.loads(answer["result"]["content"][0]["text"])
         self.check(who["client_id"] == algorithm.lower(), f"whoami says {who}")
-        self.check(who["issuer"] == self.issuer.line["issuer"], f"whoami says {who}")
 
     def refused(self, expected: int, token: str) -> None:
         status, answer = self.call(token)

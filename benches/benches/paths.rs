@@ -187,7 +187,7 @@ fn threads(c: &mut Criterion) {
     let subject = Subject::rs256();
     let size = TokenCacheSize::default().with_entries(20_000);
     let tokens: Arc<[String]> = (0..10_000)
-        .map(|n| Subject::token_of(&subject.key, &format!("{n:036}")))
+        .map(|n| subject.another(&format!("{n:036}")))
         .collect();
     let plain = subject.provider();
     let cached = subject.provider().with_token_cache(size);

@@ -21,21 +21,32 @@ pub struct Subject {
     pub key: SigningKey,
     /// A good token.
     pub token: String,
+    now: u64,
 }
 
 impl Subject {
     /// The standard token.
     #[must_use]
     pub fn rs256() -> Self {
-        let key = SigningKey::shared_rsa_2048();
-        let token = Self::token_of(&key, "f3a1c7de-2b54-4f6e-9d0a-7e1c5b9a8d42");
-        Self { key, token }
+        Self::at(NOW)
+    }
+
+    /// The standard token, issued at that time and good for an hour, and a provider whose clock stands there.
+    #[must_use]
+    pub fn at(now: u64) -> Self {
+        let mut subject = Self {
+            key: SigningKey::shared_rsa_2048(),
+            token: String::new(),
+            now,
+        };
+        subject.token = subject.another("f3a1c7de-2b54-4f6e-9d0a-7e1c5b9a8d42");
+        subject
     }
 
     /// A token that differs by its `jti`.
     #[must_use]
-    pub fn token_of(key: &SigningKey, jti: &str) -> String {
-        Forge::new(key, NOW)
+    pub fn another(&self, jti: &str) -> String {
+        Forge::new(&self.key, self.now)
             .issuer(ISSUER)
             .audience(AUDIENCE)
             .subject("8b6e0f0c-5d1b-4a1e-8f6b-1c2d3e4f5a6b")
@@ -87,6 +98,11 @@ impl Subject {
             .required_scopes(["mcp:read"])
             .build()
             .unwrap()
-            .with_clock(Arc::new(|| Duration::from_secs(NOW)))
+            .with_clock(self.clock())
+    }
+
+    fn clock(&self) -> mcp_bearer::Clock {
+        let now = Duration::from_secs(self.now);
+        Arc::new(move || now)
     }
 }

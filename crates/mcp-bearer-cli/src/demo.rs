@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
+use mcp_bearer::keys::RemoteKeys;
 use mcp_bearer::{
-    BearerAuthLayer, BearerAuthProvider, JwksData, RsaKeyPair, TokenRequest, system_clock,
+    Algorithm, BearerAuthLayer, BearerAuthProvider, JwksData, RsaKeyPair, TokenRequest,
+    system_clock,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -39,7 +41,9 @@ Examples:
   mcp-bearer keygen --out keys
   mcp-bearer demo --private-key keys/private.pem
   mcp-bearer token --private-key keys/private.pem --issuer http://127.0.0.1:8000 \\
-      --audience http://127.0.0.1:8000/mcp --scope mcp:read --expires-in -1h")]
+      --audience http://127.0.0.1:8000/mcp --scope mcp:read --expires-in -1h
+  # Let in the tokens of a real identity provider as well (audience http://127.0.0.1:8000/mcp, scope mcp:read):
+  mcp-bearer demo --also-issuer https://idp.example.com/")]
 pub(crate) struct Demo {
     /// The loopback address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
@@ -52,6 +56,11 @@ pub(crate) struct Demo {
     /// Sign with this RSA key in PEM, such as private.pem of `keygen`, instead of a new one
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
+
+    /// Let in the tokens of this issuer as well: its keys are found by its metadata. They must be made for the server's URL
+    /// and hold the scope mcp:read
+    #[arg(long, value_name = "ISSUER")]
+    also_issuer: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -91,13 +100,7 @@ impl Demo {
         let failed = |error: mcp_bearer::KeyPairError| Failure::problem(error.to_string());
         let jwks = JwksData::new(vec![keys.public_jwk(None).map_err(failed)?]);
         let issuer = Issuer::new(&place.origin, &jwks);
-        // The very set that it publishes, at hand: nothing is fetched from itself.
-        let provider = BearerAuthProvider::builder()
-            .jwks(jwks.clone())
-            .issuer(&place.origin)
-            .audience(&place.url)
-            .required_scopes([SCOPE])
-            .build()?;
+        let provider = self.provider(&place, &jwks)?;
         let auth = BearerAuthLayer::new(provider)
             .resource_name("mcp-bearer demo")
             .resource(&place.url)?;
@@ -137,6 +140,31 @@ impl Demo {
             () = stopped => note("Stopped."),
         }
         Ok(Outcome::Done)
+    }
+
+    fn provider(&self, place: &Place, jwks: &JwksData) -> Result<BearerAuthProvider, Failure> {
+        // The very set that it publishes, at hand: nothing is fetched from itself.
+        let own = BearerAuthProvider::builder()
+            .jwks(jwks.clone())
+            .issuer(&place.origin)
+            .audience(&place.url)
+            .required_scopes([SCOPE]);
+        let other = self.also_issuer.as_ref().map(|issuer| {
+            let public = |algorithm: &Algorithm| !algorithm.is_symmetric();
+            BearerAuthProvider::builder()
+                .remote_keys(RemoteKeys::discover(issuer))
+                .issuer(issuer)
+                .audience(&place.url)
+                .algorithms(Algorithm::ALL.into_iter().filter(public))
+                .required_scopes([SCOPE])
+        });
+        BearerAuthProvider::for_issuers([own].into_iter().chain(other)).map_err(|error| {
+            let told = error.problems().iter().map(|problem| {
+                let what = problem.strip_prefix("issuer: ").unwrap_or(problem);
+                format!("--also-issuer: {what}")
+            });
+            Failure::Problems(told.collect())
+        })
     }
 
     fn print(&self, shown: &Shown<'_>) -> Result<(), Failure> {

@@ -47,6 +47,44 @@ fn a_token_lets_in_and_names_its_subject() {
 }
 
 #[test]
+fn another_issuers_tokens_are_let_in_when_it_is_named() {
+    use mcp_bearer_testkit::{Forge, JwksServer, Response, SigningKey};
+    let issuer = JwksServer::start();
+    let key = SigningKey::ec_p256().with_kid("other");
+    issuer.set_keys(vec![key.jwk()]);
+    let metadata = json!({ "issuer": issuer.base(), "jwks_uri": issuer.url() });
+    issuer.serve(
+        "/.well-known/oauth-authorization-server",
+        Response::json(&metadata),
+    );
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let name = issuer.base();
+    let demo = Demo::start(&["--also-issuer", &name], "info");
+    let token = Forge::new(&key, now.as_secs())
+        .issuer(&name)
+        .audience(demo.url())
+        .scope("mcp:read");
+    let bearer = |token: &Forge| format!("Authorization: Bearer {}", token.clone().token());
+    assert_eq!(demo.call("whoami", "{}", &[&bearer(&token)]).status(), 200);
+    let own = format!("Authorization: Bearer {}", demo.token());
+    assert_eq!(demo.call("whoami", "{}", &[&own]).status(), 200);
+    // Each issuer's keys are its own, and both names are told to clients.
+    let forged = token.clone().issuer(demo.origin());
+    assert_eq!(demo.call("whoami", "{}", &[&bearer(&forged)]).status(), 401);
+    let elsewhere = token.audience("https://mcp.example.com/mcp");
+    assert_eq!(
+        demo.call("whoami", "{}", &[&bearer(&elsewhere)]).status(),
+        401
+    );
+
+    run(&["demo", "--listen", "127.0.0.1:0", "--also-issuer", "http://idp.example.com/"]).is(
+        2,
+        "",
+        "error: --also-issuer: http is allowed on loopback only; use https, or the option insecure_allow_http\nFor help: mcp-bearer demo --help\n",
+    );
+}
+
+#[test]
 fn refusals_are_those_of_the_specification() {
     let place = Place::new();
     assert_eq!(run(&["keygen", "--out", &place.file("keys")]).code, Some(0));

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::algorithm::Algorithm;
 use crate::base64url;
@@ -30,7 +30,8 @@ pub struct UnverifiedToken<'t> {
     pub(crate) signing_input: &'t str,
     pub(crate) signature: Vec<u8>,
     pub(crate) header: Parsed,
-    pub(crate) claims: Result<Arc<Parsed>, JsonError>,
+    /// Read on arrival, unless the algorithm cannot be one of ours: then hardly anyone will ask.
+    claims: OnceLock<Result<Arc<Parsed>, JsonError>>,
 }
 
 /// An object together with the text that its positions point into.
@@ -88,18 +89,23 @@ impl<'t> UnverifiedToken<'t> {
         let header = observed(observer, Step::HeaderJson, header)?;
         observer.passed(Step::HeaderJson, format_args!("{}", Names(&header)));
 
-        let claims = Parsed::read(segments.claims).map(Arc::new);
-        match &claims {
-            Ok(claims) => observer.passed(Step::ClaimsJson, format_args!("{}", Names(claims))),
-            Err(_) => observer.skipped(Step::ClaimsJson, "reported after the signature"),
-        }
-        Ok(Self {
+        let unverified = Self {
             token,
             signing_input: segments.signing_input,
             signature: segments.signature,
             header,
-            claims,
-        })
+            claims: OnceLock::new(),
+        };
+        if unverified.algorithm().is_none() {
+            observer.skipped(Step::ClaimsJson, "no known algorithm could sign them");
+            return Ok(unverified);
+        }
+        let claims = Parsed::read(segments.claims).map(Arc::new);
+        match unverified.claims.get_or_init(|| claims) {
+            Ok(claims) => observer.passed(Step::ClaimsJson, format_args!("{}", Names(claims))),
+            Err(_) => observer.skipped(Step::ClaimsJson, "reported after the signature"),
+        }
+        Ok(unverified)
     }
 
     /// The algorithm the header names, when it is one of the closed set. Unverified.
@@ -123,7 +129,7 @@ impl<'t> UnverifiedToken<'t> {
     /// The issuer the claims name, when they can be read. Unverified.
     #[must_use]
     pub fn claimed_issuer(&self) -> Option<Cow<'_, str>> {
-        match self.claims.as_ref().ok()?.get("iss")? {
+        match self.claims().ok()?.get("iss")? {
             Value::String(issuer) => Some(issuer),
             _ => None,
         }
@@ -183,8 +189,16 @@ impl<'t> UnverifiedToken<'t> {
     /// The held outcome of step 4.
     pub(crate) fn claims(&self) -> Result<&Arc<Parsed>, Rejection> {
         self.claims
+            .get_or_init(|| self.read_claims())
             .as_ref()
             .map_err(|error| Rejection::at(error.why, "claims", error.at))
+    }
+
+    /// From the segment, which has been decoded once.
+    fn read_claims(&self) -> Result<Arc<Parsed>, JsonError> {
+        let segment = self.signing_input.split('.').nth(1).unwrap_or_default();
+        let bytes = base64url::decode(segment).unwrap_or_default();
+        Parsed::read(bytes).map(Arc::new)
     }
 }
 
@@ -231,7 +245,7 @@ fn check_length(token: &str, limits: &Limits) -> Result<(), Rejection> {
 }
 
 fn check_alphabet(token: &str) -> Result<(), Rejection> {
-    match token.bytes().position(|byte| !is_token68(byte)) {
+    match first_outside(token.as_bytes()) {
         None => Ok(()),
         Some(at) => Err(Rejection::at(
             "a character outside the alphabet of bearer tokens",
@@ -239,6 +253,22 @@ fn check_alphabet(token: &str) -> Result<(), Rejection> {
             at,
         )),
     }
+}
+
+/// A piece is looked at as a whole, which the processor does many bytes at a time.
+fn first_outside(bytes: &[u8]) -> Option<usize> {
+    let outside = |byte: &u8| !is_token68(*byte);
+    let mut before = 0;
+    for piece in bytes.chunks(64) {
+        if piece
+            .iter()
+            .fold(false, |found, byte| found | outside(byte))
+        {
+            return piece.iter().position(outside).map(|at| before + at);
+        }
+        before += piece.len();
+    }
+    None
 }
 
 /// RFC 6750 section 2.1: `ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/"`, and `=` at the end.
@@ -263,7 +293,7 @@ impl<'t> Segments<'t> {
             Some((header, claims, signature))
         });
         let Some((header, claims, signature)) = split else {
-            return Err(wrong_count(token));
+            return Err(wrong_count(count_segments(token)));
         };
         let signing_input = token.len() - signature.len() - 1;
         let decode = || {
@@ -274,12 +304,10 @@ impl<'t> Segments<'t> {
                 signature: segment("signature segment", signature)?,
             })
         };
-        decode().map_err(
-            |rejection| match token.bytes().filter(|byte| *byte == b'.').count() {
-                2 => rejection,
-                _ => wrong_count(token),
-            },
-        )
+        decode().map_err(|rejection| match count_segments(token) {
+            3 => rejection,
+            count => wrong_count(count),
+        })
     }
 }
 
@@ -299,12 +327,14 @@ fn segment(name: &'static str, text: &str) -> Result<Vec<u8>, Rejection> {
     })
 }
 
-fn wrong_count(token: &str) -> Rejection {
-    let count = token.bytes().filter(|byte| *byte == b'.').count() + 1;
+fn count_segments(token: &str) -> usize {
+    token.bytes().filter(|byte| *byte == b'.').count() + 1
+}
+
+const fn wrong_count(count: usize) -> Rejection {
     if count == 5 {
         let why = "five segments: an encrypted token (JWE), which is not accepted";
         return Rejection::with(RejectionKind::Malformed, why);
     }
-    let text = format!("{count} segments where a signed token has three");
-    Rejection::because(RejectionKind::Malformed, text)
+    Rejection::segments(count)
 }

@@ -3,48 +3,114 @@
 //! `jwk`, `jku`, `x5u`, `x5c` and `x5t` are never read: a token must not choose the key that verifies it.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 use crate::algorithm::Algorithm;
 use crate::compact::Parsed;
 use crate::json::Value;
 use crate::rejection::{Rejection, RejectionKind, Shown};
 
-/// Step 5: `alg` is a known name, and in the policy's list.
-pub(crate) fn algorithm(header: &Parsed, allowed: &[Algorithm]) -> Result<Algorithm, Rejection> {
-    let refuse = |text: String| Rejection::because(RejectionKind::AlgorithmNotAllowed, text);
-    let name = match header.get("alg") {
-        Some(Value::String(name)) => name,
-        Some(_) => {
-            let why = "the header's \"alg\" is not a string";
-            return Err(Rejection::with(RejectionKind::AlgorithmNotAllowed, why));
-        }
-        None => {
-            let why = "the header has no \"alg\"";
-            return Err(Rejection::with(RejectionKind::AlgorithmNotAllowed, why));
-        }
-    };
-    match name.parse::<Algorithm>() {
-        Ok(algorithm) if allowed.contains(&algorithm) => Ok(algorithm),
-        _ => {
-            let allowed: Vec<&str> = allowed.iter().map(|algorithm| algorithm.name()).collect();
-            let allowed = allowed.join(", ");
-            Err(refuse(format!(
-                "algorithm {} is not allowed, only {allowed}",
-                Shown(&name)
-            )))
-        }
-    }
+/// The members that the verifier looks at, found in one pass.
+#[derive(Debug, Default)]
+pub(crate) struct Header<'a> {
+    alg: Option<Value<'a>>,
+    crit: Option<Value<'a>>,
+    b64: Option<Value<'a>>,
+    typ: Option<Value<'a>>,
+    kid: Option<Value<'a>>,
 }
 
-/// Step 6: no extension is understood, so none may be critical; and the payload is always encoded.
-pub(crate) fn critical(header: &Parsed) -> Result<(), Rejection> {
-    let refuse = |why| Err(Rejection::with(RejectionKind::UnsupportedHeader, why));
-    if header.get("crit").is_some() {
-        return refuse("the header has \"crit\", and no extension is understood");
+impl<'a> Header<'a> {
+    pub(crate) fn read(parsed: &'a Parsed) -> Self {
+        let mut header = Self::default();
+        for (name, member) in parsed.object.members(&parsed.text) {
+            let slot = match &*name {
+                "alg" => &mut header.alg,
+                "crit" => &mut header.crit,
+                "b64" => &mut header.b64,
+                "typ" => &mut header.typ,
+                "kid" => &mut header.kid,
+                _ => continue,
+            };
+            *slot = Some(member.value(&parsed.text));
+        }
+        header
     }
-    match header.get("b64") {
-        None | Some(Value::Bool(true)) => Ok(()),
-        Some(_) => refuse("the header has \"b64\" other than true"),
+
+    /// Step 5: `alg` is a known name, and in the policy's list.
+    pub(crate) fn algorithm(&self, allowed: &[Algorithm]) -> Result<Algorithm, Rejection> {
+        let refuse = |text: String| Rejection::because(RejectionKind::AlgorithmNotAllowed, text);
+        let name = match &self.alg {
+            Some(Value::String(name)) => name,
+            Some(_) => {
+                let why = "the header's \"alg\" is not a string";
+                return Err(Rejection::with(RejectionKind::AlgorithmNotAllowed, why));
+            }
+            None => {
+                let why = "the header has no \"alg\"";
+                return Err(Rejection::with(RejectionKind::AlgorithmNotAllowed, why));
+            }
+        };
+        match name.parse::<Algorithm>() {
+            Ok(algorithm) if allowed.contains(&algorithm) => Ok(algorithm),
+            _ => {
+                // Strangers choose this path, so the sentence is written once into a place that is large enough.
+                let mut text = String::with_capacity(160);
+                let _ = write!(text, "algorithm {} is not allowed, only ", Shown(name));
+                for (index, algorithm) in allowed.iter().enumerate() {
+                    text.push_str(if index == 0 { "" } else { ", " });
+                    text.push_str(algorithm.name());
+                }
+                Err(refuse(text))
+            }
+        }
+    }
+
+    /// Step 6: no extension is understood, so none may be critical; and the payload is always encoded.
+    pub(crate) fn critical(&self) -> Result<(), Rejection> {
+        let refuse = |why| Err(Rejection::with(RejectionKind::UnsupportedHeader, why));
+        if self.crit.is_some() {
+            return refuse("the header has \"crit\", and no extension is understood");
+        }
+        match &self.b64 {
+            None | Some(Value::Bool(true)) => Ok(()),
+            Some(_) => refuse("the header has \"b64\" other than true"),
+        }
+    }
+
+    /// Step 7: `typ`, compared without case and without the `application/` that may be left out (RFC 7515 section 4.1.9).
+    pub(crate) fn declared_type(&self) -> Result<DeclaredType, Rejection> {
+        let kind = RejectionKind::WrongTokenType;
+        match &self.typ {
+            None => Ok(DeclaredType::Plain),
+            Some(Value::String(typ)) => {
+                let is = |name: &str| typ.eq_ignore_ascii_case(name);
+                if is("JWT") {
+                    Ok(DeclaredType::Plain)
+                } else if is("at+jwt") || is("application/at+jwt") {
+                    Ok(DeclaredType::AccessToken)
+                } else {
+                    let text = format!("type {} is not that of an access token", Shown(typ));
+                    Err(Rejection::because(kind, text))
+                }
+            }
+            Some(_) => Err(Rejection::with(
+                kind,
+                "the header's \"typ\" is not a string",
+            )),
+        }
+    }
+
+    /// Step 8: `kid` is a string when present.
+    pub(crate) fn key_id(&self) -> Result<Option<&Cow<'a, str>>, Rejection> {
+        match &self.kid {
+            None => Ok(None),
+            Some(Value::String(kid)) => Ok(Some(kid)),
+            Some(_) => {
+                let why = "the header's \"kid\" is not a string";
+                Err(Rejection::with(RejectionKind::Malformed, why))
+            }
+        }
     }
 }
 
@@ -55,39 +121,4 @@ pub(crate) enum DeclaredType {
     Plain,
     /// `at+jwt` (RFC 9068 section 2.1).
     AccessToken,
-}
-
-/// Step 7: `typ`, compared without case and without the `application/` that may be left out (RFC 7515 section 4.1.9).
-pub(crate) fn declared_type(header: &Parsed) -> Result<DeclaredType, Rejection> {
-    let kind = RejectionKind::WrongTokenType;
-    match header.get("typ") {
-        None => Ok(DeclaredType::Plain),
-        Some(Value::String(typ)) => {
-            let is = |name: &str| typ.eq_ignore_ascii_case(name);
-            if is("JWT") {
-                Ok(DeclaredType::Plain)
-            } else if is("at+jwt") || is("application/at+jwt") {
-                Ok(DeclaredType::AccessToken)
-            } else {
-                let text = format!("type {} is not that of an access token", Shown(&typ));
-                Err(Rejection::because(kind, text))
-            }
-        }
-        Some(_) => Err(Rejection::with(
-            kind,
-            "the header's \"typ\" is not a string",
-        )),
-    }
-}
-
-/// Step 8: `kid` is a string when present.
-pub(crate) fn key_id(header: &Parsed) -> Result<Option<Cow<'_, str>>, Rejection> {
-    match header.get("kid") {
-        None => Ok(None),
-        Some(Value::String(kid)) => Ok(Some(kid)),
-        Some(_) => {
-            let why = "the header's \"kid\" is not a string";
-            Err(Rejection::with(RejectionKind::Malformed, why))
-        }
-    }
 }

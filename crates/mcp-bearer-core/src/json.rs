@@ -68,7 +68,12 @@ pub(crate) enum Value<'a> {
 impl Object {
     /// Reads and validates one object; `text` must be nothing else.
     pub(crate) fn parse(text: &str) -> Result<Self, JsonError> {
-        scan::object(text)
+        scan::object::<{ scan::EVERYWHERE }>(text)
+    }
+
+    /// The same, but the names of inner objects are not compared: whoever reads one of those must parse it by itself.
+    pub(crate) fn parse_outermost(text: &str) -> Result<Self, JsonError> {
+        scan::object::<{ scan::OUTERMOST }>(text)
     }
 
     /// Where the first number stands that no finite double can hold.
@@ -222,7 +227,7 @@ impl<'a> Value<'a> {
         use serde_json::Value as Tree;
         match self {
             Self::String(text) => Tree::String(text.clone().into_owned()),
-            Self::Number(text) => text.parse().map_or(Tree::Null, Tree::Number),
+            Self::Number(text) => number_tree(text),
             Self::Bool(value) => Tree::Bool(*value),
             Self::Null => Tree::Null,
             Self::Array(text) => Tree::Array(elements(text).map(|value| value.to_tree()).collect()),
@@ -233,6 +238,15 @@ impl<'a> Value<'a> {
             ),
         }
     }
+}
+
+/// The library's own reader first, which keeps integers whole. It takes some of the largest finite doubles for infinite.
+fn number_tree(text: &str) -> serde_json::Value {
+    let number = text.parse().ok().or_else(|| {
+        let double = text.parse::<f64>().ok()?;
+        serde_json::Number::from_f64(double)
+    });
+    number.map_or(serde_json::Value::Null, serde_json::Value::Number)
 }
 
 /// Whether two texts are one number: `1`, `1.0` and `10e-1` are. Beyond 2^53, where a double cannot tell neighbours apart,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::algorithm::{Algorithm, KeyType};
 use crate::base64url;
-use crate::json::Object;
+use crate::json::{self, Object};
 use crate::limits::Limits;
 use crate::rejection::Shown;
 use crate::signature::{KeyError, VerifyingKey};
@@ -73,9 +73,10 @@ impl JwkData {
     /// Reads one JWK from JSON.
     ///
     /// # Errors
-    /// When the text is not one JSON object, `kty` is missing, or a member above has the wrong type.
+    /// When the text is not one JSON object, `kty` is missing, or a member that says what the key is for has the wrong
+    /// type. Other members of a wrong type stay in [`other`](Self::other), unchanged.
     pub fn from_json(text: &str) -> Result<Self, KeyError> {
-        Self::from_map(map(text, "a JWK")?)
+        Self::from_map(map(within_limit(text, "a JWK")?, "a JWK")?)
     }
 
     pub(crate) fn from_map(mut map: Map<String, Value>) -> Result<Self, KeyError> {
@@ -88,13 +89,13 @@ impl JwkData {
             use_: string(&mut map, "use")?,
             key_ops: strings(&mut map, "key_ops")?,
             alg: string(&mut map, "alg")?,
-            n: string(&mut map, "n")?,
-            e: string(&mut map, "e")?,
-            crv: string(&mut map, "crv")?,
-            x: string(&mut map, "x")?,
-            y: string(&mut map, "y")?,
-            x5c: strings(&mut map, "x5c")?,
-            x5t: string(&mut map, "x5t")?,
+            n: parameter(&mut map, "n"),
+            e: parameter(&mut map, "e"),
+            crv: parameter(&mut map, "crv"),
+            x: parameter(&mut map, "x"),
+            y: parameter(&mut map, "y"),
+            x5c: certificates(&mut map),
+            x5t: parameter(&mut map, "x5t"),
             other: map,
         })
     }
@@ -116,13 +117,14 @@ impl JwkData {
         Some(jwk)
     }
 
-    /// Whether it holds a private or secret parameter (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
+    /// Whether it holds a private or secret parameter (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1). `null` is none: some
+    /// programs write every member that they know.
     #[must_use]
     pub fn is_private(&self) -> bool {
         const PRIVATE: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
         PRIVATE
             .into_iter()
-            .any(|name| self.other.contains_key(name))
+            .any(|name| self.other.get(name).is_some_and(|value| !value.is_null()))
     }
 
     /// The algorithm it is bound to, when it names one of ours.
@@ -197,7 +199,7 @@ impl VerifyingKey {
                 "the curve {} is not supported",
                 Shown(crv)
             ))),
-            ("EC" | "OKP", None) => Err(KeyError::new("\"crv\" is missing")),
+            ("EC" | "OKP", None) => Err(KeyError::new("\"crv\" is missing or not a string")),
             (kty, _) => Err(KeyError::new(format!(
                 "the key type {} is not known",
                 Shown(kty)
@@ -251,31 +253,41 @@ type Element = Result<Map<String, Value>, KeyError>;
 
 /// The members of `keys`, each an object or the reason why it is none.
 pub(crate) fn elements(text: &str) -> Result<Vec<Element>, KeyError> {
-    let Some(Value::Array(keys)) = map(text, "a JWK Set")?.remove("keys") else {
+    let text = within_limit(text, "a JWK Set")?;
+    // What is wrong inside one key must not spoil the others.
+    let set = Object::parse_outermost(text).map_err(|error| {
+        KeyError::new(format!("not a JWK Set: {} at byte {}", error.why, error.at))
+    })?;
+    let Some(json::Value::Array(keys)) = set.get(text, "keys") else {
         return Err(KeyError::new(
             "not a JWK Set: there is no array \"keys\" (RFC 7517 section 5)",
         ));
     };
-    if keys.len() > Limits::JWKS_KEYS {
-        let (got, most) = (keys.len(), Limits::JWKS_KEYS);
+    let (got, most) = (json::elements(keys).count(), Limits::JWKS_KEYS);
+    if got > most {
         return Err(KeyError::new(format!(
             "the JWK Set has {got} keys, at most {most} are read"
         )));
     }
     let object = |key| match key {
-        Value::Object(map) => Ok(map),
+        json::Value::Object(text) => map(text, "a JWK"),
         _ => Err(KeyError::new("not a JSON object")),
     };
-    Ok(keys.into_iter().map(object).collect())
+    Ok(json::elements(keys).map(object).collect())
 }
 
-fn map(text: &str, what: &str) -> Result<Map<String, Value>, KeyError> {
+/// The text without the byte order mark that some editors write (RFC 8259 section 8.1 lets a reader pass over it).
+fn within_limit<'a>(text: &'a str, what: &str) -> Result<&'a str, KeyError> {
     if text.len() > Limits::JWKS_BYTES {
         let most = Limits::JWKS_BYTES;
         return Err(KeyError::new(format!(
             "{what} of more than {most} bytes is not read"
         )));
     }
+    Ok(text.strip_prefix('\u{FEFF}').unwrap_or(text))
+}
+
+fn map(text: &str, what: &str) -> Result<Map<String, Value>, KeyError> {
     let object = Object::parse(text).map_err(|error| {
         KeyError::new(format!("not {what}: {} at byte {}", error.why, error.at))
     })?;
@@ -293,6 +305,23 @@ fn string(map: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Ke
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(KeyError::new(format!("{name:?} is not a string"))),
     }
+}
+
+/// A member that only some kinds of key need: of another type it is left where it is, and whoever needs it does not find
+/// it.
+fn parameter(map: &mut Map<String, Value>, name: &str) -> Option<String> {
+    map.get(name)?.as_str()?;
+    string(map, name).ok().flatten()
+}
+
+fn certificates(map: &mut Map<String, Value>) -> Option<Vec<String>> {
+    let Value::Array(items) = map.get("x5c")? else {
+        return None;
+    };
+    if !items.iter().all(Value::is_string) {
+        return None;
+    }
+    strings(map, "x5c").ok().flatten()
 }
 
 fn strings(map: &mut Map<String, Value>, name: &str) -> Result<Option<Vec<String>>, KeyError> {
@@ -315,7 +344,7 @@ fn strings(map: &mut Map<String, Value>, name: &str) -> Result<Option<Vec<String
 }
 
 fn bytes(text: Option<&str>, name: &str) -> Result<Vec<u8>, KeyError> {
-    let text = text.ok_or_else(|| KeyError::new(format!("{name:?} is missing")))?;
+    let text = text.ok_or_else(|| KeyError::new(format!("{name:?} is missing or not a string")))?;
     base64url::decode(text)
         .map_err(|_| KeyError::new(format!("{name:?} is not base64url without padding")))
 }

@@ -256,6 +256,13 @@ impl Rejection {
         }
     }
 
+    pub(crate) const fn segments(count: usize) -> Self {
+        Self {
+            kind: RejectionKind::Malformed,
+            facts: Facts::Segments { count },
+        }
+    }
+
     pub(crate) const fn claim(kind: RejectionKind, name: &'static str, why: &'static str) -> Self {
         Self {
             kind,
@@ -280,6 +287,9 @@ enum Facts {
         part: &'static str,
         why: &'static str,
         at: usize,
+    },
+    Segments {
+        count: usize,
     },
     Claim {
         name: &'static str,
@@ -310,6 +320,9 @@ impl fmt::Display for Rejection {
             Facts::Why(why) => f.write_str(why),
             Facts::Text(text) => f.write_str(text),
             Facts::At { part, why, at } => write!(f, "{part}: {why} at byte {at}"),
+            Facts::Segments { count } => {
+                write!(f, "{count} segments where a signed token has three")
+            }
             Facts::Claim { name, why } => write!(f, "claim {name:?} {why}"),
             Facts::Length { got, limit } => {
                 write!(

@@ -12,7 +12,7 @@ pub use access_token::{AccessToken, ClaimError};
 use crate::algorithm::Algorithm;
 use crate::claims::{self, Audience, Claims, missing};
 use crate::compact::{Parsed, UnverifiedToken};
-use crate::header::{self, DeclaredType};
+use crate::header::{DeclaredType, Header};
 use crate::json::{Text, Value};
 use crate::key_set::KeySet;
 use crate::limits::Limits;
@@ -60,15 +60,22 @@ impl UnverifiedToken<'_> {
         observer: &mut impl Observer,
     ) -> Result<AccessToken, Rejection> {
         let rules = &*policy.rules;
-        let (algorithm, declared) = check_header(&self.header, rules, observer)?;
+        let header = Header::read(&self.header);
+        let (algorithm, declared) = check_header(&header, rules, observer)?;
 
-        let kid = observed(observer, Step::KeyId, header::key_id(&self.header))?;
-        match &kid {
+        let kid = observed(observer, Step::KeyId, header.key_id())?;
+        match kid {
             Some(kid) => observer.passed(Step::KeyId, format_args!("{}", Shown(kid))),
             None => observer.passed(Step::KeyId, format_args!("none")),
         }
 
-        let key = self.check_signature(keys, algorithm, kid.as_deref());
+        let key = self.check_signature(keys, algorithm, kid.map(|kid| &**kid));
+        if let Err(rejection) = &key
+            && rejection.kind() == RejectionKind::KeysUnavailable
+        {
+            // An outage is for well-formed tokens: no key could help one whose claims cannot be read.
+            observed(observer, Step::ClaimsHeld, self.trusted_claims())?;
+        }
         let key = observed(observer, Step::Signature, key)?;
         observer.passed(Step::Signature, format_args!("{key:?}"));
 
@@ -157,8 +164,9 @@ impl UnverifiedToken<'_> {
     pub fn worth_a_fetch(&self, policy: &Policy, now: Duration) -> bool {
         let check = || -> Result<(), Rejection> {
             let rules = &*policy.rules;
-            check_header(&self.header, rules, &mut Unobserved)?;
-            header::key_id(&self.header)?;
+            let header = Header::read(&self.header);
+            check_header(&header, rules, &mut Unobserved)?;
+            header.key_id()?;
             let claims = Claims::read(self.trusted_claims()?);
             let times = claims.times(claims.expiry()?)?;
             times.check_expiry(&rules.times, now)?;
@@ -201,19 +209,20 @@ impl UnverifiedToken<'_> {
 
 /// Steps 5 to 7.
 fn check_header(
-    parsed: &Parsed,
+    header: &Header<'_>,
     rules: &Rules,
     observer: &mut impl Observer,
 ) -> Result<(Algorithm, DeclaredType), Rejection> {
-    let algorithm = header::algorithm(parsed, &rules.algorithms);
+    let algorithm = header.algorithm(&rules.algorithms);
     let algorithm = observed(observer, Step::Algorithm, algorithm)?;
     observer.passed(Step::Algorithm, format_args!("{algorithm}"));
 
-    observed(observer, Step::Critical, header::critical(parsed))?;
+    observed(observer, Step::Critical, header.critical())?;
     observer.passed(Step::Critical, format_args!("none"));
 
-    let declared =
-        header::declared_type(parsed).and_then(|declared| match (rules.token_type, declared) {
+    let declared = header
+        .declared_type()
+        .and_then(|declared| match (rules.token_type, declared) {
             (TokenType::Rfc9068, DeclaredType::Plain) => {
                 let why = "type \"at+jwt\" is demanded (RFC 9068 section 4)";
                 Err(Rejection::with(RejectionKind::WrongTokenType, why))
@@ -391,7 +400,8 @@ impl std::fmt::Display for AudienceShown<'_, '_> {
 fn kid_of(token: &str) -> Result<Option<String>, Rejection> {
     let unverified =
         UnverifiedToken::parse(token, &Limits::default().with_token_bytes(usize::MAX))?;
-    Ok(header::key_id(&unverified.header)?.map(std::borrow::Cow::into_owned))
+    let header = Header::read(&unverified.header);
+    Ok(header.key_id()?.map(|kid| kid.clone().into_owned()))
 }
 
 /// What an operation needs, against what a token holds. Scopes are asked for after verification, by whoever knows the

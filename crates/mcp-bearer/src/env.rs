@@ -114,7 +114,9 @@ fn misread(process: &[(OsString, OsString)]) -> Vec<String> {
         // The reference system takes an empty issuer or audience for none, and an empty list for a mistake.
         let may_be_empty = name.starts_with(read::REFERENCE) && !name.ends_with("_SCOPES");
         if !known {
-            problems.push(format!("{name}: no such setting; is it misspelt?"));
+            problems.push(format!(
+                "{name}: no such setting; is it misspelt, or in small letters?"
+            ));
         } else if value.to_str().is_none() {
             problems.push(format!("{name}: not Unicode"));
         } else if value.is_empty() && !may_be_empty {

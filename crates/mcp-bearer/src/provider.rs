@@ -200,16 +200,13 @@ impl BearerAuthProvider {
     }
 
     fn cached(&self, cache: &TokenCache, token: &str, now: Duration) -> Option<AccessToken> {
-        let mut generation = 0;
         let issuer = |index: u32| {
             let issuer = self.inner.issuers.get(usize::try_from(index).ok()?)?;
-            let snapshot = issuer.keys.snapshot();
-            generation = snapshot.generation;
-            Some((&issuer.policy, snapshot))
+            Some((&issuer.policy, &*issuer.keys))
         };
         match cache.look(token, now, issuer) {
             Found::Fresh(access) => Some(access),
-            Found::Older(older) => Some(older.renew(generation)),
+            Found::Older(older) => Some(older.renew()),
             Found::Nothing => None,
         }
     }

@@ -15,7 +15,7 @@ use quick_cache::{Equivalent, Weighter};
 
 pub(crate) use flights::{Flight, Flights};
 
-use crate::keys::Snapshot;
+use crate::keys::KeySource;
 
 /// How much a token cache may hold, and for how long.
 ///
@@ -104,6 +104,7 @@ pub(crate) enum Found<'a> {
 pub(crate) struct Older<'a> {
     cache: &'a TokenCache,
     kept: Kept,
+    generation: u64,
 }
 
 impl TokenCache {
@@ -135,13 +136,13 @@ impl TokenCache {
         &self,
         token: &str,
         now: Duration,
-        issuer: impl FnOnce(u32) -> Option<(&'p Policy, Snapshot)>,
+        issuer: impl FnOnce(u32) -> Option<(&'p Policy, &'p dyn KeySource)>,
     ) -> Found<'_> {
         let Some(kept) = self.kept.get(&Token(token)) else {
             return Found::Nothing;
         };
         let age = now.checked_sub(kept.verified_at);
-        let Some((policy, snapshot)) = issuer(kept.issuer) else {
+        let Some((policy, keys)) = issuer(kept.issuer) else {
             return Found::Nothing;
         };
         let young = age.is_some_and(|age| age < self.size.max_age);
@@ -149,12 +150,16 @@ impl TokenCache {
             self.kept.remove(&Token(token));
             return Found::Nothing;
         }
-        if kept.generation == snapshot.generation {
+        if kept.generation == keys.generation() {
             return Found::Fresh(kept.access);
         }
+        let snapshot = keys.snapshot();
         if kept.access.recheck_key(&snapshot.set) {
-            let older = Older { cache: self, kept };
-            return Found::Older(older);
+            return Found::Older(Older {
+                cache: self,
+                kept,
+                generation: snapshot.generation,
+            });
         }
         self.kept.remove(&Token(token));
         Found::Nothing
@@ -182,10 +187,10 @@ impl TokenCache {
 
 impl Older<'_> {
     /// Keeps it on under the newer set; its age goes on counting.
-    pub(crate) fn renew(self, generation: u64) -> AccessToken {
+    pub(crate) fn renew(self) -> AccessToken {
         let access = self.kept.access.clone();
         let kept = Kept {
-            generation,
+            generation: self.generation,
             ..self.kept
         };
         self.cache.kept.insert(Key(access.clone()), kept);

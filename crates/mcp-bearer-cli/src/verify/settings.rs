@@ -33,7 +33,8 @@ pub(super) struct Settings {
     #[arg(long, value_name = "ISSUER", help_heading = "Keys (exactly one)")]
     discover: Option<String>,
 
-    /// The secret shared with the issuer, for HS256, HS384 and HS512: all bytes of the file
+    /// The secret shared with the issuer, for HS256, HS384 and HS512: the bytes of the file, without the line end behind
+    /// printable text
     #[arg(long, value_name = "FILE", help_heading = "Keys (exactly one)")]
     secret_file: Option<PathBuf>,
 

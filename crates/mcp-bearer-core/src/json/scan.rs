@@ -14,14 +14,18 @@ const fn error<T>(why: &'static str, at: usize) -> Scan<T> {
 /// Objects with up to this many members are compared name by name, larger ones are sorted.
 const FEW: usize = 24;
 
-pub(super) fn object(text: &str) -> Scan<Object> {
+/// Where no member name may stand twice.
+pub(super) const EVERYWHERE: bool = true;
+pub(super) const OUTERMOST: bool = false;
+
+pub(super) fn object<const INNER: bool>(text: &str) -> Scan<Object> {
     let Ok(_) = u32::try_from(text.len()) else {
         return error("longer than 4 GiB", 0);
     };
     if text.starts_with('\u{FEFF}') {
         return error("a byte order mark", 0);
     }
-    Scanner { text, at: 0 }.whole()
+    Scanner { text, at: 0 }.whole::<INNER>()
 }
 
 /// A name in an object that is still open, or a member of the outermost one.
@@ -60,7 +64,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn whole(&mut self) -> Scan<Object> {
+    fn whole<const INNER: bool>(&mut self) -> Scan<Object> {
         let mut members: Vec<Member> = Vec::with_capacity(16);
         let mut nested: Vec<Name> = Vec::new();
         let mut starts = [0_usize; Limits::JSON_DEPTH + 1]; // where the names of each level begin in `nested`
@@ -90,7 +94,7 @@ impl<'a> Scanner<'a> {
                             let name = self.name()?;
                             if depth == 1 {
                                 members.push(Member::begun(name));
-                            } else {
+                            } else if INNER {
                                 nested.push(name);
                             }
                             next = Next::Value;
@@ -168,7 +172,7 @@ impl<'a> Scanner<'a> {
                 if depth == 0 {
                     break;
                 }
-                if byte == b'}' {
+                if INNER && byte == b'}' {
                     let start = starts.get(depth).copied().unwrap_or_default();
                     self.no_duplicate(nested.get(start..).unwrap_or_default())?;
                     nested.truncate(start);

@@ -66,6 +66,23 @@ fn a_key_whose_alg_contradicts_its_type_is_no_usable_key() {
 }
 
 #[test]
+fn what_is_wrong_inside_one_key_spoils_no_other() {
+    let good = SigningKey::ec_p256().with_kid("good").jwk();
+    for bad in [
+        r#"{"kty":"EC","kty":"EC"}"#,
+        r#"{"kty":"EC","a":{"b":1,"\u0062":2}}"#,
+        r#"{"kty":"EC","a":1e999}"#,
+    ] {
+        let text = format!("\u{feff}{{\"keys\":[{bad},{good}],\"x\":{{\"y\":1,\"y\":2}}}}");
+        let set = KeySet::from_jwks_json(&text).unwrap();
+        assert!(set.len() == 1 && set.has_kid("good"), "{bad}");
+        assert_eq!(set.skipped().len(), 1);
+    }
+    let twice = format!(r#"{{"keys":[{good}],"keys":[]}}"#);
+    assert!(KeySet::from_jwks_json(&twice).is_err());
+}
+
+#[test]
 fn a_shared_secret_is_skipped_as_such() {
     let set = set(&[weak_keys::oct(), json!({"kty": "oct", "kid": "no-k"})]);
     for skipped in set.skipped() {

@@ -57,8 +57,15 @@ fn document(secret: &[u8]) -> Option<&'static str> {
     if holds(b"-----BEGIN ") {
         return Some("PEM");
     }
+    // Some editors write UTF-16, and there every other byte of what is sought is zero.
+    let plain: Zeroizing<Vec<u8>> =
+        Zeroizing::new(secret.iter().copied().filter(|byte| *byte != 0).collect());
+    if plain.len() < secret.len() && plain.len() * 3 < secret.len() * 2 {
+        return document(&plain);
+    }
     let bytes = secret.trim_ascii();
-    if bytes.starts_with(b"{") && (holds(br#""kty""#) || holds(br#""keys""#)) {
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    if matches!(bytes.first(), Some(b'{' | b'[')) && (holds(br#""kty""#) || holds(br#""keys""#)) {
         return Some("JSON (JWK)");
     }
     if [b"ssh-".as_slice(), b"ecdsa-sha2-"]
@@ -67,7 +74,7 @@ fn document(secret: &[u8]) -> Option<&'static str> {
     {
         return Some("the form of OpenSSH");
     }
-    if is_der(secret) {
+    if is_der(secret) || is_der(secret.trim_ascii_end()) {
         return Some("DER");
     }
     if secret.len() > 2 * KEY_BYTES {
@@ -75,11 +82,35 @@ fn document(secret: &[u8]) -> Option<&'static str> {
     }
     let packed = secret
         .iter()
-        .copied()
-        .filter(|byte| !byte.is_ascii_whitespace());
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .map(|byte| match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            byte => *byte,
+        });
     let packed = Zeroizing::new(packed.collect::<Vec<u8>>());
-    let decoded = Zeroizing::new(LENIENT.decode(&*packed).ok()?);
-    is_der(&decoded).then_some("base64 of DER")
+    let of_base64 = LENIENT.decode(&*packed).map(Zeroizing::new);
+    if of_base64.is_ok_and(|bytes| is_der(&bytes)) {
+        return Some("base64 of DER");
+    }
+    let of_hex = Zeroizing::new(from_hex(&packed)?);
+    is_der(&of_hex).then_some("hexadecimal of DER")
+}
+
+fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    let mut bytes = Vec::with_capacity(text.len() / 2);
+    for pair in text.chunks(2) {
+        let [high, low] = *pair else {
+            return None;
+        };
+        bytes.push(digit(high)? << 4 | digit(low)?);
+    }
+    Some(bytes)
 }
 
 /// Whether it is one ASN.1 SEQUENCE in its long form, to the last byte: random bytes are that once in 2^32 times.

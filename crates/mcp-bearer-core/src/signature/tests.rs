@@ -556,12 +556,26 @@ fn a_shared_secret_is_long_enough_and_no_key_file() {
             assert!(error.to_string().contains("base64 of DER"), "{error}");
         }
         let der = STANDARD.decode(body).unwrap();
-        let error = VerifyingKey::shared_secret(&der).unwrap_err();
-        assert!(error.to_string().contains("DER"), "{error}");
+        let hex: String = der.iter().map(|byte| format!("{byte:02x}")).collect();
+        let lines: Vec<u8> = [der.as_slice(), b"\r\n"].concat();
+        for text in [
+            &der,
+            &lines,
+            hex.as_bytes(),
+            URL_SAFE_NO_PAD.encode(&der).as_bytes(),
+        ] {
+            let error = VerifyingKey::shared_secret(text).unwrap_err();
+            assert!(error.to_string().contains("DER"), "{error}");
+        }
+        let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let error = VerifyingKey::shared_secret(&wide).unwrap_err();
+        assert!(error.to_string().contains("PEM"), "{error}");
     }
     for text in [
         r#"{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#,
         r#" { "keys": [{"kty":"RSA","n":"AQAB","e":"AQAB"}]}"#,
+        "\u{feff}{\"keys\": [{\"kty\":\"RSA\",\"n\":\"AQAB\"}]}",
+        r#"[{"kty":"RSA","n":"AQAB","e":"AQAB"}]"#,
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1qT me@example.com",
     ] {
         let error = VerifyingKey::shared_secret(text.as_bytes()).unwrap_err();

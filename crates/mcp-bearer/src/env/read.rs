@@ -23,6 +23,8 @@ const REFERENCE_NAMES: [&str; 5] = [
     "REQUIRED_SCOPES",
 ];
 
+const NOTHING: &str = "an empty list, which asks for nothing; unset it if that is meant";
+
 type Problems = Vec<String>;
 type WithKeys = IssuerBuilder<Decided, Undecided, Undecided>;
 
@@ -79,8 +81,14 @@ fn reference(look_up: &dyn Fn(&str) -> Option<String>) -> Result<BearerAuthProvi
     built.map_err(|error| error.problems().to_vec())
 }
 
-/// Whether it is a name of one of the families; nothing when it belongs to neither.
+/// Whether it is a name of one of the families; nothing when it belongs to neither. A name in small letters belongs to
+/// one, and is not read.
 pub(super) fn is_known(name: &str) -> Option<bool> {
+    if !name.starts_with(OWN) && !name.starts_with(REFERENCE) {
+        let upper = name.to_ascii_uppercase();
+        let meant = upper.starts_with(OWN) || upper.starts_with(REFERENCE);
+        return meant.then_some(false);
+    }
     if let Some(own) = name.strip_prefix(OWN) {
         return Some(own == "LOG" || Variables::NAMES.contains(&own));
     }
@@ -277,11 +285,16 @@ impl Variables<'_> {
     fn list(&mut self, name: &str) -> Option<Vec<String>> {
         let text = self.get(name)?;
         if text.trim_start().starts_with('[') {
-            let parsed = serde_json::from_str(&text);
-            if parsed.is_err() {
-                self.problem(name, "not a JSON list of strings");
+            let parsed: Result<Vec<String>, _> = serde_json::from_str(&text);
+            match &parsed {
+                Err(_) => self.problem(name, "not a JSON list of strings"),
+                Ok(list) if list.is_empty() => self.problem(name, NOTHING),
+                Ok(_) => {}
             }
             return parsed.ok();
+        }
+        if text.trim().is_empty() {
+            self.problem(name, NOTHING);
         }
         if matches!(name, "ISSUER" | "AUDIENCE") {
             return Some(vec![text]);

@@ -169,4 +169,21 @@ fn a_rule_that_would_do_nothing_is_a_problem() {
     assert_eq!(found("FASTMCP_AUTH_BEARER_REQUIRED_SCOPE", "[]"), 1);
     assert_eq!(found("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES", ""), 1);
     assert_eq!(found("FASTMCP_AUTH_BEARER_ISSUER", ""), 0);
+    assert_eq!(found("fastmcp_auth_bearer_audience", "x"), 1);
+    assert_eq!(found("MCP_bearer_ISSUER", "x"), 1);
+    let rest = [
+        ("MCP_BEARER_JWKS_URI", "https://idp.example.com/jwks.json"),
+        ("MCP_BEARER_ANY_ISSUER", "true"),
+        ("MCP_BEARER_ANY_AUDIENCE", "true"),
+    ];
+    for empty in [" ", "[]", " [ ] "] {
+        let rule = [("MCP_BEARER_REQUIRED_SCOPES", empty)];
+        let error = from(&[rule.as_slice(), &rest].concat())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("MCP_BEARER_REQUIRED_SCOPES: an empty list"),
+            "{error}"
+        );
+    }
 }

@@ -87,19 +87,20 @@ impl<F> Board<F> {
         self.sheet.load_full()
     }
 
-    /// The hot path of every request.
-    pub(super) fn read(&self) -> (Snapshot, Nudge) {
+    /// The hot path of every request: what `take` wants of the snapshot that may be used now. It is lent, because a clone
+    /// would write to a count that all requests share.
+    pub(super) fn read<T>(&self, take: impl FnOnce(&Snapshot) -> T) -> (T, Nudge) {
         let now = nanos(self.clock.now());
         let sheet = self.sheet.load();
         if now < sheet.attention_at {
-            return (sheet.snapshot.clone(), Nudge::NotNow);
+            return (take(&sheet.snapshot), Nudge::NotNow);
         }
         let nudge = if now >= sheet.due_at {
             self.nudge(now)
         } else {
             Nudge::NotNow
         };
-        (sheet.at(now).clone(), nudge)
+        (take(sheet.at(now)), nudge)
     }
 
     pub(super) fn status(&self, source: &str) -> KeyStatus {

@@ -94,10 +94,10 @@ impl FileKeys {
     }
 }
 
-impl KeySource for FileKeys {
-    fn snapshot(&self) -> Snapshot {
+impl FileKeys {
+    fn read<T>(&self, take: impl FnOnce(&Snapshot) -> T) -> T {
         let inner = &self.inner;
-        let (snapshot, nudge) = inner.board.read();
+        let (taken, nudge) = inner.board.read(take);
         if nudge == Nudge::Now {
             let (path, label) = (Arc::clone(&inner.path), Arc::clone(&inner.label));
             let board = Arc::clone(&inner.board);
@@ -106,7 +106,17 @@ impl KeySource for FileKeys {
                 |_| Some(Overdue),
             );
         }
-        snapshot
+        taken
+    }
+}
+
+impl KeySource for FileKeys {
+    fn snapshot(&self) -> Snapshot {
+        self.read(Snapshot::clone)
+    }
+
+    fn generation(&self) -> u64 {
+        self.read(|snapshot| snapshot.generation)
     }
 
     /// A token is no reason to read the file: a change is noticed within 2 s without it.

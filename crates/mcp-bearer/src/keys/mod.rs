@@ -60,6 +60,12 @@ pub trait KeySource: Send + Sync {
     /// When nothing usable is held the set is [`KeySet::unavailable`].
     fn snapshot(&self) -> Snapshot;
 
+    /// The [`generation`](Snapshot::generation) of the snapshot, for who has verified with it before: every request that
+    /// finds its token in the cache asks, so a source should answer without touching what other requests write.
+    fn generation(&self) -> u64 {
+        self.snapshot().generation
+    }
+
     /// Asks for newer keys because of a token that the snapshot could not verify.
     ///
     /// The question is put at the call, not at the first poll; dropping the future cancels no fetch. The

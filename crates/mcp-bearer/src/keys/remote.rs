@@ -71,7 +71,7 @@ impl RemoteKeys {
     }
 
     fn ask(&self, miss: Miss) -> Result<oneshot::Receiver<Refreshed>, Refreshed> {
-        let (snapshot, _) = self.inner.board.read();
+        let (snapshot, _) = self.inner.board.read(Snapshot::clone);
         if snapshot.generation != 0 && snapshot.generation != miss.generation {
             return Err(Refreshed::NewKeys);
         }
@@ -105,15 +105,25 @@ impl RemoteKeys {
     }
 }
 
-impl KeySource for RemoteKeys {
-    fn snapshot(&self) -> Snapshot {
-        let (snapshot, nudge) = self.inner.board.read();
+impl RemoteKeys {
+    fn read<T>(&self, take: impl FnOnce(&Snapshot) -> T) -> T {
+        let (taken, nudge) = self.inner.board.read(take);
         if nudge == Nudge::Now {
             self.inner
                 .mailbox
                 .send(self.start(), |_| Some(Letter::Nudge));
         }
-        snapshot
+        taken
+    }
+}
+
+impl KeySource for RemoteKeys {
+    fn snapshot(&self) -> Snapshot {
+        self.read(Snapshot::clone)
+    }
+
+    fn generation(&self) -> u64 {
+        self.read(|snapshot| snapshot.generation)
     }
 
     fn refresh(&self, miss: Miss) -> BoxFuture<'_, Refreshed> {

@@ -35,6 +35,10 @@ impl KeySource for StaticKeys {
         self.snapshot.clone()
     }
 
+    fn generation(&self) -> u64 {
+        self.snapshot.generation
+    }
+
     fn refresh(&self, _: Miss) -> BoxFuture<'_, Refreshed> {
         ready(Refreshed::Unchanged).boxed()
     }
