@@ -3,16 +3,13 @@
 
 use std::convert::Infallible;
 use std::hint::black_box;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body_util::Empty;
-use mcp_bearer::{
-    Algorithm, BearerAuthLayer, BearerAuthProvider, Limits, Policy, TokenCacheSize, UnverifiedToken,
-};
+use mcp_bearer::{Algorithm, BearerAuthLayer, Limits, Policy, TokenCacheSize, UnverifiedToken};
 use mcp_bearer_bench::{AUDIENCE, ISSUER, NOW, Subject};
 use mcp_bearer_testkit::{Forge, SigningKey};
 use tower::{Service, ServiceExt, service_fn};
@@ -182,68 +179,5 @@ fn http_layer(c: &mut Criterion) {
 
 const SMALL: criterion::BatchSize = criterion::BatchSize::SmallInput;
 
-/// Throughput of 1, 2 and 4 threads on one provider.
-fn threads(c: &mut Criterion) {
-    let subject = Subject::rs256();
-    let size = TokenCacheSize::default().with_entries(20_000);
-    let tokens: Arc<[String]> = (0..10_000)
-        .map(|n| subject.another(&format!("{n:036}")))
-        .collect();
-    let plain = subject.provider();
-    let cached = subject.provider().with_token_cache(size);
-    for token in &*tokens {
-        cached.try_verify_token(token).into_result().unwrap();
-    }
-    let one: Arc<[String]> = tokens.iter().take(1).cloned().collect();
-    for (name, provider, tokens) in [
-        ("first sights", &plain, &tokens),
-        ("hits, 10,000 tokens", &cached, &tokens),
-        ("hits, one token", &cached, &one),
-    ] {
-        let mut group = c.benchmark_group(format!("threads: {name}"));
-        group.throughput(Throughput::Elements(1));
-        for count in [1_usize, 2, 4] {
-            group.bench_with_input(BenchmarkId::from_parameter(count), &count, |b, &count| {
-                b.iter_custom(|rounds| in_threads(provider, tokens, count, rounds));
-            });
-        }
-        group.finish();
-    }
-}
-
-/// The time in which `count` threads together do `rounds` verifications.
-fn in_threads(
-    provider: &BearerAuthProvider,
-    tokens: &Arc<[String]>,
-    count: usize,
-    rounds: u64,
-) -> Duration {
-    let each = rounds / u64::try_from(count).unwrap() + 1;
-    let barrier = std::sync::Barrier::new(count + 1);
-    std::thread::scope(|scope| {
-        for thread in 0..count {
-            let barrier = &barrier;
-            scope.spawn(move || {
-                let offset = thread * tokens.len() / count;
-                let mut turn = tokens.iter().cycle().skip(offset);
-                barrier.wait();
-                for _ in 0..each {
-                    black_box(provider.try_verify_token(turn.next().unwrap()));
-                }
-            });
-        }
-        barrier.wait();
-        Instant::now()
-    })
-    .elapsed()
-}
-
-criterion_group!(
-    benches,
-    main_paths,
-    hostile_sizes,
-    algorithms,
-    http_layer,
-    threads
-);
+criterion_group!(benches, main_paths, hostile_sizes, algorithms, http_layer);
 criterion_main!(benches);

@@ -39,6 +39,20 @@ fn main() {
     }
     let mut turn = tokens.iter().cycle();
 
+    let rejects = [
+        ("reject: 101 segments", "a.b".repeat(100)),
+        ("reject: one segment", "not-a-token".to_owned()),
+        ("reject: 1 MB", "a".repeat(1_000_000)),
+        (
+            "reject: an unknown algorithm",
+            subject.forge().alg_name("XS256").token(),
+        ),
+        (
+            "reject: a bad signature",
+            subject.forge().flip_signature_bit(7).token(),
+        ),
+    ];
+
     let mut contenders = vec![
         Contender::new("bare signature check", || {
             bare.verify_sig(&input, &signature).is_ok()
@@ -70,79 +84,87 @@ fn main() {
                 .unwrap()
         },
     ));
+    for (name, token) in &rejects {
+        let provider = &provider;
+        contenders.push(Contender::new(name, move || {
+            provider.try_verify_token(token).into_result().unwrap_err()
+        }));
+    }
+    contenders.extend(layer::all(&subject));
     #[cfg(feature = "peers")]
     contenders.extend(peers::all(&subject));
     let report = interleaved(&mut contenders, 400);
     println!("{report}");
+    let nanos = |name| report.nanos(name);
+    let added = nanos(layer::HIT) - nanos(layer::NONE) - nanos("provider: hit, one token");
+    println!("the layer adds {added:.0} ns to a hit");
+}
+
+/// One request through the layer into a service that does nothing.
+mod layer {
+    use std::convert::Infallible;
+    use std::hint::black_box;
+
+    use bytes::Bytes;
+    use futures_util::FutureExt;
+    use http::{Request, Response};
+    use http_body_util::Empty;
+    use mcp_bearer::{BearerAuthLayer, TokenCacheSize};
+    use mcp_bearer_bench::{AUDIENCE, Contender, Subject};
+    use tower::{Service, service_fn};
+
+    type Body = Empty<Bytes>;
+
+    pub(crate) const NONE: &str = "http: no layer";
+    pub(crate) const HIT: &str = "http: the layer, a hit";
+
+    pub(crate) fn all(subject: &Subject) -> Vec<Contender<'_>> {
+        let value = http::HeaderValue::from_str(&format!("Bearer {}", subject.token)).unwrap();
+        let request = move || {
+            let mut request = Request::new(Body::new());
+            request.headers_mut().insert("authorization", value.clone());
+            request
+        };
+        let nothing = || {
+            service_fn(|request: Request<Body>| async move {
+                black_box(request);
+                Ok::<_, Infallible>(Response::new(Body::new()))
+            })
+        };
+        let (mut bare, another) = (nothing(), request.clone());
+        let provider = subject
+            .provider()
+            .with_token_cache(TokenCacheSize::default());
+        let layer = BearerAuthLayer::new(provider).resource(AUDIENCE).unwrap();
+        let mut guarded = layer.layer(nothing());
+        vec![
+            Contender::new(NONE, move || bare.call(another()).now_or_never().unwrap()),
+            Contender::new(HIT, move || {
+                let answer = guarded.call(request()).now_or_never().unwrap().unwrap();
+                assert_eq!(answer.status(), 200);
+                answer
+            }),
+        ]
+    }
 }
 
 #[cfg(feature = "peers")]
 mod peers {
-    use std::collections::HashSet;
-
-    use futures_util::FutureExt;
     use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
-    use jwt_simple::prelude::{RS256PublicKey, RSAPublicKeyLike, VerificationOptions};
     use mcp_bearer_bench::{AUDIENCE, Contender, ISSUER, Subject};
-    use oauth_resource_server::{KeyNaming, OAuthConfig, OAuthValidator};
     use serde_json::Value;
 
-    /// Each with the same token, key, issuer and audience, and as many of our checks as it has. The claims of all but ours
-    /// become a tree of values.
+    /// The nearest in speed, over the same library. `benches/peers` has more of them.
     pub(crate) fn all(subject: &Subject) -> Vec<Contender<'_>> {
-        vec![
-            jsonwebtoken(subject),
-            oauth_resource_server(subject),
-            jwt_simple(subject),
-        ]
-    }
-
-    fn jsonwebtoken(subject: &Subject) -> Contender<'_> {
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
         validation.validate_nbf = true;
         validation.required_spec_claims = ["exp", "iss", "aud"].map(str::to_owned).into();
         let key = DecodingKey::from_rsa_pem(subject.key.public_pem().as_bytes()).unwrap();
-        Contender::new("peer: jsonwebtoken 11 (aws-lc)", move || {
-            decode::<Value>(&subject.token, &key, &validation).unwrap()
-        })
-    }
-
-    /// The nearest to what this is: a key set, issuer, audience, times, scopes (over jsonwebtoken 9, with ring).
-    fn oauth_resource_server(subject: &Subject) -> Contender<'_> {
-        let config = OAuthConfig {
-            enabled: true,
-            issuer: ISSUER.into(),
-            audience: AUDIENCE.into(),
-            resource: AUDIENCE.into(),
-            required_scopes: vec!["mcp:read".into()],
-            algorithms: vec!["RS256".into()],
-            ..OAuthConfig::default()
-        };
-        let config = config.resolve(KeyNaming::Dotted("oauth")).unwrap().unwrap();
-        let jwks = subject.key.jwks().to_string();
-        let validator = OAuthValidator::builder(&config).initial_jwks(&jwks);
-        let validator = validator.build().unwrap();
-        Contender::new("peer: oauth-resource-server 0.4 (ring)", move || {
-            validator
-                .validate(&subject.token)
-                .now_or_never()
-                .unwrap()
-                .unwrap()
-        })
-    }
-
-    fn jwt_simple(subject: &Subject) -> Contender<'_> {
-        let key = RS256PublicKey::from_pem(&subject.key.public_pem()).unwrap();
-        let options = VerificationOptions {
-            allowed_issuers: Some(HashSet::from([ISSUER.to_owned()])),
-            allowed_audiences: Some(HashSet::from([AUDIENCE.to_owned()])),
-            ..VerificationOptions::default()
-        };
-        Contender::new("peer: jwt-simple 0.15 (pure Rust)", move || {
-            key.verify_token::<Value>(&subject.token, Some(options.clone()))
-                .unwrap()
-        })
+        vec![Contender::new(
+            "peer: jsonwebtoken 11 (aws-lc)",
+            move || decode::<Value>(&subject.token, &key, &validation).unwrap(),
+        )]
     }
 }

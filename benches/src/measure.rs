@@ -84,13 +84,11 @@ pub fn interleaved(contenders: &mut [Contender<'_>], rounds: usize) -> Report {
 }
 
 impl Report {
-    /// The ratio of one row to the first.
+    /// The nanoseconds of one row.
     #[must_use]
-    pub fn ratio(&self, name: &str) -> f64 {
-        self.rows
-            .iter()
-            .find(|row| row.0 == name)
-            .map_or(f64::NAN, |row| row.2)
+    pub fn nanos(&self, name: &str) -> f64 {
+        let row = self.rows.iter().find(|row| row.0 == name);
+        row.map_or(f64::NAN, |row| row.1)
     }
 }
 

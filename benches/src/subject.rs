@@ -46,15 +46,19 @@ impl Subject {
     /// A token that differs by its `jti`.
     #[must_use]
     pub fn another(&self, jti: &str) -> String {
+        self.forge().claim("jti", jti).token()
+    }
+
+    /// The standard token before it is signed, for those that are to be refused.
+    #[must_use]
+    pub fn forge(&self) -> Forge {
         Forge::new(&self.key, self.now)
             .issuer(ISSUER)
             .audience(AUDIENCE)
             .subject("8b6e0f0c-5d1b-4a1e-8f6b-1c2d3e4f5a6b")
-            .claim("jti", jti)
             .claim("azp", "claude-connector")
             .claim("preferred_username", "alice")
             .scope("mcp:read mcp:write")
-            .token()
     }
 
     /// The key as the crypto library parses it.

@@ -1,0 +1,100 @@
+//! First sight of a token, beside other Rust libraries that do this job: `scripts/bench-peers rust`.
+//!
+//! All get the same token, key, issuer and audience in one interleaved run. What is compared is the ratio to the bare
+//! signature check. Must never: be given fewer checks than a peer has.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
+
+use std::collections::HashSet;
+use std::time::SystemTime;
+
+use futures_util::FutureExt;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use jwt_simple::prelude::{RS256PublicKey, RSAPublicKeyLike, VerificationOptions};
+use mcp_bearer::TokenCacheSize;
+use mcp_bearer_bench::{AUDIENCE, Contender, ISSUER, Subject, interleaved};
+use oauth_resource_server::{KeyNaming, OAuthConfig, OAuthValidator};
+use serde_json::Value;
+
+fn main() {
+    // The peers read the clock, so that the token has to be of this hour.
+    let subject = Subject::at(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs());
+    let (input, signature) = subject.parts();
+    let (bare, provider) = (subject.bare(), subject.provider());
+    let cached = subject
+        .provider()
+        .with_token_cache(TokenCacheSize::default());
+    let token = subject.token.as_str();
+    println!("token: {} bytes, RS256, 2048-bit key", token.len());
+    let mut contenders = vec![
+        Contender::new("bare signature check (aws-lc)", || {
+            bare.verify_sig(&input, &signature).is_ok()
+        }),
+        Contender::new("mcp-bearer, first sight", || {
+            provider.try_verify_token(token).into_result().unwrap()
+        }),
+        Contender::new("mcp-bearer, from the cache", || {
+            cached.try_verify_token(token).into_result().unwrap()
+        }),
+    ];
+    contenders.extend(peers(&subject));
+    println!("{}", interleaved(&mut contenders, 300));
+}
+
+/// Each with the same token, key, issuer and audience, and as many of our checks as it has. The claims of all but ours
+/// become a tree of values.
+fn peers(subject: &Subject) -> Vec<Contender<'_>> {
+    vec![
+        jsonwebtoken(subject),
+        oauth_resource_server(subject),
+        jwt_simple(subject),
+    ]
+}
+
+fn jsonwebtoken(subject: &Subject) -> Contender<'_> {
+    let mut validation = Validation::new(Algorithm::RS256);
+    validation.set_issuer(&[ISSUER]);
+    validation.set_audience(&[AUDIENCE]);
+    validation.validate_nbf = true;
+    validation.required_spec_claims = ["exp", "iss", "aud"].map(str::to_owned).into();
+    let key = DecodingKey::from_rsa_pem(subject.key.public_pem().as_bytes()).unwrap();
+    Contender::new("peer: jsonwebtoken 11 (aws-lc)", move || {
+        decode::<Value>(&subject.token, &key, &validation).unwrap()
+    })
+}
+
+/// The nearest to what this is: a key set, issuer, audience, times, scopes (over jsonwebtoken 9, with ring).
+fn oauth_resource_server(subject: &Subject) -> Contender<'_> {
+    let config = OAuthConfig {
+        enabled: true,
+        issuer: ISSUER.into(),
+        audience: AUDIENCE.into(),
+        resource: AUDIENCE.into(),
+        required_scopes: vec!["mcp:read".into()],
+        algorithms: vec!["RS256".into()],
+        ..OAuthConfig::default()
+    };
+    let config = config.resolve(KeyNaming::Dotted("oauth")).unwrap().unwrap();
+    let jwks = subject.key.jwks().to_string();
+    let validator = OAuthValidator::builder(&config).initial_jwks(&jwks);
+    let validator = validator.build().unwrap();
+    Contender::new("peer: oauth-resource-server 0.4 (ring)", move || {
+        validator
+            .validate(&subject.token)
+            .now_or_never()
+            .unwrap()
+            .unwrap()
+    })
+}
+
+fn jwt_simple(subject: &Subject) -> Contender<'_> {
+    let key = RS256PublicKey::from_pem(&subject.key.public_pem()).unwrap();
+    let options = VerificationOptions {
+        allowed_issuers: Some(HashSet::from([ISSUER.to_owned()])),
+        allowed_audiences: Some(HashSet::from([AUDIENCE.to_owned()])),
+        ..VerificationOptions::default()
+    };
+    Contender::new("peer: jwt-simple 0.15 (pure Rust)", move || {
+        key.verify_token::<Value>(&subject.token, Some(options.clone()))
+            .unwrap()
+    })
+}
