@@ -38,23 +38,23 @@ impl<'a> Claims<'a> {
     pub(crate) fn read(parsed: &'a Parsed) -> Self {
         let mut claims = Self::default();
         for (name, member) in parsed.object.members(&parsed.text) {
-            let slot = match &*name {
-                "exp" => &mut claims.exp,
-                "nbf" => &mut claims.nbf,
-                "iat" => &mut claims.iat,
-                "iss" => &mut claims.iss,
-                "aud" => &mut claims.aud,
-                "sub" => &mut claims.sub,
-                "client_id" => &mut claims.client_id,
-                "azp" => &mut claims.azp,
-                "cid" => &mut claims.cid,
-                "appid" => &mut claims.appid,
-                "jti" => &mut claims.jti,
-                "cnf" => &mut claims.cnf,
-                "at_hash" => &mut claims.at_hash,
-                "c_hash" => &mut claims.c_hash,
-                "token_use" => &mut claims.token_use,
-                "typ" => &mut claims.typ,
+            let slot = match name.as_bytes() {
+                b"exp" => &mut claims.exp,
+                b"nbf" => &mut claims.nbf,
+                b"iat" => &mut claims.iat,
+                b"iss" => &mut claims.iss,
+                b"aud" => &mut claims.aud,
+                b"sub" => &mut claims.sub,
+                b"client_id" => &mut claims.client_id,
+                b"azp" => &mut claims.azp,
+                b"cid" => &mut claims.cid,
+                b"appid" => &mut claims.appid,
+                b"jti" => &mut claims.jti,
+                b"cnf" => &mut claims.cnf,
+                b"at_hash" => &mut claims.at_hash,
+                b"c_hash" => &mut claims.c_hash,
+                b"token_use" => &mut claims.token_use,
+                b"typ" => &mut claims.typ,
                 _ => continue,
             };
             *slot = Some(member.value(&parsed.text));

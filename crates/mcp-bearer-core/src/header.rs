@@ -24,12 +24,12 @@ impl<'a> Header<'a> {
     pub(crate) fn read(parsed: &'a Parsed) -> Self {
         let mut header = Self::default();
         for (name, member) in parsed.object.members(&parsed.text) {
-            let slot = match &*name {
-                "alg" => &mut header.alg,
-                "crit" => &mut header.crit,
-                "b64" => &mut header.b64,
-                "typ" => &mut header.typ,
-                "kid" => &mut header.kid,
+            let slot = match name.as_bytes() {
+                b"alg" => &mut header.alg,
+                b"crit" => &mut header.crit,
+                b"b64" => &mut header.b64,
+                b"typ" => &mut header.typ,
+                b"kid" => &mut header.kid,
                 _ => continue,
             };
             *slot = Some(member.value(&parsed.text));

@@ -177,24 +177,28 @@ impl BearerAuthProvider {
     pub fn try_verify_token(&self, token: &str) -> TryVerify {
         let now = (self.inner.clock)();
         let Some(cache) = self.inner.cache.as_deref() else {
-            return self.attempt(token, now, &mut Unobserved).0;
+            return self.attempt(token, now, &mut Unobserved);
         };
         if token.len() > self.inner.limits.token_bytes {
-            return self.attempt(token, now, &mut Unobserved).0; // refused by its length alone
+            return self.attempt(token, now, &mut Unobserved); // refused by its length alone
         }
         if let Some(access) = self.cached(cache, token, now) {
             return TryVerify::Accepted(access);
         }
-        let flight = cache.fly(token);
-        if matches!(flight, Flight::Waited)
+        let parsed = match self.read(token, &mut Unobserved) {
+            Ok(parsed) => parsed,
+            Err(rejection) => return TryVerify::Rejected(rejection),
+        };
+        // What no key could verify is not worth anybody's wait.
+        let flight = parsed.unverified.algorithm().map(|_| cache.fly(token));
+        if matches!(flight, Some(Flight::Waited))
             && let Some(access) = self.cached(cache, token, now)
         {
             return TryVerify::Accepted(access);
         }
-        let (outcome, circumstances) = self.attempt(token, now, &mut Unobserved);
-        if let (TryVerify::Accepted(access), Some((issuer, generation))) = (&outcome, circumstances)
-        {
-            cache.keep(access, issuer, generation, now);
+        let (outcome, generation) = parsed.verify(now, &mut Unobserved);
+        if let TryVerify::Accepted(access) = &outcome {
+            cache.keep(access, parsed.index, generation, now);
         }
         outcome
     }
@@ -267,48 +271,30 @@ impl BearerAuthProvider {
             let _ = self.verify_with_newer_keys(token, needs).await;
         }
         self.attempt(token, (self.inner.clock)(), observer)
-            .0
             .into_result()
     }
 
-    /// The verification itself, and for whom and with which keys it succeeded.
-    fn attempt(
+    /// The verification itself.
+    fn attempt(&self, token: &str, now: Duration, observer: &mut impl Observer) -> TryVerify {
+        match self.read(token, observer) {
+            Ok(parsed) => parsed.verify(now, observer).0,
+            Err(rejection) => TryVerify::Rejected(rejection),
+        }
+    }
+
+    /// Steps 1 to 4a.
+    fn read<'t>(
         &self,
-        token: &str,
-        now: Duration,
+        token: &'t str,
         observer: &mut impl Observer,
-    ) -> (TryVerify, Option<(usize, u64)>) {
-        let parsed = UnverifiedToken::parse_observed(token, &self.inner.limits, observer);
-        let unverified = match parsed {
-            Ok(unverified) => unverified,
-            Err(rejection) => return (TryVerify::Rejected(rejection), None),
-        };
-        let (index, issuer) = match self.choose(&unverified, observer) {
-            Ok(chosen) => chosen,
-            Err(rejection) => return (TryVerify::Rejected(rejection), None),
-        };
-        let snapshot = issuer.keys.snapshot();
-        let policy = &issuer.policy;
-        let rejection = match unverified.verify_observed(&snapshot.set, policy, now, observer) {
-            Ok(access) => {
-                return (
-                    TryVerify::Accepted(access),
-                    Some((index, snapshot.generation)),
-                );
-            }
-            Err(rejection) => rejection,
-        };
-        let outcome = match snapshot.miss(rejection.kind(), unverified.kid().as_deref()) {
-            Some(miss) if unverified.worth_a_fetch(policy, now) => {
-                TryVerify::NeedsKeys(NeedsKeys {
-                    rejection,
-                    issuer: index,
-                    miss,
-                })
-            }
-            _ => TryVerify::Rejected(rejection),
-        };
-        (outcome, None)
+    ) -> Result<Parsed<'t, '_>, Rejection> {
+        let unverified = UnverifiedToken::parse_observed(token, &self.inner.limits, observer)?;
+        let (index, issuer) = self.choose(&unverified, observer)?;
+        Ok(Parsed {
+            unverified,
+            index,
+            issuer,
+        })
     }
 
     /// Step 4a.
@@ -432,6 +418,36 @@ impl BearerAuthProvider {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.inner.limits
+    }
+}
+
+/// A token, and the issuer whose keys and policy it has to meet.
+struct Parsed<'t, 'p> {
+    unverified: UnverifiedToken<'t>,
+    index: usize,
+    issuer: &'p Issuer,
+}
+
+impl Parsed<'_, '_> {
+    /// Steps 5 to 19, and the generation of the keys.
+    fn verify(&self, now: Duration, observer: &mut impl Observer) -> (TryVerify, u64) {
+        let snapshot = self.issuer.keys.snapshot();
+        let (unverified, policy) = (&self.unverified, &self.issuer.policy);
+        let rejection = match unverified.verify_observed(&snapshot.set, policy, now, observer) {
+            Ok(access) => return (TryVerify::Accepted(access), snapshot.generation),
+            Err(rejection) => rejection,
+        };
+        let outcome = match snapshot.miss(rejection.kind(), unverified.kid().as_deref()) {
+            Some(miss) if unverified.worth_a_fetch(policy, now) => {
+                TryVerify::NeedsKeys(NeedsKeys {
+                    rejection,
+                    issuer: self.index,
+                    miss,
+                })
+            }
+            _ => TryVerify::Rejected(rejection),
+        };
+        (outcome, snapshot.generation)
     }
 }
 

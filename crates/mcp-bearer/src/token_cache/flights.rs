@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
 use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Which tokens are being verified, by a randomly seeded hash: two tokens with one hash cost a needless wait, no more.
 pub(crate) struct Flights {
@@ -42,12 +42,19 @@ impl Default for Flights {
 }
 
 impl Flights {
+    /// How many bytes of a token's end name it: more than enough to tell signatures apart.
+    const NAMED_BY: usize = 32;
+
     pub(crate) fn join(&self, token: &str) -> Flight<'_> {
-        if std::process::id() != self.process {
-            return Flight::Waited; // for nobody: each verifies for itself
-        }
-        let hash = self.hasher.hash_one(token);
-        let done = match self.shard(hash).entry(hash) {
+        // The end of a signature is as good a name as the whole token.
+        let end = token.len().saturating_sub(Self::NAMED_BY);
+        let hash = self.hasher.hash_one(token.as_bytes().get(end..));
+        // Held for a moment only; but in a child of `fork` perhaps for ever.
+        let Ok(mut under_way) = self.shard(hash).try_lock() else {
+            return Flight::Waited; // for nobody: this one verifies for itself
+        };
+        let done = match under_way.entry(hash) {
+            Entry::Occupied(_) if std::process::id() != self.process => return Flight::Waited,
             Entry::Occupied(flight) => flight.get().clone(),
             Entry::Vacant(place) => {
                 let done = Arc::new(OnceLock::new());
@@ -59,22 +66,25 @@ impl Flights {
                 });
             }
         };
+        drop(under_way);
         done.wait();
         Flight::Waited
     }
 
-    fn shard(&self, hash: u64) -> MutexGuard<'_, HashMap<u64, Arc<OnceLock<()>>>> {
+    fn shard(&self, hash: u64) -> &Mutex<HashMap<u64, Arc<OnceLock<()>>>> {
         let [first, ..] = &self.under_way;
         let index = usize::try_from(hash % 16).unwrap_or_default();
-        let shard = self.under_way.get(index).unwrap_or(first);
-        // The map is whole at every moment a panic could strike.
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+        self.under_way.get(index).unwrap_or(first)
     }
 }
 
 impl Drop for Landing<'_> {
     fn drop(&mut self) {
-        self.flights.shard(self.hash).remove(&self.hash);
+        // The map is whole at every moment a panic could strike.
+        let shard = self.flights.shard(self.hash).lock();
+        let mut under_way = shard.unwrap_or_else(PoisonError::into_inner);
+        under_way.remove(&self.hash);
+        drop(under_way);
         let _ = self.done.set(());
     }
 }
