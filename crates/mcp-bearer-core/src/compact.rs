@@ -30,8 +30,15 @@ pub struct UnverifiedToken<'t> {
     pub(crate) signing_input: &'t str,
     pub(crate) signature: Vec<u8>,
     pub(crate) header: Parsed,
-    /// Read on arrival, unless the algorithm cannot be one of ours: then hardly anyone will ask.
-    claims: OnceLock<Result<Arc<Parsed>, JsonError>>,
+    claims: Held,
+}
+
+/// The outcome of step 4.
+#[derive(Clone)]
+enum Held {
+    Read(Result<Arc<Parsed>, JsonError>),
+    /// The algorithm cannot be one of ours, so that hardly anyone will ask.
+    ReadWhenAsked(OnceLock<Result<Arc<Parsed>, JsonError>>),
 }
 
 /// An object together with the text that its positions point into.
@@ -94,7 +101,7 @@ impl<'t> UnverifiedToken<'t> {
             signing_input: segments.signing_input,
             signature: segments.signature,
             header,
-            claims: OnceLock::new(),
+            claims: Held::ReadWhenAsked(OnceLock::new()),
         };
         if unverified.algorithm().is_none() {
             observer.skipped(Step::ClaimsJson, "no known algorithm could sign them");
@@ -106,7 +113,7 @@ impl<'t> UnverifiedToken<'t> {
             Err(_) => observer.skipped(Step::ClaimsJson, "reported after the signature"),
         }
         Ok(Self {
-            claims: OnceLock::from(claims),
+            claims: Held::Read(claims),
             ..unverified
         })
     }
@@ -191,9 +198,11 @@ impl<'t> UnverifiedToken<'t> {
 
     /// The held outcome of step 4.
     pub(crate) fn claims(&self) -> Result<&Arc<Parsed>, Rejection> {
-        self.claims
-            .get_or_init(|| self.read_claims())
-            .as_ref()
+        let held = match &self.claims {
+            Held::Read(held) => held,
+            Held::ReadWhenAsked(cell) => cell.get_or_init(|| self.read_claims()),
+        };
+        held.as_ref()
             .map_err(|error| Rejection::at(error.why, "claims", error.at))
     }
 
