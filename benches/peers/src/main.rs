@@ -1,19 +1,21 @@
-//! First sight of a token, beside other Rust libraries that do this job: `scripts/bench-peers rust`.
+//! First sight of a token, beside other Rust libraries that do this job: `scripts/bench-peers rust`. Given a folder,
+//! it leaves token, key and figures there for `others.py`.
 //!
 //! All get the same token, key, issuer and audience in one interleaved run. What is compared is the ratio to the bare
 //! signature check. Must never: be given fewer checks than a peer has.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::time::SystemTime;
 
 use futures_util::FutureExt;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use jwt_simple::prelude::{RS256PublicKey, RSAPublicKeyLike, VerificationOptions};
 use mcp_bearer::TokenCacheSize;
-use mcp_bearer_bench::{AUDIENCE, Contender, ISSUER, Subject, interleaved};
+use mcp_bearer_bench::{AUDIENCE, Contender, ISSUER, Report, Subject, interleaved};
 use oauth_resource_server::{KeyNaming, OAuthConfig, OAuthValidator};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn main() {
     // The peers read the clock, so that the token has to be of this hour.
@@ -37,7 +39,25 @@ fn main() {
         }),
     ];
     contenders.extend(peers(&subject));
-    println!("{}", interleaved(&mut contenders, 300));
+    let report = interleaved(&mut contenders, 300);
+    println!("{report}");
+    if let Some(folder) = std::env::args().nth(1) {
+        leave_for_others(Path::new(&folder), &subject, &report);
+    }
+}
+
+/// The token, its key and what was measured here, for the peers in other languages.
+fn leave_for_others(folder: &Path, subject: &Subject, report: &Report) {
+    let micros = report.rows.iter();
+    let micros = micros.map(|(name, nanos, _)| (name.clone(), Value::from(nanos / 1000.0)));
+    let all = json!({
+        "token": subject.token,
+        "public_key": subject.key.public_pem(),
+        "issuer": ISSUER,
+        "audience": AUDIENCE,
+        "micros": micros.collect::<serde_json::Map<_, _>>(),
+    });
+    std::fs::write(folder.join("rust.json"), all.to_string()).unwrap();
 }
 
 /// Each with the same token, key, issuer and audience, and as many of our checks as it has. The claims of all but ours
