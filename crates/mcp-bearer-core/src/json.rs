@@ -266,16 +266,25 @@ fn same_number(one: &str, other: &str) -> bool {
 
 /// What nearly every NumericDate is: up to 15 digits, which a double holds exactly.
 fn small_integer(text: &str) -> Option<f64> {
-    if text.len() > 15 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+    if text.is_empty() || text.len() > 15 {
         return None;
     }
-    let (millions, rest) = text.split_at_checked(text.len().saturating_sub(6))?;
-    let millions = if millions.is_empty() {
-        0
-    } else {
-        millions.parse::<u32>().ok()?
-    };
-    Some(f64::from(millions) * 1e6 + f64::from(rest.parse::<u32>().ok()?))
+    // Two halves, because a double takes no more than 32 bits without a cast.
+    let (mut millions, mut rest) = (0_u32, 0_u32);
+    let low = text.len().saturating_sub(6);
+    for (place, byte) in text.bytes().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        let half = if place < low {
+            &mut millions
+        } else {
+            &mut rest
+        };
+        *half = half.wrapping_mul(10).wrapping_add(u32::from(digit));
+    }
+    Some(f64::from(millions) * 1e6 + f64::from(rest))
 }
 
 /// The elements of a validated array.

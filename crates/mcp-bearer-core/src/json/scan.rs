@@ -67,7 +67,7 @@ impl<'a> Scanner<'a> {
     fn whole<const INNER: bool>(&mut self) -> Scan<Object> {
         let mut members: Vec<Member> = Vec::with_capacity(16);
         let mut nested: Vec<Name> = Vec::new();
-        let mut starts = [0_usize; Limits::JSON_DEPTH + 1]; // where the names of each level begin in `nested`
+        let mut starts: Vec<usize> = Vec::new(); // where the names of each inner object begin in `nested`
         let mut objects = 0_u128; // bit n: level n + 1 is an object
         let mut huge_number_at = None;
 
@@ -120,8 +120,8 @@ impl<'a> Scanner<'a> {
                             } else {
                                 objects & !bit
                             };
-                            if let Some(start) = starts.get_mut(depth) {
-                                *start = nested.len();
+                            if INNER && is_object {
+                                starts.push(nested.len());
                             }
                             depth += 1;
                             self.at += 1;
@@ -173,7 +173,7 @@ impl<'a> Scanner<'a> {
                     break;
                 }
                 if INNER && byte == b'}' {
-                    let start = starts.get(depth).copied().unwrap_or_default();
+                    let start = starts.pop().unwrap_or_default();
                     self.no_duplicate(nested.get(start..).unwrap_or_default())?;
                     nested.truncate(start);
                 }
