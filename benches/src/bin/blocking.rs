@@ -13,7 +13,7 @@ use mcp_bearer_bench::{AUDIENCE, ISSUER, NOW};
 use mcp_bearer_testkit::{Forge, SigningKey};
 
 const TURN: Duration = Duration::from_secs(2);
-const TURNS: usize = 3;
+const TURNS: u32 = 3;
 const CONNECTIONS: usize = 8;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -71,7 +71,7 @@ fn main() {
             } else {
                 "pool"
             };
-            let rate = f64::from(done) / (TURN.as_secs_f64() * TURNS as f64);
+            let rate = f64::from(done) / (TURN * TURNS).as_secs_f64();
             println!(
                 "{name:<12} {place:<8} {rate:>10.0} {:>12} {:>12}",
                 at(50),
