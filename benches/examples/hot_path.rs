@@ -5,6 +5,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use aws_lc_rs::signature::ParsedPublicKey;
 use mcp_bearer::{BearerAuthProvider, KeySet, Limits, Policy, TokenCacheSize, UnverifiedToken};
 use mcp_bearer_bench::{AUDIENCE, ISSUER, NOW, Subject};
 use mcp_bearer_testkit::Forge;
@@ -18,6 +19,7 @@ fn main() {
         .unwrap_or(200);
     let subject = Subject::rs256();
     let (keys, policy) = (subject.key_set(), subject.policy());
+    let (bare, (input, signature)) = (subject.bare(), subject.parts());
     let cached = subject
         .provider()
         .with_token_cache(TokenCacheSize::default());
@@ -31,6 +33,7 @@ fn main() {
         .unwrap();
     for _ in 0..rounds {
         match path.as_str() {
+            "bare" => bare_once(&bare, &input, &signature),
             "parse" => parse_once(&subject.token),
             "verify" => verify_once(&subject.token, &keys, &policy),
             "hit" => provider_once(&cached, &subject.token),
@@ -39,6 +42,12 @@ fn main() {
             other => unknown_path(other),
         }
     }
+}
+
+/// What every first sight costs at the least, to be taken off from a profile of `verify`.
+#[inline(never)]
+fn bare_once(bare: &ParsedPublicKey, input: &[u8], signature: &[u8]) {
+    black_box(bare.verify_sig(input, signature).is_ok());
 }
 
 #[inline(never)]
@@ -63,5 +72,5 @@ fn provider_once(provider: &BearerAuthProvider, token: &str) {
 
 #[expect(clippy::panic, reason = "a tool for development")]
 fn unknown_path(path: &str) {
-    panic!("no path {path:?}: parse, verify, hit, segments or algorithm");
+    panic!("no path {path:?}: bare, parse, verify, hit, segments or algorithm");
 }
