@@ -23,7 +23,7 @@ use issuer::Issuer;
 
 use crate::clock::{Clock, system_clock};
 use crate::keys::{KeyStatus, Miss, Refreshed};
-use crate::token_cache::{Flight, Found, TokenCache, TokenCacheSize};
+use crate::token_cache::{Flight, Found, ProcessCache, TokenCache, TokenCacheSize};
 
 /// Verifies bearer tokens. Cheap to clone; all clones share keys and cache.
 ///
@@ -58,7 +58,7 @@ struct Inner {
     issuers: Vec<Issuer>,
     limits: Limits,
     clock: Clock,
-    cache: Option<Arc<TokenCache>>,
+    cache: Option<Arc<ProcessCache>>,
 }
 
 /// What can be said of a token without waiting.
@@ -144,7 +144,7 @@ impl BearerAuthProvider {
     /// is removed or replaced. A token that was revoked without that stays good until it expires, with and without.
     #[must_use]
     pub fn with_token_cache(self, size: TokenCacheSize) -> Self {
-        self.changed(|inner| inner.cache = Some(Arc::new(TokenCache::new(size))))
+        self.changed(|inner| inner.cache = Some(Arc::new(ProcessCache::new(size))))
     }
 
     /// The same provider without a cache of verified tokens.
@@ -159,7 +159,7 @@ impl BearerAuthProvider {
         inner.cache = inner
             .cache
             .as_ref()
-            .map(|old| Arc::new(TokenCache::new(old.size())));
+            .map(|old| Arc::new(ProcessCache::new(old.size())));
         change(inner);
         self
     }
@@ -167,7 +167,8 @@ impl BearerAuthProvider {
     /// How many verified tokens are kept; `None` without a cache.
     #[must_use]
     pub fn cached_tokens(&self) -> Option<usize> {
-        self.inner.cache.as_ref().map(|cache| cache.len())
+        let caches = self.inner.cache.as_ref();
+        caches.map(|caches| caches.own().cache.len())
     }
 
     /// Verifies a token with the keys at hand, without waiting.
@@ -176,12 +177,14 @@ impl BearerAuthProvider {
     #[must_use]
     pub fn try_verify_token(&self, token: &str) -> TryVerify {
         let now = (self.inner.clock)();
-        let Some(cache) = self.inner.cache.as_deref() else {
+        let Some(caches) = self.inner.cache.as_deref() else {
             return self.attempt(token, now, &mut Unobserved);
         };
         if token.len() > self.inner.limits.token_bytes {
             return self.attempt(token, now, &mut Unobserved); // refused by its length alone
         }
+        let own = caches.own();
+        let cache = &own.cache;
         if let Some(access) = self.cached(cache, token, now) {
             return TryVerify::Accepted(access);
         }

@@ -5,6 +5,7 @@
 //! kept, so a stranger cannot fill it.
 
 mod flights;
+mod per_process;
 
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
 pub(crate) use flights::{Flight, Flights};
+pub(crate) use per_process::ProcessCache;
 
 use crate::keys::KeySource;
 
@@ -121,10 +123,6 @@ impl TokenCache {
             flights: Flights::default(),
             size,
         }
-    }
-
-    pub(crate) fn size(&self) -> TokenCacheSize {
-        self.size
     }
 
     pub(crate) fn len(&self) -> usize {

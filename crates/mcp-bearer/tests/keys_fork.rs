@@ -135,9 +135,17 @@ fn a_fork_in_the_middle_of_verifications() {
         .unwrap()
         .with_token_cache(mcp_bearer::TokenCacheSize::default());
     let now = mcp_bearer::system_clock()().as_secs();
-    // Bad signatures are never kept, so that each sight is a first one.
+    // Bad signatures are never kept, so that each sight is a first one; good ones are written into the cache.
     let good = Forge::new(&key, now).token();
+    let others: Vec<String> = (0..200)
+        .map(|number: u32| {
+            Forge::new(&key, now)
+                .claim("jti", number.to_string())
+                .token()
+        })
+        .collect();
     let bad = Forge::new(&key, now).flip_signature_bit(7).token();
+    let shared = std::sync::OnceLock::<BearerAuthProvider>::new();
     let (going_on, stopped) = std::sync::mpsc::channel::<()>();
     let stopped = std::sync::Mutex::new(stopped);
     let may_go_on =
@@ -145,17 +153,30 @@ fn a_fork_in_the_middle_of_verifications() {
     std::thread::scope(|scope| {
         // Gone when this ends, also when a child has failed.
         let _going_on = going_on;
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while may_go_on() {
-                    assert!(provider.try_verify_token(&bad).into_result().is_err());
+        scope.spawn(|| {
+            while may_go_on() {
+                assert!(provider.try_verify_token(&bad).into_result().is_err());
+            }
+        });
+        scope.spawn(|| {
+            let narrow = mcp_bearer::TokenCacheSize::default().with_entries(16);
+            let writing = provider.clone().with_token_cache(narrow);
+            shared.set(writing.clone()).unwrap_or_default();
+            for token in others.iter().cycle() {
+                assert!(writing.try_verify_token(token).into_result().is_ok());
+                if !may_go_on() {
+                    break;
                 }
-            });
-        }
+            }
+        });
+        let writing = shared.wait();
         for _ in 0..50 {
             in_a_child(|| {
                 provider.try_verify_token(&bad).into_result().is_err()
                     && provider.try_verify_token(&good).into_result().is_ok()
+                    && provider.cached_tokens() == Some(1)
+                    && writing.try_verify_token(&good).into_result().is_ok()
+                    && writing.cached_tokens() == Some(1)
             });
         }
     });

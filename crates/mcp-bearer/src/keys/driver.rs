@@ -4,7 +4,7 @@
 //! exist and its locks may be held for ever. So nothing here may take a lock that another thread can hold,
 //! touch (or even drop) a channel of another process, or panic.
 
-use std::{mem, sync::Arc, thread};
+use std::{mem, sync::Arc, thread, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use futures_util::future::BoxFuture;
@@ -173,6 +173,8 @@ fn run(mut tasks: mpsc::Receiver<Task>) {
         .enable_time()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("mcp-bearer-io")
+        // A thread that waits for work is one that a child of `fork` has lost while others may still hand work to it.
+        .thread_keep_alive(Duration::ZERO)
         .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
