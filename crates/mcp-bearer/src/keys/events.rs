@@ -7,7 +7,7 @@ use mcp_bearer_core::{KeySet, Limits};
 
 use super::{
     board::Tally,
-    rotation::{KeyIdentity, Notice},
+    rotation::{Cause, KeyIdentity, Notice},
 };
 
 const TARGET: &str = "mcp_bearer::keys";
@@ -48,6 +48,16 @@ pub(super) fn tell(source: &str, tally: &Tally, set: Option<&KeySet>, notice: &N
             tracing::error!(target: TARGET, event = "stale", source, "keys too old to be used");
         }
     }
+}
+
+/// For who wonders what drives the fetches.
+pub(super) fn begun(source: &str, cause: Cause) {
+    tracing::debug!(target: TARGET, source, ?cause, "fetching keys");
+}
+
+/// The keys go on coming from the address that is known.
+pub(super) fn document_failed(source: &str, reason: &str) {
+    tracing::warn!(target: TARGET, event = "document_failed", source, %reason, "discovery document not read");
 }
 
 /// A text of a stranger or an issuer, quoted and cut so that it can be shown.

@@ -7,7 +7,7 @@
 //! # Events
 //!
 //! [`tracing`] events with the target `mcp_bearer::keys` and a field `event`, whose values are stable:
-//! `fetched`, `not_modified`, `failed`, `key_added`, `key_removed`, `key_skipped`, `stale`. Each has the
+//! `fetched`, `not_modified`, `failed`, `document_failed`, `key_added`, `key_removed`, `key_skipped`, `stale`. Each has the
 //! field `source`: the address without user, query and fragment, or the file's path.
 //!
 //! With the feature `metrics`, counters of the `metrics` facade, all with the label `source`:

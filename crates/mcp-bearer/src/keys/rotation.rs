@@ -239,6 +239,13 @@ impl<S: KeyFacts> Rotation<S> {
         effects
     }
 
+    /// The keys are somewhere else by now: the held ones are to be renewed with the next tick.
+    pub(super) fn hurry(&mut self, now: Duration) {
+        if self.held.is_some() {
+            self.refresh_at = Some(now);
+        }
+    }
+
     /// The fetch `id` has ended. Only the one under way counts: an older answer never replaces a newer.
     pub(super) fn answer(
         &mut self,

@@ -259,6 +259,68 @@ async fn an_old_document_is_read_again_with_a_scheduled_refresh() {
 }
 
 #[tokio::test]
+async fn a_move_is_noticed_though_the_old_address_answers_and_strangers_ask() {
+    let issuer = issuer();
+    issuer.serve(RFC_8414);
+    issuer.fetch().await;
+    let new = JwksServer::start();
+    new.set_keys(vec![key("new").jwk()]);
+    let document = issuer.document(&issuer.issuer, &new.url());
+    issuer.server.serve(RFC_8414, document);
+    // Each question puts the next scheduled refresh off.
+    for number in 0..2 {
+        issuer.time.advance(secs(1800));
+        let junk = unknown(&issuer.keys, &format!("junk-{number}"));
+        issuer.keys.refresh(junk).await;
+    }
+    eventually("the new keys are there", || {
+        kids(&issuer.keys.snapshot()) == ["new"]
+    })
+    .await;
+    assert_eq!(issuer.server.hits(RFC_8414), 2);
+}
+
+#[tokio::test]
+async fn a_document_that_hangs_delays_no_keys_and_is_told() {
+    for doubtful in [false, true] {
+        let issuer = issuer();
+        issuer.serve(RFC_8414);
+        issuer.fetch().await;
+        let jwks = |behaviour| {
+            let server = &issuer.server;
+            server.set_behaviour_at(JwksServer::JWKS_PATH, behaviour);
+        };
+        for path in [RFC_8414, OIDC_INSERTED, OIDC_APPENDED] {
+            issuer
+                .server
+                .set_behaviour_at(path, Behaviour::HangBeforeHeaders);
+        }
+        if doubtful {
+            jwks(Behaviour::CloseAtOnce);
+            let asked = issuer.keys.refresh(unknown(&issuer.keys, "x"));
+            asked.await;
+            jwks(Behaviour::ok());
+            issuer.time.advance(secs(20));
+        } else {
+            issuer.time.advance(secs(3600));
+        }
+        issuer.server.set_keys(vec![key("b").jwk()]);
+        let start = std::time::Instant::now();
+        let told = issuer.keys.refresh(unknown(&issuer.keys, "b")).await;
+        assert_eq!(told, Refreshed::NewKeys);
+        assert!(start.elapsed() < secs(2), "{:?}", start.elapsed());
+        if !doubtful {
+            eventually("the operator is told", || {
+                issuer.time.advance(secs(6)); // for one candidate after the other
+                let failure = issuer.keys.status().last_failure.unwrap_or_default();
+                failure.contains("timed out")
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn two_issuers_with_one_kid_never_see_each_others_keys() {
     let (one, two) = (issuer(), issuer());
     one.serve(RFC_8414);

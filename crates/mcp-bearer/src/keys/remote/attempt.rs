@@ -1,20 +1,21 @@
 //! One attempt to get the keys: discovery where needed, then the JWKS.
 //! It must never send the conditions of one address to another, nor turn a failure into a set.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use aws_lc_rs::digest;
+use futures_util::future::{Either, select};
 use mcp_bearer_core::{KeySet, Limits};
 use url::Url;
 
 use crate::keys::{
     Fetch, FetchRequest, FetchResponse, MonotonicClock,
     discovery::{Document, Trust, discover, exchange},
-    rotation::{Answer, CacheHeaders, Cause, Settings, Start, Validators},
+    rotation::{Answer, CacheHeaders, Settings, Start, Validators},
     transport::Transport,
 };
 
-/// A discovery document older than this is read again with the next scheduled refresh.
+/// A discovery document older than this is read again with the next fetch, whatever its cause.
 const DOCUMENT_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// What does not change about a source.
@@ -43,6 +44,8 @@ pub(super) struct Known {
 pub(super) struct Outcome {
     pub(super) answer: Answer<KeySet>,
     pub(super) document: Option<Document>,
+    /// Why the document was not read, where that was tried.
+    pub(super) unread: Option<String>,
     /// The address that answered.
     pub(super) keys_from: Option<Url>,
 }
@@ -59,6 +62,7 @@ impl Plan {
             Address::JwksUri(url) => Outcome {
                 answer: self.keys(clock, url, start.validators).await.into_answer(),
                 document: None,
+                unread: None,
                 keys_from: Some(url.clone()),
             },
             Address::Issuer(issuer) => self.attempt_by_issuer(clock, issuer, start, known).await,
@@ -72,44 +76,58 @@ impl Plan {
         start: Start,
         known: Known,
     ) -> Outcome {
-        let mut read = Read::Before;
-        let mut document = known.document;
-        if must_read(document.as_ref(), start.cause, clock.now()) {
-            read = Read::Now;
-            match discover(issuer, self.transport, &*self.fetch, clock).await {
-                Ok(found) => document = Some(found),
-                Err(reason) if document.is_none() => return Outcome::failed(reason, None),
-                // The address of old may still work.
-                Err(_) => {}
-            }
-        }
-        let Some(mut document) = document else {
-            return Outcome::failed("no discovery document".to_owned(), None);
-        };
+        let discover = || discover(issuer, self.transport, &*self.fetch, clock);
         let conditions = |url: &Url| match &known.keys_from {
             Some(from) if from == url => start.validators.clone(),
             _ => Validators::default(),
         };
-        let url = document.jwks_uri.clone();
-        let mut result = self.keys(clock, &url, conditions(&url)).await;
-        if matches!((&result, read), (Keys::Gone(_), Read::Before))
-            && let Ok(found) = discover(issuer, self.transport, &*self.fetch, clock).await
-        {
-            let moved = found.jwks_uri != document.jwks_uri;
-            document = found;
-            if moved {
-                let url = document.jwks_uri.clone();
-                result = self.keys(clock, &url, conditions(&url)).await;
-            }
-        }
-        document.trust = match &result {
-            Keys::Good(_) => Trust::Good,
-            Keys::Gone(_) | Keys::Bad(_) => Trust::Doubtful,
+        let Some(mut document) = known.document else {
+            return match discover().await {
+                Ok(document) => {
+                    let result =
+                        self.keys(clock, &document.jwks_uri, conditions(&document.jwks_uri));
+                    let result = result.await;
+                    Outcome::of(result, document, None)
+                }
+                Err(reason) => Outcome::failed(reason, None),
+            };
         };
-        Outcome {
-            answer: result.into_answer(),
-            keys_from: Some(document.jwks_uri.clone()),
-            document: Some(document),
+        let url = document.jwks_uri.clone();
+        let asked = self.keys(clock, &url, conditions(&url));
+        let (mut result, mut read) = match document.trust {
+            Trust::Good => (asked.await, None),
+            // Either may hang: a good answer is not made to wait for the document.
+            Trust::Doubtful => match select(pin!(asked), pin!(discover())).await {
+                Either::Left((result @ Keys::Good(_), _)) => (result, None),
+                Either::Left((result, reading)) => (result, Some(reading.await)),
+                Either::Right((read, asked)) => (asked.await, Some(read)),
+            },
+        };
+        if matches!((&result, &read), (Keys::Gone(_), None)) {
+            read = Some(discover().await);
+        }
+        let mut unread = None;
+        match read {
+            Some(Ok(found)) => {
+                let moved = found.jwks_uri != document.jwks_uri;
+                document = found;
+                if moved {
+                    let url = document.jwks_uri.clone();
+                    result = self.keys(clock, &url, conditions(&url)).await;
+                }
+            }
+            // The address of old may still work.
+            Some(Err(reason)) => unread = Some(reason),
+            None => {}
+        }
+        Outcome::of(result, document, unread)
+    }
+
+    /// Reads the document of an issuer anew, beside whatever else goes on.
+    pub(super) async fn read_document(&self, clock: &MonotonicClock) -> Result<Document, String> {
+        match &self.address {
+            Address::Issuer(issuer) => discover(issuer, self.transport, &*self.fetch, clock).await,
+            Address::JwksUri(_) => Err("no issuer whose document could be read".to_owned()),
         }
     }
 
@@ -153,7 +171,21 @@ impl Outcome {
         Self {
             answer: Answer::Failed(reason),
             document,
+            unread: None,
             keys_from: None,
+        }
+    }
+
+    fn of(result: Keys, mut document: Document, unread: Option<String>) -> Self {
+        document.trust = match &result {
+            Keys::Good(_) => Trust::Good,
+            Keys::Gone(_) | Keys::Bad(_) => Trust::Doubtful,
+        };
+        Self {
+            answer: result.into_answer(),
+            keys_from: Some(document.jwks_uri.clone()),
+            document: Some(document),
+            unread,
         }
     }
 }
@@ -175,19 +207,10 @@ impl Keys {
     }
 }
 
-/// When the discovery document was read.
-#[derive(Clone, Copy)]
-enum Read {
-    Before,
-    Now,
-}
-
-fn must_read(document: Option<&Document>, cause: Cause, now: Duration) -> bool {
-    let Some(document) = document else {
-        return true;
-    };
-    let old = now.saturating_sub(document.read_at) >= DOCUMENT_LIFETIME;
-    document.trust == Trust::Doubtful || (cause == Cause::Schedule && old)
+/// Whether the document was read so long ago that it should be read again. Nothing waits for that: the address that it
+/// gave still works.
+pub(super) fn is_old(document: &Document, now: Duration) -> bool {
+    now.saturating_sub(document.read_at) >= DOCUMENT_LIFETIME
 }
 
 fn parse(answer: &FetchResponse) -> Result<(Arc<KeySet>, [u8; 32]), String> {

@@ -16,7 +16,7 @@ use url::Url;
 
 use super::{
     Gates, Letter, Permit,
-    attempt::{Known, Outcome, Plan},
+    attempt::{Known, Outcome, Plan, is_old},
 };
 use crate::keys::{
     Refreshed, Snapshot,
@@ -27,6 +27,9 @@ use crate::keys::{
         Answer, Asked, Effects, FetchId, Held, Jitter, Notice, Question, Rotation, Start, WaiterId,
     },
 };
+
+/// A document that could not be read is left alone for so long.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// What a new task needs to go on where another one ended: in a forked child, or after a failure.
 #[derive(Clone, Default)]
@@ -59,6 +62,9 @@ pub(super) async fn run(
                 let failed = |_| Outcome::failed("the fetcher failed".to_owned(), None);
                 task.land(under_way, ended.unwrap_or_else(failed));
             }
+            Some(read) = task.reading.join_next(), if !task.reading.is_empty() => {
+                task.document_read(read.unwrap_or_else(|_| Err("the fetcher failed".to_owned())));
+            }
             () = clock.sleep_until(wake), if wake < Duration::MAX => {}
         }
     }
@@ -75,6 +81,12 @@ struct Task {
     under_way: Option<FetchId>,
     document: Option<Document>,
     keys_from: Option<Url>,
+    /// At most one, beside the fetch: the document of the issuer, when it is old.
+    reading: JoinSet<Result<Document, String>>,
+    read_again_at: Duration,
+    unread: Option<String>,
+    /// The document names another address than the fetch under way asks.
+    moved: bool,
 }
 
 impl Task {
@@ -94,6 +106,10 @@ impl Task {
             under_way: None,
             document: facts.document,
             keys_from: facts.keys_from,
+            reading: JoinSet::new(),
+            read_again_at: Duration::ZERO,
+            unread: None,
+            moved: false,
         }
     }
 
@@ -136,6 +152,7 @@ impl Task {
 
     fn take_off(&mut self, start: Start) {
         self.under_way = Some(start.id);
+        events::begun(&self.plan.label, start.cause);
         let (plan, clock) = (Arc::clone(&self.plan), self.board.clock().clone());
         let known = Known {
             document: self.document.clone(),
@@ -143,6 +160,48 @@ impl Task {
         };
         self.flight
             .spawn(async move { plan.attempt(&clock, start, known).await });
+        self.moved = false;
+        self.read_if_old();
+    }
+
+    /// Beside the fetch, so that a document that cannot be had delays no keys.
+    fn read_if_old(&mut self) {
+        let clock = self.board.clock().clone();
+        let now = clock.now();
+        let old = self
+            .document
+            .as_ref()
+            .is_some_and(|known| is_old(known, now));
+        if old && self.reading.is_empty() && now >= self.read_again_at {
+            let plan = Arc::clone(&self.plan);
+            self.reading
+                .spawn(async move { plan.read_document(&clock).await });
+        }
+    }
+
+    fn document_read(&mut self, read: Result<Document, String>) {
+        let now = self.board.clock().now();
+        match read {
+            Ok(found) => {
+                let known = self.document.as_ref().map(|known| &known.jwks_uri);
+                self.moved = known != Some(&found.jwks_uri);
+                self.document = Some(found);
+                self.unread = None;
+                if self.moved && self.under_way.is_none() {
+                    self.rotation.hurry(now);
+                }
+            }
+            Err(reason) => {
+                self.read_again_at = now.saturating_add(READ_AGAIN_AFTER);
+                self.tell_unread(reason);
+            }
+        }
+        self.post();
+    }
+
+    fn tell_unread(&mut self, reason: String) {
+        events::document_failed(&self.plan.label, &reason);
+        self.unread = Some(reason);
     }
 
     fn land(&mut self, id: Option<FetchId>, outcome: Outcome) {
@@ -150,14 +209,25 @@ impl Task {
         let Some(id) = id else {
             return;
         };
-        if outcome.document.is_some() {
-            self.document = outcome.document;
+        if let Some(document) = outcome.document
+            && self
+                .document
+                .as_ref()
+                .is_none_or(|known| known.read_at <= document.read_at)
+        {
+            self.document = Some(document);
+        }
+        if let Some(reason) = outcome.unread {
+            self.tell_unread(reason);
         }
         if !matches!(outcome.answer, Answer::Failed(_)) {
             self.keys_from = outcome.keys_from;
         }
         let now = self.board.clock().now();
         let effects = self.rotation.answer(now, id, outcome.answer, jitter());
+        if self.moved {
+            self.rotation.hurry(now);
+        }
         self.post();
         self.carry_out(effects);
     }
@@ -210,7 +280,8 @@ impl Task {
                 Sheet::with_keys(snapshot, &reason, times, facts)
             }
         };
-        self.board.post(sheet.with_failure(failure));
+        self.board
+            .post(sheet.with_failure(failure.or(self.unread.as_deref())));
     }
 
     fn set_gates(&self) {
