@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt, ready};
-use mcp_bearer::keys::{KeyPhase, KeySource, KeyStatus, Miss, Refreshed, Snapshot};
+use mcp_bearer::keys::{
+    Fetch, FetchError, FetchRequest, FetchResponse, KeyPhase, KeySource, KeyStatus, Miss,
+    MonotonicClock, Refreshed, RemoteKeys, Snapshot,
+};
 use mcp_bearer::{
     AccessToken, BearerAuthProvider, KeySet, Rejection, RejectionKind, TokenCacheSize,
 };
@@ -220,6 +223,55 @@ fn keys_past_their_bound_serve_no_cached_token() {
         world.verify(&token).unwrap_err().kind(),
         RejectionKind::KeysUnavailable
     );
+}
+
+/// An issuer that answers once and is down from then on.
+struct Once {
+    answer: Mutex<Option<FetchResponse>>,
+}
+
+impl Fetch for Once {
+    fn fetch(&self, _: FetchRequest) -> BoxFuture<'_, Result<FetchResponse, FetchError>> {
+        let answer = self.answer.lock().unwrap().take();
+        ready(answer.ok_or_else(|| FetchError::new("down"))).boxed()
+    }
+}
+
+#[tokio::test]
+async fn an_issuers_keys_past_their_bound_serve_no_cached_token() {
+    let key = SigningKey::shared_rsa_2048();
+    let body = key.jwks().to_string().into_bytes();
+    let answer = FetchResponse::new(200, body).with_header("Cache-Control", "max-age=600");
+    let (clock, time) = MonotonicClock::manual();
+    let keys = RemoteKeys::builder("https://idp.example.com/jwks")
+        .fetch(Arc::new(Once {
+            answer: Mutex::new(Some(answer)),
+        }))
+        .staleness_bound(Duration::from_secs(1000))
+        .clock(clock)
+        .build()
+        .unwrap();
+    let source: Arc<dyn KeySource> = Arc::new(keys.clone());
+    let provider = BearerAuthProvider::builder().key_source(source);
+    let provider = provider.any_issuer().any_audience().build().unwrap();
+    let provider = provider
+        .with_clock(Arc::new(TestClock::new(NOW).as_fn()))
+        .with_token_cache(TokenCacheSize::default());
+    let token = Forge::new(&key, NOW).token();
+    let verify = || provider.try_verify_token(&token).into_result();
+
+    assert_eq!(keys.generation(), 0, "no keys yet");
+    assert_eq!(keys.refresh(Miss::no_keys()).await, Refreshed::NewKeys);
+    let first = verify().unwrap();
+    assert_eq!(provider.cached_tokens(), Some(1));
+    time.advance(Duration::from_secs(1599));
+    assert!(verify().unwrap().is_same(&first));
+    assert_eq!(keys.generation(), 1);
+    time.advance(Duration::from_secs(1));
+    // At this very moment, whatever the source has noticed of the time.
+    assert_eq!(keys.generation(), 0);
+    assert_eq!(keys.snapshot().generation, 0);
+    assert_eq!(verify().unwrap_err().kind(), RejectionKind::KeysUnavailable);
 }
 
 #[test]
