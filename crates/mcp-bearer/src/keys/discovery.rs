@@ -10,7 +10,7 @@ use url::Url;
 use super::{
     Fetch, FetchRequest, FetchResponse, MonotonicClock,
     events::shown,
-    transport::{Transport, label},
+    transport::{Transport, label, label_of},
 };
 
 /// One request and its answer take so long and no longer, whoever makes them.
@@ -137,9 +137,10 @@ fn jwks_uri(answer: &FetchResponse, issuer: &str, transport: Transport) -> Resul
     let Some(uri) = metadata.jwks_uri else {
         return Err(Fault::Telling("it has no jwks_uri".to_owned()));
     };
-    transport
-        .check(&uri)
-        .map_err(|reason| Fault::Telling(format!("its jwks_uri {}: {reason}", shown(&uri))))
+    transport.check(&uri).map_err(|reason| {
+        let uri = shown(&label_of(&uri));
+        Fault::Telling(format!("its jwks_uri {uri}: {reason}"))
+    })
 }
 
 fn another_issuer(named: &str, configured: &str) -> String {
@@ -180,7 +181,9 @@ fn summary(faults: &[(Url, Fault)]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{another_issuer, candidates};
+    use serde_json::json;
+
+    use super::{Fault, FetchResponse, Transport, another_issuer, candidates, jwks_uri};
 
     fn of(issuer: &str) -> Vec<String> {
         let found = candidates(&issuer.parse().unwrap());
@@ -227,5 +230,27 @@ mod tests {
             other.contains("another issuer") && other.contains("jwks_uri"),
             "{other}"
         );
+    }
+    #[test]
+    fn of_a_refused_address_nothing_secret_is_told() {
+        for (uri, told) in [
+            (
+                "https://user:secret@idp.example.com/jwks?key=secret",
+                "its jwks_uri \"https://idp.example.com/jwks\": ",
+            ),
+            (
+                "/jwks?key=secret",
+                "its jwks_uri \"(not a URL with a host)\": ",
+            ),
+        ] {
+            let document = json!({ "issuer": "https://idp.example.com", "jwks_uri": uri });
+            let answer = FetchResponse::new(200, document.to_string().into_bytes());
+            let found = jwks_uri(&answer, "https://idp.example.com", Transport::default());
+            let Err(Fault::Telling(reason)) = found else {
+                panic!("{uri} is accepted")
+            };
+            assert!(reason.starts_with(told), "{reason}");
+            assert!(!reason.contains("secret"), "{reason}");
+        }
     }
 }

@@ -5,6 +5,8 @@ use std::fmt;
 
 use futures_util::future::BoxFuture;
 
+use super::transport::label_of;
+
 /// The way to an issuer's documents.
 ///
 /// The crate's own is `HttpFetch` (feature `remote`); another one lets a caller supply them: through a
@@ -16,7 +18,7 @@ pub trait Fetch: Send + Sync {
 }
 
 /// A GET request.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct FetchRequest {
     /// The absolute address, which the source has checked against its transport rules.
@@ -39,6 +41,18 @@ impl FetchRequest {
             if_modified_since: None,
             max_body_bytes,
         }
+    }
+}
+
+/// The address without user and query, which may be secrets.
+impl fmt::Debug for FetchRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FetchRequest")
+            .field("url", &label_of(&self.url))
+            .field("if_none_match", &self.if_none_match)
+            .field("if_modified_since", &self.if_modified_since)
+            .field("max_body_bytes", &self.max_body_bytes)
+            .finish()
     }
 }
 
@@ -115,3 +129,16 @@ impl fmt::Display for FetchError {
 }
 
 impl std::error::Error for FetchError {}
+
+#[cfg(test)]
+mod tests {
+    use super::FetchRequest;
+
+    #[test]
+    fn the_debug_form_of_a_request_shows_no_query_and_no_password() {
+        let url = "https://user:secret@idp.example.com/jwks?key=secret".to_owned();
+        let shown = format!("{:?}", FetchRequest::new(url, 1000));
+        assert!(shown.contains("https://idp.example.com/jwks"), "{shown}");
+        assert!(!shown.contains("secret"), "{shown}");
+    }
+}

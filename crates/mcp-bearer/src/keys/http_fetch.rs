@@ -3,7 +3,7 @@
 
 use std::{
     error::Error,
-    fmt::Write,
+    fmt::{self, Write},
     mem,
     path::{Path, PathBuf},
     sync::Arc,
@@ -17,7 +17,7 @@ use reqwest::{Certificate, Client, Proxy, Response, header};
 use super::{
     Fetch, FetchError, FetchRequest, FetchResponse,
     ssrf::PublicResolver,
-    transport::{Guard, Plain, Transport},
+    transport::{Guard, Plain, Transport, label_of},
 };
 
 /// Name resolution, TCP and TLS together.
@@ -41,7 +41,6 @@ const HEADERS: [header::HeaderName; 5] = [
 /// decision, made with [`HttpFetchBuilder::proxy`]. Every exchange uses a connection of its own, since they
 /// are an hour apart. The client is made on first use, with the machine's CA store (on Linux the variables
 /// `SSL_CERT_FILE` and `SSL_CERT_DIR` can name another); on a machine without one each fetch fails and says so. Must be used within a tokio runtime, as key sources do; elsewhere it gives an error.
-#[derive(Debug)]
 pub struct HttpFetch {
     options: HttpFetchBuilder,
     tls: Slot,
@@ -49,7 +48,7 @@ pub struct HttpFetch {
 }
 
 /// How an [`HttpFetch`] is to be made.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 #[must_use = "nothing is made before `build`"]
 pub struct HttpFetchBuilder {
     ca_file: Option<PathBuf>,
@@ -242,6 +241,26 @@ impl HttpFetchBuilder {
     }
 }
 
+/// The options only: a client would show the proxy with its password.
+impl fmt::Debug for HttpFetch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpFetch")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The proxy without its password.
+impl fmt::Debug for HttpFetchBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpFetchBuilder")
+            .field("ca_file", &self.ca_file)
+            .field("proxy", &self.proxy.as_deref().map(label_of))
+            .field("transport", &self.transport)
+            .finish()
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
     Tls,
@@ -249,10 +268,9 @@ enum Purpose {
 }
 
 /// A client that belongs to one process: a forked child makes its own and leaves the parent's alone.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Slot(ArcSwapOption<Made>);
 
-#[derive(Debug)]
 struct Made {
     process: u32,
     client: Option<Client>,
@@ -372,5 +390,27 @@ mod tests {
         let request = FetchRequest::new("https://idp.example.com/".to_owned(), 1000);
         let error = futures_util::FutureExt::now_or_never(fetch.fetch(request));
         assert!(error.unwrap().unwrap_err().to_string().contains("runtime"));
+    }
+
+    #[test]
+    fn the_debug_form_shows_no_password_of_a_proxy() {
+        for proxy in [
+            "http://user:secret@proxy.example.com:3128",
+            "user:secret@proxy.example.com:3128",
+            "http://proxy.example.com:3128?key=secret",
+        ] {
+            let builder = HttpFetch::builder().proxy(proxy);
+            let shown = format!("{builder:?}");
+            assert!(!shown.contains("secret"), "{shown}");
+            if let Ok(fetch) = builder.build() {
+                // A client that is kept shows its proxy, too.
+                if let Ok(client) = fetch.options.client(Purpose::Tls) {
+                    fetch.tls.set(client);
+                }
+                let shown = format!("{fetch:?}");
+                assert!(shown.contains("HttpFetch"), "{shown}");
+                assert!(!shown.contains("secret"), "{shown}");
+            }
+        }
     }
 }

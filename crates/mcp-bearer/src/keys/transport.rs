@@ -91,6 +91,14 @@ pub(super) fn label(url: &Url) -> String {
     url.into()
 }
 
+/// The same for a text that may be no address at all; such a one is not shown, since nobody knows what is in it.
+pub(super) fn label_of(text: &str) -> String {
+    match Url::parse(text) {
+        Ok(url) if url.has_host() => label(&url),
+        _ => "(not a URL with a host)".to_owned(),
+    }
+}
+
 fn is_loopback(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => name.eq_ignore_ascii_case("localhost"),
@@ -114,7 +122,7 @@ fn may_be_public(host: &Host<&str>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Guard, Plain, Transport, label};
+    use super::{Guard, Plain, Transport, label, label_of};
 
     fn accepts(transport: Transport, url: &str) -> bool {
         transport.check(url).is_ok()
@@ -214,5 +222,22 @@ mod tests {
             .check("https://idp.example.com/jwks?apikey=secret")
             .unwrap();
         assert_eq!(label(&url), "https://idp.example.com/jwks");
+    }
+
+    #[test]
+    fn of_a_text_no_more_than_an_address_is_shown() {
+        assert_eq!(
+            label_of("http://user:secret@idp.example.com:8080/jwks?key=secret#secret"),
+            "http://idp.example.com:8080/jwks"
+        );
+        for text in [
+            "user:secret@idp.example.com:3128",
+            "secret@idp.example.com",
+            "/jwks?key=secret",
+            "data:,secret",
+            "",
+        ] {
+            assert_eq!(label_of(text), "(not a URL with a host)", "{text}");
+        }
     }
 }
