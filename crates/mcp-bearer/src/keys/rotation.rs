@@ -267,14 +267,13 @@ impl<S: KeyFacts> Rotation<S> {
                 let changed = self.replace(&flight, set, digest, &headers, &mut effects.notices);
                 self.succeed(now, &flight, changed, jitter, &mut effects);
             }
-            Answer::NotModified(headers) if self.confirm(&flight, &headers) => {
-                effects.notices.push(Notice::NotModified);
-                self.succeed(now, &flight, Changed::No, jitter, &mut effects);
-            }
-            Answer::NotModified(_) => {
-                let reason = "the issuer answered 304 though no set was named".to_owned();
-                self.fail(now, reason, jitter, &mut effects);
-            }
+            Answer::NotModified(headers) => match self.confirm(&flight, &headers) {
+                Ok(()) => {
+                    effects.notices.push(Notice::NotModified);
+                    self.succeed(now, &flight, Changed::No, jitter, &mut effects);
+                }
+                Err(reason) => self.fail(now, reason.to_owned(), jitter, &mut effects),
+            },
             Answer::Failed(reason) => self.fail(now, reason, jitter, &mut effects),
         }
         effects
@@ -402,14 +401,19 @@ impl<S: KeyFacts> Rotation<S> {
     }
 
     /// A 304 renews the lifetime, with the headers that it repeats (RFC 9111 section 4.3.4).
-    fn confirm(&mut self, flight: &Flight, headers: &CacheHeaders) -> bool {
+    fn confirm(&mut self, flight: &Flight, headers: &CacheHeaders) -> Result<(), &'static str> {
         let Some(held) = self
             .held
             .as_mut()
             .filter(|held| !held.validators.is_empty())
         else {
-            return false;
+            return Err("the issuer answered 304 though no set was named");
         };
+        if !held.validators.agree_with(headers) {
+            // It speaks of a set that is not held: the next request asks for the set itself.
+            held.validators = Validators::default();
+            return Err("the issuer answered 304 with another ETag than the one asked with");
+        }
         if let Some(directives) = headers.directives() {
             held.directives = directives;
         }
@@ -418,7 +422,7 @@ impl<S: KeyFacts> Rotation<S> {
         held.lifetime = held
             .directives
             .lifetime(headers.age(), self.settings.max_freshness);
-        true
+        Ok(())
     }
 
     fn succeed(

@@ -13,7 +13,7 @@ use mcp_bearer::keys::{
     Fetch, FetchError, FetchRequest, FetchResponse, KeyPhase, KeySource, Miss, MonotonicClock,
     Refreshed, RemoteKeys,
 };
-use mcp_bearer_testkit::{Behaviour, JwksServer, SigningKey};
+use mcp_bearer_testkit::{Behaviour, JwksServer, Response, SigningKey};
 use serde_json::json;
 
 use crate::{World, eventually, forged, key, kids, secs, unknown};
@@ -111,6 +111,41 @@ async fn a_confirmed_set_is_not_sent_again() {
     // The lifetime has begun anew.
     world.time.advance(secs(599));
     assert_eq!(world.keys.status().phase, KeyPhase::Fresh);
+}
+
+#[tokio::test]
+async fn a_304_about_another_set_is_a_failure_and_the_set_is_asked_for_anew() {
+    let behaviour = Behaviour::ok_with([("Cache-Control", "max-age=600"), ("ETag", "\"1\"")]);
+    let world = World::holding(behaviour).await;
+    let other = Response::empty(304).header("ETag", "\"2\"");
+    world.server.set_behaviour(Behaviour::Respond(other));
+    world.time.advance(secs(540));
+    eventually("the failure", || world.keys.status().failed == 1).await;
+    let failure = world.keys.status().last_failure.unwrap();
+    assert!(failure.contains("another ETag"), "{failure}");
+    assert_eq!(kids(&world.keys.snapshot()), ["a"]);
+    world.server.set_keys(vec![key("b").jwk()]);
+    world.server.set_behaviour(Behaviour::ok());
+    world.time.advance(secs(1));
+    eventually("the new set", || kids(&world.keys.snapshot()) == ["b"]).await;
+    let requests = world.server.requests();
+    assert!(requests[1].header("if-none-match").is_some());
+    assert!(requests[2].header("if-none-match").is_none());
+}
+
+#[tokio::test]
+async fn of_several_ages_the_greatest_counts() {
+    let world = World::holding(Behaviour::ok_with([
+        ("Cache-Control", "max-age=600"),
+        ("Age", "300"),
+        ("Age", "100"),
+    ]))
+    .await;
+    world.server.set_behaviour(Behaviour::Status(500));
+    world.time.advance(secs(299));
+    assert_eq!(world.keys.status().phase, KeyPhase::Fresh);
+    world.time.advance(secs(1));
+    assert_eq!(world.keys.status().phase, KeyPhase::Aging);
 }
 
 #[tokio::test]

@@ -44,10 +44,11 @@ impl CacheHeaders {
         self.cache_control.as_deref().map(Directives::parse)
     }
 
-    /// RFC 9111 section 5.1: an `Age` that is not a number is ignored.
+    /// RFC 9111 section 5.1: an `Age` that is not a number is ignored. Several caches may each have written one:
+    /// the greatest is the cautious choice.
     pub(super) fn age(&self) -> Duration {
-        let age = self.age.as_deref().and_then(seconds);
-        Duration::from_secs(age.unwrap_or(0))
+        let ages = self.age.as_deref().unwrap_or_default().split(',');
+        Duration::from_secs(ages.filter_map(seconds).max().unwrap_or(0))
     }
 
     pub(super) fn validators(&self) -> Validators {
@@ -63,8 +64,20 @@ impl Validators {
         self.etag.is_none() && self.last_modified.is_none()
     }
 
+    /// Whether an answer with these headers can speak of what these validators name (RFC 9111 section 4.3.4).
+    /// `If-None-Match` compares weakly, so a proxy may have made the tag a weak one.
+    pub(super) fn agree_with(&self, headers: &CacheHeaders) -> bool {
+        match (&self.etag, &headers.etag) {
+            (Some(asked), Some(told)) => opaque(asked) == opaque(told),
+            _ => true,
+        }
+    }
+
+    /// Takes over what an agreeing 304 says. A tag where none was asked with is not: nothing ties it to the set.
     pub(super) fn update(&mut self, newer: Self) {
-        self.etag = newer.etag.or(self.etag.take());
+        if self.etag.is_some() {
+            self.etag = newer.etag.or(self.etag.take());
+        }
         self.last_modified = newer.last_modified.or(self.last_modified.take());
     }
 }
@@ -98,6 +111,12 @@ impl Directives {
             .max(FRESHNESS_FLOOR)
             .min(ceiling.max(FRESHNESS_FLOOR))
     }
+}
+
+/// An entity tag without the mark of weakness.
+fn opaque(tag: &str) -> &str {
+    let tag = tag.trim();
+    tag.strip_prefix("W/").unwrap_or(tag)
 }
 
 /// A number of seconds; one too great to hold is the greatest.

@@ -159,6 +159,8 @@ fn freshness_is_max_age_less_age_within_its_clamp() {
         ("max-age=600", Some("99999999999999999999999"), 60),
         ("max-age=600", Some("-1"), 600),
         ("max-age=600", Some("x"), 600),
+        ("max-age=600", Some("200, 200"), 400),
+        ("max-age=600", Some("100,300 , x, 200"), 300),
         ("max-age=600, max-age=300", None, 300),
         ("max-age=0", None, 60),
         ("max-age=59", None, 60),
@@ -279,6 +281,70 @@ fn a_304_without_a_set_is_a_failure() {
     assert!(start.validators.is_empty());
     let effects = rotation.answer(secs(550), start.id, Answer::NotModified(tagged()), jitter());
     assert!(matches!(effects.notices[..], [Notice::Failed(_)]));
+}
+
+fn etag(etag: &str) -> CacheHeaders {
+    CacheHeaders {
+        etag: Some(etag.to_owned()),
+        ..CacheHeaders::default()
+    }
+}
+
+#[test]
+fn a_304_with_another_etag_than_the_one_asked_with_is_a_failure() {
+    for other in [
+        "\"2\"",
+        "W/\"2\"",
+        "1",
+        "",
+        "\"1\", \"2\"",
+        &"x".repeat(1025),
+    ] {
+        let mut rotation = holding(&[("a", 1)], tagged());
+        let start = rotation.tick(secs(550)).start.unwrap();
+        let answer = Answer::NotModified(etag(other));
+        let effects = rotation.answer(secs(551), start.id, answer, jitter());
+        let [Notice::Failed(reason)] = &effects.notices[..] else {
+            panic!("{other}: {:?}", effects.notices)
+        };
+        assert!(reason.contains("another ETag"), "{reason}");
+        // The set stays, no fresher than it was; the next request is unconditional and its answer good.
+        let held = rotation.usable(secs(551)).unwrap();
+        assert_eq!((held.generation, held.fresh_until()), (1, secs(600)));
+        let start = rotation.tick(secs(552)).start.unwrap();
+        assert!(start.validators.is_empty());
+        rotation.answer(secs(552), start.id, set(&[("b", 1)], tagged()), jitter());
+        assert_eq!(rotation.held.unwrap().generation, 2);
+    }
+}
+
+#[test]
+fn a_304_with_the_same_etag_confirms_whether_marked_weak_or_not() {
+    for (asked, told) in [
+        ("\"1\"", "W/\"1\""),
+        ("W/\"1\"", "\"1\""),
+        ("\"1\"", "\"1\""),
+    ] {
+        let mut rotation = holding(&[("a", 1)], etag(asked));
+        let start = rotation.tick(secs(3590)).start.unwrap();
+        let answer = Answer::NotModified(etag(told));
+        let effects = rotation.answer(secs(3590), start.id, answer, jitter());
+        assert_eq!(effects.notices, [Notice::NotModified], "{asked} {told}");
+    }
+}
+
+#[test]
+fn an_etag_that_was_not_asked_with_is_not_adopted() {
+    let dated = CacheHeaders {
+        etag: None,
+        ..tagged()
+    };
+    let mut rotation = holding(&[("a", 1)], dated);
+    let start = rotation.tick(secs(550)).start.unwrap();
+    let answer = Answer::NotModified(etag("\"2\""));
+    let effects = rotation.answer(secs(550), start.id, answer, jitter());
+    assert_eq!(effects.notices, [Notice::NotModified]);
+    assert_eq!(rotation.held.unwrap().validators.etag, None);
 }
 
 #[test]
