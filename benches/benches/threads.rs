@@ -1,6 +1,6 @@
-//! What two threads do beside one: `cargo bench -p mcp-bearer-bench --bench threads`.
+//! What two and four threads do beside one: `cargo bench -p mcp-bearer-bench --bench threads`.
 //!
-//! Turns of one and of two threads follow each other, each some milliseconds long, and the median of the pairs' ratios is
+//! Turns of one, two and four threads follow each other, each some milliseconds long, and the medians of the ratios are
 //! told: a machine that slows down meanwhile slows both. It needs two processors that have nothing else to do.
 #![allow(
     clippy::unwrap_used,
@@ -19,7 +19,7 @@ use mcp_bearer::{BearerAuthProvider, TokenCacheSize};
 use mcp_bearer_bench::Subject;
 
 const TURN: Duration = Duration::from_millis(20);
-const PAIRS: usize = 101;
+const TURNS: usize = 101;
 
 fn main() {
     let subject = Subject::rs256();
@@ -34,8 +34,8 @@ fn main() {
     }
     let one = tokens.get(..1).unwrap();
     println!(
-        "{:<28} {:>10} {:>12} {:>8} {:>8}",
-        "", "one, ns", "two, ns each", "ratio", "bar"
+        "{:<24} {:>10} {:>10} {:>6} {:>10}",
+        "", "one, ns", "two", "bar", "four"
     );
     let (input, signature) = subject.parts();
     let bare = subject.bare();
@@ -59,16 +59,19 @@ fn main() {
 }
 
 fn report(name: &str, bar: f64, once: impl Fn(usize, usize) + Sync) {
-    let mut pairs: Vec<(f64, f64)> = (0..PAIRS)
-        .map(|_| (rate(1, &once), rate(2, &once)))
+    let turns: Vec<[f64; 3]> = (0..TURNS)
+        .map(|_| [1, 2, 4].map(|threads| rate(threads, &once)))
         .collect();
-    pairs.sort_by(|a, b| (a.1 / a.0).total_cmp(&(b.1 / b.0)));
-    let (single, double) = pairs[PAIRS / 2];
+    let median = |of: &dyn Fn(&[f64; 3]) -> f64| {
+        let mut values: Vec<f64> = turns.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
     println!(
-        "{name:<28} {:>10.1} {:>12.1} {:>8.2} {bar:>8.1}",
-        1e9 / single,
-        2e9 / double,
-        double / single
+        "{name:<24} {:>10.1} {:>10.2} {bar:>6.1} {:>10.2}",
+        median(&|turn| 1e9 / turn[0]),
+        median(&|turn| turn[1] / turn[0]),
+        median(&|turn| turn[2] / turn[0]),
     );
 }
 

@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, ValueEnum};
 use mcp_bearer::keys::RemoteKeys;
 use mcp_bearer::{
-    Algorithm, BearerAuthLayer, BearerAuthProvider, JwksData, RsaKeyPair, TokenRequest,
-    system_clock,
+    Algorithm, BearerAuthLayer, BearerAuthProvider, JwksData, RsaKeyPair, TokenCacheSize,
+    TokenRequest, system_clock,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -158,13 +158,15 @@ impl Demo {
                 .algorithms(Algorithm::ALL.into_iter().filter(public))
                 .required_scopes([SCOPE])
         });
-        BearerAuthProvider::for_issuers([own].into_iter().chain(other)).map_err(|error| {
+        let provider = BearerAuthProvider::for_issuers([own].into_iter().chain(other));
+        let provider = provider.map_err(|error| {
             let told = error.problems().iter().map(|problem| {
                 let what = problem.strip_prefix("issuer: ").unwrap_or(problem);
                 format!("--also-issuer: {what}")
             });
             Failure::Problems(told.collect())
-        })
+        });
+        Ok(provider?.with_token_cache(TokenCacheSize::default()))
     }
 
     fn print(&self, shown: &Shown<'_>) -> Result<(), Failure> {
