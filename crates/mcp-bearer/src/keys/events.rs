@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use mcp_bearer_core::{KeySet, Limits};
+use mcp_bearer_core::{Algorithm, KeySet, Limits};
 
 use super::{
     board::Tally,
@@ -19,9 +19,6 @@ pub(super) fn tell(source: &str, tally: &Tally, set: Option<&KeySet>, notice: &N
             add(&tally.fetched, source, "fetched");
             let keys = set.map_or(0, KeySet::len);
             tracing::info!(target: TARGET, event = "fetched", source, keys, changed, "keys fetched");
-            if let Some(set) = set.filter(|_| *changed) {
-                tell_skipped(source, set);
-            }
         }
         Notice::NotModified => {
             add(&tally.not_modified, source, "not_modified");
@@ -31,15 +28,20 @@ pub(super) fn tell(source: &str, tally: &Tally, set: Option<&KeySet>, notice: &N
             add(&tally.failed, source, "failed");
             tracing::warn!(target: TARGET, event = "failed", source, %reason, "keys not fetched");
         }
+        Notice::Skipped => {
+            if let Some(set) = set {
+                tell_skipped(source, set);
+            }
+        }
         Notice::Added(key) => {
             count_change(source, "added");
-            let (kid, fingerprint) = names(key);
-            tracing::info!(target: TARGET, event = "key_added", source, kid, fingerprint, "key added");
+            let (kid, alg, fingerprint) = names(key);
+            tracing::info!(target: TARGET, event = "key_added", source, kid, alg, fingerprint, "key added");
         }
         Notice::Removed(key) => {
             count_change(source, "removed");
-            let (kid, fingerprint) = names(key);
-            tracing::info!(target: TARGET, event = "key_removed", source, kid, fingerprint, "key removed");
+            let (kid, alg, fingerprint) = names(key);
+            tracing::info!(target: TARGET, event = "key_removed", source, kid, alg, fingerprint, "key removed");
         }
         Notice::Stale => {
             #[cfg(feature = "metrics")]
@@ -78,10 +80,11 @@ fn tell_skipped(source: &str, set: &KeySet) {
     }
 }
 
-fn names(key: &KeyIdentity) -> (Option<String>, String) {
+fn names(key: &KeyIdentity) -> (Option<String>, Option<&'static str>, String) {
     let fingerprint = key.fingerprint.iter().take(8);
     let fingerprint = fingerprint.map(|byte| format!("{byte:02x}")).collect();
-    (key.kid.as_deref().map(shown), fingerprint)
+    let algorithm = key.algorithm.map(Algorithm::name);
+    (key.kid.as_deref().map(shown), algorithm, fingerprint)
 }
 
 fn add(tally: &AtomicU64, source: &str, result: &'static str) {
@@ -106,7 +109,7 @@ mod tests {
         sync::{Arc, Mutex},
     };
 
-    use mcp_bearer_core::KeySet;
+    use mcp_bearer_core::{Algorithm, KeySet};
 
     use super::{Notice, Tally, shown, tell};
     use crate::keys::rotation::KeyIdentity;
@@ -151,13 +154,12 @@ mod tests {
     fn every_event_has_its_stable_name_and_its_source() {
         let key = KeyIdentity {
             kid: Some("a\n".repeat(100)),
+            algorithm: Some(Algorithm::Rs256),
             fingerprint: [0xab; 32],
         };
         for (notice, names) in [
-            (
-                Notice::Fetched { changed: true },
-                &["fetched", "key_skipped"][..],
-            ),
+            (Notice::Fetched { changed: true }, &["fetched"][..]),
+            (Notice::Skipped, &["key_skipped"]),
             (Notice::NotModified, &["not_modified"]),
             (Notice::Failed("down".to_owned()), &["failed"]),
             (Notice::Added(key.clone()), &["key_added"]),
@@ -176,11 +178,6 @@ mod tests {
                 assert!(line.len() < 600, "{line}");
             }
         }
-    }
-
-    #[test]
-    fn what_is_not_news_is_not_told_again() {
-        assert!(!logged(&Notice::Fetched { changed: false }).contains("key_skipped"));
     }
 
     #[test]
@@ -233,6 +230,7 @@ mod tests {
         fn every_counter_has_its_stable_name_and_labels() {
             let key = super::KeyIdentity {
                 kid: None,
+                algorithm: None,
                 fingerprint: [0; 32],
             };
             for (notice, name) in [

@@ -19,7 +19,7 @@ use super::{
     board::{Board, Nudge, Sheet, Times},
     driver::Mailbox,
     events,
-    rotation::{Notice, changes},
+    rotation::{Changed, Notice, changes},
 };
 
 /// The file's metadata is looked at so often.
@@ -238,11 +238,12 @@ impl Watch {
         if loaded.digest == self.facts.digest {
             return (Vec::new(), None);
         }
-        let mut notices = vec![Notice::Fetched { changed: true }];
-        notices.extend(changes(Some(&*self.facts.set), &loaded.set));
+        let (changed, notices) = changes(Some(&*self.facts.set), &loaded.set);
         self.facts.set = Arc::new(loaded.set);
         self.facts.digest = loaded.digest;
-        self.facts.generation += 1;
+        if changed == Changed::Yes {
+            self.facts.generation += 1;
+        }
         (notices, None)
     }
 }

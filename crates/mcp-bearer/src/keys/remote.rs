@@ -193,12 +193,26 @@ impl KeyFacts for KeySet {
         KeySet::has_kid(self, kid)
     }
 
-    fn identities(&self) -> std::collections::BTreeSet<KeyIdentity> {
-        self.keys()
+    fn identities(&self) -> Vec<KeyIdentity> {
+        let mut keys: Vec<_> = self
+            .keys()
             .map(|key| KeyIdentity {
                 kid: key.kid,
+                algorithm: key.algorithm,
                 fingerprint: key.fingerprint,
             })
-            .collect()
+            .collect();
+        keys.sort();
+        keys
+    }
+
+    fn skips(&self) -> Vec<(Option<String>, String)> {
+        let mut skips: Vec<_> = self
+            .skipped()
+            .iter()
+            .map(|key| (key.kid.clone(), key.reason.clone()))
+            .collect();
+        skips.sort();
+        skips
     }
 }

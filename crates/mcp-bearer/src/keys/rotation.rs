@@ -19,7 +19,7 @@ use self::{
     schedule::{EMPTY_RETRY, backoff, refresh_ahead},
 };
 pub(super) use self::{
-    facts::{Held, KeyFacts, KeyIdentity, Notice, Settings, changes},
+    facts::{Changed, Held, KeyFacts, KeyIdentity, Notice, Settings, changes},
     freshness::{CacheHeaders, Validators},
     schedule::Jitter,
 };
@@ -369,25 +369,24 @@ impl<S: KeyFacts> Rotation<S> {
         headers: &CacheHeaders,
         notices: &mut Vec<Notice>,
     ) -> Changed {
-        let before = self.held.take();
-        let changed = match &before {
-            Some(held) if held.digest == digest => Changed::No,
-            _ => Changed::Yes,
+        let (changed, set) = match self.held.take() {
+            // The same body again: the set that is held keeps its parsed keys.
+            Some(held) if held.digest == digest => {
+                notices.push(Notice::Fetched { changed: false });
+                (Changed::No, held.set)
+            }
+            before => {
+                let before = before.as_ref().map(|held| &*held.set);
+                let (changed, told) = changes(before, &*set);
+                notices.extend(told);
+                (changed, set)
+            }
         };
-        notices.push(Notice::Fetched {
-            changed: matches!(changed, Changed::Yes),
-        });
-        if matches!(changed, Changed::Yes) {
+        if changed == Changed::Yes {
             self.generation += 1;
             self.memory.forget();
-            notices.extend(changes(before.as_ref().map(|held| &*held.set), &*set));
         }
         let directives = headers.directives().unwrap_or_default();
-        // The same body again: the set that is held keeps its parsed keys.
-        let set = match (changed, before) {
-            (Changed::No, Some(held)) => held.set,
-            _ => set,
-        };
         self.held = Some(Held {
             set,
             digest,
@@ -508,10 +507,4 @@ impl<S: KeyFacts> Rotation<S> {
         self.last_failure = Some(reason.clone());
         effects.notices.push(Notice::Failed(reason));
     }
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Changed {
-    Yes,
-    No,
 }

@@ -67,6 +67,29 @@ async fn a_file_written_in_place_or_renamed_over_is_read_again() {
     assert_eq!(keys.refresh(miss).await, Refreshed::NewKeys);
 }
 
+#[tokio::test]
+async fn other_text_around_the_same_keys_changes_no_generation() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jwks.json");
+    let a = key("a").jwk();
+    fs::write(&path, json!({ "keys": [a] }).to_string()).unwrap();
+    let (keys, time) = open(&path);
+    let first = keys.snapshot().generation;
+    fs::write(&path, json!({ "keys": [weak_keys::akp(), a] }).to_string()).unwrap();
+    eventually("the newer set is held", || {
+        time.advance(secs(2));
+        keys.snapshot().set.skipped().len() == 1
+    })
+    .await;
+    assert_eq!(keys.snapshot().generation, first);
+    fs::write(&path, jwks(&["a"])).unwrap();
+    eventually("another key under the same kid", || {
+        time.advance(secs(2));
+        keys.snapshot().generation == first + 1
+    })
+    .await;
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_link_that_is_pointed_elsewhere_is_followed() {

@@ -13,7 +13,7 @@ use mcp_bearer::keys::{
     Fetch, FetchError, FetchRequest, FetchResponse, KeyPhase, KeySource, Miss, MonotonicClock,
     Refreshed, RemoteKeys,
 };
-use mcp_bearer_testkit::{Behaviour, JwksServer, Response, SigningKey};
+use mcp_bearer_testkit::{Behaviour, JwksServer, Response, SigningKey, weak_keys};
 use serde_json::json;
 
 use crate::{World, eventually, forged, key, kids, secs, unknown};
@@ -131,6 +131,45 @@ async fn a_304_about_another_set_is_a_failure_and_the_set_is_asked_for_anew() {
     let requests = world.server.requests();
     assert!(requests[1].header("if-none-match").is_some());
     assert!(requests[2].header("if-none-match").is_none());
+}
+
+#[tokio::test]
+async fn the_generation_changes_with_the_usable_keys_and_not_with_the_text() {
+    let world = World::new(Behaviour::ok_with([("Cache-Control", "max-age=60")]));
+    let (a, b) = (key("a"), key("b"));
+    let mut generation = 0;
+    for (changes, text) in [
+        (1, json!({ "keys": [a.jwk(), b.jwk()] }).to_string()),
+        (0, json!({ "keys": [a.jwk(), b.jwk()] }).to_string() + " "),
+        (0, json!({ "keys": [b.jwk(), a.jwk()] }).to_string()),
+        (
+            0,
+            json!({ "keys": [weak_keys::akp(), a.clone().with_use("sig").jwk(), b.jwk()] })
+                .to_string(),
+        ),
+        (
+            1,
+            json!({ "keys": [a.clone().with_alg("EdDSA").jwk(), b.jwk()] }).to_string(),
+        ),
+        (1, json!({ "keys": [b.jwk()] }).to_string()),
+        (1, json!({ "keys": [key("b").jwk()] }).to_string()),
+    ] {
+        let answer = Response::new(200, "application/json", text.clone());
+        world.server.serve(JwksServer::JWKS_PATH, answer);
+        let fetched = world.keys.status().fetched;
+        if fetched == 0 {
+            world.keys.refresh(Miss::no_keys()).await;
+        } else {
+            world.time.advance(secs(54));
+        }
+        eventually("the answer", || world.keys.status().fetched > fetched).await;
+        generation += changes;
+        let snapshot = world.keys.snapshot();
+        assert_eq!(snapshot.generation, generation, "{text}");
+        // The newest set is the one that is held.
+        let weak = text.contains("AKP");
+        assert_eq!(snapshot.set.skipped().len(), usize::from(weak), "{text}");
+    }
 }
 
 #[tokio::test]

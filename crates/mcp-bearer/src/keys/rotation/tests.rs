@@ -1,7 +1,7 @@
 //! One test for each row of the table that `rotation` carries out, and properties over random histories.
 #![allow(clippy::as_conversions, reason = "test code")]
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 
@@ -14,26 +14,44 @@ use super::{
 };
 use crate::keys::{MissKind, Refreshed};
 
-/// Keys by name and version.
+/// Keys by name and version; a name that begins with `!` is of a key that is skipped.
 #[derive(Debug, Clone, PartialEq)]
 struct Keys(Vec<(&'static str, u8)>);
 
 impl KeyFacts for Keys {
     fn has_kid(&self, kid: &str) -> bool {
-        self.0.iter().any(|(name, _)| *name == kid)
+        self.usable().any(|(name, _)| *name == kid)
     }
 
-    fn identities(&self) -> BTreeSet<KeyIdentity> {
-        self.0
-            .iter()
+    fn identities(&self) -> Vec<KeyIdentity> {
+        let mut keys: Vec<_> = self
+            .usable()
             .map(|(kid, version)| identity(kid, *version))
-            .collect()
+            .collect();
+        keys.sort();
+        keys
+    }
+
+    fn skips(&self) -> Vec<(Option<String>, String)> {
+        let skipped = self.0.iter().filter(|(name, _)| name.starts_with('!'));
+        let mut skips: Vec<_> = skipped
+            .map(|(name, version)| (Some((*name).to_owned()), format!("weak {version}")))
+            .collect();
+        skips.sort();
+        skips
+    }
+}
+
+impl Keys {
+    fn usable(&self) -> impl Iterator<Item = &(&'static str, u8)> {
+        self.0.iter().filter(|(name, _)| !name.starts_with('!'))
     }
 }
 
 fn identity(kid: &str, version: u8) -> KeyIdentity {
     KeyIdentity {
         kid: Some(kid.to_owned()),
+        algorithm: None,
         fingerprint: [version; 32],
     }
 }
@@ -688,6 +706,69 @@ fn the_same_answer_again_leaves_the_set_and_its_generation() {
     assert_eq!(effects.notices, [Notice::Fetched { changed: false }]);
     let held = rotation.held.as_ref().unwrap();
     assert!(Arc::ptr_eq(&held.set, &before) && held.generation == 1);
+}
+
+/// What operators are told when this set comes, and the generation then.
+fn then(rotation: &mut Rotation<Keys>, keys: &[(&'static str, u8)]) -> (Vec<Notice>, u64) {
+    let now = rotation.refresh_at.unwrap();
+    let start = rotation.tick(now).start.unwrap();
+    let effects = rotation.answer(now, start.id, set(keys, tagged()), jitter());
+    let held = rotation.held.as_ref().unwrap();
+    assert_eq!(held.set.0, keys, "the newest set is held");
+    assert_eq!(held.confirmed_at, now);
+    (effects.notices, held.generation)
+}
+
+const FETCHED: Notice = Notice::Fetched { changed: true };
+const SAME: Notice = Notice::Fetched { changed: false };
+
+#[test]
+fn the_generation_counts_changes_of_the_usable_keys_not_of_the_bytes() {
+    let mut rotation = holding(&[("a", 1), ("b", 1)], tagged());
+    let junk = asked(&mut rotation, secs(1), unknown("junk", 1));
+    rotation.answer(
+        secs(1),
+        junk,
+        set(&[("a", 1), ("b", 1)], tagged()),
+        jitter(),
+    );
+    let reordered = then(&mut rotation, &[("b", 1), ("a", 1)]);
+    assert_eq!(reordered, (vec![SAME], 1));
+    let weak = then(&mut rotation, &[("b", 1), ("!weak", 1), ("a", 1)]);
+    assert_eq!(weak, (vec![SAME, Notice::Skipped], 1));
+    // A question is open again after a change only.
+    assert_eq!(rotation.memory.len(), 1);
+    // Two of one are not one: a token without kid could be of either.
+    let twice = then(&mut rotation, &[("b", 1), ("b", 1), ("a", 1)]);
+    assert_eq!(twice, (vec![FETCHED], 2));
+    assert_eq!(rotation.memory.len(), 0);
+    let other = then(&mut rotation, &[("b", 1), ("b", 2), ("a", 1)]);
+    assert_eq!(other, (vec![FETCHED, Notice::Added(identity("b", 2))], 3));
+    let renamed = then(&mut rotation, &[("b", 1), ("b", 2), ("c", 1)]);
+    let notices = vec![
+        FETCHED,
+        Notice::Added(identity("c", 1)),
+        Notice::Removed(identity("a", 1)),
+    ];
+    assert_eq!(renamed, (notices, 4));
+}
+
+#[test]
+fn skipped_keys_are_told_when_they_are_others_than_before() {
+    let mut rotation = rotation();
+    let id = asked(&mut rotation, Duration::ZERO, no_keys());
+    let first = set(&[("a", 1), ("!x", 1)], tagged());
+    let effects = rotation.answer(Duration::ZERO, id, first, jitter());
+    let added = |kid| Notice::Added(identity(kid, 1));
+    assert_eq!(effects.notices, [FETCHED, Notice::Skipped, added("a")]);
+    // Elsewhere in a changed set, but the same.
+    let moved = then(&mut rotation, &[("!x", 1), ("a", 1), ("b", 1)]);
+    assert_eq!(moved, (vec![FETCHED, added("b")], 2));
+    let more = then(&mut rotation, &[("!x", 1), ("!y", 1), ("a", 1), ("b", 1)]);
+    assert_eq!(more, (vec![SAME, Notice::Skipped], 2));
+    let reason = then(&mut rotation, &[("!x", 2), ("!y", 1), ("a", 1), ("b", 1)]);
+    assert_eq!(reason, (vec![SAME, Notice::Skipped], 2));
+    assert_eq!(then(&mut rotation, &[("a", 1), ("b", 1)]), (vec![SAME], 2));
 }
 
 #[test]
