@@ -1,8 +1,10 @@
 //! A refusal, and what the peer is told of it.
 
-use mcp_bearer::{Challenge, ChallengeContext, Scopes};
+use mcp_bearer::{Challenge, ChallengeContext, Limits, Scopes, UnverifiedToken};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+
+use crate::settings::UNTIL_MENDED;
 
 /// Why a token is refused. It holds nothing of the token that could serve an attacker.
 #[pyclass(frozen, module = "mcp_bearer._native")]
@@ -32,6 +34,21 @@ impl Rejection {
             scopes(&required)?,
             missing,
         ))))
+    }
+
+    /// `malformed`, for what is no text, and for tokens that Python refuses after they were verified.
+    #[staticmethod]
+    fn malformed() -> PyResult<Self> {
+        match UnverifiedToken::parse("", &Limits::default()) {
+            Ok(_) => Err(PyValueError::new_err("an empty token is well formed")),
+            Err(rejection) => Ok(Self(rejection)),
+        }
+    }
+
+    /// `keys_unavailable`, for a provider that only its operator can mend.
+    #[staticmethod]
+    fn unusable(why: String) -> Self {
+        Self(mcp_bearer::Rejection::keys_unavailable(why, UNTIL_MENDED))
     }
 
     /// The stable name of the reason, such as `expired`.

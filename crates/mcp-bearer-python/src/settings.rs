@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 use crate::fetch::PythonFetch;
 
 /// How long a client is told to wait when only the operator can mend things.
-const UNTIL_MENDED: Duration = Duration::from_secs(60);
+pub(crate) const UNTIL_MENDED: Duration = Duration::from_secs(60);
 
 /// What `Verifier(...)` is given. `None` for issuers and audiences: any.
 #[derive(FromPyObject)]
@@ -29,7 +29,7 @@ pub(crate) struct Settings {
     algorithms: Vec<String>,
     leeway: f64,
     require_expiry: bool,
-    token_cache: bool,
+    pub(crate) token_cache: bool,
     ssrf_safe: bool,
     insecure_allow_http: bool,
     fetch: Option<Py<PyAny>>,
@@ -47,7 +47,7 @@ pub(crate) struct Built {
 impl Settings {
     /// # Errors
     /// A `ValueError` that names every problem which is not one of the keys.
-    pub(crate) fn build(self) -> PyResult<Built> {
+    pub(crate) fn build(&self) -> PyResult<Built> {
         let algorithms = self.algorithms()?;
         let leeway = Duration::try_from_secs_f64(self.leeway)
             .map_err(|_| PyValueError::new_err("leeway: not a number of seconds from 0 to 300"))?;
@@ -85,6 +85,10 @@ impl Settings {
             provider: self.finish(built.provider)?,
             ..built
         })
+    }
+
+    pub(crate) fn has_remote_keys(&self) -> bool {
+        self.jwks_uri.is_some()
     }
 
     fn algorithms(&self) -> PyResult<Vec<Algorithm>> {

@@ -1,6 +1,7 @@
 //! Tokens in; fields, a rejection, or a wait out.
 
 use std::fmt;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use mcp_bearer::{AccessToken, BearerAuthProvider, Rejection, TokenCacheSize, TryVerify};
@@ -19,6 +20,7 @@ pub(crate) struct Verifier {
     provider: BearerAuthProvider,
     problem: Option<String>,
     identity: Identity,
+    settings: Arc<Settings>,
 }
 
 #[pymethods]
@@ -36,6 +38,7 @@ impl Verifier {
             provider,
             problem,
             identity,
+            settings: Arc::new(settings),
         })
     }
 
@@ -45,20 +48,27 @@ impl Verifier {
         self.problem.as_deref()
     }
 
-    /// The same keys with locks and a cache of its own, for a child that `fork` has made.
-    fn for_child(&self) -> Self {
-        let provider = match self.provider.cached_tokens() {
-            Some(_) => self
-                .provider
-                .clone()
-                .with_token_cache(TokenCacheSize::default()),
-            None => self.provider.clone(),
+    /// The same for a child that `fork` has made: keys that were fetched, a cache of its own.
+    ///
+    /// It must take no lock: a thread that the child does not have may hold it. What such a thread was changing must not
+    /// be dropped either.
+    fn for_child(&self) -> PyResult<Self> {
+        std::mem::forget(self.provider.clone());
+        let provider = if !self.settings.has_remote_keys() {
+            // The first use of a key takes a lock too.
+            self.settings.build()?.provider
+        } else if self.settings.token_cache {
+            let provider = self.provider.clone();
+            provider.with_token_cache(TokenCacheSize::default())
+        } else {
+            self.provider.clone()
         };
-        Self {
+        Ok(Self {
             provider,
             problem: self.problem.clone(),
             identity: self.identity,
-        }
+            settings: Arc::clone(&self.settings),
+        })
     }
 
     /// A `dict` of fields, a `Rejection`, or a `Pending`. Never waits; without the interpreter while it verifies.

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,119 @@ def test_keys_that_cannot_be_had_are_not_the_caller_s_fault(token):
     assert "www-authenticate" not in headers
 
 
+class Strict(BearerAuthProvider):
+    async def load_access_token(self, token):
+        access = await super().load_access_token(token)
+        return access if access is not None and access.client_id == "bob" else None
+
+
+class Stricter(BearerAuthProvider):
+    async def verify_token(self, token):
+        access = await super().verify_token(token)
+        return access if access is not None and access.client_id == "bob" else None
+
+
+class Both(Stricter):
+    async def verify_token(self, token):
+        return await BearerAuthProvider.verify_token(self, token)
+
+    async def verify_token_or_raise(self, token):
+        access = await super().verify_token_or_raise(token)
+        if access.client_id != "bob":
+            raise Rejection(_native.Rejection.malformed())
+        return access
+
+
+@pytest.mark.parametrize("kind", [Strict, Stricter, Both])
+def test_a_subclass_that_refuses_a_good_token_is_asked(kind, pair):
+    app = Recorder()
+    guarded = BearerAuthMiddleware(app, kind(pair.public_key, issuer=ISSUER, audience=AUDIENCE))
+    status, headers, body = ask(guarded, "Bearer " + make_token(pair))
+    assert (status, json.loads(body)["error"]) == (401, "invalid_token")
+    assert 'error="invalid_token"' in headers["www-authenticate"]
+    assert app.scopes == []
+    assert ask(guarded, "Bearer " + make_token(pair, subject="bob"))[0] == 200
+
+
+def test_a_method_that_is_replaced_on_the_object_is_asked_too(provider, pair):
+    async def nobody(token):
+        return None
+
+    provider.load_access_token = nobody
+    assert ask(BearerAuthMiddleware(Recorder(), provider), "Bearer " + make_token(pair))[0] == 401
+
+
+@pytest.mark.parametrize("scopes", [KeyError("permissions"), None, 7, "read", [1]], ids=repr)
+def test_a_hook_that_cannot_read_the_claims_refuses_the_token(scopes, pair, caplog):
+    class Hook(BearerAuthProvider):
+        def _extract_scopes(self, claims):
+            if isinstance(scopes, Exception):
+                raise scopes
+            return scopes
+
+    app, token = Recorder(), make_token(pair)
+    with caplog.at_level(logging.INFO, logger="mcp_bearer"):
+        status, _, body = ask(BearerAuthMiddleware(app, Hook(pair.public_key)), f"Bearer {token}")
+    assert (status, json.loads(body)["error"]) == (401, "invalid_token")
+    assert app.scopes == []
+    assert "invalid_claim" in caplog.text and "_extract_scopes" in caplog.text
+    assert not any(part in caplog.text + body for part in token.split("."))
+
+
+def bad_leeway(provider):
+    provider.leeway = 1e9
+
+
+def bad_scopes(provider):
+    provider.required_scopes.append("a b")
+
+
+def broken_method(provider):
+    async def fail(token):
+        raise RuntimeError("the database of " + token)
+
+    provider.verify_token = fail
+
+
+def no_access_token(provider):
+    async def answer(token):
+        return True
+
+    provider.load_access_token = answer
+
+
+@pytest.mark.parametrize("spoil", [bad_leeway, bad_scopes, broken_method, no_access_token])
+def test_a_provider_that_cannot_work_lets_nobody_in_and_is_not_the_caller_s_fault(spoil, provider, pair, caplog):
+    app = Recorder()
+    guarded = BearerAuthMiddleware(app, provider)
+    spoil(provider)
+    status, headers, body = ask(guarded, "Bearer " + make_token(pair))
+    assert (status, body) == (503, '{"error":"temporarily_unavailable"}')
+    assert int(headers["retry-after"]) >= 1
+    assert app.scopes == []
+    assert "denied" in caplog.text
+    assert ask(guarded)[0] == 401
+
+
+def test_required_scopes_in_one_string(pair):
+    for given in ("read write", "read,write", '["read", "write"]'):
+        guarded = BearerAuthMiddleware(Recorder(), BearerAuthProvider(pair.public_key), required_scopes=given)
+        assert ask(guarded, "Bearer " + make_token(pair))[0] == 200
+        assert 'scope="read write"' in ask(guarded, "Bearer " + make_token(pair, scopes=["read"]))[1]["www-authenticate"]
+
+
+def test_required_scopes_that_are_assigned_count_from_the_next_token_on(provider, pair):
+    guarded = BearerAuthMiddleware(Recorder(), provider)
+    provider.required_scopes = "read admin"
+    assert provider.required_scopes == ["read", "admin"]
+    assert ask(guarded, "Bearer " + make_token(pair))[0] == 403
+    with pytest.raises(ValueError):
+        provider.required_scopes = ["a b"]
+    assert provider.required_scopes == ["read", "admin"]
+    provider.required_scopes = None
+    assert ask(guarded, "Bearer " + make_token(pair, scopes=[]))[0] == 200
+
+
 def test_the_metadata_document_is_for_anyone(provider):
     app = Recorder()
     guarded = BearerAuthMiddleware(app, provider, resource=AUDIENCE, authorization_servers=[ISSUER])
@@ -101,6 +215,9 @@ def test_the_metadata_document_is_for_anyone(provider):
     assert app.scopes == []
     with pytest.raises(ValueError, match="authorization_servers"):
         BearerAuthMiddleware(app, provider, resource=AUDIENCE)
+    described = {"resource_name": "Files", "resource_documentation": "https://docs.example.com/"}
+    guarded = BearerAuthMiddleware(app, provider, resource=AUDIENCE, authorization_servers=[ISSUER], **described)
+    assert json.loads(ask(guarded, method="GET", path=METADATA_PATH)[2]).items() >= described.items()
 
 
 def test_a_preflight_is_passed_on_and_no_other_options(provider):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import weakref
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -26,14 +27,28 @@ logger = logging.getLogger("mcp_bearer")
 class _Cell:
     """The place of one policy's verifier. Replaced, never emptied: who builds for an old policy fills an old cell."""
 
-    __slots__ = ("listed", "verifier")
+    __slots__ = ("__weakref__", "building", "built")
 
-    verifier: _native.Verifier | None
-    listed: list[tuple[list[str], list[str]]]
+    built: _Built | None
+    """Assigned at once, so that no thread sees a verifier with the lists of another."""
 
     def __init__(self) -> None:
-        self.verifier = None
-        self.listed = []
+        self.built = None
+        self.building = threading.RLock()
+        _cells.add(self)
+
+    def renew_in_child(self) -> None:
+        """Locks that another thread held at the moment of the fork would be held for ever."""
+        self.building = threading.RLock()
+        if self.built is not None:
+            verifier, lists = self.built
+            self.built = verifier.for_child(), lists
+
+
+_Built: TypeAlias = tuple[_native.Verifier, list[tuple[list[str], Any]]]
+"""A verifier, and the lists of the caller's that may change, each with what it held."""
+
+_cells: weakref.WeakSet[_Cell] = weakref.WeakSet()
 
 
 class BearerAuthProvider(_fastmcp.Base):
@@ -89,7 +104,7 @@ class BearerAuthProvider(_fastmcp.Base):
         jwks_uri: str | None = None,
         issuer: str | list[str] | None = None,
         audience: str | list[str] | None = None,
-        required_scopes: list[str] | None = None,
+        required_scopes: Sequence[str] | None = None,
         *,
         algorithm: str | list[str] | None = "RS256",
         base_url: Any = None,
@@ -120,9 +135,10 @@ class BearerAuthProvider(_fastmcp.Base):
         self.fetch = fetch
         self.insecure_allow_http = insecure_allow_http
         self._verifier()
-        _live.add(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "required_scopes":
+            value = _settings.scope_list(value)
         super().__setattr__(name, value)
         if name in _POLICY:
             self.__dict__["_cell"] = _Cell()
@@ -136,10 +152,7 @@ class BearerAuthProvider(_fastmcp.Base):
     async def load_access_token(self, token: str) -> AccessToken | None:
         """What `verify_token` asks. A subclass that overrides it is asked instead."""
         try:
-            outcome = self._verifier().verify(token)
-            if type(outcome) is dict:
-                return self._access_token(outcome)
-            return self._accept(await _settled(outcome))
+            return await self._verified(token)
         except Rejection as rejection:
             level = logging.WARNING if rejection._native.is_service_fault else logging.INFO
             logger.log(level, "bearer token rejected: %s: %s", rejection.kind, rejection)
@@ -153,17 +166,32 @@ class BearerAuthProvider(_fastmcp.Base):
         Raises:
             Rejection: when the token is refused.
         """
-        return self._accept(await _settled(self._verifier().verify(token)))
+        return await self._verified(token)
 
-    def _accept(self, outcome: dict[str, Any] | _native.Rejection) -> AccessToken:
-        if isinstance(outcome, _native.Rejection):
-            raise Rejection(outcome)
+    async def _verified(self, token: str) -> AccessToken:
+        try:
+            verifier = self._verifier()
+        except Exception as error:
+            raise Rejection(_native.Rejection.unusable(f"the provider's settings cannot work: {error}")) from error
+        if not isinstance(token, str):
+            raise Rejection(_native.Rejection.malformed(), detail=f"the token is {type(token).__name__}, not str")
+        outcome = verifier.verify(token)
+        if type(outcome) is not dict:
+            outcome = await _settled(outcome)
+            if isinstance(outcome, _native.Rejection):
+                raise Rejection(outcome)
         return self._access_token(outcome)
 
     def _access_token(self, fields: dict[str, Any]) -> AccessToken:
-        if type(self)._extract_scopes is not BearerAuthProvider._extract_scopes:
+        if type(self)._extract_scopes is BearerAuthProvider._extract_scopes:
+            return AccessToken(**fields)
+        try:
             fields["scopes"] = self._extract_scopes(fields["claims"])
-        return AccessToken(**fields)
+            return AccessToken(**fields)
+        except Exception as error:
+            logger.warning("_extract_scopes cannot read the claims of a token", exc_info=True)
+            detail = f"_extract_scopes cannot read the claims: {type(error).__name__}"
+            raise Rejection(_native.Rejection.malformed(), kind="invalid_claim", detail=detail) from error
 
     def _extract_scopes(self, claims: dict[str, Any]) -> list[str]:
         """The scopes in these claims: ``scope``, else ``scp``. A subclass may read others."""
@@ -176,29 +204,37 @@ class BearerAuthProvider(_fastmcp.Base):
     # --- The verifier behind the attributes ---
 
     def _verifier(self) -> _native.Verifier:
-        cell = self._cell
-        if cell.verifier is not None:
-            for live, seen in cell.listed:
-                if live != seen:
+        while True:
+            cell = self._cell
+            verifier, lists = cell.built or self._build(cell)
+            for live, held in lists:
+                if live != held:
                     break
             else:
-                return cell.verifier
-            cell = self.__dict__["_cell"] = _Cell()
-        cell.listed = [(value, list(value)) for value in (self.issuer, self.audience, self.algorithm)
-                       if isinstance(value, list)]  # fmt: skip
-        verifier = _native.Verifier(self._settings(), self._wants_claims())
+                return verifier
+            self.__dict__["_cell"] = _Cell()
+
+    def _build(self, cell: _Cell) -> _Built:
+        with cell.building:
+            if cell.built is not None:
+                return cell.built
+            # What is compared later must be what the verifier is built from, whatever another thread does to the lists.
+            live = (self.issuer, self.audience, self.algorithm)
+            held = [list(value) if isinstance(value, list) else value for value in live]
+            verifier = _native.Verifier(self._settings(*held), self._wants_claims())
+            lists = [(value, copy) for value, copy in zip(live, held, strict=True) if isinstance(value, list)]
+            built = cell.built = verifier, lists
         if verifier.problem is not None:
             logger.error("%s refuses every token: %s", type(self).__name__, verifier.problem)
-        cell.verifier = verifier
-        return verifier
+        return built
 
-    def _settings(self) -> _settings.Settings:
-        _settings.refuse_algorithm_as_audience(self.audience)
-        algorithms = _settings.names(self.algorithm) or []
+    def _settings(self, issuer: Any, audience: Any, algorithm: Any) -> _settings.Settings:
+        _settings.refuse_algorithm_as_audience(audience)
+        algorithms = _settings.names(algorithm) or []
         return _settings.Settings(
             **_settings.keys(self.public_key, self.jwks_uri, algorithms),
-            issuers=_settings.names(self.issuer),
-            audiences=_settings.names(self.audience),
+            issuers=_settings.names(issuer),
+            audiences=_settings.names(audience),
             algorithms=algorithms,
             leeway=self.leeway,
             require_expiry=self.require_expiry,
@@ -211,13 +247,6 @@ class BearerAuthProvider(_fastmcp.Base):
 
     def _wants_claims(self) -> bool:
         return _fastmcp.HAS_CLAIMS or type(self)._extract_scopes is not BearerAuthProvider._extract_scopes
-
-    def _renew_in_child(self) -> None:
-        old = self._cell
-        if old.verifier is not None:
-            cell = _Cell()
-            cell.verifier, cell.listed = old.verifier.for_child(), old.listed
-            self.__dict__["_cell"] = cell
 
     # --- Routes ---
 
@@ -261,8 +290,6 @@ class BearerAuthProvider(_fastmcp.Base):
 _POLICY = frozenset({"public_key", "jwks_uri", "issuer", "audience", "algorithm", "leeway", "require_expiry", "token_cache",
                      "ssrf_safe", "fetch", "insecure_allow_http", "_now"})  # fmt: skip
 
-_live: weakref.WeakSet[BearerAuthProvider] = weakref.WeakSet()
-
 
 async def _settled(
     outcome: dict[str, Any] | _native.Rejection | _native.Pending,
@@ -276,9 +303,8 @@ async def _settled(
 
 
 def _renew_all_in_child() -> None:
-    """Locks that another thread held at the moment of the fork would be held for ever."""
-    for provider in list(_live):
-        provider._renew_in_child()
+    for cell in list(_cells):
+        cell.renew_in_child()
 
 
 if hasattr(os, "register_at_fork"):

@@ -23,10 +23,10 @@ class Rejection(Exception):
     missing_scopes: list[str]
     """With ``insufficient_scope``: what the token lacks of them."""
 
-    def __init__(self, native: _native.Rejection) -> None:
-        super().__init__(native.detail)
+    def __init__(self, native: _native.Rejection, *, kind: str | None = None, detail: str | None = None) -> None:
+        super().__init__(detail or native.detail)
         self._native = native
-        self.kind = native.kind
+        self.kind = kind or native.kind
         self.status = native.status
         self.retry_after = native.retry_after
         self.required_scopes = native.required_scopes

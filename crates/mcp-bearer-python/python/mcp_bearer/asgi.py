@@ -2,7 +2,8 @@
 
 FastMCP and the official SDK answer refused requests in words of their own. Behind this middleware the answers are those
 of the specifications instead: RFC 6750 challenges with ``scope`` and ``resource_metadata``, 503 when keys cannot be had.
-It must never let a request through by default, and never tell the peer which check failed.
+It must never let a request through by default, whatever the provider or a subclass of it does, and never tell the peer
+which check failed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, TypeAlias
 
-from mcp_bearer import _metadata, _native
+from mcp_bearer import _metadata, _native, _settings
 from mcp_bearer._provider import BearerAuthProvider
 from mcp_bearer._rejection import Rejection
 
@@ -32,11 +33,14 @@ class BearerAuthMiddleware:
 
     Args:
         app: the app behind it.
-        provider: what verifies tokens. A class that overrides `load_access_token` is not asked.
+        provider: what verifies tokens. A subclass that overrides `verify_token` or `load_access_token` is asked by
+            `verify_token`; the log then says no reason.
         required_scopes: instead of the provider's.
         resource: the public URL of this app, for its RFC 9728 document.
         authorization_servers: where clients get a token; the provider's unless given. With ``resource`` the document is
             served, to anyone, and challenges name it.
+        resource_name: what this app is called there, for people.
+        resource_documentation: the URL of its documentation there.
 
     Raises:
         ValueError: when a scope, the resource or the servers cannot work.
@@ -50,18 +54,19 @@ class BearerAuthMiddleware:
         required_scopes: Sequence[str] | None = None,
         resource: str | None = None,
         authorization_servers: Sequence[str] | None = None,
+        resource_name: str | None = None,
+        resource_documentation: str | None = None,
     ) -> None:
         self.app = app
         self.provider = provider
-        self._own_scopes = None if required_scopes is None else list(required_scopes)
-        _native.Rejection.insufficient_scope(self._required_scopes(), [])
+        self._own_scopes = _settings.scope_list(required_scopes)
         self._path: str | None = None
         self._url: str | None = None
         self._document = ""
         if resource is not None:
             servers = list(authorization_servers or provider.authorization_servers or [])
             self._path, self._url, self._document = _native.protected_resource_metadata(
-                resource, servers, self._required_scopes()
+                resource, servers, self._required_scopes(), resource_name, resource_documentation
             )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,29 +77,55 @@ class BearerAuthMiddleware:
         elif scope["type"] == "http" and _is_preflight(scope):
             await self.app(scope, receive, send)
         else:
-            try:
-                access = await self._access(scope)
-            except Rejection as rejection:
-                level = logging.WARNING if rejection._native.is_service_fault else logging.INFO
-                logger.log(level, "request denied: %s: %s", rejection.kind, rejection)
-                await self._deny(scope, send, rejection)
+            access = await self._access_or_rejection(scope)
+            if isinstance(access, Rejection):
+                await self._deny(scope, send, access)
                 return
             scope.setdefault("state", {})["access_token"] = access
             await self.app(scope, receive, send)
+
+    async def _access_or_rejection(self, scope: Scope) -> Any:
+        try:
+            return await self._access(scope)
+        except Rejection as rejection:
+            level = logging.WARNING if rejection._native.is_service_fault else logging.INFO
+            logger.log(level, "request denied: %s: %s", rejection.kind, rejection)
+            return rejection
+        except Exception:
+            logger.exception("request denied: its token could not be verified")
+            return Rejection(_native.Rejection.unusable("verification failed"))
 
     async def _access(self, scope: Scope) -> Any:
         values = [value for name, value in scope.get("headers", []) if name.lower() == b"authorization"]
         token = _native.bearer_token(values)
         if isinstance(token, _native.Rejection):
             raise Rejection(token)
-        access = await self.provider.verify_token_or_raise(token)
+        access = await self._verified(token)
         lacking = _native.Rejection.insufficient_scope(self._required_scopes(), access.scopes)
         if lacking is not None:
             raise Rejection(lacking)
         return access
 
+    async def _verified(self, token: str) -> Any:
+        if self._overrides("verify_token") or self._overrides("load_access_token"):
+            access = await self.provider.verify_token(token)
+            if access is None:
+                detail = f"{type(self.provider).__name__} refuses the token"
+                raise Rejection(_native.Rejection.malformed(), kind="claim_not_allowed", detail=detail)
+            if not self._overrides("verify_token_or_raise"):
+                return access
+        return await self.provider.verify_token_or_raise(token)
+
+    def _overrides(self, name: str) -> bool:
+        method = getattr(self.provider, name)
+        return getattr(method, "__func__", None) is not getattr(BearerAuthProvider, name)
+
     async def _deny(self, scope: Scope, send: Send, rejection: Rejection) -> None:
-        status, challenge, retry_after, body = rejection.challenge(self._required_scopes(), self._url)
+        try:
+            required = self._required_scopes()
+            status, challenge, retry_after, body = rejection.challenge(required, self._url)
+        except Exception:  # scopes that cannot work
+            status, challenge, retry_after, body = rejection.challenge([], self._url)
         headers = [
             (b"content-length", str(len(body.encode())).encode()),
             (b"cache-control", b"no-store"),
