@@ -4,6 +4,7 @@ import asyncio
 import http.server
 import logging
 import os
+import signal
 import threading
 import time
 
@@ -79,6 +80,38 @@ async def test_a_fetch_that_raises_is_told_and_tried_again(pair, token, caplog):
     while await provider.verify_token(token) is None:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.1)
+
+
+async def test_a_fetch_that_ends_its_loop_ends_no_other_fetch(pair, token):
+    """These would end the thread's loop for the life of the process."""
+    good = make_jwks((pair, None))
+
+    async def leave(url):
+        raise SystemExit(3)
+
+    async def interrupt(url):
+        raise KeyboardInterrupt
+
+    async def cancel(url):
+        raise asyncio.CancelledError
+
+    async def stop(url):
+        asyncio.get_running_loop().stop()
+        return good
+
+    async def leave_later(url):
+        asyncio.create_task(leave(url))
+        await asyncio.sleep(0.05)
+        return good
+
+    for fetch, said in [(leave, "raised SystemExit"), (interrupt, "raised KeyboardInterrupt"), (cancel, "cancelled")]:
+        with pytest.raises(Rejection) as caught:
+            await remote(fetch).verify_token_or_raise(token)
+        assert (caught.value.kind, said in str(caught.value)) == ("keys_unavailable", True)
+        assert await remote(CountingFetch(good)).verify_token(token) is not None
+    for fetch in (stop, leave_later):
+        assert await remote(fetch).verify_token(token) is not None
+        assert await remote(CountingFetch(good)).verify_token(token) is not None
 
 
 async def test_a_fetch_that_hangs_ends_after_5_s_and_others_go_on(pair, token, provider):
@@ -169,6 +202,25 @@ def test_a_cold_cache_in_four_loops_in_four_threads(pair, token):
         assert len(fetch.urls) == 1
 
 
+def in_child(check, seconds=20):
+    """What `check` says after a `fork` must be true, and the child must not hang."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = 0 if check() else 2
+        finally:
+            os._exit(code)
+    deadline = time.monotonic() + seconds
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            pytest.fail("the child hangs")
+        time.sleep(0.001)
+    assert os.waitstatus_to_exitcode(ended[1]) == 0
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_it_survives_a_fork(pair, other_pair, token):
     """While other threads verify, so that some of their locks are held in the child for ever."""
@@ -183,29 +235,45 @@ def test_it_survives_a_fork(pair, other_pair, token):
         while not stop.is_set():
             verifier.verify(bad)  # failures are not kept, so that this token is being verified nearly all the time
 
+    def goes_on():
+        refused = asyncio.run(static.verify_token(bad))
+        kept = [asyncio.run(each.verify_token(good)) for each in (static, provider)]
+        cold = asyncio.run(remote(fetch).verify_token(make_token(other_pair, kid="b")))
+        return refused is None and all(kept) and cold
+
     threads = [threading.Thread(target=busy, daemon=True) for _ in range(2)]
     for thread in threads:
         thread.start()
     try:
         for _ in range(20):
-            child = os.fork()
-            if child == 0:
-                code = 1
-                try:
-                    refused = asyncio.run(static.verify_token(bad))
-                    kept = [asyncio.run(each.verify_token(good)) for each in (static, provider)]
-                    cold = asyncio.run(remote(fetch).verify_token(make_token(other_pair, kid="b")))
-                    code = 0 if refused is None and all(kept) and cold else 2
-                finally:
-                    os._exit(code)
-            deadline = time.monotonic() + 20
-            while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
-                if time.monotonic() > deadline:
-                    os.kill(child, 9)
-                    os.waitpid(child, 0)
-                    pytest.fail("the child hangs")
-                time.sleep(0.01)
-            assert os.waitstatus_to_exitcode(ended[1]) == 0
+            in_child(goes_on)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_fork_while_good_tokens_are_put_into_the_cache(pair):
+    """Each of them is written under a lock of the cache, which the child must not ask for."""
+    provider = BearerAuthProvider(pair.public_key)
+    tokens = [make_token(pair, subject=f"user-{number}") for number in range(300)]
+    stop = threading.Event()
+
+    def busy(mine):
+        while not stop.is_set():
+            provider.leeway = 60  # and the cache is cold again, and the key new
+            verifier = provider._verifier()
+            for token in mine:
+                verifier.verify(token)
+
+    threads = [threading.Thread(target=busy, args=(tokens[half::2],), daemon=True) for half in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            in_child(lambda: asyncio.run(provider.verify_token(tokens[0])) is not None)
     finally:
         stop.set()
         for thread in threads:
