@@ -13,7 +13,16 @@ import pytest
 from conftest import AUDIENCE, ISSUER, JWKS_URI, CountingFetch, make_jwks, make_token
 from pydantic import SecretStr
 
-from mcp_bearer import BearerAuthProvider, EnvBearerAuthProvider, JWKData, JWKSData, Rejection, RSAKeyPair, _fastmcp
+from mcp_bearer import (
+    BearerAuthProvider,
+    EnvBearerAuthProvider,
+    JWKData,
+    JWKSData,
+    Rejection,
+    RSAKeyPair,
+    _fastmcp,
+    _native,
+)
 
 
 async def refused(provider: BearerAuthProvider, token: str) -> str:
@@ -98,7 +107,7 @@ async def test_no_token_makes_it_raise(provider):
     for hostile in ["", ".", "..", "a.b", "a.b.c.d.e", "\ud800.a.b", "\0" * 10, "é.é.é", "W" * 20_000, "[" * 40_000]:
         assert await provider.verify_token(hostile) is None, hostile[:20]
     for other in [None, 7, b"a.b.c", object(), ["a"]]:
-        assert await provider.verify_token(other) is None
+        assert await refused(provider, other) == "malformed"
 
 
 async def test_the_reason_is_logged_and_the_token_is_not(provider, pair, caplog):
@@ -248,6 +257,61 @@ async def test_a_list_that_is_changed_counts_too(pair, token):
     assert await refused(provider, token) == "wrong_issuer"
 
 
+@pytest.fixture
+def slow_builder(monkeypatch):
+    """A thread named "slow" waits, with the verifier built, until it is let go: who builds, who waits, who is let go."""
+    built, go, builds = threading.Event(), threading.Event(), []
+
+    class Slow:
+        def __new__(cls, *arguments):
+            verifier = original(*arguments)
+            builds.append(threading.current_thread().name)
+            if threading.current_thread().name == "slow":
+                built.set()
+                assert go.wait(10)
+            return verifier
+
+    original = _native.Verifier
+    monkeypatch.setattr(_native, "Verifier", Slow)
+    yield built, go, builds
+    go.set()
+
+
+def test_a_list_that_is_changed_while_another_thread_builds_counts(pair, token, slow_builder):
+    built, go, _ = slow_builder
+    provider = BearerAuthProvider(pair.public_key, audience=[AUDIENCE, "b"])
+    provider.leeway = 59  # cold
+    slow = threading.Thread(target=provider._verifier, name="slow")
+    slow.start()
+    assert built.wait(10)
+    provider.audience.remove(AUDIENCE)
+    outcomes = []
+    other = threading.Thread(target=lambda: outcomes.append(asyncio.run(provider.verify_token(token))))
+    other.start()
+    go.set()
+    slow.join()
+    other.join()
+    assert outcomes == [None]
+    assert asyncio.run(provider.verify_token(token)) is None
+
+
+def test_threads_that_meet_a_new_policy_build_one_verifier(pair, slow_builder):
+    built, go, builds = slow_builder
+    provider = BearerAuthProvider(pair.public_key)
+    provider.leeway = 59
+    builds.clear()
+    threads = [threading.Thread(target=provider._verifier, name=name) for name in ("slow", "a", "b")]
+    threads[0].start()
+    assert built.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    time.sleep(0.1)
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert builds == ["slow"]
+
+
 async def test_keys_can_be_exchanged_for_an_address(provider, pair, token):
     provider.public_key = None
     assert await provider.verify_token(token) is None
@@ -258,7 +322,7 @@ async def test_keys_can_be_exchanged_for_an_address(provider, pair, token):
 
 async def test_an_assignment_that_cannot_work_closes(provider, token):
     provider.leeway = 1e9
-    assert await provider.verify_token(token) is None
+    assert await refused(provider, token) == "keys_unavailable"
     provider.leeway = 60
     assert await provider.verify_token(token) is not None
 
@@ -274,7 +338,7 @@ async def test_scopes_by_a_hook(pair):
     provider = Permissions(pair.public_key)
     token = make_token(pair, additional_claims={"permissions": ["p", "q"]})
     assert (await provider.verify_token(token)).scopes == ["p", "q"]
-    assert await provider.verify_token(make_token(pair)) is None  # a hook that raises lets nobody in
+    assert await refused(provider, make_token(pair)) == "invalid_claim"  # a hook that raises lets nobody in
 
     class Both(BearerAuthProvider):
         def _extract_scopes(self, claims):
@@ -353,6 +417,16 @@ def test_settings_from_the_environment(monkeypatch, pair, tmp_path):
     assert (provider.issuer, provider.audience, provider.required_scopes) == (ISSUER, None, ["read"])
     provider = EnvBearerAuthProvider(issuer=None, audience=["a", "b"], required_scopes=[], leeway=5)
     assert (provider.issuer, provider.audience, provider.leeway) == (None, ["a", "b"], 5)
+    with monkeypatch.context() as changed:
+        changed.setenv("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES", "")
+        with pytest.raises(ValueError, match="FASTMCP_AUTH_BEARER_REQUIRED_SCOPES"):
+            EnvBearerAuthProvider()
+        assert EnvBearerAuthProvider(required_scopes=["a"]).required_scopes == ["a"]
+        (tmp_path / ".env").write_text("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES=\n")
+        changed.delenv("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES")
+        with pytest.raises(ValueError, match="FASTMCP_AUTH_BEARER_REQUIRED_SCOPES"):
+            EnvBearerAuthProvider()
+        (tmp_path / ".env").write_text("FASTMCP_AUTH_BEARER_ISSUER=https://file.example.com/\n")
     monkeypatch.delenv("FASTMCP_AUTH_BEARER_ISSUER")
     assert EnvBearerAuthProvider().issuer == "https://file.example.com/"
     monkeypatch.setenv("FASTMCP_AUTH_BEARER_JWKS_URI", JWKS_URI)

@@ -126,6 +126,13 @@ class _Own:
         self.problems.append(f"{_PREFIX}{name}: {why}")
 
 
+def _refuse_no_scopes(variables: Mapping[str, str | None], given: dict[str, Any]) -> None:
+    """Empty, it would ask for no scope at all. The other variables of the reference are not checked when empty."""
+    name = "FASTMCP_AUTH_BEARER_REQUIRED_SCOPES"
+    if "required_scopes" not in given and any(each.upper() == name and value == "" for each, value in variables.items()):
+        raise ValueError(f"{name}: set but empty; unset it if no scope is required")
+
+
 def _without_line_end(secret: bytes) -> bytes:
     """What an editor leaves behind printable text is no part of the secret; any other byte is."""
     if not secret.endswith(b"\n"):
@@ -167,6 +174,7 @@ class EnvBearerAuthProvider(BearerAuthProvider):
             reference = str(_Variables.model_config["env_prefix"])
             settings = own.settings([name for name in variables if name.upper().startswith(reference)]) | given
         else:
+            _refuse_no_scopes(variables, given)
             settings = _Variables(**given).model_dump()
         if audience is not ...:
             settings["audience"] = audience
