@@ -19,7 +19,8 @@ mcp = FastMCP("Example", auth=auth)
 @mcp.tool
 def whoami() -> str:
     """Says for whom the tool is called."""
-    return get_access_token().client_id
+    access = get_access_token()
+    return access.client_id if access else "nobody"
 
 
 if __name__ == "__main__":

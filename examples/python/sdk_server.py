@@ -5,6 +5,7 @@ import os
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
+from pydantic import AnyHttpUrl
 
 from mcp_bearer import BearerAuthProvider
 
@@ -20,8 +21,8 @@ mcp = MCPServer(
     "Example",
     token_verifier=verifier,
     auth=AuthSettings(
-        issuer_url=ISSUER,
-        resource_server_url=RESOURCE,
+        issuer_url=AnyHttpUrl(ISSUER),
+        resource_server_url=AnyHttpUrl(RESOURCE),
         required_scopes=["mcp:read"],
         validate_token_resource=False,  # the verifier has checked `aud` already
     ),
@@ -31,7 +32,8 @@ mcp = MCPServer(
 @mcp.tool()
 def whoami() -> str:
     """Says for whom the tool is called."""
-    return get_access_token().client_id
+    access = get_access_token()
+    return access.client_id if access else "nobody"
 
 
 app = mcp.streamable_http_app()

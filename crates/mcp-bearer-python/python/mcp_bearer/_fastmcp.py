@@ -17,19 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import AnyHttpUrl, BaseModel, ValidationError
 
+__all__ = ["HAS_CLAIMS", "AccessToken", "Base", "initialize"]
+
 if TYPE_CHECKING:
-
-    class AccessToken(BaseModel):
-        token: str
-        client_id: str
-        scopes: list[str]
-        expires_at: int | None = None
-        subject: str | None = None
-        claims: dict[str, Any] | None = None
-
-    class Base:
-        base_url: AnyHttpUrl | str | None
-        required_scopes: list[str] | None
+    # What is not installed is `Any` to a type checker, which the official SDK's protocol takes too.
+    from fastmcp.server.auth.auth import AccessToken
+    from fastmcp.server.auth.auth import TokenVerifier as Base
 
     def initialize(provider: Base, issuer: Any, base_url: Any, required_scopes: list[str] | None) -> None: ...
 
