@@ -132,6 +132,16 @@ fn without_tokens(text: &str) -> String {
     shown
 }
 
+/// A sentence of the library without its advice to use an option that this program does not have.
+pub(crate) fn without_foreign_options(sentence: &str) -> String {
+    const FOREIGN: [&str; 2] = [
+        ", or the option insecure_allow_http",
+        " or the option ca_file",
+    ];
+    let cut = |text: String, foreign: &&str| text.replace(foreign, "");
+    FOREIGN.iter().fold(sentence.to_owned(), cut)
+}
+
 /// The exit code of a command's result; errors are told on stderr.
 pub(crate) fn exit(result: Result<Outcome, Failure>, help: &str) -> ExitCode {
     match result {
@@ -139,7 +149,7 @@ pub(crate) fn exit(result: Result<Outcome, Failure>, help: &str) -> ExitCode {
         Ok(Outcome::No) => ExitCode::from(1),
         Err(Failure::Problems(problems)) => {
             for problem in problems {
-                note(format_args!("error: {problem}"));
+                note(format_args!("error: {}", without_foreign_options(&problem)));
             }
             note(format_args!("For help: {help}"));
             ExitCode::from(2)

@@ -259,7 +259,7 @@ fn a_configuration_that_cannot_work_is_told_whole() {
     let ran = run(&["check", "--config", &file]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
     for told in [
-        "error: issuer \"http://idp.example.com/\": issuer: http is allowed on loopback only",
+        "error: issuer \"http://idp.example.com/\": issuer: http is allowed on loopback only; use https\n",
         "error: issuer \"b\": ",
         "none.json",
         "For help: mcp-bearer check --help",

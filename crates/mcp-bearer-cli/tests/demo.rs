@@ -80,7 +80,7 @@ fn another_issuers_tokens_are_let_in_when_it_is_named() {
     run(&["demo", "--listen", "127.0.0.1:0", "--also-issuer", "http://idp.example.com/"]).is(
         2,
         "",
-        "error: --also-issuer: http is allowed on loopback only; use https, or the option insecure_allow_http\nFor help: mcp-bearer demo --help\n",
+        "error: --also-issuer: http is allowed on loopback only; use https\nFor help: mcp-bearer demo --help\n",
     );
 }
 

@@ -669,7 +669,37 @@ fn an_issuer_that_cannot_be_discovered_is_not_the_tokens_fault() {
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert!(
         ran.stderr
-            .starts_with("error: --discover: http is allowed on loopback only"),
+            .starts_with("error: --discover: http is allowed on loopback only; use https\n"),
         "{ran:?}"
     );
+}
+
+/// The library's advice names its own option, which this program does not have.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_machine_without_a_ca_store_is_told_what_helps_here() {
+    let token = Forge::new(&SigningKey::shared_rsa_2048(), NOW).token();
+    let rules = ["verify", "--any-issuer", "--any-audience", "--explain"];
+    let keys = ["--jwks-uri", "https://127.0.0.1:1/jwks.json"];
+    let mut command = program();
+    command.args(rules).args(keys);
+    command.env("SSL_CERT_FILE", "/nonexistent");
+    command.env_remove("SSL_CERT_DIR");
+    let ran = run_with(&mut command, token.as_bytes());
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    for line in ran.stdout.lines().filter(|line| line.contains("CA store")) {
+        assert!(!line.contains("ca_file"), "{line}");
+    }
+    assert!(ran.stdout.contains("rejected: keys_unavailable"), "{ran:?}");
+    let last = "; install a CA store, or name one by SSL_CERT_FILE";
+    assert!(ran.stdout.contains(last), "{ran:?}");
+
+    let mut command = program();
+    command
+        .args(["check", "--audience", "a", "--issuer", "i"])
+        .args(keys);
+    command.env("SSL_CERT_FILE", "/nonexistent");
+    command.env_remove("SSL_CERT_DIR");
+    let ran = run_with(&mut command, b"");
+    assert!(ran.stdout.contains(&format!("{last}\n")), "{ran:?}");
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::CANDIDATES;
 use crate::config::{IssuerEntry, KeysFrom};
-use crate::ui::{Failure, Output, Plain, json_line};
+use crate::ui::{Failure, Output, Plain, json_line, without_foreign_options};
 use crate::verify::Format;
 
 pub(super) struct Report<'a> {
@@ -98,6 +98,7 @@ impl<'a> IssuerReport<'a> {
         if report.keys.is_empty() {
             let why = status.and_then(|status| status.last_failure);
             let why = why.unwrap_or_else(|| "no answer came in time".to_owned());
+            let why = without_foreign_options(&why);
             report
                 .problems
                 .push(format!("no keys, so that every token meets 503: {why}"));

@@ -4,11 +4,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use mcp_bearer::{AccessToken, Challenge, ChallengeContext, Rejection, Scopes};
+use mcp_bearer::{AccessToken, Challenge, ChallengeContext, Rejection, RejectionKind, Scopes};
 
 use super::Format;
 use super::explain::StepReport;
-use crate::ui::{Failure, Outcome, Output, Plain, json_line, json_string, json_string_or_null};
+use crate::ui::{
+    Failure, Outcome, Output, Plain, json_line, json_string, json_string_or_null,
+    without_foreign_options,
+};
 
 pub(super) struct Answer<'a> {
     pub(super) verdict: Result<AccessToken, Rejection>,
@@ -85,9 +88,15 @@ impl Answer<'_> {
     }
 
     fn detail(&self, rejection: &Rejection) -> String {
+        let told = rejection.to_string();
+        // Other sentences may quote the token, and stay as they are.
+        let told = match rejection.kind() {
+            RejectionKind::KeysUnavailable => without_foreign_options(&told),
+            _ => told,
+        };
         match self.hint {
-            Some(hint) => format!("{rejection} ({hint})"),
-            None => rejection.to_string(),
+            Some(hint) => format!("{told} ({hint})"),
+            None => told,
         }
     }
 

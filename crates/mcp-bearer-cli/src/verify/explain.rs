@@ -4,7 +4,9 @@
 
 use std::fmt;
 
-use mcp_bearer::{Observer, Rejection, Scopes, Step};
+use mcp_bearer::{Observer, Rejection, RejectionKind, Scopes, Step};
+
+use crate::ui::without_foreign_options;
 
 /// One step of the specification and what came of it.
 pub(super) struct StepReport {
@@ -51,8 +53,12 @@ impl Observer for Recorder {
     }
 
     fn failed(&mut self, step: Step, rejection: &Rejection) {
-        self.told
-            .push((step, StepOutcome::Failed, rejection.to_string()));
+        let told = rejection.to_string();
+        let told = match rejection.kind() {
+            RejectionKind::KeysUnavailable => without_foreign_options(&told),
+            _ => told,
+        };
+        self.told.push((step, StepOutcome::Failed, told));
     }
 }
 

@@ -234,7 +234,7 @@ impl HttpFetchBuilder {
         }
         builder.build().map_err(|error| {
             FetchError::new(format!(
-                "no TLS client: {}; install a CA store or give a ca_file",
+                "no TLS client: {}; install a CA store, or name one by SSL_CERT_FILE or the option ca_file",
                 describe(error)
             ))
         })
