@@ -124,7 +124,7 @@ def upstream(suite: str, wheel: Path) -> None:
     python = environment(name, wheel) / "python"
     run(
         python, "-m", "pytest", "-q", "-p", "plugin", "-p", "no:cacheprovider", *files,
-        cwd=source(version), PYTHONPATH=CRATE / "tests" / "upstream", MCP_BEARER_UPSTREAM=suite,
+        cwd=source(version), PYTHONPATH=CRATE / "tests" / "upstream", UPSTREAM_SUITE=suite,
     )  # fmt: skip
 
 

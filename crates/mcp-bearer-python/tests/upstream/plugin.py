@@ -15,7 +15,7 @@ import pytest
 import mcp_bearer
 from mcp_bearer import _provider
 
-_client = "httpx2" if os.environ["MCP_BEARER_UPSTREAM"] == "4" else "httpx"
+_client = "httpx2" if os.environ["UPSTREAM_SUITE"] == "4" else "httpx"
 
 
 async def _fetch(url: str) -> bytes:
@@ -66,7 +66,7 @@ class _Exceptions:
         self.reasons: dict[str, str] = {
             name: entry["reason"]
             for entry in listed
-            if os.environ["MCP_BEARER_UPSTREAM"] in entry["suites"]
+            if os.environ["UPSTREAM_SUITE"] in entry["suites"]
             for name in entry["tests"]
         }
         self.seen: set[str] = set()
