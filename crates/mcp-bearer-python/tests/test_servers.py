@@ -49,7 +49,7 @@ def describe(access):
     }
 
 
-def fastmcp_app(provider):
+def fastmcp_app(provider, **options):
     from fastmcp.server.dependencies import get_access_token
 
     server = fastmcp.FastMCP("t", auth=provider)
@@ -58,7 +58,7 @@ def fastmcp_app(provider):
     def whoami() -> str:
         return json.dumps(describe(get_access_token()))
 
-    return server.http_app(path="/mcp")
+    return server.http_app(path="/mcp", **options)
 
 
 def sdk_app(provider):
@@ -182,6 +182,27 @@ def test_too_few_scopes(url, pair):
     if not OAUTH_PROVIDER:
         assert 'error="insufficient_scope"' in headers["WWW-Authenticate"]
         assert json.loads(body)["error"] == "insufficient_scope"
+
+
+@pytest.mark.skipif(fastmcp is None, reason="FastMCP is not installed")
+def test_our_answers_in_any_fastmcp_server(pair):
+    """FastMCP 2.9 says 401 and 403 without a challenge, and serves no RFC 9728 document."""
+    from starlette.middleware import Middleware
+
+    from mcp_bearer.asgi import BearerAuthMiddleware
+
+    provider = BearerAuthProvider(pair.public_key, issuer=ISSUER, audience=AUDIENCE, required_scopes=["read", "write"])
+    ours = Middleware(BearerAuthMiddleware, provider=provider, resource=AUDIENCE, authorization_servers=[ISSUER])
+    with serving(fastmcp_app(provider, middleware=[ours])) as url:
+        assert call_tool(url, make_token(pair))["client_id"] == "alice"
+        status, headers, body = post(url, make_token(pair, scopes=["read"]))
+        assert (status, json.loads(body)["error"]) == (403, "insufficient_scope")
+        assert 'error="insufficient_scope", scope="read write", resource_metadata=' in headers["WWW-Authenticate"]
+        status, headers, body = post(url)
+        assert (status, body) == (401, "")
+        assert 'Bearer scope="read write", resource_metadata=' in headers["WWW-Authenticate"]
+        document = url.split("/mcp")[0] + "/.well-known/oauth-protected-resource/mcp"
+        assert json.loads(ask(document)[2])["authorization_servers"] == [ISSUER]
 
 
 @pytest.mark.skipif(fastmcp is None, reason="FastMCP is not installed")
