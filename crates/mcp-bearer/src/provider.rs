@@ -336,6 +336,7 @@ impl BearerAuthProvider {
 
     /// What the challenge to a refused token may ask for: the scopes of the issuer that it names, or those that all
     /// issuers agree on.
+    #[cfg(feature = "http")]
     pub(crate) fn challenge_scopes(&self, token: Option<&str>) -> Option<&Scopes> {
         self.agreed_scopes().or_else(|| {
             let unverified = UnverifiedToken::parse(token?, &self.inner.limits).ok()?;

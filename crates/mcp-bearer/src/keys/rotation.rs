@@ -292,11 +292,11 @@ impl<S: KeyFacts> Rotation<S> {
     }
 
     /// Before this time a question about a token is answered "unchanged" without being asked.
-    pub(super) fn miss_gate(&self, now: Duration) -> Duration {
+    pub(super) fn miss_gate(&self) -> Duration {
         if self.flight.is_some() {
             return Duration::ZERO;
         }
-        self.budget.opens_at(now)
+        self.budget.opens_at()
     }
 
     /// Before this time a question without keys is answered "unchanged" without being asked.

@@ -285,9 +285,8 @@ impl Task {
     }
 
     fn set_gates(&self) {
-        let now = self.board.clock().now();
         let gates = &self.gates;
-        let (miss, empty) = (self.rotation.miss_gate(now), self.rotation.empty_gate());
+        let (miss, empty) = (self.rotation.miss_gate(), self.rotation.empty_gate());
         gates.miss.store(nanos(miss), Ordering::Relaxed);
         gates.empty.store(nanos(empty), Ordering::Relaxed);
     }

@@ -35,10 +35,11 @@ impl Budget {
         true
     }
 
-    /// When the next attempt can be had; `now` or earlier if at once.
-    pub(super) fn opens_at(&self, now: Duration) -> Duration {
+    /// When the next attempt can be had; zero if at once, because a request may have looked at the clock before whoever
+    /// asks here.
+    pub(super) fn opens_at(&self) -> Duration {
         if self.left > 0 {
-            return now;
+            return Duration::ZERO;
         }
         self.counted_to.saturating_add(INTERVAL)
     }
