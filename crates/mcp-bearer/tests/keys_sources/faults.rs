@@ -1,18 +1,46 @@
 //! Each way an issuer can fail or lie: the good keys stay in use, and the operator can read why.
 
+use std::sync::Arc;
+
 use futures_util::future::FutureExt;
-use mcp_bearer::keys::{KeySource, Miss, Refreshed};
-use mcp_bearer_testkit::{Behaviour, JwksServer, Response, weak_keys};
+use mcp_bearer::{
+    Algorithm, BearerAuthProvider, RejectionKind,
+    keys::{KeySource, Miss, Refreshed},
+};
+use mcp_bearer_testkit::{
+    Behaviour, Forge, JwksServer, Response, SigningKey, TestClock, weak_keys,
+};
 use serde_json::json;
 
 use crate::{World, key, kids, secs};
 
+const NOW: u64 = 1_800_000_000;
+
+/// Why a token of this key is refused just now, if it is.
+fn refused(world: &World, key: &SigningKey) -> Option<RejectionKind> {
+    let keys: Arc<dyn KeySource> = Arc::new(world.keys.clone());
+    let provider = BearerAuthProvider::builder()
+        .key_source(keys)
+        .any_issuer()
+        .any_audience()
+        .algorithms([Algorithm::EdDsa, Algorithm::Es384, Algorithm::Es512])
+        .build()
+        .unwrap()
+        .with_clock(Arc::new(TestClock::new(NOW).as_fn()));
+    let token = Forge::new(key, NOW).token();
+    let answer = provider.try_verify_token(&token).into_result();
+    answer.err().map(|rejection| rejection.kind())
+}
+
 /// The source holds "a" and asks again; the issuer behaves so: the answer must count as a failure that says this.
 async fn fails(behaviour: Behaviour, reason: &str) -> World {
     let world = World::holding(Behaviour::ok()).await;
-    world.server.set_behaviour(behaviour.clone());
-    let told = world.ask("made-up").await;
-    assert_eq!(told, Refreshed::Unchanged, "{behaviour:?}");
+    world.server.set_behaviour(behaviour.clone().held());
+    let asked = world.keys.refresh(crate::unknown(&world.keys, "made-up"));
+    world.wait_for_hits(2);
+    assert_eq!(refused(&world, &world.a), None, "meanwhile: {behaviour:?}");
+    world.server.release();
+    assert_eq!(asked.await, Refreshed::Unchanged, "{behaviour:?}");
     check(&world, reason, &behaviour);
     world
 }
@@ -24,6 +52,7 @@ async fn times_out(behaviour: Behaviour) -> World {
     let mut asked = world.keys.refresh(crate::unknown(&world.keys, "made-up"));
     world.wait_for_hits(2);
     assert_eq!((&mut asked).now_or_never(), None);
+    assert_eq!(refused(&world, &world.a), None, "meanwhile: {behaviour:?}");
     world.time.advance(secs(5));
     assert_eq!(asked.await, Refreshed::Unchanged, "{behaviour:?}");
     crate::eventually("the exchange times out", || world.keys.status().failed == 1).await;
@@ -33,6 +62,7 @@ async fn times_out(behaviour: Behaviour) -> World {
 
 fn check(world: &World, reason: &str, behaviour: &Behaviour) {
     let status = world.keys.status();
+    assert_eq!(refused(world, &world.a), None, "{behaviour:?}");
     assert_eq!(kids(&world.keys.snapshot()), ["a"], "{behaviour:?}");
     assert_eq!((status.fetched, status.failed), (1, 1), "{behaviour:?}");
     let told = status.last_failure.unwrap();
@@ -133,18 +163,30 @@ async fn the_usable_keys_of_a_mixed_set_work() {
     let world = World::new(Behaviour::ok());
     let mut keys = weak_keys::all();
     let weak = keys.len();
-    keys.insert(3, key("a").jwk());
-    keys.push(key("b").without_kid().jwk());
-    keys.push(key("a").jwk());
+    // Two keys under one name, one of a large curve, one without a name.
+    let (first, second) = (key("a"), key("a"));
+    let large = SigningKey::ec_p521().with_kid("large");
+    let nameless = SigningKey::ec_p384().without_kid();
+    keys.insert(3, first.jwk());
+    keys.insert(9, large.jwk());
+    keys.push(nameless.jwk());
+    keys.push(second.jwk());
     world.server.set_keys(keys);
     assert_eq!(
         world.keys.refresh(Miss::no_keys()).await,
         Refreshed::NewKeys
     );
     let snapshot = world.keys.snapshot();
-    assert_eq!(kids(&snapshot), ["a", "a"]);
+    assert_eq!(kids(&snapshot), ["a", "large", "a"]);
     assert_eq!(
         (snapshot.set.len(), snapshot.set.skipped().len()),
-        (3, weak)
+        (4, weak)
+    );
+    for good in [&first, &second, &large, &nameless] {
+        assert_eq!(refused(&world, good), None, "{:?}", good.kid());
+    }
+    assert_eq!(
+        refused(&world, &key("a")),
+        Some(RejectionKind::BadSignature)
     );
 }

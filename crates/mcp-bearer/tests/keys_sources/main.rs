@@ -26,6 +26,8 @@ use mcp_bearer_testkit::{Behaviour, JwksServer, SigningKey};
 /// An issuer, and a source whose clock the test moves.
 struct World {
     server: JwksServer,
+    /// What signs as "a" at first.
+    a: SigningKey,
     keys: RemoteKeys,
     time: ManualTime,
 }
@@ -40,13 +42,18 @@ impl World {
         behaviour: Behaviour,
         configure: impl FnOnce(RemoteKeysBuilder) -> RemoteKeysBuilder,
     ) -> Self {
-        let server = JwksServer::start();
-        server.set_keys(vec![key("a").jwk()]);
+        let (server, a) = (JwksServer::start(), key("a"));
+        server.set_keys(vec![a.jwk()]);
         server.set_behaviour(behaviour);
         let (clock, time) = MonotonicClock::manual();
         let builder = RemoteKeys::builder(server.url()).clock(clock);
         let keys = configure(builder).build().unwrap();
-        Self { server, keys, time }
+        Self {
+            server,
+            a,
+            keys,
+            time,
+        }
     }
 
     /// A source that holds "a" already.

@@ -96,6 +96,32 @@ async fn a_refresh_comes_at_80_to_90_per_cent_of_a_lifetime_within_the_clamp() {
 }
 
 #[tokio::test]
+async fn sources_that_began_together_do_not_ask_again_together() {
+    let (clock, time) = MonotonicClock::manual();
+    let source = || {
+        let script = Scripted {
+            calls: AtomicUsize::new(0),
+            script: |_| Ok(good().with_header("Cache-Control", "max-age=1000")),
+        };
+        let keys = RemoteKeys::builder("https://idp.example.com/jwks").clock(clock.clone());
+        keys.fetch(Arc::new(script)).build().unwrap()
+    };
+    let sources: Vec<RemoteKeys> = (0..40).map(|_| source()).collect();
+    for keys in &sources {
+        assert_eq!(keys.refresh(Miss::no_keys()).await, Refreshed::NewKeys);
+    }
+    // They are due from 800 to 900 s.
+    let asked = || sources.iter().filter(|keys| keys.status().fetched == 2);
+    time.advance(secs(850));
+    eventually("half of them ask", || asked().count() > 0).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let early = asked().count();
+    assert!((1..40).contains(&early), "{early} of 40");
+    time.advance(secs(50));
+    eventually("all of them ask", || asked().count() == 40).await;
+}
+
+#[tokio::test]
 async fn a_confirmed_set_is_not_sent_again() {
     let behaviour = Behaviour::ok_with([("Cache-Control", "max-age=600"), ("ETag", "auto")]);
     let world = World::holding(behaviour).await;

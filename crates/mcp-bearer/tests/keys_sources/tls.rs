@@ -1,4 +1,4 @@
-//! TLS: whose certificates are trusted.
+//! The built-in client: whose certificates are trusted, which way it goes, and how long it takes at most.
 //!
 //! `tls/` holds a test CA and a certificate of it for `localhost`, valid from 2020 to 2120. The CA's key is gone.
 
@@ -9,7 +9,11 @@ use std::{
     sync::Arc,
 };
 
-use mcp_bearer::keys::{KeySource, Miss, MonotonicClock, Refreshed, RemoteKeys, RemoteKeysBuilder};
+use mcp_bearer::keys::{
+    Fetch, FetchRequest, HttpFetch, KeySource, Miss, MonotonicClock, Refreshed, RemoteKeys,
+    RemoteKeysBuilder,
+};
+use mcp_bearer_testkit::{Behaviour, JwksServer};
 use rustls::{
     ServerConfig, ServerConnection, StreamOwned,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -118,13 +122,13 @@ async fn a_ca_file_is_read_again_for_each_exchange() {
     assert!(problems[0].contains("ca_file"), "{problems:?}");
 }
 
-/// What the machine trusts is decided by its environment, which only a process of its own can change: the test runs
-/// itself there.
+/// What the machine trusts, and which proxies it names, is decided by its environment, which only a process of its own
+/// can change: the test runs itself there.
 #[expect(
     clippy::disallowed_methods,
     reason = "the child is told by its environment that it is one"
 )]
-fn in_a_process_with_ca_store(store: &Path, test: &str, inside: impl Future<Output = ()>) {
+fn in_a_process_with(variables: &[(&str, &Path)], test: &str, inside: impl Future<Output = ()>) {
     const CHILD: &str = "MCP_BEARER_TEST_CHILD";
     if std::env::var_os(CHILD).is_some() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -133,8 +137,10 @@ fn in_a_process_with_ca_store(store: &Path, test: &str, inside: impl Future<Outp
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(CHILD, "1")
-        .env("SSL_CERT_FILE", store)
         .env_remove("SSL_CERT_DIR")
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .envs(variables.iter().copied())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
@@ -148,14 +154,15 @@ fn in_a_process_with_ca_store(store: &Path, test: &str, inside: impl Future<Outp
 #[test]
 fn a_machine_without_a_ca_store_says_so() {
     let test = "tls::a_machine_without_a_ca_store_says_so";
-    in_a_process_with_ca_store(Path::new("/nonexistent"), test, async {
+    let store = ("SSL_CERT_FILE", Path::new("/nonexistent"));
+    in_a_process_with(&[store], test, async {
         let url = serve(2);
         let failure = ask(&url, |keys| keys).await.unwrap_err();
         assert!(failure.contains("CA"), "{failure}");
         // Where the CA is named, none of the machine's is needed; nor for http.
         let named = ask(&url, |keys| keys.ca_file(fixture("ca.pem"))).await;
         assert!(named.is_ok());
-        let server = mcp_bearer_testkit::JwksServer::start();
+        let server = JwksServer::start();
         server.set_keys(vec![key("a").jwk()]);
         assert!(ask(&server.url(), |keys| keys).await.is_ok());
     });
@@ -165,7 +172,8 @@ fn a_machine_without_a_ca_store_says_so() {
 #[test]
 fn a_ca_of_the_machine_is_trusted_unless_another_is_named() {
     let test = "tls::a_ca_of_the_machine_is_trusted_unless_another_is_named";
-    in_a_process_with_ca_store(&fixture("ca.pem"), test, async {
+    let store = fixture("ca.pem");
+    in_a_process_with(&[("SSL_CERT_FILE", &store)], test, async {
         let url = serve(2);
         assert!(ask(&url, |keys| keys).await.is_ok());
         let failure = ask(&url, |keys| keys.ca_file(fixture("server.pem")))
@@ -173,4 +181,94 @@ fn a_ca_of_the_machine_is_trusted_unless_another_is_named() {
             .unwrap_err();
         assert!(failure.contains("certificate"), "{failure}");
     });
+}
+
+#[test]
+fn proxies_of_the_environment_are_not_used() {
+    let test = "tls::proxies_of_the_environment_are_not_used";
+    // Nothing listens there.
+    let proxy = Path::new("http://127.0.0.1:1");
+    let names = [
+        "http_proxy",
+        "https_proxy",
+        "HTTPS_PROXY",
+        "all_proxy",
+        "ALL_PROXY",
+    ];
+    let variables: Vec<(&str, &Path)> = names.into_iter().map(|name| (name, proxy)).collect();
+    in_a_process_with(&variables, test, async {
+        let (server, url) = (JwksServer::start(), serve(1));
+        server.set_keys(vec![key("a").jwk()]);
+        assert_eq!(ask(&server.url(), |keys| keys).await.unwrap(), ["a"]);
+        let found = ask(&url, |keys| keys.ca_file(fixture("ca.pem"))).await;
+        assert_eq!(found.unwrap(), ["a"]);
+    });
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_named_is_used_for_https_and_only_there() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://user:secret@{}", listener.local_addr().unwrap());
+    let met = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = [0; 4096];
+        let length = stream.read(&mut head).unwrap();
+        let refusal = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
+        stream.write_all(refusal.as_bytes()).unwrap();
+        String::from_utf8(head[..length].to_vec()).unwrap()
+    });
+    let server = JwksServer::start();
+    server.set_keys(vec![key("a").jwk()]);
+    let through = |keys: RemoteKeysBuilder| keys.proxy(&proxy).ca_file(fixture("ca.pem"));
+    assert_eq!(ask(&server.url(), through).await.unwrap(), ["a"]);
+    let failure = ask("https://idp.example.com/jwks", through).await;
+    let failure = failure.unwrap_err();
+    assert!(!failure.contains("secret"), "{failure}");
+    let head = met.join().unwrap();
+    assert!(
+        head.starts_with("CONNECT idp.example.com:443 HTTP/1.1\r\n"),
+        "{head}"
+    );
+    // user:secret
+    assert!(head.contains("Basic dXNlcjpzZWNyZXQ="), "{head}");
+}
+
+#[tokio::test]
+async fn localhost_is_this_machine_whatever_a_resolver_says() {
+    // Most machines know the name for 127.0.0.1 alone; without IPv6 there is nothing to try.
+    if TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    let server = JwksServer::start_at("[::1]:0".parse().unwrap());
+    server.set_keys(vec![key("a").jwk()]);
+    let url = server.url().replace("[::1]", "localhost");
+    assert!(url.starts_with("http://localhost:"), "{url}");
+    assert_eq!(ask(&url, |keys| keys).await.unwrap(), ["a"]);
+}
+
+/// How long the client tries, in a time that jumps to the next timer whenever nothing happens.
+async fn gives_up_after(url: &str) -> std::time::Duration {
+    let fetch = HttpFetch::builder().ca_file(fixture("ca.pem")).build();
+    let start = tokio::time::Instant::now();
+    let request = FetchRequest::new(url.to_owned(), 1000);
+    let error = fetch.unwrap().fetch(request).await.unwrap_err();
+    assert_eq!(error.to_string(), "timed out");
+    start.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_has_three_seconds_to_be_made_tls_included() {
+    // The system accepts, and nobody says a word.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/jwks", listener.local_addr().unwrap());
+    let time = gives_up_after(&url).await;
+    assert!((secs(3)..secs(4)).contains(&time), "{time:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_whole_exchange_has_five_seconds() {
+    let server = JwksServer::start();
+    server.set_behaviour(Behaviour::HangBeforeHeaders);
+    let time = gives_up_after(&server.url()).await;
+    assert!((secs(5)..secs(6)).contains(&time), "{time:?}");
 }
