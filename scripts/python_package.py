@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CRATE = ROOT / "crates" / "mcp-bearer-python"
 BUILD = CRATE / "target"
 ENVIRONMENTS_FOLDER = ROOT / "target" / "python-envs"
+EXAMPLES = ROOT / "examples" / "python"
 SOURCES = ROOT / "target" / "python-sources"
 
 TESTING = ["cryptography", "hypothesis", "pytest>=8", "pytest-asyncio>=1", "trio", "uvicorn"]
@@ -36,6 +37,9 @@ ENVIRONMENTS = {
     "mcp-2": ["mcp<3", "fastapi", "httpx2", *TESTING],
     "empty": [],
 }
+
+# What a type checker sees of the base class depends on what is installed.
+TYPED_EXAMPLES = {"fastmcp_after.py": "fastmcp-4", "sdk_server.py": "mcp-2", "fastapi_app.py": "mcp-2"}
 
 IN_CI = ["fastmcp-2.9.2", "fastmcp-4", "mcp-2"]
 ALL = [name for name in ENVIRONMENTS if name not in ("tools", "empty")]
@@ -102,6 +106,14 @@ def types(wheel: Path) -> None:
     tools = environment("tools", wheel)
     run(tools / "python", "-m", "mypy", "--strict", "python", cwd=CRATE)
     run(tools / "python", "-m", "mypy.stubtest", "mcp_bearer._native", cwd=BUILD)
+    step("mypy on the examples, as users have it")
+    for example, name in TYPED_EXAMPLES.items():
+        python = environment(name, wheel) / "python"
+        # Without the package's own configuration, and not in its folder.
+        run(
+            tools / "python", "-m", "mypy", "--strict", "--config-file=", "--follow-imports=silent",
+            "--cache-dir", BUILD / f"mypy-{name}", "--python-executable", python, EXAMPLES / example, cwd=BUILD,
+        )  # fmt: skip
 
 
 def imports_where_nothing_else_is(wheel: Path) -> None:
