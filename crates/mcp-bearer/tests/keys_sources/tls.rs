@@ -224,6 +224,7 @@ async fn a_proxy_that_is_named_is_used_for_https_and_only_there() {
     let failure = ask("https://idp.example.com/jwks", through).await;
     let failure = failure.unwrap_err();
     assert!(!failure.contains("secret"), "{failure}");
+    crate::eventually("the proxy is asked", || met.is_finished()).await;
     let head = met.join().unwrap();
     assert!(
         head.starts_with("CONNECT idp.example.com:443 HTTP/1.1\r\n"),
