@@ -3,7 +3,7 @@
 //! In a child the parent's other threads do not exist, and a lock that one of them held is held for ever. So a cache of
 //! another process must never be read, written or asked for its size there.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use arc_swap::{ArcSwap, Guard};
 
@@ -39,10 +39,14 @@ impl ProcessCache {
         if found.process == std::process::id() {
             return found;
         }
-        // Of two threads that come here the first one's is kept.
-        let _ = self
+        // Of two threads that come here the first one's is kept. The parent's is left as it is: a thread that does not exist
+        // here may have been in the middle of changing it.
+        let parents = self
             .own
             .compare_and_swap(&found, Arc::new(Own::new(self.size)));
+        if parents.process != std::process::id() {
+            mem::forget(Guard::into_inner(parents));
+        }
         self.own.load()
     }
 }
