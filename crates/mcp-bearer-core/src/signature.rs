@@ -1,7 +1,8 @@
 //! Verifying keys, and the one small function behind which the crypto library lives.
 //!
 //! A parsed key of the library is bound to one algorithm, so each is parsed on first use per algorithm and kept. A key
-//! here must never be used with an algorithm of another type, and a secret must never be shown.
+//! here must never be used with an algorithm of another type, a secret must never be shown, and nothing here may wait for
+//! another thread: a child of `fork` would wait for ever.
 
 mod ed25519;
 mod rsa;
@@ -10,12 +11,14 @@ mod secret;
 mod tests;
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
+use aws_lc_rs::error::KeyRejected;
 use aws_lc_rs::signature::{self as aws, ParsedPublicKey, VerificationAlgorithm};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use once_cell::race::OnceBox;
 use zeroize::Zeroizing;
 
 use crate::algorithm::{Algorithm, KeyType};
@@ -29,7 +32,8 @@ pub struct VerifyingKey(Arc<Inner>);
 struct Inner {
     material: Material,
     fingerprint: [u8; 32],
-    parsed: [OnceLock<Option<ParsedPublicKey>>; 6],
+    /// Threads that come at once each parse, and the first one's is kept.
+    parsed: [OnceBox<ParsedPublicKey>; 6],
 }
 
 enum Material {
@@ -313,8 +317,23 @@ impl VerifyingKey {
             Material::Ed25519(bytes) => bytes,
             Material::Secret(_) => return None,
         };
-        let parse = || ParsedPublicKey::new(backend, bytes).ok();
-        self.0.parsed.get(slot)?.get_or_init(parse).as_ref()
+        let parse = || {
+            let key = ParsedPublicKey::new(backend, bytes)?;
+            // The library prepares an RSA key on its first check, under a lock of that key. No other thread has it yet.
+            let _ = key.verify_sig(b"", &vec![0; self.signature_bytes()]);
+            Ok::<_, KeyRejected>(Box::new(key))
+        };
+        self.0.parsed.get(slot)?.get_or_try_init(parse).ok()
+    }
+
+    /// How long a signature must be to be looked at by the library at all.
+    fn signature_bytes(&self) -> usize {
+        match &self.0.material {
+            Material::Rsa { bits, .. } => bits.div_ceil(8),
+            Material::Ec { point, .. } => point.len() - 1,
+            Material::Ed25519(_) => 64,
+            Material::Secret(_) => 0,
+        }
     }
 }
 

@@ -68,6 +68,7 @@ fn main() {
     a_remote_source_goes_on_in_a_child();
     a_provider_goes_on_in_a_child();
     a_fork_in_the_middle_of_verifications();
+    a_fork_in_the_middle_of_a_keys_first_use();
     a_fork_in_the_middle_of_a_fetch();
     a_set_grows_old_in_a_child_without_a_task();
     a_file_is_watched_in_a_child();
@@ -178,6 +179,39 @@ fn a_fork_in_the_middle_of_verifications() {
                     && writing.try_verify_token(&good).into_result().is_ok()
                     && writing.cached_tokens() == Some(1)
             });
+        }
+    });
+}
+
+/// The crypto library prepares an RSA key when it is first used, under a lock of that key, and our parsed form is made then.
+fn a_fork_in_the_middle_of_a_keys_first_use() {
+    let key = SigningKey::shared_rsa_2048();
+    let now = mcp_bearer::system_clock()().as_secs();
+    // Not the algorithm that a key is tried with when it is read.
+    let token = Forge::new(&key, now).alg("PS256").token();
+    let provider = || {
+        BearerAuthProvider::builder()
+            .public_key(key.public_pem())
+            .issuer(Forge::ISSUER)
+            .audience(Forge::AUDIENCE)
+            .algorithms([Algorithm::Ps256])
+            .build()
+            .unwrap()
+    };
+    let accepts =
+        |provider: &BearerAuthProvider| provider.try_verify_token(&token).into_result().is_ok();
+    let (give, given) = std::sync::mpsc::sync_channel::<BearerAuthProvider>(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let give = give;
+            for _ in 0..200 {
+                let new = provider();
+                give.send(new.clone()).unwrap();
+                assert!(accepts(&new));
+            }
+        });
+        for new in given {
+            in_a_child(|| accepts(&new));
         }
     });
 }
