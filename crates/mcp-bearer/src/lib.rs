@@ -29,6 +29,7 @@
 
 mod clock;
 mod env;
+mod of_process;
 mod provider;
 mod rsa_key_pair;
 mod token_cache;

@@ -168,7 +168,7 @@ impl BearerAuthProvider {
     #[must_use]
     pub fn cached_tokens(&self) -> Option<usize> {
         let caches = self.inner.cache.as_ref();
-        caches.map(|caches| caches.own().cache.len())
+        caches.map(|caches| caches.with(TokenCache::len))
     }
 
     /// Verifies a token with the keys at hand, without waiting.
@@ -183,8 +183,11 @@ impl BearerAuthProvider {
         if token.len() > self.inner.limits.token_bytes {
             return self.attempt(token, now, &mut Unobserved); // refused by its length alone
         }
-        let own = caches.own();
-        let cache = &own.cache;
+        caches.with(|cache| self.attempt_with(cache, token, now))
+    }
+
+    /// The verification, or what the cache has kept of one.
+    fn attempt_with(&self, cache: &TokenCache, token: &str, now: Duration) -> TryVerify {
         if let Some(access) = self.cached(cache, token, now) {
             return TryVerify::Accepted(access);
         }

@@ -4,11 +4,13 @@
 //! exist and its locks may be held for ever. So nothing here may take a lock that another thread can hold,
 //! touch (or even drop) a channel of another process, or panic.
 
-use std::{mem, sync::Arc, thread, time::Duration};
+use std::{sync::Arc, thread, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
+
+use crate::of_process::OfProcess;
 
 /// Messages that wait in a mailbox; a sender beyond them is told at once.
 const MAILBOX: usize = 256;
@@ -34,11 +36,7 @@ struct Room<M, X> {
 }
 
 /// The sending half of a channel that belongs to one process.
-struct Door<M> {
-    process: u32,
-    /// `None` only while dropped.
-    sender: Option<mpsc::Sender<M>>,
-}
+struct Door<M>(OfProcess<mpsc::Sender<M>>);
 
 impl<M: Send + 'static, X: Default + Send + Sync + 'static> Mailbox<M, X> {
     pub(super) fn new() -> Self {
@@ -105,33 +103,17 @@ pub(super) enum Sent {
 
 impl<M> Door<M> {
     fn new(sender: mpsc::Sender<M>) -> Self {
-        Self {
-            process: std::process::id(),
-            sender: Some(sender),
-        }
+        Self(OfProcess::new(sender))
     }
 
-    /// Looks at the process first: a channel of another one must not be touched.
     fn is_open(&self) -> bool {
-        self.process == std::process::id()
-            && self
-                .sender
-                .as_ref()
-                .is_some_and(|sender| !sender.is_closed())
+        self.0.get().is_some_and(|sender| !sender.is_closed())
     }
 
     fn send(&self, message: M) -> Sent {
-        match self.sender.as_ref().map(|sender| sender.try_send(message)) {
+        match self.0.get().map(|sender| sender.try_send(message)) {
             Some(Ok(())) => Sent::Yes,
             _ => Sent::No,
-        }
-    }
-}
-
-impl<M> Drop for Door<M> {
-    fn drop(&mut self) {
-        if self.process != std::process::id() {
-            mem::forget(self.sender.take());
         }
     }
 }

@@ -4,7 +4,6 @@
 use std::{
     error::Error,
     fmt::{self, Write},
-    mem,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -19,6 +18,7 @@ use super::{
     ssrf::PublicResolver,
     transport::{Guard, Plain, Transport, label_of},
 };
+use crate::of_process::OfProcess;
 
 /// Name resolution, TCP and TLS together.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -267,37 +267,17 @@ enum Purpose {
     Plain,
 }
 
-/// A client that belongs to one process: a forked child makes its own and leaves the parent's alone.
+/// A client that belongs to one process: a forked child makes its own.
 #[derive(Default)]
-struct Slot(ArcSwapOption<Made>);
-
-struct Made {
-    process: u32,
-    client: Option<Client>,
-}
+struct Slot(ArcSwapOption<OfProcess<Client>>);
 
 impl Slot {
     fn get(&self) -> Option<Client> {
-        let made = self.0.load();
-        let made = made.as_ref()?;
-        (made.process == std::process::id())
-            .then(|| made.client.clone())
-            .flatten()
+        self.0.load().as_ref()?.get().cloned()
     }
 
     fn set(&self, client: Client) {
-        self.0.store(Some(Arc::new(Made {
-            process: std::process::id(),
-            client: Some(client),
-        })));
-    }
-}
-
-impl Drop for Made {
-    fn drop(&mut self) {
-        if self.process != std::process::id() {
-            mem::forget(self.client.take());
-        }
+        self.0.store(Some(Arc::new(OfProcess::new(client))));
     }
 }
 

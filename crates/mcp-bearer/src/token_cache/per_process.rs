@@ -1,31 +1,23 @@
 //! One cache for each process: a child of `fork` begins with an empty one.
-//!
-//! In a child the parent's other threads do not exist, and a lock that one of them held is held for ever. So a cache of
-//! another process must never be read, written or asked for its size there.
 
-use std::{mem, sync::Arc};
+use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::ArcSwap;
 
 use super::{TokenCache, TokenCacheSize};
+use crate::of_process::OfProcess;
 
 /// The cache of whichever process asks.
 pub(crate) struct ProcessCache {
     size: TokenCacheSize,
-    own: ArcSwap<Own>,
-}
-
-/// A cache, and the process whose it is.
-pub(crate) struct Own {
-    process: u32,
-    pub(crate) cache: TokenCache,
+    own: ArcSwap<OfProcess<TokenCache>>,
 }
 
 impl ProcessCache {
     pub(crate) fn new(size: TokenCacheSize) -> Self {
         Self {
             size,
-            own: ArcSwap::from_pointee(Own::new(size)),
+            own: ArcSwap::from_pointee(OfProcess::new(TokenCache::new(size))),
         }
     }
 
@@ -33,29 +25,15 @@ impl ProcessCache {
         self.size
     }
 
-    /// The cache of this process. To ask for the process costs a system call, less than a hundredth of a signature check.
-    pub(crate) fn own(&self) -> Guard<Arc<Own>> {
+    /// Asks the cache of this process.
+    pub(crate) fn with<R>(&self, ask: impl FnOnce(&TokenCache) -> R) -> R {
         let found = self.own.load();
-        if found.process == std::process::id() {
-            return found;
+        if let Some(cache) = found.get() {
+            return ask(cache);
         }
-        // Of two threads that come here the first one's is kept. The parent's is left as it is: a thread that does not exist
-        // here may have been in the middle of changing it.
-        let parents = self
-            .own
-            .compare_and_swap(&found, Arc::new(Own::new(self.size)));
-        if parents.process != std::process::id() {
-            mem::forget(Guard::into_inner(parents));
-        }
-        self.own.load()
-    }
-}
-
-impl Own {
-    fn new(size: TokenCacheSize) -> Self {
-        Self {
-            process: std::process::id(),
-            cache: TokenCache::new(size),
-        }
+        // Of two threads that come here at once the first one's is kept.
+        let new = Arc::new(OfProcess::new(TokenCache::new(self.size)));
+        drop(self.own.compare_and_swap(&found, new));
+        self.with(ask)
     }
 }
