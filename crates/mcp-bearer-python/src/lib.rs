@@ -8,6 +8,7 @@
 mod access;
 mod claims;
 mod fetch;
+mod handover;
 mod key_pair;
 mod pending;
 mod rejection;
@@ -37,6 +38,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        std::sync::LazyLock::force(&crate::handover::START);
         let names: Vec<&str> = mcp_bearer::Algorithm::ALL
             .iter()
             .map(|algorithm| algorithm.name())

@@ -29,7 +29,7 @@ pub(crate) struct Settings {
     algorithms: Vec<String>,
     leeway: f64,
     require_expiry: bool,
-    pub(crate) token_cache: bool,
+    token_cache: bool,
     ssrf_safe: bool,
     insecure_allow_http: bool,
     fetch: Option<Py<PyAny>>,
@@ -85,10 +85,6 @@ impl Settings {
             provider: self.finish(built.provider)?,
             ..built
         })
-    }
-
-    pub(crate) fn has_remote_keys(&self) -> bool {
-        self.jwks_uri.is_some()
     }
 
     fn algorithms(&self) -> PyResult<Vec<Algorithm>> {

@@ -1,15 +1,15 @@
 //! Tokens in; fields, a rejection, or a wait out.
 
 use std::fmt;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use mcp_bearer::{AccessToken, BearerAuthProvider, Rejection, TokenCacheSize, TryVerify};
+use mcp_bearer::{AccessToken, BearerAuthProvider, Rejection, TryVerify};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::access::{self, Identity};
+use crate::handover::without_interpreter;
 use crate::pending::{Pending, Rest};
 use crate::rejection;
 use crate::settings::{Built, Settings};
@@ -20,7 +20,6 @@ pub(crate) struct Verifier {
     provider: BearerAuthProvider,
     problem: Option<String>,
     identity: Identity,
-    settings: Arc<Settings>,
 }
 
 #[pymethods]
@@ -38,7 +37,6 @@ impl Verifier {
             provider,
             problem,
             identity,
-            settings: Arc::new(settings),
         })
     }
 
@@ -48,35 +46,12 @@ impl Verifier {
         self.problem.as_deref()
     }
 
-    /// The same for a child that `fork` has made: keys that were fetched, a cache of its own.
-    ///
-    /// It must take no lock: a thread that the child does not have may hold it. What such a thread was changing must not
-    /// be dropped either.
-    fn for_child(&self) -> PyResult<Self> {
-        std::mem::forget(self.provider.clone());
-        let provider = if !self.settings.has_remote_keys() {
-            // The first use of a key takes a lock too.
-            self.settings.build()?.provider
-        } else if self.settings.token_cache {
-            let provider = self.provider.clone();
-            provider.with_token_cache(TokenCacheSize::default())
-        } else {
-            self.provider.clone()
-        };
-        Ok(Self {
-            provider,
-            problem: self.problem.clone(),
-            identity: self.identity,
-            settings: Arc::clone(&self.settings),
-        })
-    }
-
     /// A `dict` of fields, a `Rejection`, or a `Pending`. Never waits; without the interpreter while it verifies.
     fn verify(&self, token: &Bound<'_, PyString>) -> PyResult<Py<PyAny>> {
         let py = token.py();
         // A lone surrogate is in no token; its replacement is no character of one either.
         let text = token.to_string_lossy();
-        match py.detach(|| self.attempt(&text)) {
+        match without_interpreter(py, || self.attempt(&text)) {
             Attempt::Done(verified) => outcome(token, verified, self.identity),
             Attempt::Waiting(rest) => {
                 Pending::new(token.clone().unbind(), self.identity, rest).into_py_any(py)

@@ -4,6 +4,7 @@ import asyncio
 import http.server
 import logging
 import os
+import queue
 import signal
 import threading
 import time
@@ -12,7 +13,7 @@ import anyio
 import pytest
 from conftest import AUDIENCE, ISSUER, JWKS_URI, CountingFetch, make_jwks, make_token
 
-from mcp_bearer import BearerAuthProvider, Rejection
+from mcp_bearer import BearerAuthProvider, Rejection, _native
 
 
 def remote(fetch, **options):
@@ -278,3 +279,29 @@ def test_a_fork_while_good_tokens_are_put_into_the_cache(pair):
         stop.set()
         for thread in threads:
             thread.join()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_fork_while_fetched_keys_are_used_for_the_first_time(pair):
+    """The crypto library prepares a key on its first use, under a lock which the child must not wait for."""
+    token, unknown = make_token(pair, kid="a"), make_token(pair, kid="unknown")
+    verifiers = queue.SimpleQueue()
+
+    def busy():
+        while (verifier := verifiers.get()) is not None:
+            verifier.verify(token)
+
+    thread = threading.Thread(target=busy)
+    thread.start()
+    try:
+        for _ in range(100):
+            provider = remote(CountingFetch(make_jwks((pair, "a"))))
+            verifier = provider._verifier()
+            if isinstance(waiting := verifier.verify(unknown), _native.Pending):
+                waiting.wait()
+            verifiers.put(verifier)  # with keys that were never used
+            time.sleep(0.00001)  # the other thread has begun, and not ended
+            in_child(lambda provider=provider: asyncio.run(provider.verify_token(token)) is not None)
+    finally:
+        verifiers.put(None)
+        thread.join()

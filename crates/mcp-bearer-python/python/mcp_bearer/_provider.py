@@ -38,11 +38,8 @@ class _Cell:
         _cells.add(self)
 
     def renew_in_child(self) -> None:
-        """Locks that another thread held at the moment of the fork would be held for ever."""
+        """A lock that another thread held at the moment of the fork would be held for ever."""
         self.building = threading.RLock()
-        if self.built is not None:
-            verifier, lists = self.built
-            self.built = verifier.for_child(), lists
 
 
 _Built: TypeAlias = tuple[_native.Verifier, list[tuple[list[str], Any]]]

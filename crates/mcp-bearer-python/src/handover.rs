@@ -1,0 +1,51 @@
+//! The interpreter, given up while a signature is checked and taken back after it.
+//!
+//! A thread that asks for the interpreter while another one holds it is put to sleep, and to be woken takes several times
+//! as long as the other needs it: of two threads that only verify, each would sleep half of its time. So a thread first
+//! waits awake for one that came out of here just now and will soon be back. It must never do so for longer than [`AWAKE`],
+//! and what it believes of the interpreter must never matter for anything but time.
+
+use std::hint;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use pyo3::prelude::*;
+
+/// What it takes to be put to sleep and woken, so that a wait in vain at most doubles that. `verify_token` needs the
+/// interpreter for a tenth of it; who has held it longer is at something else. Nanoseconds.
+const AWAKE: u64 = 100_000;
+
+/// When a thread last took the interpreter back, in nanoseconds since [`START`]; 0 when it was given up after that.
+static TAKEN: AtomicU64 = AtomicU64::new(0);
+
+/// Set when the module is loaded: later a `fork` could find it half set.
+pub(crate) static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Runs `work` without the interpreter.
+pub(crate) fn without_interpreter<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> T {
+    py.detach(|| {
+        TAKEN.store(0, Ordering::Relaxed);
+        let result = work();
+        wait_awake();
+        result
+    })
+}
+
+/// Waits until no thread that came out of here is busy with the interpreter, or has been for too long; and is then next.
+fn wait_awake() {
+    let begun = now();
+    loop {
+        let (taken, now) = (TAKEN.load(Ordering::Relaxed), now());
+        let free = taken == 0 || now.saturating_sub(taken) > AWAKE;
+        let next = || TAKEN.compare_exchange_weak(taken, now, Ordering::Relaxed, Ordering::Relaxed);
+        if free && next().is_ok() || now.saturating_sub(begun) > AWAKE {
+            return;
+        }
+        hint::spin_loop();
+    }
+}
+
+fn now() -> u64 {
+    u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
