@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
+
+use memchr::memchr_iter;
 
 use crate::algorithm::Algorithm;
 use crate::base64url;
@@ -300,20 +303,17 @@ struct Segments<'t> {
 impl<'t> Segments<'t> {
     fn decode(token: &'t str) -> Result<Self, Rejection> {
         // A dot too many stands inside a segment, where it is no base64url.
-        let split = token.split_once('.').and_then(|(header, rest)| {
-            let (claims, signature) = rest.rsplit_once('.')?;
-            Some((header, claims, signature))
-        });
-        let Some((header, claims, signature)) = split else {
+        let mut dots = memchr_iter(b'.', token.as_bytes());
+        let (Some(first), Some(second)) = (dots.next(), dots.next()) else {
             return Err(wrong_count(count_segments(token)));
         };
-        let signing_input = token.len() - signature.len() - 1;
+        let part = |range: Range<usize>| token.get(range).unwrap_or_default();
         let decode = || {
             Ok(Self {
-                signing_input: token.get(..signing_input).unwrap_or_default(),
-                header: segment("header segment", header)?,
-                claims: segment("claims segment", claims)?,
-                signature: segment("signature segment", signature)?,
+                signing_input: part(0..second),
+                header: segment("header segment", part(0..first))?,
+                claims: segment("claims segment", part(first + 1..second))?,
+                signature: segment("signature segment", part(second + 1..token.len()))?,
             })
         };
         decode().map_err(|rejection| match count_segments(token) {

@@ -25,7 +25,17 @@ pub(super) fn object<const INNER: bool>(text: &str) -> Scan<Object> {
     if text.starts_with('\u{FEFF}') {
         return error("a byte order mark", 0);
     }
-    Scanner { text, at: 0 }.whole::<INNER>()
+    // Nearly every text has nothing that ends or bends a string but quotes, and that is quickly seen.
+    let plain = text
+        .bytes()
+        .fold(true, |plain, byte| plain & (byte >= 0x20) & (byte != b'\\'));
+    let mut scanner = Scanner {
+        text,
+        at: 0,
+        plain,
+        huge_number_at: None,
+    };
+    scanner.whole::<INNER>()
 }
 
 /// A name in an object that is still open, or a member of the outermost one.
@@ -35,6 +45,7 @@ struct Name {
     escaped: bool,
 }
 
+#[derive(Clone, Copy)]
 enum Next {
     NameOrEnd,
     Name,
@@ -46,12 +57,20 @@ enum Next {
 pub(super) struct Scanner<'a> {
     text: &'a str,
     at: usize,
+    /// The text is known to hold neither a backslash nor a control character.
+    plain: bool,
+    huge_number_at: Option<usize>,
 }
 
 impl<'a> Scanner<'a> {
     /// Just behind the opening bracket of a validated array or object.
     pub(super) const fn inside(text: &'a str) -> Self {
-        Self { text, at: 1 }
+        Self {
+            text,
+            at: 1,
+            plain: false,
+            huge_number_at: None,
+        }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -66,93 +85,106 @@ impl<'a> Scanner<'a> {
 
     fn whole<const INNER: bool>(&mut self) -> Scan<Object> {
         let mut members: Vec<Member> = Vec::with_capacity(16);
-        let mut nested: Vec<Name> = Vec::new();
-        let mut starts: Vec<usize> = Vec::new(); // where the names of each inner object begin in `nested`
-        let mut objects = 0_u128; // bit n: level n + 1 is an object
-        let mut huge_number_at = None;
-
         self.skip_space();
         match self.peek() {
             Some(b'{') => self.at += 1,
             Some(_) => return error("not an object", self.at),
             None => return error("empty", self.at),
         }
-        let mut depth = 1_usize;
-        objects |= 1;
-        let mut next = Next::NameOrEnd;
+        self.skip_space();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+        } else {
+            while self.member::<INNER>(&mut members)? {}
+        }
+        self.skip_space();
+        if self.peek().is_some() {
+            return error("something follows the object", self.at);
+        }
+        self.no_duplicate(&members)?;
+        Ok(Object {
+            members,
+            huge_number_at: self.huge_number_at,
+        })
+    }
+
+    /// One member of the outermost object and what stands behind it; says whether another one must follow.
+    fn member<const INNER: bool>(&mut self, members: &mut Vec<Member>) -> Scan<bool> {
+        self.skip_space();
+        let name = self.name()?;
+        self.skip_space();
+        let start = self.at;
+        let value_escaped = match self.peek() {
+            Some(b'{' | b'[') => {
+                self.container::<INNER>()?;
+                false
+            }
+            _ => self.scalar()?,
+        };
+        members.push(Member {
+            name: name.span,
+            name_escaped: name.escaped,
+            value: span(start, self.at),
+            value_escaped,
+        });
+        self.skip_space();
+        let behind = self.peek();
+        self.at += 1;
+        match behind {
+            Some(b',') => Ok(true),
+            Some(b'}') => Ok(false),
+            Some(_) => error("neither a comma nor the end", self.at - 1),
+            None => error("ends too early", self.at - 1),
+        }
+    }
+
+    /// An array or an object inside the outermost one, with all that it holds.
+    fn container<const INNER: bool>(&mut self) -> Scan<()> {
+        let mut names: Vec<Name> = Vec::new(); // of the objects that are open
+        let mut starts: Vec<usize> = Vec::new(); // where the names of each of them begin
+        let mut objects = 0_u128; // bit n: level n + 1 is an object
+        let mut depth = 1;
+        let mut next = Next::Value;
         loop {
             self.skip_space();
             let at = self.at;
             let Some(byte) = self.peek() else {
                 return error("ends too early", at);
             };
-            let closes = match next {
-                Next::NameOrEnd | Next::Name => {
-                    let may_end = matches!(next, Next::NameOrEnd);
-                    match byte {
-                        b'"' => {
-                            let name = self.name()?;
-                            if depth == 1 {
-                                members.push(Member::begun(name));
-                            } else if INNER {
-                                nested.push(name);
-                            }
-                            next = Next::Value;
-                            continue;
-                        }
-                        b'}' if may_end => true,
-                        _ => return error("not a member name", at),
+            let closes = match (next, byte) {
+                (Next::NameOrEnd | Next::Name, b'"') => {
+                    let name = self.name()?;
+                    if INNER {
+                        names.push(name);
                     }
+                    next = Next::Value;
+                    continue;
                 }
-                Next::Value | Next::ValueOrEnd => {
-                    if depth == 1 {
-                        Member::value_starts(&mut members, at);
+                (Next::NameOrEnd, b'}') => true,
+                (Next::NameOrEnd | Next::Name, _) => return error("not a member name", at),
+                (Next::Value | Next::ValueOrEnd, b'{' | b'[') => {
+                    if depth >= Limits::JSON_DEPTH {
+                        return error("nested deeper than 127 levels", at);
                     }
-                    match byte {
-                        b'{' | b'[' => {
-                            if depth >= Limits::JSON_DEPTH {
-                                return error("nested deeper than 127 levels", at);
-                            }
-                            let is_object = byte == b'{';
-                            let bit = 1_u128 << depth;
-                            objects = if is_object {
-                                objects | bit
-                            } else {
-                                objects & !bit
-                            };
-                            if INNER && is_object {
-                                starts.push(nested.len());
-                            }
-                            depth += 1;
-                            self.at += 1;
-                            next = if is_object {
-                                Next::NameOrEnd
-                            } else {
-                                Next::ValueOrEnd
-                            };
-                            continue;
-                        }
-                        b']' if matches!(next, Next::ValueOrEnd) => true,
-                        b'"' => {
-                            let escaped = self.string()?;
-                            if escaped && depth == 1 {
-                                Member::value_is_escaped(&mut members);
-                            }
-                            false
-                        }
-                        b'-' | b'0'..=b'9' => {
-                            if !self.number()? && huge_number_at.is_none() {
-                                huge_number_at = Some(at);
-                            }
-                            false
-                        }
-                        _ => {
-                            self.literal()?;
-                            false
-                        }
-                    }
+                    let bit = 1_u128 << depth;
+                    next = if byte == b'{' {
+                        objects |= bit;
+                        starts.push(names.len());
+                        Next::NameOrEnd
+                    } else {
+                        objects &= !bit;
+                        Next::ValueOrEnd
+                    };
+                    depth += 1;
+                    self.at += 1;
+                    continue;
                 }
-                Next::CommaOrEnd => {
+                (Next::ValueOrEnd, b']') => true,
+                (Next::Value | Next::ValueOrEnd, _) => {
+                    self.scalar()?;
+                    false
+                }
+                (Next::CommaOrEnd, _) => {
                     let in_object = (objects >> (depth - 1)) & 1 == 1;
                     match byte {
                         b',' => {
@@ -169,33 +201,42 @@ impl<'a> Scanner<'a> {
             if closes {
                 self.at += 1;
                 depth -= 1;
-                if depth == 0 {
-                    break;
-                }
-                if INNER && byte == b'}' {
+                if byte == b'}' {
                     let start = starts.pop().unwrap_or_default();
-                    self.no_duplicate(nested.get(start..).unwrap_or_default())?;
-                    nested.truncate(start);
+                    self.no_duplicate(names.get(start..).unwrap_or_default())?;
+                    names.truncate(start);
                 }
-            }
-            if depth == 1 {
-                Member::value_ends(&mut members, self.at);
+                if depth == 1 {
+                    return Ok(());
+                }
             }
             next = Next::CommaOrEnd;
         }
-        self.skip_space();
-        if self.peek().is_some() {
-            return error("something follows the object", self.at);
+    }
+
+    /// A value that holds no others; says whether it is a string with an escape.
+    fn scalar(&mut self) -> Scan<bool> {
+        let at = self.at;
+        match self.peek() {
+            Some(b'"') => self.string(),
+            Some(b'-' | b'0'..=b'9') => {
+                if !self.number()? && self.huge_number_at.is_none() {
+                    self.huge_number_at = Some(at);
+                }
+                Ok(false)
+            }
+            Some(_) => self.literal().map(|()| false),
+            None => error("ends too early", at),
         }
-        self.no_duplicate(&members)?;
-        Ok(Object {
-            members,
-            huge_number_at,
-        })
     }
 
     /// A member name and its colon.
     fn name(&mut self) -> Scan<Name> {
+        match self.peek() {
+            Some(b'"') => {}
+            Some(_) => return error("not a member name", self.at),
+            None => return error("ends too early", self.at),
+        }
         let start = self.at + 1;
         let escaped = self.string()?;
         let span = span(start, self.at - 1);
@@ -208,15 +249,30 @@ impl<'a> Scanner<'a> {
     }
 
     /// A string, from its opening quote; says whether it holds an escape.
+    #[inline]
     fn string(&mut self) -> Scan<bool> {
+        if !self.plain {
+            return self.any_string();
+        }
+        let contents = self.text.as_bytes().get(self.at + 1..).unwrap_or_default();
+        match first_special::<true>(contents) {
+            Some(length) => {
+                self.at += length + 2;
+                Ok(false)
+            }
+            None => error("a string without an end", self.text.len()),
+        }
+    }
+
+    fn any_string(&mut self) -> Scan<bool> {
         self.at += 1;
         let mut escaped = false;
         loop {
             let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            let Some(plain) = first_special(rest) else {
+            let Some(before) = first_special::<false>(rest) else {
                 return error("a string without an end", self.text.len());
             };
-            self.at += plain;
+            self.at += before;
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -473,38 +529,10 @@ impl Name {
     }
 }
 
-impl Member {
-    const fn begun(name: Name) -> Self {
-        let empty = Span { start: 0, end: 0 };
-        Self {
-            name: name.span,
-            name_escaped: name.escaped,
-            value: empty,
-            value_escaped: false,
-        }
-    }
-
-    fn value_starts(members: &mut [Self], at: usize) {
-        if let Some(last) = members.last_mut() {
-            last.value.start = u32_of(at);
-        }
-    }
-
-    fn value_is_escaped(members: &mut [Self]) {
-        if let Some(last) = members.last_mut() {
-            last.value_escaped = true;
-        }
-    }
-
-    fn value_ends(members: &mut [Self], at: usize) {
-        if let Some(last) = members.last_mut() {
-            last.value.end = u32_of(at);
-        }
-    }
-}
-
-/// The first quote, backslash or control character, looked for eight bytes at a time.
-fn first_special(bytes: &[u8]) -> Option<usize> {
+/// The first quote, and where the text is not known to be `PLAIN` the first backslash or control character too, looked for
+/// eight bytes at a time.
+#[inline]
+fn first_special<const PLAIN: bool>(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
     const QUOTES: u64 = ONES * 0x22;
@@ -514,7 +542,10 @@ fn first_special(bytes: &[u8]) -> Option<usize> {
     let (words, rest) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        let special = below(word ^ QUOTES, 1) | below(word ^ BACKSLASHES, 1) | below(word, 0x20);
+        let mut special = below(word ^ QUOTES, 1);
+        if !PLAIN {
+            special |= below(word ^ BACKSLASHES, 1) | below(word, 0x20);
+        }
         if special != 0 {
             let byte = usize::try_from(special.trailing_zeros() / 8).unwrap_or_default();
             return Some(index * 8 + byte);
