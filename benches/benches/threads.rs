@@ -13,13 +13,16 @@
 
 use std::hint::black_box;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use mcp_bearer::{BearerAuthProvider, TokenCacheSize};
 use mcp_bearer_bench::Subject;
 
-const TURN: Duration = Duration::from_millis(20);
-const TURNS: usize = 101;
+/// Until each thread has found a processor of its own.
+const SETTLING: Duration = Duration::from_millis(20);
+const TURN: Duration = Duration::from_millis(40);
+const TURNS: usize = 51;
 
 fn main() {
     let subject = Subject::rs256();
@@ -75,24 +78,23 @@ fn report(name: &str, bar: f64, once: impl Fn(usize, usize) + Sync) {
     );
 }
 
-/// Calls a second of all threads together, each counted in its own time.
+/// Calls a second of all threads together.
 fn rate(threads: usize, once: &(impl Fn(usize, usize) + Sync)) -> f64 {
-    let barrier = Barrier::new(threads);
+    let (barrier, ended) = (Barrier::new(threads), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads)
             .map(|thread| {
-                let barrier = &barrier;
+                let (barrier, ended) = (&barrier, &ended);
                 scope.spawn(move || {
                     barrier.wait();
-                    let start = Instant::now();
-                    let mut done = 0_u32;
-                    while start.elapsed() < TURN {
-                        for turn in 0..64 {
-                            once(thread, done as usize + turn);
-                        }
-                        done += 64;
+                    calls(SETTLING, thread, once);
+                    let rate = calls(TURN, thread, once);
+                    // Whoever is done first must not leave the others alone.
+                    ended.fetch_add(1, Ordering::Relaxed);
+                    while ended.load(Ordering::Relaxed) < threads {
+                        once(thread, 0);
                     }
-                    f64::from(done) / start.elapsed().as_secs_f64()
+                    rate
                 })
             })
             .collect();
@@ -101,4 +103,17 @@ fn rate(threads: usize, once: &(impl Fn(usize, usize) + Sync)) -> f64 {
             .map(|thread| thread.join().unwrap())
             .sum()
     })
+}
+
+/// Calls a second of one thread.
+fn calls(time: Duration, thread: usize, once: &impl Fn(usize, usize)) -> f64 {
+    let start = Instant::now();
+    let mut done = 0_u32;
+    while start.elapsed() < time {
+        for turn in 0..64 {
+            once(thread, done as usize + turn);
+        }
+        done += 64;
+    }
+    f64::from(done) / start.elapsed().as_secs_f64()
 }
