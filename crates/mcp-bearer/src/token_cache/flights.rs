@@ -31,13 +31,8 @@ pub(crate) struct Landing<'a> {
 }
 
 impl Flights {
-    /// How many bytes of a token's end name it: more than enough to tell signatures apart.
-    const NAMED_BY: usize = 32;
-
     pub(crate) fn join(&self, token: &str) -> Flight<'_> {
-        // The end of a signature is as good a name as the whole token.
-        let end = token.len().saturating_sub(Self::NAMED_BY);
-        let hash = self.hasher.hash_one(token.as_bytes().get(end..));
+        let hash = self.hasher.hash_one(super::ending(token));
         let mut under_way = self.shard(hash);
         let done = match under_way.entry(hash) {
             Entry::Occupied(flight) => flight.get().clone(),
