@@ -127,7 +127,7 @@ def tests(name: str, wheel: Path) -> None:
     step(f"tests with {name}")
     python = environment(name, wheel) / "python"
     run(python, "-m", "pip", "list", "--format", "freeze", "--disable-pip-version-check", only=("fastmcp=", "mcp=", "pydantic="))
-    run(python, "-W", "ignore", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", "--ignore", "tests/upstream", cwd=CRATE)
+    run(python, "-W", "ignore", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "tests", "--ignore", "tests/upstream", cwd=CRATE)
 
 
 def upstream(suite: str, wheel: Path) -> None:
