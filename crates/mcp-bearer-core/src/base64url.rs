@@ -15,11 +15,22 @@ mod engine {
 
     /// The instruction set is looked for once.
     pub(super) static STRICT: LazyLock<Simd> = LazyLock::new(|| Simd::url_safe(NO_PAD));
+
+    pub(super) fn prepare() {
+        LazyLock::force(&STRICT);
+    }
 }
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod engine {
     pub(super) use base64::engine::general_purpose::URL_SAFE_NO_PAD as STRICT;
+
+    pub(super) const fn prepare() {}
+}
+
+/// Does now what the first decoding would do: it takes a lock, and a child of `fork` could find it held for ever.
+pub(crate) fn prepare() {
+    engine::prepare();
 }
 
 /// The bytes that a text stands for.

@@ -22,6 +22,7 @@ use once_cell::race::OnceBox;
 use zeroize::Zeroizing;
 
 use crate::algorithm::{Algorithm, KeyType};
+use crate::base64url;
 
 /// A key that verifies signatures: an RSA, EC or Ed25519 public key, or an explicit shared secret.
 ///
@@ -161,6 +162,8 @@ impl VerifyingKey {
     }
 
     fn checked(material: Material, fingerprint: [u8; 32]) -> Self {
+        // Nobody verifies without a key, so that here is early enough.
+        base64url::prepare();
         Self(Arc::new(Inner {
             material,
             fingerprint,
