@@ -87,10 +87,11 @@ fn rate(threads: usize, once: &(impl Fn(usize, usize) + Sync)) -> f64 {
                 let (barrier, ended) = (&barrier, &ended);
                 scope.spawn(move || {
                     barrier.wait();
+                    let end = End(ended);
                     calls(SETTLING, thread, once);
                     let rate = calls(TURN, thread, once);
+                    drop(end);
                     // Whoever is done first must not leave the others alone.
-                    ended.fetch_add(1, Ordering::Relaxed);
                     while ended.load(Ordering::Relaxed) < threads {
                         once(thread, 0);
                     }
@@ -103,6 +104,15 @@ fn rate(threads: usize, once: &(impl Fn(usize, usize) + Sync)) -> f64 {
             .map(|thread| thread.join().unwrap())
             .sum()
     })
+}
+
+/// Counts a thread that has ended, also by a panic, for which the others must not wait.
+struct End<'a>(&'a AtomicUsize);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Calls a second of one thread.

@@ -7,37 +7,26 @@ use base64::DecodeError;
 use base64::Engine;
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-mod engine {
-    use std::sync::LazyLock;
-
+fn engine() -> &'static impl Engine {
     use base64::engine::Simd;
     use base64::engine::general_purpose::NO_PAD;
+    use once_cell::race::OnceBox;
 
-    /// The instruction set is looked for once.
-    pub(super) static STRICT: LazyLock<Simd> = LazyLock::new(|| Simd::url_safe(NO_PAD));
-
-    pub(super) fn prepare() {
-        LazyLock::force(&STRICT);
-    }
+    /// The instruction set is looked for once, by whoever comes first, and nobody waits for another.
+    static STRICT: OnceBox<Simd> = OnceBox::new();
+    STRICT.get_or_init(|| Box::new(Simd::url_safe(NO_PAD)))
 }
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-mod engine {
-    pub(super) use base64::engine::general_purpose::URL_SAFE_NO_PAD as STRICT;
-
-    pub(super) const fn prepare() {}
-}
-
-/// Does now what the first decoding would do: it takes a lock, and a child of `fork` could find it held for ever.
-pub(crate) fn prepare() {
-    engine::prepare();
+fn engine() -> &'static impl Engine {
+    &base64::engine::general_purpose::URL_SAFE_NO_PAD
 }
 
 /// The bytes that a text stands for.
 pub(crate) fn decode(text: &str) -> Result<Vec<u8>, DecodeError> {
     // Room first: zeroed memory straight from the allocator takes its slow path.
     let mut bytes = Vec::with_capacity(base64::decoded_len_estimate(text.len()));
-    engine::STRICT.decode_vec(text, &mut bytes)?;
+    engine().decode_vec(text, &mut bytes)?;
     Ok(bytes)
 }
 

@@ -1,8 +1,9 @@
 //! Verifying keys, and the one small function behind which the crypto library lives.
 //!
 //! A parsed key of the library is bound to one algorithm, so each is parsed on first use per algorithm and kept. A key
-//! here must never be used with an algorithm of another type, a secret must never be shown, and nothing here may wait for
-//! another thread: a child of `fork` would wait for ever.
+//! here must never be used with an algorithm of another type, a secret must never be shown, and nothing of ours may wait for
+//! another thread: a child of `fork` would wait for ever. (The library has one such lock left, of the whole process: each thread
+//! takes it for some nanoseconds with its first refused signature, and when it ends.)
 
 mod ed25519;
 mod rsa;
@@ -22,7 +23,6 @@ use once_cell::race::OnceBox;
 use zeroize::Zeroizing;
 
 use crate::algorithm::{Algorithm, KeyType};
-use crate::base64url;
 
 /// A key that verifies signatures: an RSA, EC or Ed25519 public key, or an explicit shared secret.
 ///
@@ -162,8 +162,6 @@ impl VerifyingKey {
     }
 
     fn checked(material: Material, fingerprint: [u8; 32]) -> Self {
-        // Nobody verifies without a key, so that here is early enough.
-        base64url::prepare();
         Self(Arc::new(Inner {
             material,
             fingerprint,
@@ -329,7 +327,8 @@ impl VerifyingKey {
         let parse = || {
             let key = ParsedPublicKey::new(backend, bytes)?;
             let parsed = ParsedKey { key, hash };
-            // The library prepares an RSA key on its first check, under a lock of that key. No other thread has it yet.
+            // The library prepares an RSA key on its first check, under a lock of that key, which it takes for reading only from
+            // then on. No other thread has it yet.
             parsed.verifies(b"", &vec![0; self.signature_bytes()]);
             Ok::<_, KeyRejected>(Box::new(parsed))
         };

@@ -3,11 +3,12 @@
 //! A thread that asks for the interpreter while another one holds it is put to sleep, and to be woken takes several times
 //! as long as the other needs it: of two threads that only verify, each would sleep half of its time. So a thread first
 //! waits awake for one that came out of here just now and will soon be back. It must never do so for longer than [`AWAKE`],
-//! and what it believes of the interpreter must never matter for anything but time.
+//! nor when another thread waits already, which it would overtake; and what it believes of the interpreter must never matter
+//! for anything but time.
 
 use std::hint;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use pyo3::prelude::*;
@@ -19,27 +20,33 @@ const AWAKE: u64 = 100_000;
 /// When a thread last took the interpreter back, in nanoseconds since [`START`]; 0 when it was given up after that.
 static TAKEN: AtomicU64 = AtomicU64::new(0);
 
+/// How many threads want the interpreter back, awake or asleep. Too many in a child of `fork`, which then waits asleep.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
 /// Set when the module is loaded: later a `fork` could find it half set.
 pub(crate) static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Runs `work` without the interpreter.
 pub(crate) fn without_interpreter<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> T {
-    py.detach(|| {
+    let result = py.detach(|| {
         TAKEN.store(0, Ordering::Relaxed);
         let result = work();
-        wait_awake();
+        if WAITING.fetch_add(1, Ordering::Relaxed) == 0 {
+            wait_awake();
+        }
         result
-    })
+    });
+    WAITING.fetch_sub(1, Ordering::Relaxed);
+    TAKEN.store(now(), Ordering::Relaxed);
+    result
 }
 
-/// Waits until no thread that came out of here is busy with the interpreter, or has been for too long; and is then next.
+/// Waits until no thread that came out of here is busy with the interpreter, or has been for too long.
 fn wait_awake() {
     let begun = now();
     loop {
         let (taken, now) = (TAKEN.load(Ordering::Relaxed), now());
-        let free = taken == 0 || now.saturating_sub(taken) > AWAKE;
-        let next = || TAKEN.compare_exchange_weak(taken, now, Ordering::Relaxed, Ordering::Relaxed);
-        if free && next().is_ok() || now.saturating_sub(begun) > AWAKE {
+        if taken == 0 || now.saturating_sub(taken.min(begun)) > AWAKE {
             return;
         }
         hint::spin_loop();

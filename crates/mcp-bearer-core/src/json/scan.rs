@@ -169,7 +169,9 @@ impl<'a> Scanner<'a> {
                     let bit = 1_u128 << depth;
                     next = if byte == b'{' {
                         objects |= bit;
-                        starts.push(names.len());
+                        if INNER {
+                            starts.push(names.len());
+                        }
                         Next::NameOrEnd
                     } else {
                         objects &= !bit;
@@ -201,7 +203,7 @@ impl<'a> Scanner<'a> {
             if closes {
                 self.at += 1;
                 depth -= 1;
-                if byte == b'}' {
+                if INNER && byte == b'}' {
                     let start = starts.pop().unwrap_or_default();
                     self.no_duplicate(names.get(start..).unwrap_or_default())?;
                     names.truncate(start);
