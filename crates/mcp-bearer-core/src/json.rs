@@ -6,6 +6,7 @@
 //! Bytes of a token must never reach another JSON reader before they have passed here: other readers have switches
 //! (big numbers, raw values) that any crate of the program may turn on.
 
+mod escape;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -117,7 +118,7 @@ impl Member {
     pub(crate) fn name<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let raw = self.name.of(text);
         if self.name_escaped {
-            Cow::Owned(scan::unescape(raw))
+            Cow::Owned(escape::unescape(raw))
         } else {
             Cow::Borrowed(raw)
         }
@@ -308,7 +309,7 @@ fn string_of(text: &str) -> Cow<'_, str> {
         .get(1..text.len().saturating_sub(1))
         .unwrap_or_default();
     if inner.contains('\\') {
-        Cow::Owned(scan::unescape(inner))
+        Cow::Owned(escape::unescape(inner))
     } else {
         Cow::Borrowed(inner)
     }
