@@ -74,7 +74,9 @@ fn document(secret: &[u8]) -> Option<&'static str> {
     {
         return Some("the form of OpenSSH");
     }
-    if is_der(secret) || is_der(secret.trim_ascii_end()) {
+    // How much of the white space at the end belongs to it, only the DER itself can say.
+    let least = secret.trim_ascii_end().len();
+    if (least..=secret.len()).any(|end| secret.get(..end).is_some_and(is_der)) {
         return Some("DER");
     }
     if secret.len() > 2 * KEY_BYTES {

@@ -567,6 +567,15 @@ fn a_shared_secret_is_long_enough_and_no_key_file() {
             let error = VerifyingKey::shared_secret(text).unwrap_err();
             assert!(error.to_string().contains("DER"), "{error}");
         }
+        // A key may end with what looks like white space.
+        for last in *b" \t\n\x0C\r" {
+            let mut spaced = der.clone();
+            *spaced.last_mut().unwrap() = last;
+            for spaced in [spaced.clone(), [&spaced, b"\r\n".as_slice()].concat()] {
+                let error = VerifyingKey::shared_secret(&spaced).unwrap_err();
+                assert!(error.to_string().contains("DER"), "{error}");
+            }
+        }
         let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let error = VerifyingKey::shared_secret(&wide).unwrap_err();
         assert!(error.to_string().contains("PEM"), "{error}");
