@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
 CRATE = ROOT / "crates" / "mcp-bearer-python"
@@ -77,8 +78,8 @@ def main() -> None:
         lint()
         types(wheel)
         imports_where_nothing_else_is(wheel)
-        for name in IN_CI if command == "check" else ALL:
-            tests(name, wheel)
+        outcomes = [tests(name, wheel) for name in (IN_CI if command == "check" else ALL)]
+        refuse_tests_that_never_ran(outcomes)
         for suite in UPSTREAM:
             upstream(suite, wheel)
 
@@ -123,11 +124,26 @@ def imports_where_nothing_else_is(wheel: Path) -> None:
     run(python, "-c", code, cwd=BUILD)
 
 
-def tests(name: str, wheel: Path) -> None:
+def tests(name: str, wheel: Path) -> dict[str, bool]:
+    """Whether each test ran: those of what an environment has not are skipped there."""
     step(f"tests with {name}")
     python = environment(name, wheel) / "python"
+    report = BUILD / f"tests-{name}.xml"
+    report.unlink(missing_ok=True)
     run(python, "-m", "pip", "list", "--format", "freeze", "--disable-pip-version-check", only=("fastmcp=", "mcp=", "pydantic="))
-    run(python, "-W", "ignore", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "tests", "--ignore", "tests/upstream", cwd=CRATE)
+    run(
+        python, "-W", "ignore", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", f"--junitxml={report}",
+        "tests", "--ignore", "tests/upstream", cwd=CRATE,
+    )  # fmt: skip
+    cases = ElementTree.parse(report).iter("testcase")
+    return {f"{case.get('classname')}.{case.get('name')}": case.find("skipped") is None for case in cases}
+
+
+def refuse_tests_that_never_ran(outcomes: list[dict[str, bool]]) -> None:
+    every = {test for outcome in outcomes for test in outcome}
+    never = [test for test in sorted(every) if not any(outcome.get(test) for outcome in outcomes)]
+    if not every or never:
+        sys.exit(f"skipped in every environment: {', '.join(never) or 'there is no test'}")
 
 
 def upstream(suite: str, wheel: Path) -> None:
