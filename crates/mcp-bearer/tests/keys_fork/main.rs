@@ -8,6 +8,9 @@
     reason = "test code: a failure here should stop the test"
 )]
 
+mod at_a_lock;
+mod child;
+
 use std::time::{Duration, Instant};
 
 use mcp_bearer::keys::{FileKeys, KeySource, Miss, MonotonicClock, Refreshed, RemoteKeys};
@@ -15,38 +18,7 @@ use mcp_bearer::{Algorithm, BearerAuthProvider};
 use mcp_bearer_core::RejectionKind;
 use mcp_bearer_testkit::{Behaviour, Forge, JwksServer, SigningKey};
 
-unsafe extern "C" {
-    fn fork() -> i32;
-    fn waitpid(process: i32, status: *mut i32, options: i32) -> i32;
-    fn kill(process: i32, signal: i32) -> i32;
-    fn _exit(status: i32) -> !;
-}
-
-const WNOHANG: i32 = 1;
-const SIGKILL: i32 = 9;
-
-/// Runs `check` in a child; it must end well within 20 s.
-fn in_a_child(check: impl FnOnce() -> bool) {
-    // SAFETY: the child calls only what the crate promises to work there, and leaves without unwinding.
-    let child = unsafe { fork() };
-    assert!(child >= 0, "fork failed");
-    if child == 0 {
-        let good = std::panic::catch_unwind(std::panic::AssertUnwindSafe(check));
-        // SAFETY: ends the child.
-        unsafe { _exit(i32::from(!matches!(good, Ok(true)))) }
-    }
-    let start = Instant::now();
-    let mut status = 0;
-    // SAFETY: `child` is our child, `status` is ours to write.
-    while unsafe { waitpid(child, &raw mut status, WNOHANG) } == 0 {
-        if start.elapsed() > Duration::from_secs(20) {
-            // SAFETY: `child` is our child and has not been waited for.
-            unsafe { kill(child, SIGKILL) };
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    assert_eq!(status, 0, "the child failed");
-}
+use crate::child::in_a_child;
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -69,6 +41,8 @@ fn main() {
     a_provider_goes_on_in_a_child();
     a_fork_in_the_middle_of_verifications();
     a_fork_in_the_middle_of_a_keys_first_use();
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    at_a_lock::a_fork_while_the_library_holds_a_keys_lock();
     a_fork_in_the_middle_of_a_fetch();
     a_set_grows_old_in_a_child_without_a_task();
     a_file_is_watched_in_a_child();
@@ -183,7 +157,7 @@ fn a_fork_in_the_middle_of_verifications() {
     });
 }
 
-/// The crypto library prepares an RSA key when it is first used, under a lock of that key, and our parsed form is made then.
+/// A key's parsed form is made when it is first used. What the library does then is forked at in `at_a_lock.rs`.
 fn a_fork_in_the_middle_of_a_keys_first_use() {
     let key = SigningKey::shared_rsa_2048();
     let now = mcp_bearer::system_clock()().as_secs();

@@ -1,0 +1,83 @@
+//! A `fork` at the worst moment: while the crypto library holds a lock for writing.
+//!
+//! It does so for microseconds when an RSA key is first used, and a fork by chance meets that once in hundreds. So this
+//! program stands in for the function that takes such a lock, and forks there.
+
+#![cfg(all(target_os = "linux", target_env = "gnu"))]
+
+use std::cell::Cell;
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::OnceLock;
+
+use mcp_bearer::{Algorithm, BearerAuthProvider};
+use mcp_bearer_testkit::{Forge, SigningKey};
+
+use crate::child::in_a_child;
+
+type TakeLock = unsafe extern "C" fn(*mut c_void) -> c_int;
+
+unsafe extern "C" {
+    fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
+}
+
+thread_local! {
+    /// What a child is asked when this thread has taken a lock.
+    static IN_A_CHILD: Cell<Option<fn() -> bool>> = const { Cell::new(None) };
+    static CHILDREN: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Called by the crypto library in the place of the C library's.
+// SAFETY: takes the lock as the C library's does, and nothing else that its callers could see.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_rwlock_wrlock(lock: *mut c_void) -> c_int {
+    static TAKE: OnceLock<TakeLock> = OnceLock::new();
+    let take = TAKE.get_or_init(|| {
+        let next = std::ptr::without_provenance_mut(usize::MAX); // RTLD_NEXT
+        // SAFETY: the name ends with a zero, and what has it is a function of this type.
+        unsafe {
+            let found = dlsym(next, c"pthread_rwlock_wrlock".as_ptr());
+            assert!(!found.is_null());
+            std::mem::transmute::<*mut c_void, TakeLock>(found)
+        }
+    });
+    // SAFETY: the caller's lock.
+    let taken = unsafe { take(lock) };
+    if let Some(check) = IN_A_CHILD.take() {
+        CHILDREN.set(CHILDREN.get() + 1);
+        in_a_child(check);
+        IN_A_CHILD.set(Some(check));
+    }
+    taken
+}
+
+static ASKED: OnceLock<(BearerAuthProvider, String)> = OnceLock::new();
+
+fn is_accepted() -> bool {
+    let (provider, token) = ASKED.wait();
+    provider.try_verify_token(token).into_result().is_ok()
+}
+
+pub(crate) fn a_fork_while_the_library_holds_a_keys_lock() {
+    let key = SigningKey::shared_rsa_2048();
+    let now = mcp_bearer::system_clock()().as_secs();
+    let token = |alg| Forge::new(&key, now).alg(alg).token();
+    let provider = BearerAuthProvider::builder()
+        .public_key(key.public_pem())
+        .issuer(Forge::ISSUER)
+        .audience(Forge::AUDIENCE)
+        .algorithms([Algorithm::Rs256, Algorithm::Ps256])
+        .build()
+        .unwrap();
+    // The library takes a lock for what it keeps of this thread as well, once.
+    let first = provider.try_verify_token(&token("RS256")).into_result();
+    assert!(first.is_ok());
+    // Not the algorithm that the key was tried with when it was read.
+    ASKED.set((provider, token("PS256"))).unwrap();
+    IN_A_CHILD.set(Some(is_accepted));
+    assert!(is_accepted());
+    IN_A_CHILD.set(None);
+    assert!(
+        CHILDREN.get() > 0,
+        "the library took no lock: look where it prepares a key now"
+    );
+}
