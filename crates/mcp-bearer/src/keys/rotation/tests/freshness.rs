@@ -1,0 +1,213 @@
+//! How long a set is fresh, and what confirms it.
+
+use super::*;
+
+#[test]
+fn freshness_is_max_age_less_age_within_its_clamp() {
+    for (cache_control, age, lifetime) in [
+        ("max-age=600", None, 600),
+        ("public, Max-Age = \"600\"", None, 600),
+        ("max-age=600", Some("200"), 400),
+        ("max-age=600", Some("541"), 60),
+        ("max-age=600", Some("601"), 60),
+        ("max-age=600", Some("99999999999999999999999"), 60),
+        ("max-age=600", Some("-1"), 600),
+        ("max-age=600", Some("x"), 600),
+        ("max-age=600", Some("200, 200"), 400),
+        ("max-age=600", Some("100,300 , x, 200"), 300),
+        ("max-age=600, max-age=300", None, 300),
+        ("max-age=0", None, 60),
+        ("max-age=59", None, 60),
+        ("max-age=-1", None, 60),
+        ("max-age=x", None, 60),
+        ("max-age", None, 60),
+        ("max-age=3601", None, 3600),
+        ("max-age=3155760000", None, 3600),
+        ("max-age=99999999999999999999999", None, 3600),
+        (
+            "max-age=99999999999999999999999",
+            Some("99999999999999999999999"),
+            60,
+        ),
+        ("no-store", None, 3600),
+        ("no-store, max-age=0", None, 3600),
+        ("max-age=120, no-store", None, 3600),
+        ("no-cache", None, 3600),
+        ("s-maxage=120", None, 3600),
+        ("", None, 3600),
+    ] {
+        let headers = CacheHeaders {
+            age: age.map(str::to_owned),
+            ..headers(cache_control)
+        };
+        assert_eq!(
+            lifetime_after(headers, secs(3600)),
+            secs(lifetime),
+            "{cache_control} {age:?}"
+        );
+    }
+    assert_eq!(
+        lifetime_after(CacheHeaders::default(), secs(3600)),
+        secs(3600)
+    );
+    assert_eq!(
+        lifetime_after(CacheHeaders::default(), secs(86400)),
+        secs(3600)
+    );
+    assert_eq!(
+        lifetime_after(headers("max-age=90000"), secs(86400)),
+        secs(86400)
+    );
+    assert_eq!(
+        lifetime_after(CacheHeaders::default(), secs(100)),
+        secs(100)
+    );
+}
+
+#[test]
+fn a_lifetime_is_counted_from_the_beginning_of_the_exchange() {
+    let mut rotation = rotation();
+    let id = asked(&mut rotation, secs(10), no_keys());
+    rotation.answer(
+        secs(14),
+        id,
+        set(&[("a", 1)], headers("max-age=600")),
+        jitter(),
+    );
+    assert_eq!(rotation.held.unwrap().fresh_until(), secs(610));
+}
+
+#[test]
+fn the_refresh_begins_ahead_and_the_set_stays_in_use() {
+    for thousandths in JITTERS {
+        let at = refresh_ahead(secs(100), secs(1000), Jitter::new(thousandths));
+        assert!((secs(900)..=secs(1000)).contains(&at), "{at:?}");
+    }
+    let early = refresh_ahead(secs(100), secs(1000), Jitter::new(0));
+    let late = refresh_ahead(secs(100), secs(1000), Jitter::new(1000));
+    assert!(early < late);
+
+    let mut rotation = holding(&[("a", 1)], headers("max-age=1000"));
+    assert_eq!(rotation.next_wake(), Some(secs(850)));
+    assert!(rotation.tick(secs(849)).start.is_none());
+    assert!(rotation.tick(secs(850)).start.is_some());
+    assert_eq!(rotation.usable(secs(850)).unwrap().generation, 1);
+}
+
+#[test]
+fn a_set_is_asked_for_again_with_its_validators_and_a_304_renews_it() {
+    let mut rotation = holding(&[("a", 1)], tagged());
+    let start = rotation.tick(secs(550)).start.unwrap();
+    assert_eq!(start.validators.etag.as_deref(), Some("\"1\""));
+    assert!(start.validators.last_modified.is_some());
+    let effects = rotation.answer(
+        secs(551),
+        start.id,
+        Answer::NotModified(CacheHeaders::default()),
+        jitter(),
+    );
+    assert_eq!(effects.notices, [Notice::NotModified]);
+    let held = rotation.held.as_ref().unwrap();
+    // What the 304 does not repeat stays as it was.
+    assert_eq!((held.fresh_until(), held.generation), (secs(1150), 1));
+    assert!(!held.validators.is_empty());
+
+    let start = rotation.tick(secs(1100)).start.unwrap();
+    rotation.answer(
+        secs(1100),
+        start.id,
+        Answer::NotModified(headers("max-age=120")),
+        jitter(),
+    );
+    assert_eq!(rotation.held.as_ref().unwrap().fresh_until(), secs(1220));
+}
+
+#[test]
+fn a_304_without_a_set_is_a_failure() {
+    let mut rotation = rotation();
+    let id = asked(&mut rotation, Duration::ZERO, no_keys());
+    let effects = rotation.answer(secs(1), id, Answer::NotModified(tagged()), jitter());
+    assert!(matches!(effects.notices[..], [Notice::Failed(_)]));
+    assert!(rotation.usable(secs(1)).is_none());
+    // And without validators nothing was asked that a 304 could answer.
+    let mut rotation = holding(&[("a", 1)], headers("max-age=600"));
+    let start = rotation.tick(secs(550)).start.unwrap();
+    assert!(start.validators.is_empty());
+    let effects = rotation.answer(secs(550), start.id, Answer::NotModified(tagged()), jitter());
+    assert!(matches!(effects.notices[..], [Notice::Failed(_)]));
+}
+
+fn etag(etag: &str) -> CacheHeaders {
+    CacheHeaders {
+        etag: Some(etag.to_owned()),
+        ..CacheHeaders::default()
+    }
+}
+
+#[test]
+fn a_304_with_another_etag_than_the_one_asked_with_is_a_failure() {
+    for other in [
+        "\"2\"",
+        "W/\"2\"",
+        "1",
+        "",
+        "\"1\", \"2\"",
+        &"x".repeat(1025),
+    ] {
+        let mut rotation = holding(&[("a", 1)], tagged());
+        let start = rotation.tick(secs(550)).start.unwrap();
+        let answer = Answer::NotModified(etag(other));
+        let effects = rotation.answer(secs(551), start.id, answer, jitter());
+        let [Notice::Failed(reason)] = &effects.notices[..] else {
+            panic!("{other}: {:?}", effects.notices)
+        };
+        assert!(reason.contains("another ETag"), "{reason}");
+        // The set stays, no fresher than it was; the next request is unconditional and its answer good.
+        let held = rotation.usable(secs(551)).unwrap();
+        assert_eq!((held.generation, held.fresh_until()), (1, secs(600)));
+        let start = rotation.tick(secs(552)).start.unwrap();
+        assert!(start.validators.is_empty());
+        rotation.answer(secs(552), start.id, set(&[("b", 1)], tagged()), jitter());
+        assert_eq!(rotation.held.unwrap().generation, 2);
+    }
+}
+
+#[test]
+fn a_304_with_the_same_etag_confirms_whether_marked_weak_or_not() {
+    for (asked, told) in [
+        ("\"1\"", "W/\"1\""),
+        ("W/\"1\"", "\"1\""),
+        ("\"1\"", "\"1\""),
+    ] {
+        let mut rotation = holding(&[("a", 1)], etag(asked));
+        let start = rotation.tick(secs(3590)).start.unwrap();
+        let answer = Answer::NotModified(etag(told));
+        let effects = rotation.answer(secs(3590), start.id, answer, jitter());
+        assert_eq!(effects.notices, [Notice::NotModified], "{asked} {told}");
+    }
+}
+
+#[test]
+fn an_etag_that_was_not_asked_with_is_not_adopted() {
+    let dated = CacheHeaders {
+        etag: None,
+        ..tagged()
+    };
+    let mut rotation = holding(&[("a", 1)], dated);
+    let start = rotation.tick(secs(550)).start.unwrap();
+    let answer = Answer::NotModified(etag("\"2\""));
+    let effects = rotation.answer(secs(550), start.id, answer, jitter());
+    assert_eq!(effects.notices, [Notice::NotModified]);
+    assert_eq!(rotation.held.unwrap().validators.etag, None);
+}
+
+#[test]
+fn validators_that_cannot_be_sent_back_are_not_kept() {
+    for etag in ["", "\"a\r\nX: y\"", "\"\u{e9}\"", &"x".repeat(1025)] {
+        let headers = CacheHeaders {
+            etag: Some(etag.to_owned()),
+            ..CacheHeaders::default()
+        };
+        assert!(headers.validators().is_empty(), "{etag:?}");
+    }
+}

@@ -1,0 +1,296 @@
+//! Properties over random histories of requests, answers, failures and time.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A step of a random history.
+#[derive(Clone, Debug)]
+enum Step {
+    Wait(u64),
+    AskUnknown(u8),
+    AskForged(u8),
+    AskBlind,
+    Rotate,
+    Answer(Ending),
+    /// An answer to a fetch that ended long ago.
+    Ghost,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    Set { max_age: u32 },
+    NotModified,
+    Failed,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..20_000_u64).prop_map(Step::Wait),
+        1 => (0..200_000_000_u64).prop_map(Step::Wait),
+        4 => (0..6_u8).prop_map(Step::AskUnknown),
+        2 => (0..6_u8).prop_map(Step::AskForged),
+        2 => Just(Step::AskBlind),
+        1 => Just(Step::Rotate),
+        6 => prop_oneof![
+            3 => (0..100_000_u32).prop_map(|max_age| Ending::Set { max_age }),
+            1 => Just(Ending::NotModified),
+            2 => Just(Ending::Failed),
+        ].prop_map(Step::Answer),
+        1 => Just(Step::Ghost),
+    ]
+}
+
+/// A key name for each version that the issuer published.
+const NAMES: [&str; 6] = ["k0", "k1", "k2", "k3", "k4", "k5"];
+
+/// An issuer, the machine, and what the rules say about both.
+struct World {
+    rotation: Rotation<Keys>,
+    now: Duration,
+    /// How often the issuer has rotated; the set is the last two keys.
+    published: usize,
+    under_way: Option<(Start, Duration, usize)>,
+    fetched: Vec<(Duration, Cause)>,
+    /// The publication that the held set is from, and when the exchange that confirmed it began.
+    held: Option<(usize, Duration, Duration)>,
+    jitter: u32,
+}
+
+impl World {
+    fn new(jitter: u32) -> Self {
+        Self {
+            rotation: rotation(),
+            now: secs(1000),
+            published: 0,
+            under_way: None,
+            fetched: Vec::new(),
+            held: None,
+            jitter,
+        }
+    }
+
+    fn keys(published: usize) -> Vec<(&'static str, u8)> {
+        let version = published as u8;
+        let mut keys = vec![(NAMES[published % 6], version)];
+        if published > 0 {
+            keys.push((NAMES[(published - 1) % 6], version - 1));
+        }
+        keys
+    }
+
+    fn started(&mut self, start: Option<Start>) {
+        let Some(start) = start else { return };
+        assert!(self.under_way.is_none(), "two fetches at once");
+        self.fetched.push((self.now, start.cause));
+        self.under_way = Some((start, self.now, self.published));
+    }
+
+    fn wait(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(wake) = self.rotation.next_wake().filter(|wake| *wake <= end) {
+            self.now = self.now.max(wake);
+            let effects = self.rotation.tick(self.now);
+            let did = !effects.released.is_empty()
+                || effects.start.is_some()
+                || !effects.notices.is_empty();
+            assert!(did, "woken for nothing");
+            self.started(effects.start);
+        }
+        self.now = end;
+    }
+
+    fn ask(&mut self, question: Question) -> bool {
+        match self.rotation.ask(self.now, question) {
+            Asked::Wait(_, start) => {
+                self.started(start);
+                true
+            }
+            Asked::Answer(_) => false,
+        }
+    }
+
+    fn answer(&mut self, ending: Ending) -> Vec<Refreshed> {
+        let Some((start, began, published)) = self.under_way.take() else {
+            return Vec::new();
+        };
+        let jitter = Jitter::new(self.jitter);
+        let answer = match ending {
+            Ending::Set { max_age } => {
+                let headers = CacheHeaders {
+                    etag: Some(format!("\"{published}\"")),
+                    ..headers(&format!("max-age={max_age}"))
+                };
+                let lifetime = secs(u64::from(max_age).clamp(60, 3600));
+                self.held = Some((published, began, lifetime));
+                set(&Self::keys(published), headers)
+            }
+            // An issuer says so only when it is true.
+            Ending::NotModified if start.validators.etag == Some(format!("\"{published}\"")) => {
+                let (_, at, _) = self.held.as_mut().unwrap();
+                *at = began;
+                Answer::NotModified(CacheHeaders::default())
+            }
+            Ending::NotModified | Ending::Failed => failed(),
+        };
+        let effects = self.rotation.answer(self.now, start.id, answer, jitter);
+        self.started(effects.start.clone());
+        verdicts(&effects)
+    }
+
+    fn generation(&self) -> u64 {
+        self.rotation
+            .usable(self.now)
+            .map_or(0, |held| held.generation)
+    }
+
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Wait(millis) => self.wait(Duration::from_millis(*millis)),
+            Step::AskUnknown(name) => {
+                let question = unknown(NAMES[usize::from(*name)], self.generation());
+                self.ask(question);
+            }
+            Step::AskForged(name) => {
+                let question = forged(NAMES[usize::from(*name)], self.generation());
+                self.ask(question);
+            }
+            Step::AskBlind => {
+                if self.generation() == 0 {
+                    self.ask(no_keys());
+                }
+            }
+            Step::Rotate => self.published = (self.published + 1).min(200),
+            Step::Answer(ending) => {
+                self.answer(*ending);
+            }
+            Step::Ghost => {
+                let under_way = self.under_way.as_ref().map(|(start, ..)| start.id);
+                for id in 0..self.rotation.fetches {
+                    if under_way != Some(FetchId(id)) {
+                        let ghost = set(&[("ghost", 255)], tagged());
+                        self.rotation.answer(self.now, FetchId(id), ghost, jitter());
+                    }
+                }
+            }
+        }
+    }
+
+    fn check(&self) {
+        let usable = self.rotation.usable(self.now);
+        if let Some(held) = usable {
+            let (published, began, lifetime) = self.held.expect("a set came from somewhere");
+            assert_eq!(held.set.0, Self::keys(published), "not the newest answer");
+            assert!(self.now < began + lifetime + STALENESS_BOUND, "too old");
+        } else if let Some((_, began, lifetime)) = self.held {
+            assert!(
+                self.now >= began + lifetime + STALENESS_BOUND,
+                "thrown away"
+            );
+        }
+        assert!(self.rotation.waiters.len() <= WAITERS_MAX);
+        assert!(self.rotation.memory.len() <= memory::ENTRIES);
+        assert!(self.rotation.waiters.is_empty() || self.under_way.is_some());
+    }
+
+    /// In every stretch of time: no more fetches by strangers than the budget, none of the others too close.
+    fn check_budget(&self) {
+        let by = |cause| {
+            let of = self
+                .fetched
+                .iter()
+                .filter(move |(_, other)| *other == cause);
+            of.map(|(at, _)| *at).collect::<Vec<_>>()
+        };
+        let misses = by(Cause::Miss);
+        let burst = BURST as usize;
+        for (first, last) in misses.iter().zip(misses.iter().skip(burst)) {
+            assert!(*last >= *first + INTERVAL, "{misses:?}");
+        }
+        for (first, from) in misses.iter().enumerate() {
+            let allowed = |to: Duration| burst as u128 + (to - *from).as_millis() / 10_000;
+            for (count, to) in misses[first..].iter().enumerate() {
+                assert!((count + 1) as u128 <= allowed(*to), "{misses:?}");
+            }
+        }
+        for cause in [Cause::Empty, Cause::Schedule] {
+            let times = by(cause);
+            for pair in times.windows(2) {
+                assert!(
+                    pair[1] >= pair[0] + Duration::from_millis(500),
+                    "{cause:?} {pair:?}"
+                );
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_histories_keep_the_rules(
+        steps in prop::collection::vec(step(), 1..200),
+        jitter in 0..=1000_u32,
+    ) {
+        let mut world = World::new(jitter);
+        for step in &steps {
+            world.step(step);
+            world.check();
+        }
+        world.check_budget();
+    }
+
+    #[test]
+    fn a_new_key_is_always_picked_up_within_the_cooldown_and_one_exchange(
+        steps in prop::collection::vec(step(), 1..120),
+        jitter in 0..=1000_u32,
+        exchange in 0..5000_u64,
+    ) {
+        let mut world = World::new(jitter);
+        for step in &steps {
+            world.step(step);
+        }
+        world.answer(Ending::Set { max_age: 3600 });
+        if world.generation() == 0 {
+            world.now += secs(1);
+            world.ask(no_keys());
+            world.answer(Ending::Set { max_age: 3600 });
+        }
+        // A fetch may be under way for a question that was late.
+        world.answer(Ending::Set { max_age: 3600 });
+        // The issuer rotates; a token of its new key comes every tenth of a second, among junk.
+        world.published += 1;
+        let published_at = world.now;
+        let newest = NAMES[world.published % 6];
+        let mut exchange_left = None;
+        for junk in 0.. {
+            let have = world.rotation.usable(world.now).is_some_and(|held| {
+                held.set.0 == World::keys(world.published)
+            });
+            if have {
+                break;
+            }
+            let elapsed = world.now - published_at;
+            prop_assert!(
+                elapsed <= INTERVAL + Duration::from_millis(exchange + 300),
+                "not after {elapsed:?}"
+            );
+            let generation = world.generation();
+            world.ask(unknown(&format!("junk-{junk}"), generation));
+            // Where the name is an old one's, the signature tells.
+            let known = world.rotation.usable(world.now).is_some_and(|held| held.set.has_kid(newest));
+            world.ask(if known { forged(newest, generation) } else { unknown(newest, generation) });
+            if world.under_way.is_some() {
+                let left = exchange_left.get_or_insert(exchange);
+                if *left <= 100 {
+                    exchange_left = None;
+                    world.answer(Ending::Set { max_age: 3600 });
+                } else {
+                    *left -= 100;
+                }
+            }
+            world.wait(Duration::from_millis(100));
+        }
+    }
+}
