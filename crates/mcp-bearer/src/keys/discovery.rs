@@ -14,7 +14,7 @@ use super::{
 };
 
 /// One request and its answer take so long and no longer, whoever makes them.
-const EXCHANGE: Duration = Duration::from_secs(5);
+pub(super) const EXCHANGE: Duration = Duration::from_secs(5);
 
 /// What a discovery document said.
 #[derive(Clone, Debug)]

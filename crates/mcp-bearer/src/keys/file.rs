@@ -29,8 +29,7 @@ const OVERDUE: Duration = Duration::from_secs(10);
 
 /// Keys from a file: a JWKS, or one key in PEM.
 ///
-/// The file is looked at every 2 s by modification time, length and identity, beginning with the first
-/// snapshot. Clones are handles of one source.
+/// The file is looked at every 2 s by its times, length and identity, beginning with the first snapshot. Clones are handles of one source.
 #[derive(Clone)]
 pub struct FileKeys {
     inner: Arc<Inner>,
@@ -49,6 +48,7 @@ struct Facts {
     set: Arc<KeySet>,
     digest: [u8; 32],
     generation: u64,
+    form: Form,
     seen: Option<Stamp>,
 }
 
@@ -79,6 +79,7 @@ impl FileKeys {
             set: Arc::new(loaded.set),
             digest: loaded.digest,
             generation: 1,
+            form: loaded.form,
             seen: None,
         };
         // Due at once: the first snapshot starts the task.
@@ -241,9 +242,11 @@ impl Watch {
         let (changed, notices) = changes(Some(&*self.facts.set), &loaded.set);
         self.facts.set = Arc::new(loaded.set);
         self.facts.digest = loaded.digest;
-        if changed == Changed::Yes {
+        // The same key is another one to a token whose `kid` it ignored until now.
+        if changed == Changed::Yes || loaded.form != self.facts.form {
             self.facts.generation += 1;
         }
+        self.facts.form = loaded.form;
         (notices, None)
     }
 }
@@ -253,9 +256,15 @@ impl Watch {
 struct Stamp {
     modified: Option<SystemTime>,
     length: u64,
-    /// Device and inode, where there are such things: another file under the same name.
-    identity: (u64, u64),
+    identity: Identity,
 }
+
+/// Device and inode: another file under the same name. And when the system last saw a change, in seconds and nanoseconds,
+/// which no program can set: a copy may bring the time of its origin with it.
+#[cfg(unix)]
+type Identity = (u64, u64, i64, i64);
+#[cfg(not(unix))]
+type Identity = ();
 
 enum Look {
     Same,
@@ -263,8 +272,16 @@ enum Look {
     Failed(String),
 }
 
+/// What the file holds: a key in PEM serves whatever `kid` a token names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Jwks,
+    Pem,
+}
+
 struct Loaded {
     set: KeySet,
+    form: Form,
     digest: [u8; 32],
     stamp: Stamp,
 }
@@ -297,21 +314,26 @@ fn load(path: &Path) -> Result<Loaded, String> {
         *to = *from;
     }
     let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8")?;
-    let set = parse(&text)?;
-    Ok(Loaded { set, digest, stamp })
+    let (set, form) = parse(&text)?;
+    Ok(Loaded {
+        set,
+        form,
+        digest,
+        stamp,
+    })
 }
 
-fn parse(text: &str) -> Result<KeySet, String> {
+fn parse(text: &str) -> Result<(KeySet, Form), String> {
     if !text.trim_start().starts_with('{') {
         let key = VerifyingKey::from_pem(text)
             .map_err(|error| format!("neither a JWK Set nor a PEM public key: {error}"))?;
-        return Ok(KeySet::single(key));
+        return Ok((KeySet::single(key), Form::Pem));
     }
     let set = KeySet::from_jwks_json(text).map_err(|error| error.to_string())?;
     if set.is_empty() {
         return Err("the JWK Set has no usable key".to_owned());
     }
-    Ok(set)
+    Ok((set, Form::Jwks))
 }
 
 fn stamp(path: &Path) -> Result<Stamp, String> {
@@ -323,10 +345,10 @@ fn stamp(path: &Path) -> Result<Stamp, String> {
     #[cfg(unix)]
     let identity = {
         use std::os::unix::fs::MetadataExt;
-        (about.dev(), about.ino())
+        (about.dev(), about.ino(), about.ctime(), about.ctime_nsec())
     };
     #[cfg(not(unix))]
-    let identity = (0, 0);
+    let identity = ();
     Ok(Stamp {
         modified: about.modified().ok(),
         length: about.len(),
@@ -340,7 +362,7 @@ mod tests {
 
     use mcp_bearer_testkit::SigningKey;
 
-    use super::{Facts, Look, Settled, Watch, load, look};
+    use super::{Facts, Form, Look, Settled, Watch, load, look, stamp};
 
     fn write(path: &Path, kid: &str) {
         let jwks = SigningKey::ed25519().with_kid(kid).jwks();
@@ -354,6 +376,7 @@ mod tests {
                 set: loaded.set.into(),
                 digest: loaded.digest,
                 generation: 1,
+                form: loaded.form,
                 seen: None,
             },
             settled: Settled::No,
@@ -373,15 +396,61 @@ mod tests {
         write(&path, "a");
         let mut watch = watch(&path);
         write(&path, "b");
-        let tick = fs::metadata(&path).unwrap().modified().unwrap();
         one_look(&mut watch, &path);
         assert!(watch.facts.set.has_kid("b"));
         write(&path, "c");
-        let file = fs::File::options().write(true).open(&path).unwrap();
-        file.set_modified(tick).unwrap();
+        watch.facts.seen = Some(stamp(&path).unwrap());
         one_look(&mut watch, &path);
         assert!(watch.facts.set.has_kid("c"));
         assert_eq!(watch.facts.generation, 3);
+    }
+
+    /// A copy that keeps the time of its origin, and key sets of one kind are of one length.
+    #[test]
+    #[cfg(unix)]
+    fn a_change_is_seen_though_time_and_length_are_those_of_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jwks.json");
+        let origin =
+            std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+        let put = |kid| {
+            write(&path, kid);
+            let file = fs::File::options().write(true).open(&path).unwrap();
+            file.set_modified(origin).unwrap();
+        };
+        put("a");
+        let mut watch = watch(&path);
+        one_look(&mut watch, &path);
+        one_look(&mut watch, &path);
+        assert!(watch.settled == Settled::Yes);
+        // In place, then as another file that may get the inode of the first.
+        for (kid, afresh) in [("b", false), ("c", true)] {
+            // The system's clock ticks a few hundred times a second.
+            std::thread::sleep(std::time::Duration::from_millis(30));
+            if afresh {
+                fs::remove_file(&path).unwrap();
+            }
+            put(kid);
+            one_look(&mut watch, &path);
+            assert!(watch.facts.set.has_kid(kid));
+            one_look(&mut watch, &path);
+        }
+    }
+
+    /// What a token verified with is not what it would verify with now.
+    #[test]
+    fn one_key_as_pem_and_as_jwks_are_two_states() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        let key = SigningKey::ed25519();
+        fs::write(&path, key.public_pem()).unwrap();
+        let mut watch = watch(&path);
+        let mut jwk = key.without_kid().jwk();
+        jwk.as_object_mut().unwrap().remove("alg");
+        fs::write(&path, serde_json::json!({ "keys": [jwk] }).to_string()).unwrap();
+        one_look(&mut watch, &path);
+        assert!(watch.facts.form == Form::Jwks);
+        assert_eq!(watch.facts.generation, 2);
     }
 
     #[test]

@@ -411,7 +411,9 @@ impl<S: KeyFacts> Rotation<S> {
         if !held.validators.agree_with(headers) {
             // It speaks of a set that is not held: the next request asks for the set itself.
             held.validators = Validators::default();
-            return Err("the issuer answered 304 with another ETag than the one asked with");
+            return Err(
+                "the issuer answered 304 with another ETag or Last-Modified than the one asked with",
+            );
         }
         if let Some(directives) = headers.directives() {
             held.directives = directives;
@@ -442,7 +444,7 @@ impl<S: KeyFacts> Rotation<S> {
             .map(|held| refresh_ahead(held.confirmed_at, held.lifetime, jitter));
         let mut late = Vec::new();
         for waiter in std::mem::take(&mut self.waiters) {
-            let lacking = self.lacks(&waiter.question, changed);
+            let lacking = self.lacks(&waiter.question, changed, &effects.notices);
             if lacking && waiter.covered_by > flight.id {
                 late.push(waiter);
                 continue;
@@ -470,13 +472,21 @@ impl<S: KeyFacts> Rotation<S> {
     }
 
     /// Whether the answer that was just taken over leaves the question as it was.
-    fn lacks(&self, question: &Question, changed: Changed) -> bool {
+    fn lacks(&self, question: &Question, changed: Changed, notices: &[Notice]) -> bool {
+        let touches = |kid: &str| {
+            notices.iter().any(|notice| match notice {
+                Notice::Added(key) | Notice::Removed(key) => key.kid.as_deref() == Some(kid),
+                _ => false,
+            })
+        };
         match (question.kind, &question.kid, changed) {
             (MissKind::NoKeys, _, _) => false,
             (_, _, Changed::No) => true,
             (MissKind::UnknownKid, Some(kid), Changed::Yes) => {
                 !self.held.as_ref().is_some_and(|held| held.set.has_kid(kid))
             }
+            // An issuer may use a `kid` again: what happened to the other keys is no answer.
+            (MissKind::BadSignature, Some(kid), Changed::Yes) => !touches(kid),
             (_, _, Changed::Yes) => false,
         }
     }

@@ -1,5 +1,7 @@
 //! From an issuer to its keys.
 
+mod moves;
+
 use mcp_bearer::keys::{KeySource, ManualTime, Miss, MonotonicClock, Refreshed, RemoteKeys};
 use mcp_bearer_testkit::{Behaviour, JwksServer, Response};
 use serde_json::json;

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::keys::{
     Fetch, FetchRequest, FetchResponse, MonotonicClock,
-    discovery::{Document, Trust, discover, exchange},
+    discovery::{Document, EXCHANGE, Trust, discover, exchange},
     rotation::{Answer, CacheHeaders, Settings, Start, Validators},
     transport::Transport,
 };
@@ -45,9 +45,21 @@ pub(super) struct Outcome {
     pub(super) answer: Answer<KeySet>,
     pub(super) document: Option<Document>,
     /// Why the document was not read, where that was tried.
-    pub(super) unread: Option<String>,
+    pub(super) unread: Option<Unread>,
     /// The address that answered.
     pub(super) keys_from: Option<Url>,
+}
+
+/// Why a document was not read.
+pub(super) enum Unread {
+    Failed(String),
+    /// It takes longer than an attempt may wait for it.
+    TooLong,
+}
+
+enum Read {
+    Ended(Result<Document, String>),
+    TooLong,
 }
 
 impl Plan {
@@ -93,22 +105,40 @@ impl Plan {
             };
         };
         let url = document.jwks_uri.clone();
+        // No later attempt waits for a document that cannot be had: its three addresses may hang one after the other.
+        let in_time =
+            async |reading: &mut (dyn Future<Output = Result<Document, String>> + Send + Unpin),
+                   end| {
+                tokio::select! {
+                    read = reading => Read::Ended(read),
+                    () = clock.sleep_until(end) => Read::TooLong,
+                }
+            };
+        let end = clock.now().saturating_add(EXCHANGE);
         let asked = self.keys(clock, &url, conditions(&url));
         let (mut result, mut read) = match document.trust {
             Trust::Good => (asked.await, None),
             // Either may hang: a good answer is not made to wait for the document.
             Trust::Doubtful => match select(pin!(asked), pin!(discover())).await {
                 Either::Left((result @ Keys::Good(_), _)) => (result, None),
-                Either::Left((result, reading)) => (result, Some(reading.await)),
-                Either::Right((read, asked)) => (asked.await, Some(read)),
+                Either::Left((result, mut reading)) => {
+                    (result, Some(in_time(&mut reading, end).await))
+                }
+                // What the address of old will say is of no interest.
+                Either::Right((Ok(found), _)) if found.jwks_uri != url => {
+                    let moved = Keys::Gone("the document names another address".to_owned());
+                    (moved, Some(Read::Ended(Ok(found))))
+                }
+                Either::Right((read, asked)) => (asked.await, Some(Read::Ended(read))),
             },
         };
         if matches!((&result, &read), (Keys::Gone(_), None)) {
-            read = Some(discover().await);
+            let end = clock.now().saturating_add(EXCHANGE);
+            read = Some(in_time(&mut pin!(discover()), end).await);
         }
         let mut unread = None;
         match read {
-            Some(Ok(found)) => {
+            Some(Read::Ended(Ok(found))) => {
                 let moved = found.jwks_uri != document.jwks_uri;
                 document = found;
                 if moved {
@@ -117,7 +147,8 @@ impl Plan {
                 }
             }
             // The address of old may still work.
-            Some(Err(reason)) => unread = Some(reason),
+            Some(Read::Ended(Err(reason))) => unread = Some(Unread::Failed(reason)),
+            Some(Read::TooLong) => unread = Some(Unread::TooLong),
             None => {}
         }
         Outcome::of(result, document, unread)
@@ -176,7 +207,7 @@ impl Outcome {
         }
     }
 
-    fn of(result: Keys, mut document: Document, unread: Option<String>) -> Self {
+    fn of(result: Keys, mut document: Document, unread: Option<Unread>) -> Self {
         document.trust = match &result {
             Keys::Good(_) => Trust::Good,
             Keys::Gone(_) | Keys::Bad(_) => Trust::Doubtful,

@@ -16,7 +16,7 @@ use url::Url;
 
 use super::{
     Gates, Letter, Permit,
-    attempt::{Known, Outcome, Plan, is_old},
+    attempt::{Known, Outcome, Plan, Unread, is_old},
 };
 use crate::keys::{
     Refreshed, Snapshot,
@@ -164,15 +164,18 @@ impl Task {
         self.read_if_old();
     }
 
-    /// Beside the fetch, so that a document that cannot be had delays no keys.
     fn read_if_old(&mut self) {
+        let now = self.board.clock().now();
+        let known = self.document.as_ref();
+        if known.is_some_and(|known| is_old(known, now)) {
+            self.read_beside();
+        }
+    }
+
+    /// Beside the fetches, so that a document that cannot be had delays no keys.
+    fn read_beside(&mut self) {
         let clock = self.board.clock().clone();
-        let now = clock.now();
-        let old = self
-            .document
-            .as_ref()
-            .is_some_and(|known| is_old(known, now));
-        if old && self.reading.is_empty() && now >= self.read_again_at {
+        if self.reading.is_empty() && clock.now() >= self.read_again_at {
             let plan = Arc::clone(&self.plan);
             self.reading
                 .spawn(async move { plan.read_document(&clock).await });
@@ -217,8 +220,10 @@ impl Task {
         {
             self.document = Some(document);
         }
-        if let Some(reason) = outcome.unread {
-            self.tell_unread(reason);
+        match outcome.unread {
+            Some(Unread::Failed(reason)) => self.tell_unread(reason),
+            Some(Unread::TooLong) => self.read_beside(),
+            None => {}
         }
         if !matches!(outcome.answer, Answer::Failed(_)) {
             self.keys_from = outcome.keys_from;

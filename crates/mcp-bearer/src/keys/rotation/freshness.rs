@@ -69,7 +69,11 @@ impl Validators {
     pub(super) fn agree_with(&self, headers: &CacheHeaders) -> bool {
         match (&self.etag, &headers.etag) {
             (Some(asked), Some(told)) => opaque(asked) == opaque(told),
-            _ => true,
+            // An issuer without tags that went back to an older file calls that one not modified as well.
+            _ => match (&self.last_modified, &headers.last_modified) {
+                (Some(asked), Some(told)) => asked == told,
+                _ => true,
+            },
         }
     }
 

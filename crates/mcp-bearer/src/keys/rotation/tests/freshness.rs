@@ -187,6 +187,47 @@ fn a_304_with_the_same_etag_confirms_whether_marked_weak_or_not() {
     }
 }
 
+/// An issuer without tags may answer 304 whenever its file is not newer, also when it went back to an older one.
+#[test]
+fn a_304_of_another_date_than_the_one_asked_with_is_a_failure() {
+    let dated = |date: &str| CacheHeaders {
+        last_modified: Some(date.to_owned()),
+        ..CacheHeaders::default()
+    };
+    let (newer, older) = (
+        "Thu, 01 Oct 2026 00:00:00 GMT",
+        "Mon, 01 Jun 2026 00:00:00 GMT",
+    );
+    for (told, confirmed) in [
+        (dated(newer), true),
+        (dated(older), false),
+        (headers("max-age=60"), true),
+    ] {
+        let mut rotation = holding(&[("a", 1)], dated(newer));
+        let start = rotation.tick(secs(3500)).start.unwrap();
+        let answer = Answer::NotModified(told);
+        let effects = rotation.answer(secs(3500), start.id, answer, jitter());
+        let renewed = rotation.held.as_ref().unwrap().confirmed_at == secs(3500);
+        assert_eq!(renewed, confirmed, "{effects:?}");
+        assert_eq!(effects.notices == [Notice::NotModified], confirmed);
+        let next = rotation.start(secs(3600), Cause::Schedule);
+        assert_eq!(!next.validators.is_empty(), confirmed);
+    }
+}
+
+/// RFC 9111 section 4.2.3: the answer of a cache has been on its way for so long already.
+#[test]
+fn a_304_from_a_cache_renews_the_lifetime_less_its_age() {
+    let mut rotation = holding(&[("a", 1)], tagged());
+    let start = rotation.tick(secs(550)).start.unwrap();
+    let aged = CacheHeaders {
+        age: Some("200".to_owned()),
+        ..CacheHeaders::default()
+    };
+    rotation.answer(secs(550), start.id, Answer::NotModified(aged), jitter());
+    assert_eq!(rotation.held.unwrap().lifetime, secs(400));
+}
+
 #[test]
 fn an_etag_that_was_not_asked_with_is_not_adopted() {
     let dated = CacheHeaders {

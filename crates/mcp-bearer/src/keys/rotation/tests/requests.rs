@@ -197,6 +197,21 @@ fn a_question_put_during_a_fetch_is_answered_by_the_next_one() {
 }
 
 #[test]
+fn a_signature_that_was_bad_during_a_fetch_is_answered_by_what_happened_to_its_own_kid() {
+    for (keys, answered) in [(&[("a", 1), ("b", 1)][..], false), (&[("a", 2)], true)] {
+        let mut rotation = holding(&[("a", 1)], headers("max-age=600"));
+        let start = rotation.tick(secs(550)).start.unwrap();
+        // The fetch under way may be older than the new key under "a".
+        let Asked::Wait(_, None) = rotation.ask(secs(551), forged("a", 1)) else {
+            panic!("it joins the fetch");
+        };
+        let effects = rotation.answer(secs(552), start.id, set(keys, tagged()), jitter());
+        assert_eq!(effects.start.is_none(), answered, "{effects:?}");
+        assert_eq!(effects.released.is_empty(), !answered, "{effects:?}");
+    }
+}
+
+#[test]
 fn a_scheduled_refresh_is_not_held_up_by_junk() {
     let mut rotation = holding(&[("a", 1)], headers("max-age=1000"));
     let due = secs(850);

@@ -1,0 +1,147 @@
+//! A JWKS that moves while one address or the other hangs.
+
+use super::*;
+
+impl Issuer {
+    fn jwks(&self, behaviour: Behaviour) {
+        self.server
+            .set_behaviour_at(JwksServer::JWKS_PATH, behaviour);
+    }
+
+    fn hangs(&self, paths: &[&str]) {
+        for path in paths {
+            self.server
+                .set_behaviour_at(path, Behaviour::HangBeforeHeaders);
+        }
+    }
+
+    /// The document at `path` names another address from now on, where the keys are `kid` alone.
+    fn moves(&self, path: &str, kid: &str) {
+        let document = self.document(&self.issuer, &self.server.url_of("/moved"));
+        self.server.serve(path, document);
+        self.server.set_keys(vec![key(kid).jwk()]);
+        self.server.set_behaviour_at("/moved", Behaviour::ok());
+    }
+
+    async fn holds(&self, kid: &str) {
+        eventually("the key is there", || kids(&self.keys.snapshot()) == [kid]).await;
+    }
+}
+
+async fn holding() -> Issuer {
+    let issuer = issuer();
+    issuer.serve(RFC_8414);
+    issuer.fetch().await;
+    issuer
+}
+
+#[tokio::test]
+async fn a_move_is_followed_at_once_though_the_old_address_hangs() {
+    let issuer = holding().await;
+    issuer.hangs(&[JwksServer::JWKS_PATH]);
+    issuer.moves(RFC_8414, "b");
+    let first = issuer.keys.refresh(unknown(&issuer.keys, "b"));
+    eventually("the old address is asked", || {
+        issuer.server.hits(JwksServer::JWKS_PATH) == 2
+    })
+    .await;
+    issuer.time.advance(secs(5));
+    first.await;
+    eventually("it has failed", || issuer.keys.status().failed == 1).await;
+    // The document is read beside it, and time stands still.
+    let second = issuer.keys.refresh(unknown(&issuer.keys, "b")).await;
+    assert_eq!(second, Refreshed::NewKeys);
+    assert_eq!(kids(&issuer.keys.snapshot()), ["b"]);
+}
+
+#[tokio::test]
+async fn a_document_that_hangs_holds_no_attempt_for_longer_than_an_exchange() {
+    let issuer = holding().await;
+    issuer.hangs(&[RFC_8414, OIDC_INSERTED, OIDC_APPENDED]);
+    issuer.jwks(Behaviour::Status(503));
+    issuer.keys.refresh(unknown(&issuer.keys, "x")).await;
+    let asked = issuer.keys.refresh(unknown(&issuer.keys, "y"));
+    eventually("the address is asked again", || {
+        issuer.server.hits(JwksServer::JWKS_PATH) == 3
+    })
+    .await;
+    // From here on the issuer is well, and has a new key.
+    issuer.jwks(Behaviour::ok());
+    issuer.server.set_keys(vec![key("b").jwk()]);
+    let mut seconds = 0;
+    while kids(&issuer.keys.snapshot()) != ["b"] {
+        assert!(seconds <= 11, "longer than a cooldown and one exchange");
+        let asked = issuer.keys.refresh(unknown(&issuer.keys, "b"));
+        let wait = std::time::Duration::from_millis(120);
+        let _ = tokio::time::timeout(wait, asked).await;
+        issuer.time.advance(secs(1));
+        seconds += 1;
+    }
+    drop(asked);
+}
+
+#[tokio::test]
+async fn a_document_that_takes_longer_than_an_attempt_is_read_on_beside_the_fetches() {
+    let issuer = holding().await;
+    issuer.jwks(Behaviour::Status(410));
+    issuer.hangs(&[RFC_8414]);
+    issuer.moves(OIDC_INSERTED, "b");
+    let asked = issuer.keys.refresh(unknown(&issuer.keys, "b"));
+    eventually("the document is asked for", || {
+        issuer.server.hits(RFC_8414) == 2
+    })
+    .await;
+    issuer.time.advance(secs(5));
+    assert_eq!(asked.await, Refreshed::Unchanged);
+    eventually("and again, after the attempt", || {
+        issuer.server.hits(RFC_8414) == 3
+    })
+    .await;
+    issuer.time.advance(secs(5));
+    // Nobody asks, and the next refresh is an hour away.
+    issuer.holds("b").await;
+}
+
+#[tokio::test]
+async fn a_document_that_cannot_be_had_is_asked_for_once_a_minute_beside_the_fetches() {
+    let issuer = holding().await;
+    issuer.time.advance(secs(3600));
+    issuer
+        .server
+        .set_behaviour_at(RFC_8414, Behaviour::Status(500));
+    let mut asked = Vec::new();
+    for number in 0..9 {
+        let junk = unknown(&issuer.keys, &format!("junk-{number}"));
+        issuer.keys.refresh(junk).await;
+        eventually("the failure is told, or none was due", || {
+            let read = issuer.server.hits(OIDC_APPENDED);
+            read == issuer.server.hits(RFC_8414) - 1
+        })
+        .await;
+        asked.push(issuer.server.hits(RFC_8414) - 1);
+        issuer.time.advance(secs(15));
+    }
+    assert!(
+        asked.last().is_some_and(|read| (2..=3).contains(read)),
+        "{asked:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_conditions_of_one_address_are_not_sent_to_another_that_failed_once() {
+    let issuer = issuer();
+    let tagged = Behaviour::ok_with([("ETag", "\"1\"")]);
+    issuer.jwks(tagged.clone());
+    issuer.serve(RFC_8414);
+    issuer.fetch().await;
+    issuer.jwks(Behaviour::Status(410));
+    issuer.moves(RFC_8414, "b");
+    issuer
+        .server
+        .set_behaviour_at("/moved", Behaviour::Status(500));
+    issuer.keys.refresh(unknown(&issuer.keys, "x")).await;
+    // The server calls any set with this tag not modified.
+    issuer.server.set_behaviour_at("/moved", tagged);
+    issuer.keys.refresh(unknown(&issuer.keys, "b")).await;
+    assert_eq!(kids(&issuer.keys.snapshot()), ["b"]);
+}
