@@ -36,6 +36,8 @@ pub enum Behaviour {
     CutOff,
     /// 304, whether or not the request was conditional.
     NotModifiedWithoutSet,
+    /// 103 without end, as fast as the client reads, and never an answer.
+    EndlessHints,
     /// 200 and a body that never ends, as fast as the client reads, without `Content-Length`.
     EndlessBody,
     /// 200 with the document, one byte each second.

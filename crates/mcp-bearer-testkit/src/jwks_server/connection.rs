@@ -92,6 +92,12 @@ impl Connection<'_> {
                 self.body(&document.body[..document.body.len() / 2])
             }
             Behaviour::NotModifiedWithoutSet => self.send(&Response::empty(304)),
+            Behaviour::EndlessHints => {
+                let hints = b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1000);
+                loop {
+                    (&mut &*self.stream).write_all(&hints)?;
+                }
+            }
             Behaviour::EndlessBody => {
                 self.head(&document, None)?;
                 loop {

@@ -356,6 +356,7 @@ fn every_wait_ends_with_the_server() {
     for behaviour in [
         Behaviour::HangBeforeHeaders,
         Behaviour::HangAfterHeaders,
+        Behaviour::EndlessHints,
         Behaviour::EndlessBody,
         Behaviour::OneBytePerSecond,
         Behaviour::huge(),

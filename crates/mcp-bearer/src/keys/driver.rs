@@ -1,4 +1,4 @@
-//! The one thread that does the I/O of all key sources, and the mailboxes by which they reach it.
+//! The one thread that looks after all key sources, and the mailboxes by which they reach it.
 //!
 //! It is started when first needed and started anew in a forked child, where the parent's threads do not
 //! exist and its locks may be held for ever. So nothing here may take a lock that another thread can hold,
@@ -14,8 +14,8 @@ use crate::of_process::OfProcess;
 
 /// Messages that wait in a mailbox; a sender beyond them is told at once.
 const MAILBOX: usize = 256;
-/// Threads for name resolution and files, which the operating system offers in blocking form only.
-/// One that hangs in name resolution is occupied for longer than its exchange lasts.
+/// Threads for files, which the operating system offers in blocking form only, and for what fetchers of the caller's own do so.
+/// One that hangs is occupied for longer than its exchange lasts.
 const BLOCKING_THREADS: usize = 64;
 
 static DRIVER: ArcSwapOption<Door<Task>> = ArcSwapOption::const_empty();

@@ -1,5 +1,6 @@
 //! `Fetch` over HTTP/1.1 with rustls.
-//! It must never follow a redirect, read the environment, keep a connection, or hold more than the allowed body.
+//! It must never follow a redirect, read the environment, keep a connection, hold more than the allowed body, or work on the
+//! thread of whoever asks: of an answer whose head has no end the HTTP client reads megabytes without a pause.
 
 use std::{
     error::Error,
@@ -15,6 +16,7 @@ use reqwest::{Certificate, Client, Proxy, Response, header};
 
 use super::{
     Fetch, FetchError, FetchRequest, FetchResponse,
+    apart::apart,
     ssrf::PublicResolver,
     transport::{Guard, Plain, Transport, label_of},
 };
@@ -40,8 +42,11 @@ const HEADERS: [header::HeaderName; 5] = [
 /// Proxies of the environment are not used: which machine sees the issuer's answers is the operator's
 /// decision, made with [`HttpFetchBuilder::proxy`]. Every exchange uses a connection of its own, since they
 /// are an hour apart. The client is made on first use, with the machine's CA store (on Linux the variables
-/// `SSL_CERT_FILE` and `SSL_CERT_DIR` can name another); on a machine without one each fetch fails and says so. Must be used within a tokio runtime, as key sources do; elsewhere it gives an error.
-pub struct HttpFetch {
+/// `SSL_CERT_FILE` and `SSL_CERT_DIR` can name another); on a machine without one each fetch
+/// fails and says so. Each exchange has a thread of its own, so that no runtime is needed and no other source waits for it.
+pub struct HttpFetch(Arc<Exchanger>);
+
+struct Exchanger {
     options: HttpFetchBuilder,
     tls: Slot,
     plain: Slot,
@@ -61,8 +66,10 @@ impl HttpFetch {
     pub fn builder() -> HttpFetchBuilder {
         HttpFetchBuilder::default()
     }
+}
 
-    async fn client(&self, purpose: Purpose) -> Result<Client, FetchError> {
+impl Exchanger {
+    fn client(&self, purpose: Purpose) -> Result<Client, FetchError> {
         let slot = match purpose {
             Purpose::Tls => &self.tls,
             Purpose::Plain => &self.plain,
@@ -70,10 +77,7 @@ impl HttpFetch {
         if let Some(client) = slot.get() {
             return Ok(client);
         }
-        let options = self.options.clone();
-        // Reading a CA store takes tens of milliseconds, which the other sources should not wait for.
-        let made = tokio::task::spawn_blocking(move || options.client(purpose)).await;
-        let client = made.map_err(|_| FetchError::new("the TLS client could not be made"))??;
+        let client = self.options.client(purpose)?;
         // A CA file is read again for each exchange, so that it can be replaced.
         if purpose == Purpose::Plain || self.options.ca_file.is_none() {
             slot.set(client.clone());
@@ -82,11 +86,6 @@ impl HttpFetch {
     }
 
     async fn exchange(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
-        if tokio::runtime::Handle::try_current().is_err() {
-            return Err(FetchError::new(
-                "HTTP is only possible within a tokio runtime",
-            ));
-        }
         let url = self
             .options
             .transport
@@ -97,8 +96,7 @@ impl HttpFetch {
             _ => Purpose::Plain,
         };
         let mut sending = self
-            .client(purpose)
-            .await?
+            .client(purpose)?
             .get(url)
             .header(header::ACCEPT, "application/jwk-set+json, application/json");
         if let Some(etag) = &request.if_none_match {
@@ -134,7 +132,12 @@ impl HttpFetch {
 
 impl Fetch for HttpFetch {
     fn fetch(&self, request: FetchRequest) -> BoxFuture<'_, Result<FetchResponse, FetchError>> {
-        Box::pin(self.exchange(request))
+        let exchanger = Arc::clone(&self.0);
+        Box::pin(async move {
+            apart(async move { exchanger.exchange(request).await })
+                .await
+                .unwrap_or_else(|error| Err(FetchError::new(format!("no thread for it: {error}"))))
+        })
     }
 }
 
@@ -187,11 +190,11 @@ impl HttpFetchBuilder {
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(HttpFetch {
+        Ok(HttpFetch(Arc::new(Exchanger {
             options: self,
             tls: Slot::default(),
             plain: Slot::default(),
-        })
+        })))
     }
 
     fn client(&self, purpose: Purpose) -> Result<Client, FetchError> {
@@ -245,7 +248,7 @@ impl HttpFetchBuilder {
 impl fmt::Debug for HttpFetch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpFetch")
-            .field("options", &self.options)
+            .field("options", &self.0.options)
             .finish_non_exhaustive()
     }
 }
@@ -365,11 +368,18 @@ mod tests {
     }
 
     #[test]
-    fn outside_a_runtime_there_is_an_error_and_no_panic() {
+    fn no_runtime_is_needed() {
+        let server = JwksServer::start();
         let fetch = HttpFetch::builder().build().unwrap();
-        let request = FetchRequest::new("https://idp.example.com/".to_owned(), 1000);
-        let error = futures_util::FutureExt::now_or_never(fetch.fetch(request));
-        assert!(error.unwrap().unwrap_err().to_string().contains("runtime"));
+        let request = FetchRequest::new(server.url(), 1000);
+        let mut asked = fetch.fetch(request);
+        let answer = loop {
+            match futures_util::FutureExt::now_or_never(&mut asked) {
+                Some(answer) => break answer,
+                None => std::thread::sleep(std::time::Duration::from_millis(5)),
+            }
+        };
+        assert_eq!(answer.unwrap().status(), 200);
     }
 
     #[test]
@@ -384,8 +394,8 @@ mod tests {
             assert!(!shown.contains("secret"), "{shown}");
             if let Ok(fetch) = builder.build() {
                 // A client that is kept shows its proxy, too.
-                if let Ok(client) = fetch.options.client(Purpose::Tls) {
-                    fetch.tls.set(client);
+                if let Ok(client) = fetch.0.options.client(Purpose::Tls) {
+                    fetch.0.tls.set(client);
                 }
                 let shown = format!("{fetch:?}");
                 assert!(shown.contains("HttpFetch"), "{shown}");

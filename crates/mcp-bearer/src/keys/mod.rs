@@ -20,6 +20,8 @@
 //!
 //! Nothing here may put a token, a private key or the query of an address into a log.
 
+#[cfg(feature = "remote")]
+mod apart;
 mod board;
 mod discovery;
 mod driver;

@@ -1,6 +1,6 @@
 //! Each way an issuer can fail or lie: the good keys stay in use, and the operator can read why.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use futures_util::future::FutureExt;
 use mcp_bearer::{
@@ -123,6 +123,24 @@ async fn large_bodies_are_not_read_to_their_end() {
     assert!(world.server.body_bytes_sent() < most);
     fails(Behaviour::GzipBomb, "longer than 524288 bytes").await;
     fails(Behaviour::Huge(512 * 1024 + 1), "longer than 524288 bytes").await;
+}
+
+/// RFC 9110 section 15.2: any number of interim answers may come first, and the HTTP client looks for the last one in all that
+/// it has read.
+#[tokio::test]
+async fn an_answer_that_never_begins_delays_no_other_source() {
+    let hostile = World::new(Behaviour::EndlessHints);
+    let asked = hostile.keys.refresh(Miss::no_keys());
+    hostile.wait_for_hits(1);
+    for _ in 0..5 {
+        let start = Instant::now();
+        World::holding(Behaviour::ok()).await;
+        assert!(start.elapsed() < secs(2), "{:?}", start.elapsed());
+    }
+    let start = Instant::now();
+    hostile.time.advance(secs(5));
+    assert_eq!(asked.await, Refreshed::Unchanged);
+    assert!(start.elapsed() < secs(2), "{:?}", start.elapsed());
 }
 
 #[tokio::test]

@@ -191,6 +191,8 @@ impl Plan {
             status @ 300..=399 => Keys::Gone(format!(
                 "status {status}: redirects are not followed; configure the address itself"
             )),
+            // Too slow, too early, too many: whoever says that has the keys, and should not be asked for more.
+            status @ (408 | 425 | 429) => Keys::Bad(format!("status {status}")),
             status @ 400..=499 => Keys::Gone(format!("status {status}")),
             status => Keys::Bad(format!("status {status}")),
         }
