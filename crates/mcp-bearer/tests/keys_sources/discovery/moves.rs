@@ -107,26 +107,32 @@ async fn a_document_that_takes_longer_than_an_attempt_is_read_on_beside_the_fetc
 #[tokio::test]
 async fn a_document_that_cannot_be_had_is_asked_for_once_a_minute_beside_the_fetches() {
     let issuer = holding().await;
-    issuer.time.advance(secs(3600));
     issuer
         .server
         .set_behaviour_at(RFC_8414, Behaviour::Status(500));
-    let mut asked = Vec::new();
-    for number in 0..9 {
+    issuer.time.advance(secs(3600));
+    let junk = async |number: u32| {
         let junk = unknown(&issuer.keys, &format!("junk-{number}"));
-        issuer.keys.refresh(junk).await;
-        eventually("the failure is told, or none was due", || {
-            let read = issuer.server.hits(OIDC_APPENDED);
-            read == issuer.server.hits(RFC_8414) - 1
-        })
-        .await;
-        asked.push(issuer.server.hits(RFC_8414) - 1);
-        issuer.time.advance(secs(15));
-    }
-    assert!(
-        asked.last().is_some_and(|read| (2..=3).contains(read)),
-        "{asked:?}"
-    );
+        issuer.keys.refresh(junk).await
+    };
+    junk(0).await;
+    eventually("the failure is told", || {
+        let failure = issuer.keys.status().last_failure;
+        failure.is_some_and(|told| told.contains("500"))
+    })
+    .await;
+    assert_eq!(issuer.server.hits(RFC_8414), 2);
+    issuer.time.advance(secs(30));
+    junk(1).await;
+    // Long enough for a request that should not be made.
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    assert_eq!(issuer.server.hits(RFC_8414), 2);
+    issuer.time.advance(secs(31));
+    junk(2).await;
+    eventually("it is asked for again", || {
+        issuer.server.hits(RFC_8414) == 3
+    })
+    .await;
 }
 
 #[tokio::test]
