@@ -241,14 +241,17 @@ fn a_file_is_watched_in_a_child() {
     write("a");
     let (clock, time) = MonotonicClock::manual();
     let keys = FileKeys::open_with_clock(&path, clock).unwrap();
-    keys.snapshot();
-    in_a_child(|| {
-        write("b");
+    let sees = |kid| {
+        write(kid);
         let start = Instant::now();
-        while !keys.snapshot().set.has_kid("b") && start.elapsed() < Duration::from_secs(10) {
+        while !keys.snapshot().set.has_kid(kid) && start.elapsed() < Duration::from_secs(10) {
             time.advance(Duration::from_secs(10));
             std::thread::sleep(Duration::from_millis(5));
         }
-        keys.snapshot().set.has_kid("b")
-    });
+        keys.snapshot().set.has_kid(kid)
+    };
+    in_a_child(|| sees("b"));
+    // Now with a watch that has looked before the fork.
+    assert!(sees("c"));
+    in_a_child(|| sees("d"));
 }
