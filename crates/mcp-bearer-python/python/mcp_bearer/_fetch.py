@@ -8,6 +8,7 @@ does not exist.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import os
 import threading
@@ -53,13 +54,15 @@ class _Raised(Exception):
 _thread = _LoopThread()
 
 
-def _forget_thread() -> None:
+def _begin_in_child() -> None:
     global _thread
     _thread = _LoopThread()
+    _native.nobody_inside()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_thread)
+    os.register_at_fork(after_in_child=_begin_in_child)
+atexit.register(_native.interpreter_ends)
 
 
 def asker(fetch: Fetch) -> Callable[[str, _native.Answer], None]:
