@@ -109,7 +109,7 @@ class BearerAuthProvider(_fastmcp.Base):
         *,
         algorithm: str | list[str] | None = "RS256",
         base_url: Any = None,
-        authorization_servers: Sequence[Any] | None = None,
+        authorization_servers: str | Sequence[Any] | None = None,
         leeway: float = 60,
         require_expiry: bool = True,
         token_cache: bool = True,
@@ -128,7 +128,7 @@ class BearerAuthProvider(_fastmcp.Base):
         self.issuer = issuer
         self.audience = audience
         self.algorithm = algorithm or "RS256"
-        self.authorization_servers = [str(server) for server in authorization_servers or []] or None
+        self.authorization_servers = _metadata.servers(authorization_servers) or None
         self.leeway = leeway
         self.require_expiry = require_expiry
         self.token_cache = token_cache
@@ -259,7 +259,9 @@ class BearerAuthProvider(_fastmcp.Base):
         path = args[0] if args else options.get("mcp_path")
         if self.authorization_servers and self.base_url is not None:
             resource = _metadata.resource(str(self.base_url), path)
-            routes.append(_metadata.route(resource, self.authorization_servers, list(self.required_scopes or [])))
+            scopes = list(self.required_scopes or [])
+            beside = _fastmcp.metadata_beside(self.base_url)
+            routes += _metadata.routes(resource, self.authorization_servers, scopes, beside)
         return routes
 
     # --- What the reference does not support either ---
