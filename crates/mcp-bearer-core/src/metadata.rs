@@ -128,20 +128,24 @@ impl MetadataBuilder {
     /// Checks the whole and builds it.
     ///
     /// # Errors
-    /// When the resource is not an absolute https URL without fragment and user (http on loopback is allowed), or no
-    /// authorization server is named.
+    /// When the resource or an authorization server is not an absolute https URL without fragment and user (http on loopback
+    /// is allowed), or no authorization server is named.
     pub fn build(self) -> Result<ProtectedResourceMetadata, ConfigError> {
         let mut problems = Vec::new();
         let split = Split::of(&self.resource);
         if let Err(why) = &split {
             problems.push(format!("resource {:?}: {why}", self.resource));
         }
-        let servers = &self.authorization_servers;
-        if servers.is_empty() || servers.iter().any(String::is_empty) {
+        if self.authorization_servers.is_empty() {
             problems.push(
-                "authorization_servers: at least one issuer must be named, and none is empty (RFC 9728 is of no use without)"
+                "authorization_servers: at least one issuer must be named (RFC 9728 is of no use without)"
                     .to_owned(),
             );
+        }
+        for server in &self.authorization_servers {
+            if let Err(why) = Split::of(server) {
+                problems.push(format!("authorization_servers: {server:?}: {why}"));
+            }
         }
         ConfigError::unless_empty(problems)?;
         let split = split.map_err(|why| ConfigError::new(vec![why.to_owned()]))?;
@@ -168,7 +172,7 @@ impl MetadataBuilder {
     }
 }
 
-/// A resource identifier taken apart without changing a byte of it.
+/// A URL taken apart without changing a byte of it.
 struct Split {
     origin: String,
     path: String,
@@ -176,15 +180,15 @@ struct Split {
 }
 
 impl Split {
-    fn of(resource: &str) -> Result<Self, &'static str> {
+    fn of(url: &str) -> Result<Self, &'static str> {
         let printable = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
-        if !resource.bytes().all(printable) {
+        if !url.bytes().all(printable) {
             return Err("a character that no URL may hold");
         }
-        if resource.contains('#') {
-            return Err("a fragment is not allowed (RFC 8707 section 2)");
+        if url.contains('#') {
+            return Err("a fragment is not allowed (RFC 8707 section 2, RFC 8414 section 2)");
         }
-        let (scheme, rest) = resource.split_once("://").ok_or("not an absolute URL")?;
+        let (scheme, rest) = url.split_once("://").ok_or("not an absolute URL")?;
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, tail) = rest.split_at_checked(end).unwrap_or((rest, ""));
         let host = host_of(authority).ok_or("a host is needed, without a user")?;

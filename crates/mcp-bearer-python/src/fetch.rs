@@ -11,7 +11,9 @@ use pyo3::prelude::*;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
-/// A fetcher whose answers come from Python.
+use crate::ending::attached;
+
+/// A fetcher whose answers come from Python. The garbage collector sees nothing of what `ask` refers to.
 pub(crate) struct PythonFetch {
     ask: Arc<Py<PyAny>>,
 }
@@ -34,7 +36,7 @@ impl Fetch for PythonFetch {
             let limit = request.max_body_bytes;
             // Waiting for the interpreter must not hold up the sources that need none.
             let asked = spawn_blocking(move || {
-                Python::try_attach(|py| {
+                attached(|py| {
                     ask.call1(py, (request.url, answer))
                         .map(drop)
                         .map_err(|error| error.to_string())

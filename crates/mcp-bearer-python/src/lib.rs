@@ -7,6 +7,7 @@
 
 mod access;
 mod claims;
+mod ending;
 mod fetch;
 mod handover;
 mod key_pair;
@@ -21,6 +22,8 @@ use pyo3::prelude::*;
 /// The module's contents; `_native.pyi` says what each is.
 #[pymodule]
 mod _native {
+    #[pymodule_export]
+    use super::ending::{interpreter_ends, nobody_inside};
     #[pymodule_export]
     use super::fetch::Answer;
     #[pymodule_export]

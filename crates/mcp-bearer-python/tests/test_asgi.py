@@ -27,7 +27,7 @@ class Recorder:
         await send({"type": "http.response.body", "body": b"let in"})
 
 
-def ask(app, *authorization, method="POST", path="/mcp", headers=(), kind="http"):
+def ask(app, *authorization, method="POST", path="/mcp", headers=(), kind="http", **more):
     """Status, headers and body."""
     sent = []
 
@@ -35,7 +35,7 @@ def ask(app, *authorization, method="POST", path="/mcp", headers=(), kind="http"
         sent.append(message)
 
     values = [(b"Authorization", value.encode("latin-1")) for value in authorization]
-    scope = {"type": kind, "method": method, "path": path, "headers": [*values, *headers]}
+    scope = {"type": kind, "method": method, "path": path, "headers": [*values, *headers], **more}
     asyncio.run(app(scope, None, send))
     if kind == "websocket":
         return sent
@@ -218,6 +218,42 @@ def test_the_metadata_document_is_for_anyone(provider):
     described = {"resource_name": "Files", "resource_documentation": "https://docs.example.com/"}
     guarded = BearerAuthMiddleware(app, provider, resource=AUDIENCE, authorization_servers=[ISSUER], **described)
     assert json.loads(ask(guarded, method="GET", path=METADATA_PATH)[2]).items() >= described.items()
+
+
+@pytest.mark.parametrize(
+    ("resource", "path", "root_path"),
+    [
+        ("https://h/mcp", METADATA_PATH, "/api"),
+        ("https://h/mcp", f"/api{METADATA_PATH}", "/api"),
+        ("https://h/mcp", f"/api{METADATA_PATH}", "/api/"),
+        ("https://h/mcp", METADATA_PATH, "/"),
+        ("https://h/a%20b/%C3%A9", "/.well-known/oauth-protected-resource/a b/é", ""),
+        ("https://h/{x}", "/.well-known/oauth-protected-resource/{x}", ""),
+    ],
+)
+def test_the_metadata_document_is_found_behind_a_root_path_and_by_its_decoded_path(resource, path, root_path, provider):
+    guarded = BearerAuthMiddleware(Recorder(), provider, resource=resource, authorization_servers=[ISSUER])
+    status, _, body = ask(guarded, method="GET", path=path, root_path=root_path)
+    assert (status, json.loads(body or "{}").get("resource")) == (200, resource)
+    assert ask(guarded, method="GET", path=f"/apix{path}", root_path="/api")[0] == 401
+    assert ask(guarded, method="GET", path=f"/other{path}", root_path=root_path)[0] == 401
+
+
+def test_one_authorization_server_is_a_list_of_one(pair):
+    provider = BearerAuthProvider(pair.public_key, base_url="https://h/", authorization_servers=ISSUER)
+    assert provider.authorization_servers == [ISSUER]
+    for options in ({}, {"authorization_servers": ISSUER}, {"authorization_servers": (ISSUER,)}):
+        guarded = BearerAuthMiddleware(Recorder(), provider, resource=AUDIENCE, **options)
+        document = json.loads(ask(guarded, method="GET", path=METADATA_PATH)[2])
+        assert document["authorization_servers"] == [ISSUER]
+
+
+@pytest.mark.parametrize("server", ["not a url", "", "http://far.example/", "https://i/\n", "https://i/ ", "urn:i", "i"])
+def test_an_authorization_server_must_be_an_https_url(server, provider):
+    with pytest.raises(ValueError, match="authorization_servers"):
+        BearerAuthMiddleware(Recorder(), provider, resource=AUDIENCE, authorization_servers=[ISSUER, server])
+    for local in ("http://127.0.0.1:9000/", "http://localhost:9000"):
+        BearerAuthMiddleware(Recorder(), provider, resource=AUDIENCE, authorization_servers=[local])
 
 
 def test_a_preflight_is_passed_on_and_no_other_options(provider):

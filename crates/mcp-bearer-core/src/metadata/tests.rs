@@ -124,6 +124,40 @@ fn every_problem_is_told_at_once() {
 }
 
 #[test]
+fn an_authorization_server_is_a_url_of_the_same_kind() {
+    let build = |server: &str| {
+        ProtectedResourceMetadata::builder("https://h.example/")
+            .authorization_servers(["https://idp.example.com/", server])
+            .build()
+    };
+    for good in [
+        "https://idp.example.com",
+        "https://idp.example.com/tenant/v2.0",
+        "http://127.0.0.1:9000/",
+        "http://localhost",
+    ] {
+        assert!(build(good).is_ok(), "{good}");
+    }
+    for bad in [
+        "",
+        "h",
+        "not a url",
+        "http://idp.example.com/",
+        "https://idp.example.com/\n",
+        "https://idp.example.com/ ",
+        "https://user@idp.example.com/",
+        "https://idp.example.com/#x",
+        "urn:issuer",
+    ] {
+        let error = build(bad).unwrap_err().to_string();
+        assert!(
+            error.starts_with("authorization_servers: \""),
+            "{bad}: {error}"
+        );
+    }
+}
+
+#[test]
 fn the_document_says_what_was_configured_and_nothing_else() {
     let plain: serde_json::Value =
         serde_json::from_str(&build("https://h.example/mcp").unwrap().to_json()).unwrap();

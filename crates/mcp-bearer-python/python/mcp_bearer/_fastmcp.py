@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import AnyHttpUrl, BaseModel, ValidationError
 
-__all__ = ["HAS_CLAIMS", "AccessToken", "Base", "initialize"]
+__all__ = ["HAS_CLAIMS", "AccessToken", "Base", "initialize", "metadata_beside"]
 
 if TYPE_CHECKING:
     # What is not installed is `Any` to a type checker, which the official SDK's protocol takes too.
@@ -87,6 +87,19 @@ else:
 
 HAS_CLAIMS: bool = "claims" in AccessToken.model_fields
 """Whether `AccessToken` has room for claims (and, where it has that field, for the subject)."""
+
+
+_routes = getattr(Base, "get_routes", None)
+NAMES_METADATA_BESIDE = hasattr(Base, "get_resource_metadata_url") or (
+    _routes is not None and "mcp_endpoint" in inspect.signature(_routes).parameters
+)
+"""Whether challenges say that the RFC 9728 document is found below the base URL, and not where RFC 9728 puts it: FastMCP 2.11
+up to 2.12.0 by the one, from then to 2.12.5 by the other."""
+
+
+def metadata_beside(base_url: Any) -> str | None:
+    """The URL that challenges give for the RFC 9728 document, when it is not the one of RFC 9728."""
+    return f"{str(base_url).rstrip('/')}/.well-known/oauth-protected-resource" if NAMES_METADATA_BESIDE else None
 
 
 def _url_or_default(issuer: Any) -> AnyHttpUrl:

@@ -1,18 +1,21 @@
 """The thread on which a `fetch` function of the caller's is awaited, with an event loop of its own.
 
 The callers of `verify_token` come and go with their loops; this one stays, whatever a `fetch` function does to it. It
-must never hand a `fetch` function to a caller's loop, and it is made anew in a forked child, where the parent's thread
-does not exist.
+must never hand a `fetch` function to a caller's loop, and never leave a question without an answer. It is made anew in a
+forked child, where the parent's thread does not exist.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import os
 import threading
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 from mcp_bearer import _native
 
@@ -20,6 +23,10 @@ Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
 
 # A key source gives an exchange up after 5 s; what still runs then must not pile up.
 _SECONDS = 5.0
+# Calls of one function that nobody waits for any more, and that do not end when they are cancelled.
+_LEFT_OVER = 4
+# Characters that are told of what a function raised.
+_TEXT = 500
 
 logger = logging.getLogger("mcp_bearer")
 
@@ -32,8 +39,13 @@ class _LoopThread:
     def loop(self) -> asyncio.AbstractEventLoop:
         with self._starting:
             if self._loop is None or self._loop.is_closed():
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._run, args=(self._loop,), name="mcp-bearer-fetch", daemon=True).start()
+                loop = asyncio.new_event_loop()
+                try:
+                    threading.Thread(target=self._run, args=(loop,), name="mcp-bearer-fetch", daemon=True).start()
+                except BaseException:
+                    loop.close()
+                    raise
+                self._loop = loop
             return self._loop
 
     @staticmethod
@@ -46,50 +58,121 @@ class _LoopThread:
                 logger.error("a task on the event loop of the fetch functions raised %s", type(error).__name__)
 
 
-class _Raised(Exception):
-    """Why a fetch function gave nothing."""
-
-
 _thread = _LoopThread()
 
 
-def _forget_thread() -> None:
+def _begin_in_child() -> None:
     global _thread
     _thread = _LoopThread()
+    _native.nobody_inside()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_thread)
+    os.register_at_fork(after_in_child=_begin_in_child)
+atexit.register(_native.interpreter_ends)
 
 
-def asker(fetch: Fetch) -> Callable[[str, _native.Answer], None]:
-    """`fetch` as `_native` wants it: a function that returns at once and completes the answer later."""
+class Hook:
+    """A `fetch` function. It lasts as long as who made it keeps it: `_native` does not, for what Rust keeps is hidden from
+    the garbage collector, and the function may well refer to its provider."""
 
-    async def document(url: str) -> bytes:
+    __slots__ = ("__weakref__", "_fetch", "_running")
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self._running: set[asyncio.Task[object]] = set()
+
+    def asker(self) -> Callable[[str, _native.Answer], None]:
+        """What `_native` wants: a function that returns at once and completes the answer later."""
+        reference = weakref.ref(self)
+
+        def ask(url: str, answer: _native.Answer) -> None:
+            hook = reference()
+            if hook is None:
+                answer.fail("the provider is gone")
+                return
+            answering = hook._answer_with(url, answer)
+            try:
+                asyncio.run_coroutine_threadsafe(answering, _thread.loop())
+            except BaseException as error:
+                answering.close()
+                _fail(answer, url, f"the fetch function cannot be asked: {_told(error, url)}")
+
+        return ask
+
+    async def _answer_with(self, url: str, answer: _native.Answer) -> None:
         try:
-            return await fetch(url)
+            answer.complete(await self._document(url))
+        except _Failed as failed:
+            _fail(answer, url, str(failed))
+        except asyncio.CancelledError:
+            _fail(answer, url, "the fetch function was cancelled")
+            raise
+        except BaseException as error:
+            _fail(answer, url, f"the answer of the fetch function cannot be read: {_told(error, url)}")
+
+    async def _document(self, url: str) -> bytes:
+        loop = asyncio.get_running_loop()
+        # Those of a loop that was closed, or of the process before a fork, will never end.
+        self._running = {task for task in self._running if task.get_loop() is loop}
+        if len(self._running) >= _LEFT_OVER:
+            raise _Failed(f"{_LEFT_OVER} earlier calls of the fetch function were cancelled and still run")
+        task = loop.create_task(self._ask(url))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=_SECONDS)
+        finally:
+            task.cancel()
+        if not done:
+            raise _Failed(f"the fetch function took longer than {_SECONDS:.0f} s")
+        if task.cancelled():
+            raise _Failed("the fetch function was cancelled")
+        body = task.result()
+        if not isinstance(body, (bytes, bytearray, memoryview)):
+            raise _Failed(f"the fetch function returned {type(body).__name__}, not bytes")
+        return bytes(body)
+
+    async def _ask(self, url: str) -> object:
+        try:
+            return await self._fetch(url)
         except asyncio.CancelledError:
             raise
         except BaseException as error:
             # In a task of its own, SystemExit and KeyboardInterrupt would end the loop.
-            raise _Raised(f"the fetch function raised {type(error).__name__}: {error}") from None
+            raise _Failed(f"the fetch function raised {_told(error, url)}") from None
 
-    async def answer_with(url: str, answer: _native.Answer) -> None:
-        try:
-            body = await asyncio.wait_for(document(url), _SECONDS)
-            if not isinstance(body, (bytes, bytearray, memoryview)):
-                raise _Raised(f"the fetch function returned {type(body).__name__}, not bytes")
-        except asyncio.TimeoutError:
-            answer.fail(f"the fetch function took longer than {_SECONDS:.0f} s")
-        except _Raised as error:
-            answer.fail(str(error))
-        except asyncio.CancelledError:
-            answer.fail("the fetch function was cancelled")
-            raise
-        else:
-            answer.complete(bytes(body))
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # asyncio reports what nobody has looked at
 
-    def ask(url: str, answer: _native.Answer) -> None:
-        asyncio.run_coroutine_threadsafe(answer_with(url, answer), _thread.loop())
 
-    return ask
+class _Failed(Exception):
+    """Why a fetch function gave nothing."""
+
+
+def _fail(answer: _native.Answer, url: str, why: str) -> None:
+    answer.fail(why)
+    logger.warning("no keys from %s: %s", _label(url), why)
+
+
+def _told(error: BaseException, url: str) -> str:
+    """In one line, and without what of the address may be a secret."""
+    try:
+        text = str(error).replace(url, _label(url))
+        if query := urlsplit(url).query:
+            text = text.replace(query, "...")
+        line = f"{type(error).__name__}: {text}"[:_TEXT]
+        return "".join(character if character.isprintable() else " " for character in line)
+    except BaseException:
+        return "an exception without a readable text"
+
+
+def _label(url: str) -> str:
+    """The address without user and query."""
+    try:
+        parts = urlsplit(url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    except ValueError:
+        return "an address that is none"

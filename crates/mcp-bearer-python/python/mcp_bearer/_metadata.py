@@ -1,9 +1,13 @@
-"""The RFC 9728 document as a Starlette route, for FastMCP."""
+"""The RFC 9728 document: what it is made of, where requests ask for it, and its Starlette routes for FastMCP.
+
+What may stand in it is decided by `_native` alone, for every user of this file.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from mcp_bearer import _native
 
@@ -21,16 +25,41 @@ def resource(base_url: str, path: str | None) -> str:
     return f"{base_url.rstrip('/')}/{path.lstrip('/')}" if path else base_url
 
 
-def route(identifier: str, authorization_servers: Sequence[str], scopes: Sequence[str]) -> Any:
-    """The route of one resource's document. Starlette is there: FastMCP is built on it."""
+def servers(given: Any) -> list[str]:
+    """A list of authorization servers, or a single one: as a string, or as a URL of pydantic's."""
+    if not given:
+        return []
+    single = isinstance(given, str) or not isinstance(given, Iterable)
+    return [str(server) for server in ([given] if single else given)]
+
+
+def is_asked_for(path: str, scope: MutableMapping[str, Any]) -> bool:
+    """Whether a request is for this path of a URL. In ASGI, paths are decoded, and some servers put `root_path` in front."""
+    asked: str = scope["path"]
+    root: str = (scope.get("root_path") or "").rstrip("/")
+    inside = asked.removeprefix(root) if asked.startswith(f"{root}/") else asked
+    return unquote(path) in (asked, inside)
+
+
+def routes(identifier: str, authorization_servers: Any, scopes: Sequence[str], beside: str | None) -> list[Any]:
+    """The routes of one resource's document: at its own path and, when clients are told another one too, at that.
+
+    Raises:
+        ValueError: when the document cannot be served there.
+    """
+    # Starlette is there: FastMCP is built on it.
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import Route
 
-    path, _, document = _native.protected_resource_metadata(identifier, authorization_servers, scopes)
+    path, _, document = _native.protected_resource_metadata(identifier, servers(authorization_servers), scopes)
 
     async def metadata(request: Request) -> Response:
         body = b"" if request.method == "OPTIONS" else document.encode()
         return Response(body, headers=HEADERS)
 
-    return Route(path, metadata, methods=["GET", "HEAD", "OPTIONS"])
+    # Starlette compares decoded paths.
+    paths = {unquote(path): None} | ({unquote(urlsplit(beside).path): None} if beside else {})
+    if any(brace in each for each in paths for brace in "{}"):
+        raise ValueError(f"base_url: braces in {path} would be a parameter of a Starlette route; use the middleware")
+    return [Route(each, metadata, methods=["GET", "HEAD", "OPTIONS"]) for each in paths]

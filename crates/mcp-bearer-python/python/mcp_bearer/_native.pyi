@@ -6,6 +6,8 @@ __all__ = [
     "Answer",
     "create_token",
     "generate_key_pair",
+    "interpreter_ends",
+    "nobody_inside",
     "Pending",
     "Rejection",
     "Verifier",
@@ -88,6 +90,8 @@ class Answer:
     def complete(self, body: bytes) -> None: ...
     def fail(self, why: str) -> None: ...
 
+def interpreter_ends() -> None: ...
+def nobody_inside() -> None: ...
 def bearer_token(values: Sequence[bytes]) -> str | Rejection: ...
 def protected_resource_metadata(
     resource: str,

@@ -18,7 +18,7 @@ import anyio.to_thread
 
 from mcp_bearer import _fastmcp, _metadata, _native, _settings
 from mcp_bearer._fastmcp import AccessToken
-from mcp_bearer._fetch import Fetch, asker
+from mcp_bearer._fetch import Fetch, Hook
 from mcp_bearer._rejection import Rejection
 
 logger = logging.getLogger("mcp_bearer")
@@ -27,13 +27,17 @@ logger = logging.getLogger("mcp_bearer")
 class _Cell:
     """The place of one policy's verifier. Replaced, never emptied: who builds for an old policy fills an old cell."""
 
-    __slots__ = ("__weakref__", "building", "built")
+    __slots__ = ("__weakref__", "building", "built", "hook")
 
     built: _Built | None
     """Assigned at once, so that no thread sees a verifier with the lists of another."""
 
+    hook: Hook | None
+    """Kept here and not by the verifier, so that a function which refers to its provider goes with it."""
+
     def __init__(self) -> None:
         self.built = None
+        self.hook = None
         self.building = threading.RLock()
         _cells.add(self)
 
@@ -105,7 +109,7 @@ class BearerAuthProvider(_fastmcp.Base):
         *,
         algorithm: str | list[str] | None = "RS256",
         base_url: Any = None,
-        authorization_servers: Sequence[Any] | None = None,
+        authorization_servers: str | Sequence[Any] | None = None,
         leeway: float = 60,
         require_expiry: bool = True,
         token_cache: bool = True,
@@ -124,7 +128,7 @@ class BearerAuthProvider(_fastmcp.Base):
         self.issuer = issuer
         self.audience = audience
         self.algorithm = algorithm or "RS256"
-        self.authorization_servers = [str(server) for server in authorization_servers or []] or None
+        self.authorization_servers = _metadata.servers(authorization_servers) or None
         self.leeway = leeway
         self.require_expiry = require_expiry
         self.token_cache = token_cache
@@ -174,7 +178,7 @@ class BearerAuthProvider(_fastmcp.Base):
             raise Rejection(_native.Rejection.malformed(), detail=f"the token is {type(token).__name__}, not str")
         outcome = verifier.verify(token)
         if type(outcome) is not dict:
-            outcome = await _settled(outcome)
+            outcome = await _settled(outcome, self._cell)
             if isinstance(outcome, _native.Rejection):
                 raise Rejection(outcome)
         return self._access_token(outcome)
@@ -218,14 +222,15 @@ class BearerAuthProvider(_fastmcp.Base):
             # What is compared later must be what the verifier is built from, whatever another thread does to the lists.
             live = (self.issuer, self.audience, self.algorithm)
             held = [list(value) if isinstance(value, list) else value for value in live]
-            verifier = _native.Verifier(self._settings(*held), self._wants_claims())
+            cell.hook = Hook(self.fetch) if self.fetch is not None else None
+            verifier = _native.Verifier(self._settings(cell.hook, *held), self._wants_claims())
             lists = [(value, copy) for value, copy in zip(live, held, strict=True) if isinstance(value, list)]
             built = cell.built = verifier, lists
         if verifier.problem is not None:
             logger.error("%s refuses every token: %s", type(self).__name__, verifier.problem)
         return built
 
-    def _settings(self, issuer: Any, audience: Any, algorithm: Any) -> _settings.Settings:
+    def _settings(self, hook: Hook | None, issuer: Any, audience: Any, algorithm: Any) -> _settings.Settings:
         _settings.refuse_algorithm_as_audience(audience)
         algorithms = _settings.names(algorithm) or []
         return _settings.Settings(
@@ -238,7 +243,7 @@ class BearerAuthProvider(_fastmcp.Base):
             token_cache=self.token_cache,
             ssrf_safe=self.ssrf_safe,
             insecure_allow_http=self.insecure_allow_http,
-            fetch=asker(self.fetch) if self.fetch is not None else None,
+            fetch=hook.asker() if hook is not None else None,
             now=self._now,
         )
 
@@ -254,7 +259,9 @@ class BearerAuthProvider(_fastmcp.Base):
         path = args[0] if args else options.get("mcp_path")
         if self.authorization_servers and self.base_url is not None:
             resource = _metadata.resource(str(self.base_url), path)
-            routes.append(_metadata.route(resource, self.authorization_servers, list(self.required_scopes or [])))
+            scopes = list(self.required_scopes or [])
+            beside = _fastmcp.metadata_beside(self.base_url)
+            routes += _metadata.routes(resource, self.authorization_servers, scopes, beside)
         return routes
 
     # --- What the reference does not support either ---
@@ -289,9 +296,12 @@ _POLICY = frozenset({"public_key", "jwks_uri", "issuer", "audience", "algorithm"
 
 
 async def _settled(
-    outcome: dict[str, Any] | _native.Rejection | _native.Pending,
+    outcome: dict[str, Any] | _native.Rejection | _native.Pending, cell: _Cell
 ) -> dict[str, Any] | _native.Rejection:
-    """Waits for newer keys, at most 5 s, in a thread that no other work of the program queues for."""
+    """Waits for newer keys, at most 5 s, in a thread that no other work of the program queues for.
+
+    The cell is held meanwhile: with it would go the `fetch` function, should another be assigned.
+    """
     while isinstance(outcome, _native.Pending):
         outcome = await anyio.to_thread.run_sync(
             outcome.wait, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)

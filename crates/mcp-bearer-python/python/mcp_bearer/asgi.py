@@ -53,7 +53,7 @@ class BearerAuthMiddleware:
         *,
         required_scopes: Sequence[str] | None = None,
         resource: str | None = None,
-        authorization_servers: Sequence[str] | None = None,
+        authorization_servers: str | Sequence[str] | None = None,
         resource_name: str | None = None,
         resource_documentation: str | None = None,
     ) -> None:
@@ -64,7 +64,7 @@ class BearerAuthMiddleware:
         self._url: str | None = None
         self._document = ""
         if resource is not None:
-            servers = list(authorization_servers or provider.authorization_servers or [])
+            servers = _metadata.servers(authorization_servers or provider.authorization_servers)
             self._path, self._url, self._document = _native.protected_resource_metadata(
                 resource, servers, self._required_scopes(), resource_name, resource_documentation
             )
@@ -147,7 +147,8 @@ class BearerAuthMiddleware:
         return list(self.provider.required_scopes or []) if self._own_scopes is None else self._own_scopes
 
     def _is_metadata(self, scope: Scope) -> bool:
-        return scope["path"] == self._path and scope["method"] in ("GET", "HEAD", "OPTIONS")
+        asked = self._path is not None and _metadata.is_asked_for(self._path, scope)
+        return asked and scope["method"] in ("GET", "HEAD", "OPTIONS")
 
     async def _metadata(self, scope: Scope, send: Send) -> None:
         body = b"" if scope["method"] == "OPTIONS" else self._document.encode()

@@ -76,8 +76,8 @@ impl BearerAuthLayer {
         }
     }
 
-    /// The issuers that clients may get a token from; those of the provider unless set. A provider for any issuer has
-    /// none, so that they must be named here.
+    /// The issuers that clients may get a token from, by their URLs; those of the provider unless set. A provider for any
+    /// issuer has none, and an issuer may be no URL: then they must be named here.
     pub fn authorization_servers<T: Into<String>>(
         mut self,
         servers: impl IntoIterator<Item = T>,
