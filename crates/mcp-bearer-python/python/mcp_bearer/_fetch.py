@@ -14,14 +14,12 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from mcp_bearer import _native
+from mcp_bearer import _log, _native
 
 Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
 
 # A key source gives an exchange up after 5 s; what still runs then must not pile up.
 _SECONDS = 5.0
-
-logger = logging.getLogger("mcp_bearer")
 
 
 class _LoopThread:
@@ -43,7 +41,8 @@ class _LoopThread:
             try:
                 loop.run_forever()
             except BaseException as error:  # of a task that a fetch function left behind
-                logger.error("a task on the event loop of the fetch functions raised %s", type(error).__name__)
+                what = "a task on the event loop of the fetch functions raised %s"
+                _log.write(logging.ERROR, what, type(error).__name__)
 
 
 class _Raised(Exception):

@@ -16,12 +16,10 @@ from typing import Any, NoReturn, TypeAlias
 import anyio
 import anyio.to_thread
 
-from mcp_bearer import _fastmcp, _metadata, _native, _settings
+from mcp_bearer import _fastmcp, _log, _metadata, _native, _settings
 from mcp_bearer._fastmcp import AccessToken
 from mcp_bearer._fetch import Fetch, asker
 from mcp_bearer._rejection import Rejection
-
-logger = logging.getLogger("mcp_bearer")
 
 
 class _Cell:
@@ -144,17 +142,23 @@ class BearerAuthProvider(_fastmcp.Base):
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """The token's contents; ``None`` when it is refused, and then the reason is in the log."""
-        return await self.load_access_token(token)
+        try:
+            return await self.load_access_token(token)
+        except RecursionError:  # the caller left no room to look at the token
+            return None
 
     async def load_access_token(self, token: str) -> AccessToken | None:
         """What `verify_token` asks. A subclass that overrides it is asked instead."""
         try:
-            return await self._verified(token)
-        except Rejection as rejection:
-            level = logging.WARNING if rejection._native.is_service_fault else logging.INFO
-            logger.log(level, "bearer token rejected: %s: %s", rejection.kind, rejection)
-        except Exception:
-            logger.exception("bearer token rejected: it could not be verified")
+            try:
+                return await self._verified(token)
+            except Rejection as rejection:
+                level = logging.WARNING if rejection._native.is_service_fault else logging.INFO
+                _log.write(level, "bearer token rejected: %s: %s", rejection.kind, rejection)
+            except Exception:
+                _log.write(logging.ERROR, "bearer token rejected: it could not be verified", exc_info=True)
+        except RecursionError:  # nor to say so
+            pass
         return None
 
     async def verify_token_or_raise(self, token: str) -> AccessToken:
@@ -186,7 +190,7 @@ class BearerAuthProvider(_fastmcp.Base):
             fields["scopes"] = self._extract_scopes(fields["claims"])
             return AccessToken(**fields)
         except Exception as error:
-            logger.warning("_extract_scopes cannot read the claims of a token", exc_info=True)
+            _log.write(logging.WARNING, "_extract_scopes cannot read the claims of a token", exc_info=True)
             detail = f"_extract_scopes cannot read the claims: {type(error).__name__}"
             raise Rejection(_native.Rejection.malformed(), kind="invalid_claim", detail=detail) from error
 
@@ -222,7 +226,7 @@ class BearerAuthProvider(_fastmcp.Base):
             lists = [(value, copy) for value, copy in zip(live, held, strict=True) if isinstance(value, list)]
             built = cell.built = verifier, lists
         if verifier.problem is not None:
-            logger.error("%s refuses every token: %s", type(self).__name__, verifier.problem)
+            _log.write(logging.ERROR, "%s refuses every token: %s", type(self).__name__, verifier.problem)
         return built
 
     def _settings(self, issuer: Any, audience: Any, algorithm: Any) -> _settings.Settings:

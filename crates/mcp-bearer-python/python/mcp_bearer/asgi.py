@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, TypeAlias
 
-from mcp_bearer import _metadata, _native, _settings
+from mcp_bearer import _log, _metadata, _native, _settings
 from mcp_bearer._provider import BearerAuthProvider
 from mcp_bearer._rejection import Rejection
 
@@ -22,8 +22,6 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-logger = logging.getLogger("mcp_bearer")
 
 
 class BearerAuthMiddleware:
@@ -89,10 +87,10 @@ class BearerAuthMiddleware:
             return await self._access(scope)
         except Rejection as rejection:
             level = logging.WARNING if rejection._native.is_service_fault else logging.INFO
-            logger.log(level, "request denied: %s: %s", rejection.kind, rejection)
+            _log.write(level, "request denied: %s: %s", rejection.kind, rejection)
             return rejection
         except Exception:
-            logger.exception("request denied: its token could not be verified")
+            _log.write(logging.ERROR, "request denied: its token could not be verified", exc_info=True)
             return Rejection(_native.Rejection.unusable("verification failed"))
 
     async def _access(self, scope: Scope) -> Any:
