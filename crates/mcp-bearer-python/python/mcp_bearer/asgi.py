@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, TypeAlias
 
 from mcp_bearer import _log, _metadata, _native, _settings
-from mcp_bearer._provider import BearerAuthProvider
+from mcp_bearer._provider import BUILT_IN, BearerAuthProvider
 from mcp_bearer._rejection import Rejection
 
 __all__ = ["BearerAuthMiddleware"]
@@ -33,7 +33,7 @@ class BearerAuthMiddleware:
         app: the app behind it.
         provider: what verifies tokens. A subclass that overrides `verify_token` or `load_access_token` is asked by
             `verify_token`; the log then says no reason.
-        required_scopes: instead of the provider's.
+        required_scopes: instead of the provider's; ``[]`` for none.
         resource: the public URL of this app, for its RFC 9728 document.
         authorization_servers: where clients get a token; the provider's unless given. With ``resource`` the document is
             served, to anyone, and challenges name it.
@@ -116,7 +116,7 @@ class BearerAuthMiddleware:
 
     def _overrides(self, name: str) -> bool:
         method = getattr(self.provider, name)
-        return getattr(method, "__func__", None) is not getattr(BearerAuthProvider, name)
+        return getattr(method, "__func__", None) is not BUILT_IN[name]
 
     async def _deny(self, scope: Scope, send: Send, rejection: Rejection) -> None:
         try:
