@@ -1,6 +1,7 @@
 """The place of one policy's verifier, and what tells that the policy is another by now.
 
-Replaced, never emptied: who builds for an old policy fills an old cell. A forked child must never wait for the lock.
+Replaced, never emptied: who builds for an old policy fills an old cell. A deep copy or a pickle of a provider must never
+hold the verifier, and a forked child never wait for the lock.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ class Cell:
         self.built = None
         self.building = threading.RLock()
         _cells.add(self)
+
+    def __reduce__(self) -> tuple[type[Cell], tuple[()]]:
+        """Copied and pickled as an empty one."""
+        return Cell, ()
 
     def renew_in_child(self) -> None:
         """A lock that another thread held at the moment of the fork would be held for ever."""
