@@ -4,6 +4,7 @@ import base64
 import hmac
 import json
 import logging
+import subprocess
 import sys
 import traceback
 
@@ -147,6 +148,17 @@ def test_a_caller_without_stack_gets_an_answer(provider, token):
         outcomes = [outcome(depth, asked) for depth in range(sys.getrecursionlimit())]
         assert set(outcomes) <= possible | {"too deep to ask"}
         assert outcomes[0] in possible and outcomes[-1] == "too deep to ask"
+
+
+def test_the_token_is_not_in_the_repr_of_our_own_access_token(tmp_path):
+    code = """if True:
+        import sys
+        sys.modules["fastmcp"] = sys.modules["mcp"] = None
+        from mcp_bearer._fastmcp import AccessToken
+        print(AccessToken(token="hunter2", client_id="alice", scopes=[]))
+    """
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "alice" in done.stdout and "hunter2" not in done.stdout
 
 
 async def test_leeway_and_expiry(pair):
