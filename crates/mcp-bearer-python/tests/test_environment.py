@@ -1,5 +1,9 @@
 """`EnvBearerAuthProvider`: the variables of FastMCP 2.9, and those of the Rust crate."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from conftest import ISSUER, JWKS_URI
 
@@ -77,3 +81,109 @@ async def test_a_secret_of_the_rust_crates_variables(monkeypatch, tmp_path):
     monkeypatch.setenv("MCP_BEARER_ANY_AUDIENCE", "1")
     provider = EnvBearerAuthProvider()
     assert (provider.public_key, provider.algorithm) == (b"0123456789abcdef0123456789abcdef", ["HS256"])
+
+
+@pytest.fixture
+def rust(monkeypatch, pair, tmp_path):
+    """A provider from ``MCP_BEARER_*`` variables that suffice, and these."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(**variables):
+        with monkeypatch.context() as changed:
+            base = {"PUBLIC_KEY": pair.public_key, "ANY_ISSUER": "true", "ANY_AUDIENCE": "true"}
+            for name, value in {**base, **variables}.items():
+                changed.setenv(f"MCP_BEARER_{name}", value)
+            return EnvBearerAuthProvider()
+
+    return make
+
+
+def test_lists_mean_what_they_mean_to_the_rust_crate(rust):
+    assert rust(REQUIRED_SCOPES=",").required_scopes == [","]
+    assert rust(REQUIRED_SCOPES="read,write").required_scopes == ["read,write"]
+    assert rust(REQUIRED_SCOPES=' ["read", "write"] ').required_scopes == ["read", "write"]
+    assert rust(ALGORITHMS="RS256, ES256").algorithm == ["RS256", "ES256"]
+    for name, value in [
+        ("REQUIRED_SCOPES", " "),
+        ("REQUIRED_SCOPES", "[ ]"),
+        ("REQUIRED_SCOPES", '["a b"]'),
+        ("ALGORITHMS", ","),
+        ("ALGORITHMS", '["RS256"]'),
+        ("ALGORITHMS", "RS256 none"),
+        ("ANY_ISSUER", " true"),
+        ("LEEWAY_SECONDS", "\u0665"),
+        ("LEEWAY_SECONDS", "301"),
+        ("LEEWAY_SECONDS", "9" * 5000),
+    ]:
+        with pytest.raises(ValueError, match=f"MCP_BEARER_{name}: "):
+            rust(**{name: value})
+
+
+def test_every_problem_is_told_at_once(rust, monkeypatch):
+    monkeypatch.setenv("mcp_bearer_audience", "x")
+    with pytest.raises(ValueError) as caught:
+        rust(SCOPES="a", TOKEN_TYPE="any", ALGORITHMS=",", LEEWAY_SECONDS="soon", ISSUER="hunter2")
+    assert str(caught.value).count("mcp_bearer_audience: ") == 1
+    for name in ("SCOPES", "TOKEN_TYPE", "ALGORITHMS", "LEEWAY_SECONDS", "ISSUER"):
+        assert str(caught.value).count(f"MCP_BEARER_{name}: ") == 1
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names have no case there")
+@pytest.mark.parametrize(
+    "name",
+    ["FASTMCP_AUTH_BEARER_AUDIENCES", "fastmcp_auth_bearer_audience", "mcp_bearer_required_scopes", "Mcp_Bearer_Audience"],
+)
+def test_a_name_that_is_misspelt_or_in_small_letters(monkeypatch, pair, tmp_path, name):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FASTMCP_AUTH_BEARER_PUBLIC_KEY", pair.public_key)
+    monkeypatch.setenv(name, "a")
+    with pytest.raises(ValueError, match=f"{name}: no such setting"):
+        EnvBearerAuthProvider()
+    monkeypatch.delenv(name)
+    (tmp_path / ".env").write_text(f"{name}=a\n")
+    with pytest.raises(ValueError, match=f"{name}: no such setting"):
+        EnvBearerAuthProvider()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES\n", "without a value"),
+        ("FASTMCP_AUTH_BEARER_AUDIENCE\n", "without a value"),
+        ("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES=null\n", "asks for no scope"),
+        ("A=1\nFASTMCP_AUTH_BEARER_AUDIENCE: hunter2\n", "line 2"),
+        ("FASTMCP_AUTH_BEARER_AUDIENCE='hunter2\n", "line 1"),
+    ],
+)
+def test_a_line_of_the_file_that_would_do_nothing(monkeypatch, pair, tmp_path, text, why):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FASTMCP_AUTH_BEARER_PUBLIC_KEY", pair.public_key)
+    (tmp_path / ".env").write_text(text)
+    with pytest.raises(ValueError, match=why) as caught:
+        EnvBearerAuthProvider()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_no_error_holds_a_value(monkeypatch, pair, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    secret = b"\xffhunter2-hunter2-hunter2-hunter2"
+    assert EnvBearerAuthProvider(public_key=secret, algorithm="HS256").public_key == secret
+    monkeypatch.setenv("FASTMCP_AUTH_BEARER_PUBLIC_KEY", pair.public_key)
+    monkeypatch.setenv("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES", "hunter2")
+    with pytest.raises(ValueError, match="required_scopes") as caught:
+        EnvBearerAuthProvider()
+    assert "hunter2" not in str(caught.value) + repr(caught.value)
+    assert EnvBearerAuthProvider(required_scopes=["a"]).required_scopes == ["a"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="variables are Unicode there")
+@pytest.mark.parametrize("name", ["FASTMCP_AUTH_BEARER_PUBLIC_KEY", "MCP_BEARER_SHARED_SECRET"])
+def test_a_value_that_is_not_unicode(tmp_path, name):
+    code = "from mcp_bearer import EnvBearerAuthProvider as E; E(algorithm='HS256')"
+    surroundings = {os.fsencode(each): os.fsencode(value) for each, value in os.environ.items()}
+    surroundings[name.encode()] = b"hunter2\xff" * 8
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], env=surroundings, cwd=tmp_path, capture_output=True)
+    assert done.returncode == 1
+    assert f"{name}: not Unicode".encode() in done.stderr
+    assert b"hunter2" not in done.stderr

@@ -115,6 +115,28 @@ async def test_a_fetch_that_ends_its_loop_ends_no_other_fetch(pair, token):
         assert await remote(CountingFetch(good)).verify_token(token) is not None
 
 
+async def test_a_filter_that_raises_does_not_end_the_loop_of_the_fetches(pair, token):
+    good = make_jwks((pair, None))
+
+    async def leave(url):
+        raise SystemExit(3)
+
+    async def leave_later(url):
+        asyncio.create_task(leave(url))
+        await asyncio.sleep(0.05)
+        return good
+
+    def broken(record):
+        raise RuntimeError("broken")
+
+    logging.getLogger("mcp_bearer").addFilter(broken)
+    try:
+        assert await remote(leave_later).verify_token(token) is not None
+        assert await remote(CountingFetch(good)).verify_token(token) is not None
+    finally:
+        logging.getLogger("mcp_bearer").removeFilter(broken)
+
+
 async def test_a_fetch_that_hangs_ends_after_5_s_and_others_go_on(pair, token, provider):
     hanging = remote(CountingFetch(b"", seconds=60))
     started = time.monotonic()

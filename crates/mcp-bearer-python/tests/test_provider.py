@@ -4,6 +4,9 @@ import base64
 import hmac
 import json
 import logging
+import subprocess
+import sys
+import traceback
 
 import pytest
 from conftest import AUDIENCE, ISSUER, JWKS_URI, CountingFetch, make_jwks, make_token
@@ -104,6 +107,58 @@ async def test_the_reason_is_logged_and_the_token_is_not(provider, pair, caplog)
     assert "expired" in caplog.text
     for part in token.split("."):
         assert part not in caplog.text
+
+
+async def test_a_filter_that_raises_changes_nothing(provider, pair, token, caplog):
+    class Broken(logging.Filter):
+        def filter(self, record):
+            raise RuntimeError("broken")
+
+    broken = Broken()
+    logging.getLogger("mcp_bearer").addFilter(broken)
+    try:
+        assert await refused(provider, make_token(pair, expires_in_seconds=-3600)) == "expired"
+        provider.leeway = 1e9
+        assert await refused(provider, token) == "keys_unavailable"
+        assert await refused(BearerAuthProvider("abc"), token) == "keys_unavailable"
+    finally:
+        logging.getLogger("mcp_bearer").removeFilter(broken)
+
+
+def test_a_caller_without_stack_gets_an_answer(provider, token):
+    """As long as there is room for `verify_token` itself."""
+
+    def ask(depth, asked):
+        if depth:
+            return ask(depth - 1, asked)
+        coroutine = provider.verify_token(asked)
+        try:
+            coroutine.send(None)
+        except StopIteration as stop:
+            return "refused" if stop.value is None else "let in"
+
+    def outcome(depth, asked):
+        try:
+            return ask(depth, asked)
+        except RecursionError as error:
+            frames = traceback.extract_tb(error.__traceback__)
+            return "raised" if any(frame.name == "verify_token" for frame in frames) else "too deep to ask"
+
+    for asked, possible in [(token, {"let in", "refused"}), ("a.b.c", {"refused"})]:
+        outcomes = [outcome(depth, asked) for depth in range(sys.getrecursionlimit())]
+        assert set(outcomes) <= possible | {"too deep to ask"}
+        assert outcomes[0] in possible and outcomes[-1] == "too deep to ask"
+
+
+def test_the_token_is_not_in_the_repr_of_our_own_access_token(tmp_path):
+    code = """if True:
+        import sys
+        sys.modules["fastmcp"] = sys.modules["mcp"] = None
+        from mcp_bearer._fastmcp import AccessToken
+        print(AccessToken(token="hunter2", client_id="alice", scopes=[]))
+    """
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "alice" in done.stdout and "hunter2" not in done.stdout
 
 
 async def test_leeway_and_expiry(pair):

@@ -6,7 +6,6 @@ rule. No error holds a value.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,14 +13,18 @@ from types import EllipsisType
 from typing import Any
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mcp_bearer._provider import BearerAuthProvider
+from mcp_bearer._variables import OWN, REFERENCE, Own, misread
 
 
 class _Variables(BaseSettings):
+    """It sees variables only: what it complains of, it keeps, and an argument may be a secret."""
+
     model_config = SettingsConfigDict(
-        env_prefix="FASTMCP_AUTH_BEARER_", env_file=".env", env_ignore_empty=True, extra="ignore"
+        env_prefix=REFERENCE, env_file=".env", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
     )
 
     public_key: str | None = None
@@ -29,116 +32,6 @@ class _Variables(BaseSettings):
     issuer: str | None = None
     audience: str | None = None
     required_scopes: list[str] | None = None
-
-
-_PREFIX = "MCP_BEARER_"
-_KEYS = ("PUBLIC_KEY", "PUBLIC_KEY_FILE", "JWKS_URI", "SHARED_SECRET", "SHARED_SECRET_FILE")
-_KNOWN = (*_KEYS, "ISSUER", "ANY_ISSUER", "AUDIENCE", "ANY_AUDIENCE", "REQUIRED_SCOPES", "ALGORITHMS", "LEEWAY_SECONDS")
-_OF_RUST_ALONE = ("JWKS_FILE", "MAX_AGE_SECONDS", "TOKEN_TYPE", "ALLOWED_CLIENT_IDS")
-
-
-class _Own:
-    """The ``MCP_BEARER_*`` variables. Every problem is told at once."""
-
-    def __init__(self, variables: Mapping[str, str | None]) -> None:
-        self.values = {
-            name.removeprefix(_PREFIX): value or ""
-            for name, value in variables.items()
-            if name.startswith(_PREFIX) and name != f"{_PREFIX}LOG"
-        }
-        self.problems: list[str] = []
-
-    def settings(self, others: list[str]) -> dict[str, Any]:
-        for name, value in self.values.items():
-            if name in _OF_RUST_ALONE:
-                self.problem(name, "is read by the Rust crate and its program only")
-            elif name not in _KNOWN:
-                self.problem(name, "no such setting; is it misspelt?")
-            elif not value.strip():
-                self.problem(name, "set but empty; unset it if it is not meant")
-        self.problems += [f"{other}: would do nothing beside {_PREFIX}*; use the names of one family" for other in others]
-        settings = self.keys() | {
-            "issuer": self.decision("ISSUER", "ANY_ISSUER"),
-            "audience": self.decision("AUDIENCE", "ANY_AUDIENCE"),
-            "required_scopes": self.listed("REQUIRED_SCOPES"),
-        }
-        if algorithms := self.listed("ALGORITHMS"):
-            settings["algorithm"] = algorithms
-        if leeway := self.values.get("LEEWAY_SECONDS"):
-            if leeway.strip().isdecimal():
-                settings["leeway"] = int(leeway)
-            else:
-                self.problem("LEEWAY_SECONDS", "not a whole number of seconds")
-        if self.problems:
-            raise ValueError("; ".join(self.problems))
-        return settings
-
-    def keys(self) -> dict[str, Any]:
-        given = [name for name in _KEYS if self.values.get(name)]
-        if len(given) > 1:
-            self.problem("*", f"{' and '.join(given)} are set; keys come from one place")
-        if not given:
-            return {"public_key": None, "jwks_uri": None}
-        name = given[0]
-        value: str | bytes = self.values[name]
-        if name.endswith("_FILE"):
-            try:
-                content = Path(self.values[name]).read_bytes()
-            except (OSError, ValueError) as error:
-                why = error.strerror if isinstance(error, OSError) else "no name of a file"
-                self.problem(name, f"cannot be read: {why}; it takes the name of a file")
-                return {"public_key": None, "jwks_uri": None}
-            value = content if name == "PUBLIC_KEY_FILE" else _without_line_end(content)
-        if name == "JWKS_URI":
-            return {"public_key": None, "jwks_uri": value}
-        keys: dict[str, Any] = {"public_key": value, "jwks_uri": None}
-        return keys | {"algorithm": ["HS256"]} if name.startswith("SHARED") else keys
-
-    def decision(self, name: str, any_name: str) -> list[str] | None:
-        """A list, or `None` for any. One of the two has to be said."""
-        value, any_value = self.values.get(name), self.values.get(any_name, "false").strip()
-        if any_value not in ("true", "1", "false", "0"):
-            self.problem(any_name, 'neither "true" nor "false"')
-        any_one = any_value in ("true", "1")
-        if bool(value) == any_one:
-            self.problem(name, f"either this or {_PREFIX}{any_name}=true has to be set")
-        if not value:
-            return None
-        return self.listed(name) if value.lstrip().startswith("[") else [value]
-
-    def listed(self, name: str) -> list[str] | None:
-        """A JSON list, or names split by blanks or commas."""
-        text = self.values.get(name, "").strip()
-        if not text:
-            return None
-        if not text.startswith("["):
-            return text.replace(",", " ").split()
-        try:
-            items = json.loads(text)
-        except ValueError:
-            items = None
-        if not isinstance(items, list) or not items or not all(isinstance(item, str) for item in items):
-            self.problem(name, "not a JSON list of strings, or an empty one")
-            return None
-        return items
-
-    def problem(self, name: str, why: str) -> None:
-        self.problems.append(f"{_PREFIX}{name}: {why}")
-
-
-def _refuse_no_scopes(variables: Mapping[str, str | None], given: dict[str, Any]) -> None:
-    """Empty, it would ask for no scope at all. The other variables of the reference are not checked when empty."""
-    name = "FASTMCP_AUTH_BEARER_REQUIRED_SCOPES"
-    if "required_scopes" not in given and any(each.upper() == name and value == "" for each, value in variables.items()):
-        raise ValueError(f"{name}: set but empty; unset it if no scope is required")
-
-
-def _without_line_end(secret: bytes) -> bytes:
-    """What an editor leaves behind printable text is no part of the secret; any other byte is."""
-    if not secret.endswith(b"\n"):
-        return secret
-    line = secret[:-1].removesuffix(b"\r")
-    return line if all(0x20 <= byte < 0x7F for byte in line) else secret
 
 
 class EnvBearerAuthProvider(BearerAuthProvider):
@@ -149,33 +42,66 @@ class EnvBearerAuthProvider(BearerAuthProvider):
     ``_PUBLIC_KEY_FILE``, ``_JWKS_URI``, ``_SHARED_SECRET``, ``_SHARED_SECRET_FILE``, ``_ISSUER`` or ``_ANY_ISSUER``,
     ``_AUDIENCE`` or ``_ANY_AUDIENCE``, ``_REQUIRED_SCOPES``, ``_ALGORITHMS``, ``_LEEWAY_SECONDS``. An argument wins over its
     variable, ``None`` included. Further keyword arguments are those of `BearerAuthProvider`.
+
+    Raises:
+        ValueError: with every problem of the variables at once, by their names.
     """
 
     def __init__(
         self,
-        public_key: str | None | EllipsisType = ...,
+        public_key: str | bytes | None | EllipsisType = ...,
         jwks_uri: str | None | EllipsisType = ...,
-        issuer: str | None | EllipsisType = ...,
+        issuer: str | list[str] | None | EllipsisType = ...,
         audience: str | list[str] | None | EllipsisType = ...,
         required_scopes: list[str] | None | EllipsisType = ...,
         **options: Any,
     ) -> None:
-        given: dict[str, Any] = {
+        arguments: dict[str, Any] = {
             "public_key": public_key,
             "jwks_uri": jwks_uri,
             "issuer": issuer,
+            "audience": audience,
             "required_scopes": required_scopes,
         }
-        given = {name: value for name, value in given.items() if value is not ...}
-        variables = {**dotenv_values(".env"), **os.environ}
-        own = _Own(variables)
-        settings: dict[str, Any]
-        if own.values:
-            reference = str(_Variables.model_config["env_prefix"])
-            settings = own.settings([name for name in variables if name.upper().startswith(reference)]) | given
-        else:
-            _refuse_no_scopes(variables, given)
-            settings = _Variables(**given).model_dump()
-        if audience is not ...:
-            settings["audience"] = audience
-        super().__init__(**(settings | options))
+        given = {name: value for name, value in arguments.items() if value is not ...}
+        super().__init__(**(_from_variables(_file(), os.environ, given) | given | options))
+
+
+def _file() -> dict[str, str | None]:
+    """The ``.env`` file. A line that is skipped in reading must not be one of ours."""
+    path = Path(".env")
+    try:
+        if path.is_file():
+            with path.open(encoding="utf-8") as lines:
+                skipped = [line.original for line in parse_stream(lines) if line.error]
+            ours = [str(line.line) for line in skipped if OWN in line.string.upper() or REFERENCE in line.string.upper()]
+            if ours:
+                raise ValueError(f".env: cannot read line {', '.join(ours)}; a line is NAME=value")
+        return dotenv_values(path)
+    except UnicodeDecodeError:
+        raise ValueError(".env: cannot be read; it is not UTF-8") from None
+
+
+def _from_variables(
+    file: Mapping[str, str | None], process: Mapping[str, str | None], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    variables = {**file, **process}
+    own = Own(variables)
+    settings = own.settings() if own.values else {}
+    problems = [*misread(file), *misread(process), *own.problems]
+    if own.values:
+        others = [name for name in variables if name.upper().startswith(REFERENCE)]
+        problems += [f"{other}: would do nothing beside {OWN}*; use the names of one family" for other in others]
+    elif "required_scopes" not in given:
+        problems += _no_scopes([*file.items(), *process.items()])
+    if problems:
+        raise ValueError("; ".join(dict.fromkeys(problems)))
+    return settings if own.values else _Variables(**dict.fromkeys(given)).model_dump()
+
+
+def _no_scopes(variables: list[tuple[str, str | None]]) -> list[str]:
+    """Empty or null, it would ask for no scope at all. The other variables of the reference may be empty."""
+    name = f"{REFERENCE}REQUIRED_SCOPES"
+    if any(each == name and value is not None and value.strip() in ("", "null") for each, value in variables):
+        return [f"{name}: set, and asks for no scope; unset it if none is required"]
+    return []

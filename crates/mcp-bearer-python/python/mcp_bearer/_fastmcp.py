@@ -15,7 +15,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from pydantic import AnyHttpUrl, BaseModel, ValidationError
+from pydantic import AnyHttpUrl, BaseModel, Field, ValidationError
 
 __all__ = ["HAS_CLAIMS", "AccessToken", "Base", "initialize", "metadata_beside"]
 
@@ -37,7 +37,7 @@ else:
             class AccessToken(BaseModel):
                 """A verified access token."""
 
-                token: str
+                token: str = Field(repr=False)
                 client_id: str
                 scopes: list[str]
                 expires_at: int | None = None

@@ -17,9 +17,12 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from mcp_bearer import _native
+from mcp_bearer import _log, _native
 
 Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
+
+Asker: TypeAlias = Callable[[str, _native.Answer], None]
+"""What `_native` asks: returns at once, and completes the answer later."""
 
 # A key source gives an exchange up after 5 s; what still runs then must not pile up.
 _SECONDS = 5.0
@@ -27,8 +30,6 @@ _SECONDS = 5.0
 _LEFT_OVER = 4
 # Characters that are told of what a function raised.
 _TEXT = 500
-
-logger = logging.getLogger("mcp_bearer")
 
 
 class _LoopThread:
@@ -55,7 +56,8 @@ class _LoopThread:
             try:
                 loop.run_forever()
             except BaseException as error:  # of a task that a fetch function left behind
-                logger.error("a task on the event loop of the fetch functions raised %s", type(error).__name__)
+                what = "a task on the event loop of the fetch functions raised %s"
+                _log.write(logging.ERROR, what, type(error).__name__)
 
 
 _thread = _LoopThread()
@@ -76,14 +78,13 @@ class Hook:
     """A `fetch` function. It lasts as long as who made it keeps it: `_native` does not, for what Rust keeps is hidden from
     the garbage collector, and the function may well refer to its provider."""
 
-    __slots__ = ("__weakref__", "_fetch", "_running")
+    __slots__ = ("__weakref__", "_running", "fetch")
 
     def __init__(self, fetch: Fetch) -> None:
-        self._fetch = fetch
+        self.fetch = fetch
         self._running: set[asyncio.Task[object]] = set()
 
-    def asker(self) -> Callable[[str, _native.Answer], None]:
-        """What `_native` wants: a function that returns at once and completes the answer later."""
+    def asker(self) -> Asker:
         reference = weakref.ref(self)
 
         def ask(url: str, answer: _native.Answer) -> None:
@@ -135,7 +136,7 @@ class Hook:
 
     async def _ask(self, url: str) -> object:
         try:
-            return await self._fetch(url)
+            return await self.fetch(url)
         except asyncio.CancelledError:
             raise
         except BaseException as error:
@@ -154,7 +155,7 @@ class _Failed(Exception):
 
 def _fail(answer: _native.Answer, url: str, why: str) -> None:
     answer.fail(why)
-    logger.warning("no keys from %s: %s", _label(url), why)
+    _log.write(logging.WARNING, "no keys from %s: %s", _label(url), why)
 
 
 def _told(error: BaseException, url: str) -> str:

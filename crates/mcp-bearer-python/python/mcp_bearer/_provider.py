@@ -1,55 +1,30 @@
 """`BearerAuthProvider`: FastMCP's class, with a verifier in Rust behind it.
 
-Nothing a token holds may make `verify_token` raise, and an attribute that is assigned counts from the next token on:
-the old verifier goes with its cache.
+Nothing a token holds may make `verify_token` raise. An attribute counts as it is when the token comes, assigned, changed
+in place or computed by a subclass: the old verifier goes with its cache.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import logging
-import os
-import threading
-import weakref
 from collections.abc import Sequence
-from typing import Any, NoReturn, TypeAlias
+from types import MappingProxyType
+from typing import Any, NoReturn
 
 import anyio
 import anyio.to_thread
 
-from mcp_bearer import _fastmcp, _metadata, _native, _settings
+from mcp_bearer import _fastmcp, _log, _metadata, _native, _settings
+from mcp_bearer._cell import POLICY, Cell, snapshot
 from mcp_bearer._fastmcp import AccessToken
-from mcp_bearer._fetch import Fetch, Hook
+from mcp_bearer._fetch import Fetch
 from mcp_bearer._rejection import Rejection
 
-logger = logging.getLogger("mcp_bearer")
-
-
-class _Cell:
-    """The place of one policy's verifier. Replaced, never emptied: who builds for an old policy fills an old cell."""
-
-    __slots__ = ("__weakref__", "building", "built", "hook")
-
-    built: _Built | None
-    """Assigned at once, so that no thread sees a verifier with the lists of another."""
-
-    hook: Hook | None
-    """Kept here and not by the verifier, so that a function which refers to its provider goes with it."""
-
-    def __init__(self) -> None:
-        self.built = None
-        self.hook = None
-        self.building = threading.RLock()
-        _cells.add(self)
-
-    def renew_in_child(self) -> None:
-        """A lock that another thread held at the moment of the fork would be held for ever."""
-        self.building = threading.RLock()
-
-
-_Built: TypeAlias = tuple[_native.Verifier, list[tuple[list[str], Any]]]
-"""A verifier, and the lists of the caller's that may change, each with what it held."""
-
-_cells: weakref.WeakSet[_Cell] = weakref.WeakSet()
+# anyio imports it when first used: a child of a `fork` in the middle of that would wait for the import for ever.
+with contextlib.suppress(ImportError):
+    importlib.import_module("anyio._backends._asyncio")
 
 
 class BearerAuthProvider(_fastmcp.Base):
@@ -78,7 +53,8 @@ class BearerAuthProvider(_fastmcp.Base):
     Raises:
         ValueError: when the arguments contradict each other. Keys that cannot verify anything are no reason: then an
             error is logged and every token is refused.
-        TypeError: when an algorithm stands in the place of the audience.
+        TypeError: when an algorithm stands in the place of the audience, and when an issuer, audience or algorithm is
+            neither a string nor a list of strings.
     """
 
     public_key: str | bytes | None
@@ -94,10 +70,10 @@ class BearerAuthProvider(_fastmcp.Base):
     fetch: Fetch | None
     insecure_allow_http: bool
 
-    _now: float | None = None
+    _now: float | None
     """A fixed time, for tests."""
 
-    _cell: _Cell
+    _cell: Cell
 
     def __init__(
         self,
@@ -127,7 +103,7 @@ class BearerAuthProvider(_fastmcp.Base):
         self.jwks_uri = jwks_uri
         self.issuer = issuer
         self.audience = audience
-        self.algorithm = algorithm or "RS256"
+        self.algorithm = "RS256" if algorithm is None else algorithm
         self.authorization_servers = _metadata.servers(authorization_servers) or None
         self.leeway = leeway
         self.require_expiry = require_expiry
@@ -135,30 +111,42 @@ class BearerAuthProvider(_fastmcp.Base):
         self.ssrf_safe = ssrf_safe
         self.fetch = fetch
         self.insecure_allow_http = insecure_allow_http
+        self._now = None
         self._verifier()
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "required_scopes":
             value = _settings.scope_list(value)
         super().__setattr__(name, value)
-        if name in _POLICY:
-            self.__dict__["_cell"] = _Cell()
+        if name in POLICY:
+            self.__dict__["_cell"] = Cell()
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        if name in POLICY:
+            self.__dict__["_cell"] = Cell()
 
     # --- Verification ---
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """The token's contents; ``None`` when it is refused, and then the reason is in the log."""
-        return await self.load_access_token(token)
+        try:
+            return await self.load_access_token(token)
+        except RecursionError:  # the caller left no room to look at the token
+            return None
 
     async def load_access_token(self, token: str) -> AccessToken | None:
         """What `verify_token` asks. A subclass that overrides it is asked instead."""
         try:
-            return await self._verified(token)
-        except Rejection as rejection:
-            level = logging.WARNING if rejection._native.is_service_fault else logging.INFO
-            logger.log(level, "bearer token rejected: %s: %s", rejection.kind, rejection)
-        except Exception:
-            logger.exception("bearer token rejected: it could not be verified")
+            try:
+                return await self._verified(token)
+            except Rejection as rejection:
+                level = logging.WARNING if rejection._native.is_service_fault else logging.INFO
+                _log.write(level, "bearer token rejected: %s: %s", rejection.kind, rejection)
+            except Exception:
+                _log.write(logging.ERROR, "bearer token rejected: it could not be verified", exc_info=True)
+        except RecursionError:  # nor to say so
+            pass
         return None
 
     async def verify_token_or_raise(self, token: str) -> AccessToken:
@@ -181,16 +169,19 @@ class BearerAuthProvider(_fastmcp.Base):
             outcome = await _settled(outcome, self._cell)
             if isinstance(outcome, _native.Rejection):
                 raise Rejection(outcome)
-        return self._access_token(outcome)
+        if not self._has_hook():
+            return AccessToken(**outcome)
+        if "claims" not in outcome:  # the hook came after the verifier
+            self.__dict__["_cell"] = Cell()
+            return await self._verified(token)
+        return self._access_token_by_hook(outcome)
 
-    def _access_token(self, fields: dict[str, Any]) -> AccessToken:
-        if type(self)._extract_scopes is BearerAuthProvider._extract_scopes:
-            return AccessToken(**fields)
+    def _access_token_by_hook(self, fields: dict[str, Any]) -> AccessToken:
         try:
             fields["scopes"] = self._extract_scopes(fields["claims"])
             return AccessToken(**fields)
         except Exception as error:
-            logger.warning("_extract_scopes cannot read the claims of a token", exc_info=True)
+            _log.write(logging.WARNING, "_extract_scopes cannot read the claims of a token", exc_info=True)
             detail = f"_extract_scopes cannot read the claims: {type(error).__name__}"
             raise Rejection(_native.Rejection.malformed(), kind="invalid_claim", detail=detail) from error
 
@@ -205,50 +196,29 @@ class BearerAuthProvider(_fastmcp.Base):
     # --- The verifier behind the attributes ---
 
     def _verifier(self) -> _native.Verifier:
-        while True:
-            cell = self._cell
-            verifier, lists = cell.built or self._build(cell)
-            for live, held in lists:
-                if live != held:
-                    break
-            else:
+        cell = self._cell
+        if cell.built is not None:
+            verifier, watch, held = cell.built
+            if watch is None or watch(self) == held:
                 return verifier
-            self.__dict__["_cell"] = _Cell()
+            cell = self.__dict__["_cell"] = Cell()
+        return self._build(cell)
 
-    def _build(self, cell: _Cell) -> _Built:
+    def _build(self, cell: Cell) -> _native.Verifier:
         with cell.building:
-            if cell.built is not None:
-                return cell.built
-            # What is compared later must be what the verifier is built from, whatever another thread does to the lists.
-            live = (self.issuer, self.audience, self.algorithm)
-            held = [list(value) if isinstance(value, list) else value for value in live]
-            cell.hook = Hook(self.fetch) if self.fetch is not None else None
-            verifier = _native.Verifier(self._settings(cell.hook, *held), self._wants_claims())
-            lists = [(value, copy) for value, copy in zip(live, held, strict=True) if isinstance(value, list)]
-            built = cell.built = verifier, lists
+            # What is compared later must be what the verifier is built from, whatever another thread does meanwhile.
+            policy, watch, held = snapshot(self)
+            if cell.built is not None and cell.built[2] == held:
+                return cell.built[0]
+            verifier = _native.Verifier(_settings.of(policy, cell.asker(policy["fetch"])), _fastmcp.HAS_CLAIMS or self._has_hook())
+            cell.built = verifier, watch, held
         if verifier.problem is not None:
-            logger.error("%s refuses every token: %s", type(self).__name__, verifier.problem)
-        return built
+            _log.write(logging.ERROR, "%s refuses every token: %s", type(self).__name__, verifier.problem)
+        return verifier
 
-    def _settings(self, hook: Hook | None, issuer: Any, audience: Any, algorithm: Any) -> _settings.Settings:
-        _settings.refuse_algorithm_as_audience(audience)
-        algorithms = _settings.names(algorithm) or []
-        return _settings.Settings(
-            **_settings.keys(self.public_key, self.jwks_uri, algorithms),
-            issuers=_settings.names(issuer),
-            audiences=_settings.names(audience),
-            algorithms=algorithms,
-            leeway=self.leeway,
-            require_expiry=self.require_expiry,
-            token_cache=self.token_cache,
-            ssrf_safe=self.ssrf_safe,
-            insecure_allow_http=self.insecure_allow_http,
-            fetch=hook.asker() if hook is not None else None,
-            now=self._now,
-        )
-
-    def _wants_claims(self) -> bool:
-        return _fastmcp.HAS_CLAIMS or type(self)._extract_scopes is not BearerAuthProvider._extract_scopes
+    def _has_hook(self) -> bool:
+        """Whether scopes are extracted by another's function: a subclass's, the object's, or one put on this class."""
+        return type(self)._extract_scopes is not _EXTRACT_SCOPES or "_extract_scopes" in self.__dict__
 
     # --- Routes ---
 
@@ -291,8 +261,10 @@ class BearerAuthProvider(_fastmcp.Base):
         raise NotImplementedError("Token revocation not supported")
 
 
-_POLICY = frozenset({"public_key", "jwks_uri", "issuer", "audience", "algorithm", "leeway", "require_expiry", "token_cache",
-                     "ssrf_safe", "fetch", "insecure_allow_http", "_now"})  # fmt: skip
+BUILT_IN = MappingProxyType(dict(vars(BearerAuthProvider)))
+"""The methods as they are written here, whatever is put on the class later."""
+
+_EXTRACT_SCOPES = BUILT_IN["_extract_scopes"]
 
 
 async def _settled(
@@ -307,12 +279,3 @@ async def _settled(
             outcome.wait, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
         )
     return outcome
-
-
-def _renew_all_in_child() -> None:
-    for cell in list(_cells):
-        cell.renew_in_child()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_all_in_child)

@@ -1,6 +1,8 @@
-"""Why a token is refused, as an exception."""
+"""Why a token is refused, as an exception. It must never hold the token, so that it may be logged, copied and pickled."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from mcp_bearer import _native
 
@@ -23,6 +25,9 @@ class Rejection(Exception):
     missing_scopes: list[str]
     """With ``insufficient_scope``: what the token lacks of them."""
 
+    _retry_after: int | None = None
+    """What the peer is told, of one that was copied."""
+
     def __init__(self, native: _native.Rejection, *, kind: str | None = None, detail: str | None = None) -> None:
         super().__init__(detail or native.detail)
         self._native = native
@@ -36,4 +41,36 @@ class Rejection(Exception):
         self, required_scopes: list[str], resource_metadata: str | None = None
     ) -> tuple[int, str | None, int | None, str]:
         """What the peer is told: status, ``WWW-Authenticate``, ``Retry-After`` and body."""
-        return self._native.challenge(required_scopes, resource_metadata)
+        status, header, retry_after, body = self._native.challenge(required_scopes, resource_metadata)
+        return status, header, self._retry_after or retry_after, body
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {name: value for name, value in vars(self).items() if name != "_native"}
+        state["_retry_after"] = self.challenge([])[2]
+        native = self._native
+        return _again, (type(self), self.args, native.kind, native.required_scopes, native.missing_scopes), state
+
+
+def _again(
+    kind_of: type[Rejection], arguments: tuple[Any, ...], kind: str, required: list[str], missing: list[str]
+) -> Rejection:
+    """One that is answered alike. The peer can tell few kinds apart, so few have to be made."""
+    native: Any
+    if kind == "insufficient_scope":
+        native = _native.Rejection.insufficient_scope(required, [scope for scope in required if scope not in missing])
+    elif kind == "keys_unavailable":
+        native = _native.Rejection.unusable("")
+    elif kind in _CREDENTIALS:
+        native = _native.bearer_token(_CREDENTIALS[kind])
+    else:
+        native = _native.Rejection.malformed()
+    rejection = kind_of.__new__(kind_of, *arguments)
+    rejection._native = native
+    return rejection
+
+
+_CREDENTIALS = {
+    "missing_credential": [],
+    "bad_credential": [b"Bearer "],
+    "token_too_large": [b"Bearer " + b"a" * 20_000],
+}

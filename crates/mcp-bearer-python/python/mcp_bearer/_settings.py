@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mcp_bearer import _native
+from mcp_bearer._fetch import Asker
 
 _PEM_MARKS = ("-----BEGIN PUBLIC KEY-----", "-----BEGIN RSA PUBLIC KEY-----", "-----BEGIN EC PUBLIC KEY-----",
               "-----BEGIN CERTIFICATE-----")  # fmt: skip
@@ -28,15 +29,43 @@ class Settings:
     token_cache: bool
     ssrf_safe: bool
     insecure_allow_http: bool
-    fetch: Callable[[str, _native.Answer], None] | None
-    now: float | None = field(default=None)
+    fetch: Asker | None
+    now: float | None
 
 
-def names(value: str | Sequence[str] | None) -> list[str] | None:
+def of(policy: Mapping[str, Any], ask: Asker | None) -> Settings:
+    """From the attributes that `_cell.POLICY` lists."""
+    _refuse_algorithm_as_audience(policy["audience"])
+    algorithms = names("algorithm", policy["algorithm"]) or []
+    same = ("leeway", "require_expiry", "token_cache", "ssrf_safe", "insecure_allow_http")
+    return Settings(
+        **keys(policy["public_key"], policy["jwks_uri"], algorithms),
+        issuers=names("issuer", policy["issuer"]),
+        audiences=names("audience", policy["audience"]),
+        algorithms=algorithms,
+        fetch=ask,
+        now=policy["_now"],
+        **{name: policy[name] for name in same},
+    )
+
+
+def names(setting: str, value: object) -> list[str] | None:
     """One name or several; `None` is no check, and an empty list is a mistake that `_native` refuses."""
     if value is None:
         return None
-    return [value] if isinstance(value, str) else [str(name) for name in value]
+    if not isinstance(value, (str, list, tuple)):
+        raise TypeError(f"{setting}: must be a string or a list of strings, not {type(value).__name__}")
+    return _texts(setting, [value] if isinstance(value, str) else value)
+
+
+def _texts(setting: str, values: Iterable[object]) -> list[str]:
+    """As plain strings: the member of an enumeration of strings means its value."""
+    texts = []
+    for value in values:
+        if not isinstance(value, str):
+            raise TypeError(f"{setting}: must be a list of strings, and {type(value).__name__} stands in it")
+        texts.append(str.__str__(value))
+    return texts
 
 
 def keys(public_key: str | bytes | None, jwks_uri: str | None, algorithms: list[str]) -> dict[str, Any]:
@@ -61,19 +90,23 @@ def keys(public_key: str | bytes | None, jwks_uri: str | None, algorithms: list[
     return {"public_key": None, "secret": secret, "jwks_uri": None}
 
 
-def scope_list(value: str | Sequence[str] | None) -> list[str] | None:
+def scope_list(value: object) -> list[str] | None:
     """A list, a JSON list, or names split by commas or blanks, as FastMCP takes them."""
+    if value is None:
+        return None
     if isinstance(value, str):
         text = value.strip()
         value = json.loads(text) if text.startswith("[") else text.replace(",", " ").split()
-    if value is None:
-        return None
-    scopes = list(value)
+        if not value:
+            raise ValueError("required_scopes: a string without a scope; say [] when none is required")
+    if not isinstance(value, Iterable) or isinstance(value, (bytes, bytearray)):
+        raise TypeError(f"required_scopes: must be a list of strings, not {type(value).__name__}")
+    scopes = _texts("required_scopes", value)
     _native.Rejection.insufficient_scope(scopes, [])  # refuses what no token could hold
     return scopes
 
 
-def refuse_algorithm_as_audience(audience: object) -> None:
+def _refuse_algorithm_as_audience(audience: object) -> None:
     """FastMCP 2.10 had `algorithm` where 2.9 and this package have `audience`."""
     listed = audience if isinstance(audience, (list, tuple)) else [audience]
     for name in listed:

@@ -12,8 +12,8 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, TypeAlias
 
-from mcp_bearer import _metadata, _native, _settings
-from mcp_bearer._provider import BearerAuthProvider
+from mcp_bearer import _log, _metadata, _native, _settings
+from mcp_bearer._provider import BUILT_IN, BearerAuthProvider
 from mcp_bearer._rejection import Rejection
 
 __all__ = ["BearerAuthMiddleware"]
@@ -22,8 +22,6 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-logger = logging.getLogger("mcp_bearer")
 
 
 class BearerAuthMiddleware:
@@ -35,7 +33,7 @@ class BearerAuthMiddleware:
         app: the app behind it.
         provider: what verifies tokens. A subclass that overrides `verify_token` or `load_access_token` is asked by
             `verify_token`; the log then says no reason.
-        required_scopes: instead of the provider's.
+        required_scopes: instead of the provider's; ``[]`` for none.
         resource: the public URL of this app, for its RFC 9728 document.
         authorization_servers: where clients get a token; the provider's unless given. With ``resource`` the document is
             served, to anyone, and challenges name it.
@@ -89,10 +87,10 @@ class BearerAuthMiddleware:
             return await self._access(scope)
         except Rejection as rejection:
             level = logging.WARNING if rejection._native.is_service_fault else logging.INFO
-            logger.log(level, "request denied: %s: %s", rejection.kind, rejection)
+            _log.write(level, "request denied: %s: %s", rejection.kind, rejection)
             return rejection
         except Exception:
-            logger.exception("request denied: its token could not be verified")
+            _log.write(logging.ERROR, "request denied: its token could not be verified", exc_info=True)
             return Rejection(_native.Rejection.unusable("verification failed"))
 
     async def _access(self, scope: Scope) -> Any:
@@ -118,7 +116,7 @@ class BearerAuthMiddleware:
 
     def _overrides(self, name: str) -> bool:
         method = getattr(self.provider, name)
-        return getattr(method, "__func__", None) is not getattr(BearerAuthProvider, name)
+        return getattr(method, "__func__", None) is not BUILT_IN[name]
 
     async def _deny(self, scope: Scope, send: Send, rejection: Rejection) -> None:
         try:

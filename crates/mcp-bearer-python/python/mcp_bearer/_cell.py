@@ -1,0 +1,86 @@
+"""The place of one policy's verifier, and what tells that the policy is another by now.
+
+Replaced, never emptied: who builds for an old policy fills an old cell. A deep copy or a pickle of a provider must never
+hold the verifier, and a forked child never wait for the lock.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, TypeAlias
+
+from mcp_bearer import _native
+from mcp_bearer._fetch import Asker, Fetch, Hook
+
+POLICY = ("public_key", "jwks_uri", "issuer", "audience", "algorithm", "leeway", "require_expiry", "token_cache",
+          "ssrf_safe", "fetch", "insecure_allow_http", "_now")  # fmt: skip
+"""The attributes that a verifier is made from."""
+
+Built: TypeAlias = tuple[_native.Verifier, Callable[[object], Any] | None, Any]
+"""A verifier, what reads those attributes that can change without an assignment, and what they were."""
+
+
+class Cell:
+    __slots__ = ("__weakref__", "building", "built", "hook")
+
+    built: Built | None
+    """Assigned at once, so that no thread sees a verifier with the attributes of another."""
+
+    hook: Hook | None
+    """Kept here and not by the verifier, so that a function which refers to its provider goes with it."""
+
+    def __init__(self) -> None:
+        self.built = None
+        self.hook = None
+        self.building = threading.RLock()
+        _cells.add(self)
+
+    def __reduce__(self) -> tuple[type[Cell], tuple[()]]:
+        """Copied and pickled as an empty one."""
+        return Cell, ()
+
+    def asker(self, fetch: Fetch | None) -> Asker | None:
+        """How a verifier that is made for this cell asks for keys."""
+        if fetch is None:
+            return None
+        # One that is asked just now must not go with an attribute that is computed anew.
+        if self.hook is None or self.hook.fetch != fetch:
+            self.hook = Hook(fetch)
+        return self.hook.asker()
+
+    def renew_in_child(self) -> None:
+        """A lock that another thread held at the moment of the fork would be held for ever."""
+        self.building = threading.RLock()
+
+
+def snapshot(provider: object) -> tuple[dict[str, Any], Callable[[object], Any] | None, Any]:
+    """The policy as it is now, and what `Built` says of it. A list is copied: others may change it meanwhile."""
+    values: dict[str, Any] = {}
+    watched = []
+    for name in POLICY:
+        value = getattr(provider, name)
+        # What a subclass computes is not what stands in the object.
+        if isinstance(value, list) or vars(provider).get(name, values) is not value:
+            watched.append(name)
+        values[name] = list(value) if isinstance(value, list) else value
+    if not watched:
+        return values, None, None
+    if len(watched) == 1:
+        return values, attrgetter(*watched), values[watched[0]]
+    return values, attrgetter(*watched), tuple(values[name] for name in watched)
+
+
+_cells: weakref.WeakSet[Cell] = weakref.WeakSet()
+
+
+def _renew_all_in_child() -> None:
+    for cell in list(_cells):
+        cell.renew_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_all_in_child)
