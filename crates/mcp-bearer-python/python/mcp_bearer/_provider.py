@@ -268,7 +268,7 @@ _EXTRACT_SCOPES = BUILT_IN["_extract_scopes"]
 
 
 async def _settled(
-    outcome: dict[str, Any] | _native.Rejection | _native.Pending, cell: _Cell
+    outcome: dict[str, Any] | _native.Rejection | _native.Pending, cell: Cell
 ) -> dict[str, Any] | _native.Rejection:
     """Waits for newer keys, at most 5 s, in a thread that no other work of the program queues for.
 
