@@ -52,6 +52,14 @@ pub struct MetadataBuilder {
     scopes_supported: Scopes,
     resource_name: Option<String>,
     resource_documentation: Option<String>,
+    servers: Scheme,
+}
+
+/// What an authorization server's URL may begin with beyond loopback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Https,
+    HttpToo,
 }
 
 impl ProtectedResourceMetadata {
@@ -64,6 +72,7 @@ impl ProtectedResourceMetadata {
             scopes_supported: Scopes::none(),
             resource_name: None,
             resource_documentation: None,
+            servers: Scheme::Https,
         }
     }
 
@@ -125,6 +134,13 @@ impl MetadataBuilder {
         self
     }
 
+    /// Lets authorization servers be http beyond loopback. Whoever stands between them and a client gets what the client sends.
+    #[must_use]
+    pub fn insecure_allow_http(mut self) -> Self {
+        self.servers = Scheme::HttpToo;
+        self
+    }
+
     /// Checks the whole and builds it.
     ///
     /// # Errors
@@ -132,18 +148,18 @@ impl MetadataBuilder {
     /// is allowed), or no authorization server is named.
     pub fn build(self) -> Result<ProtectedResourceMetadata, ConfigError> {
         let mut problems = Vec::new();
-        let split = Split::of(&self.resource);
+        let split = Split::of(&self.resource, Scheme::Https);
         if let Err(why) = &split {
             problems.push(format!("resource {:?}: {why}", self.resource));
         }
         if self.authorization_servers.is_empty() {
             problems.push(
-                "authorization_servers: at least one issuer must be named (RFC 9728 is of no use without)"
+                "authorization_servers: at least one issuer must be named by its URL (RFC 9728 is of no use without)"
                     .to_owned(),
             );
         }
         for server in &self.authorization_servers {
-            if let Err(why) = Split::of(server) {
+            if let Err(why) = Split::of(server, self.servers) {
                 problems.push(format!("authorization_servers: {server:?}: {why}"));
             }
         }
@@ -180,7 +196,7 @@ struct Split {
 }
 
 impl Split {
-    fn of(url: &str) -> Result<Self, &'static str> {
+    fn of(url: &str, allowed: Scheme) -> Result<Self, &'static str> {
         let printable = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
         if !url.bytes().all(printable) {
             return Err("a character that no URL may hold");
@@ -193,8 +209,8 @@ impl Split {
         let (authority, tail) = rest.split_at_checked(end).unwrap_or((rest, ""));
         let host = host_of(authority).ok_or("a host is needed, without a user")?;
         let secure = scheme.eq_ignore_ascii_case("https");
-        let local = scheme.eq_ignore_ascii_case("http") && is_loopback(host);
-        if !secure && !local {
+        let plain = scheme.eq_ignore_ascii_case("http");
+        if !secure && !(plain && (allowed == Scheme::HttpToo || is_loopback(host))) {
             return Err("https is needed; http is for loopback only");
         }
         let (path, query) = match tail.find('?') {

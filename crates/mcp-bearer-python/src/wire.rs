@@ -31,13 +31,14 @@ pub(crate) fn bearer_token(py: Python<'_>, values: Vec<Vec<u8>>) -> PyResult<Py<
 
 /// `(path, url, document)` of the RFC 9728 document of a resource.
 #[pyfunction]
-#[pyo3(signature = (resource, authorization_servers, scopes_supported, resource_name=None, resource_documentation=None))]
+#[pyo3(signature = (resource, authorization_servers, scopes_supported, resource_name=None, resource_documentation=None, *, insecure_allow_http=false))]
 pub(crate) fn protected_resource_metadata(
     resource: &str,
     authorization_servers: Vec<String>,
     scopes_supported: Vec<String>,
     resource_name: Option<String>,
     resource_documentation: Option<String>,
+    insecure_allow_http: bool,
 ) -> PyResult<(String, String, String)> {
     let supported = scopes(&scopes_supported)?;
     let mut builder = ProtectedResourceMetadata::builder(resource)
@@ -48,6 +49,9 @@ pub(crate) fn protected_resource_metadata(
     }
     if let Some(url) = resource_documentation {
         builder = builder.resource_documentation(url);
+    }
+    if insecure_allow_http {
+        builder = builder.insecure_allow_http();
     }
     let metadata = builder
         .build()

@@ -30,6 +30,9 @@ def test_settings_from_the_environment(monkeypatch, pair, tmp_path):
         changed.delenv("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES")
         with pytest.raises(ValueError, match="FASTMCP_AUTH_BEARER_REQUIRED_SCOPES"):
             EnvBearerAuthProvider()
+        # A placeholder in the file, and a value where it runs.
+        changed.setenv("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES", '["write"]')
+        assert EnvBearerAuthProvider().required_scopes == ["write"]
         (tmp_path / ".env").write_text("FASTMCP_AUTH_BEARER_ISSUER=https://file.example.com/\n")
     monkeypatch.delenv("FASTMCP_AUTH_BEARER_ISSUER")
     assert EnvBearerAuthProvider().issuer == "https://file.example.com/"
@@ -153,6 +156,9 @@ def test_a_name_that_is_misspelt_or_in_small_letters(monkeypatch, pair, tmp_path
         ("FASTMCP_AUTH_BEARER_AUDIENCE\n", "without a value"),
         ("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES=null\n", "asks for no scope"),
         ("A=1\nFASTMCP_AUTH_BEARER_AUDIENCE: hunter2\n", "line 2"),
+        ('"FASTMCP_AUTH_BEARER_AUDIENCE"=hunter2\n', "no such setting"),
+        ("-FASTMCP_AUTH_BEARER_AUDIENCE=hunter2\n", "no such setting"),
+        ("$MCP_BEARER_AUDIENCE=hunter2\n", "no such setting"),
         ("FASTMCP_AUTH_BEARER_AUDIENCE='hunter2\n", "line 1"),
     ],
 )
@@ -174,6 +180,10 @@ def test_no_error_holds_a_value(monkeypatch, pair, tmp_path):
     with pytest.raises(ValueError, match="required_scopes") as caught:
         EnvBearerAuthProvider()
     assert "hunter2" not in str(caught.value) + repr(caught.value)
+    monkeypatch.setenv("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES", '["hunter2 x"]')
+    with pytest.raises(ValueError, match="REQUIRED_SCOPES: one of its names is no scope") as caught:
+        EnvBearerAuthProvider()
+    assert "hunter2" not in str(caught.value) + repr(caught.value)
     assert EnvBearerAuthProvider(required_scopes=["a"]).required_scopes == ["a"]
 
 
@@ -187,3 +197,13 @@ def test_a_value_that_is_not_unicode(tmp_path, name):
     assert done.returncode == 1
     assert f"{name}: not Unicode".encode() in done.stderr
     assert b"hunter2" not in done.stderr
+
+
+def test_an_argument_wins_over_a_decision_of_the_rust_crate(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MCP_BEARER_JWKS_URI", JWKS_URI)
+    provider = EnvBearerAuthProvider(issuer=ISSUER, audience="a")
+    assert (provider.issuer, provider.audience, provider.jwks_uri) == (ISSUER, "a", JWKS_URI)
+    with pytest.raises(ValueError, match="MCP_BEARER_AUDIENCE") as caught:
+        EnvBearerAuthProvider(issuer=ISSUER)
+    assert "ISSUER" not in str(caught.value)

@@ -87,3 +87,11 @@ def test_what_is_no_authorization_server_is_refused(servers, pair):
     provider.authorization_servers = servers
     with pytest.raises(ValueError, match="authorization_servers"):
         provider.get_routes("/mcp")
+
+
+def test_who_allows_http_for_keys_may_name_such_a_server(pair):
+    servers = ["http://idp.internal:8080/realms/x"]
+    provider = BearerAuthProvider(
+        pair.public_key, base_url="https://h.example", authorization_servers=servers, insecure_allow_http=True
+    )
+    assert served(provider) == {f"{WELL_KNOWN}/mcp": "https://h.example/mcp"}

@@ -82,6 +82,32 @@ async def test_an_attribute_that_a_subclass_computes(pair, other_pair, token):
         assert await provider.verify_token(token) is not None
 
 
+@pytest.mark.parametrize("by", ["property", "getattribute"])
+async def test_a_computed_attribute_that_is_the_stored_one_at_first(by, pair, token):
+    others = []
+
+    if by == "property":
+
+        class Tenant(BearerAuthProvider):
+            @property
+            def audience(self):
+                return others[0] if others else self.__dict__["audience"]
+
+            @audience.setter
+            def audience(self, value):
+                self.__dict__["audience"] = value
+    else:
+
+        class Tenant(BearerAuthProvider):
+            def __getattribute__(self, name):
+                return others[0] if name == "audience" and others else super().__getattribute__(name)
+
+    provider = Tenant(pair.public_key, issuer=ISSUER, audience=AUDIENCE)
+    assert await provider.verify_token(token) is not None
+    others.append("https://other.example.com/")
+    assert await refused(provider, token) == "wrong_audience"
+
+
 def test_an_audience_that_differs_between_threads(pair, token):
     tenant = threading.local()
 

@@ -158,6 +158,19 @@ fn an_authorization_server_is_a_url_of_the_same_kind() {
 }
 
 #[test]
+fn http_beyond_loopback_is_for_servers_alone_and_by_an_option() {
+    let build = |resource: &str, server: &str| {
+        ProtectedResourceMetadata::builder(resource)
+            .authorization_servers([server])
+            .insecure_allow_http()
+            .build()
+    };
+    assert!(build("https://h.example/", "http://idp.internal/").is_ok());
+    assert!(build("https://h.example/", "ftp://idp.internal/").is_err());
+    assert!(build("http://h.example/", "https://idp.example.com/").is_err());
+}
+
+#[test]
 fn the_document_says_what_was_configured_and_nothing_else() {
     let plain: serde_json::Value =
         serde_json::from_str(&build("https://h.example/mcp").unwrap().to_json()).unwrap();

@@ -61,10 +61,13 @@ def snapshot(provider: object) -> tuple[dict[str, Any], Callable[[object], Any] 
     """The policy as it is now, and what `Built` says of it. A list is copied: others may change it meanwhile."""
     values: dict[str, Any] = {}
     watched = []
+    kind = type(provider)
+    computes = kind.__getattribute__ is not object.__getattribute__
     for name in POLICY:
         value = getattr(provider, name)
-        # What a subclass computes is not what stands in the object.
-        if isinstance(value, list) or vars(provider).get(name, values) is not value:
+        # A value that a subclass computes may be the one in the object just now.
+        computed = computes or hasattr(kind, name) or vars(provider).get(name, values) is not value
+        if computed or isinstance(value, list):
             watched.append(name)
         values[name] = list(value) if isinstance(value, list) else value
     if not watched:

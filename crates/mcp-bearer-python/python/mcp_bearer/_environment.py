@@ -17,7 +17,10 @@ from dotenv.parser import parse_stream
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mcp_bearer._provider import BearerAuthProvider
+from mcp_bearer._settings import scope_list
 from mcp_bearer._variables import OWN, REFERENCE, Own, misread
+
+_SCOPES = f"{REFERENCE}REQUIRED_SCOPES"
 
 
 class _Variables(BaseSettings):
@@ -87,21 +90,30 @@ def _from_variables(
 ) -> dict[str, Any]:
     variables = {**file, **process}
     own = Own(variables)
-    settings = own.settings() if own.values else {}
+    settings = own.settings(given) if own.values else {}
     problems = [*misread(file), *misread(process), *own.problems]
     if own.values:
         others = [name for name in variables if name.upper().startswith(REFERENCE)]
         problems += [f"{other}: would do nothing beside {OWN}*; use the names of one family" for other in others]
     elif "required_scopes" not in given:
-        problems += _no_scopes([*file.items(), *process.items()])
+        problems += _no_scopes(file, process)
     if problems:
         raise ValueError("; ".join(dict.fromkeys(problems)))
-    return settings if own.values else _Variables(**dict.fromkeys(given)).model_dump()
+    if own.values:
+        return settings
+    read = _Variables(**dict.fromkeys(given)).model_dump()
+    try:
+        scope_list(read["required_scopes"])
+    except ValueError:
+        raise ValueError(f"{_SCOPES}: one of its names is no scope") from None
+    return read
 
 
-def _no_scopes(variables: list[tuple[str, str | None]]) -> list[str]:
+def _no_scopes(file: Mapping[str, str | None], process: Mapping[str, str | None]) -> list[str]:
     """Empty or null, it would ask for no scope at all. The other variables of the reference may be empty."""
-    name = f"{REFERENCE}REQUIRED_SCOPES"
-    if any(each == name and value is not None and value.strip() in ("", "null") for each, value in variables):
-        return [f"{name}: set, and asks for no scope; unset it if none is required"]
+    values = [value for value in (process.get(_SCOPES), file.get(_SCOPES)) if value is not None]
+    # An empty one in the process leaves it to the file.
+    counts = next(filter(None, values), "")
+    if values and counts.strip() in ("", "null"):
+        return [f"{_SCOPES}: set, and asks for no scope; unset it if none is required"]
     return []

@@ -5,7 +5,7 @@ What may stand in it is decided by `_native` alone, for every user of this file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -41,7 +41,7 @@ def is_asked_for(path: str, scope: MutableMapping[str, Any]) -> bool:
     return unquote(path) in (asked, inside)
 
 
-def routes(identifier: str, authorization_servers: Any, scopes: Sequence[str], beside: str | None) -> list[Any]:
+def routes(identifier: str, provider: Any, beside: str | None) -> list[Any]:
     """The routes of one resource's document: at its own path and, when clients are told another one too, at that.
 
     Raises:
@@ -52,7 +52,12 @@ def routes(identifier: str, authorization_servers: Any, scopes: Sequence[str], b
     from starlette.responses import Response
     from starlette.routing import Route
 
-    path, _, document = _native.protected_resource_metadata(identifier, servers(authorization_servers), scopes)
+    path, _, document = _native.protected_resource_metadata(
+        identifier,
+        servers(provider.authorization_servers),
+        list(provider.required_scopes or []),
+        insecure_allow_http=bool(provider.insecure_allow_http),
+    )
 
     async def metadata(request: Request) -> Response:
         body = b"" if request.method == "OPTIONS" else document.encode()

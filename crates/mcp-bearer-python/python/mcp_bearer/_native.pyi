@@ -99,6 +99,8 @@ def protected_resource_metadata(
     scopes_supported: Sequence[str],
     resource_name: str | None = None,
     resource_documentation: str | None = None,
+    *,
+    insecure_allow_http: bool = False,
 ) -> tuple[str, str, str]: ...
 def generate_key_pair() -> tuple[str, str]: ...
 def create_token(

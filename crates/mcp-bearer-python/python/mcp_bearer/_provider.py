@@ -48,7 +48,8 @@ class BearerAuthProvider(_fastmcp.Base):
         ssrf_safe: connects to public addresses only, for a ``jwks_uri`` that somebody else names.
         fetch: ``async def fetch(url: str) -> bytes``, which gives the JWKS. It is awaited on an event loop of its own,
             so it must not use objects of another; its answer counts for one hour.
-        insecure_allow_http: allows a ``jwks_uri`` with http beyond loopback. Whoever stands between can mint tokens.
+        insecure_allow_http: allows a ``jwks_uri`` with http beyond loopback. Whoever stands between can mint tokens. It
+            allows ``authorization_servers`` with http, too.
 
     Raises:
         ValueError: when the arguments contradict each other. Keys that cannot verify anything are no reason: then an
@@ -159,14 +160,14 @@ class BearerAuthProvider(_fastmcp.Base):
 
     async def _verified(self, token: str) -> AccessToken:
         try:
-            verifier = self._verifier()
+            verifier, cell = self._verifier()
         except Exception as error:
             raise Rejection(_native.Rejection.unusable(f"the provider's settings cannot work: {error}")) from error
         if not isinstance(token, str):
             raise Rejection(_native.Rejection.malformed(), detail=f"the token is {type(token).__name__}, not str")
         outcome = verifier.verify(token)
         if type(outcome) is not dict:
-            outcome = await _settled(outcome, self._cell)
+            outcome = await _settled(outcome, cell)
             if isinstance(outcome, _native.Rejection):
                 raise Rejection(outcome)
         if not self._has_hook():
@@ -195,14 +196,14 @@ class BearerAuthProvider(_fastmcp.Base):
 
     # --- The verifier behind the attributes ---
 
-    def _verifier(self) -> _native.Verifier:
+    def _verifier(self) -> tuple[_native.Verifier, Cell]:
         cell = self._cell
         if cell.built is not None:
             verifier, watch, held = cell.built
             if watch is None or watch(self) == held:
-                return verifier
+                return verifier, cell
             cell = self.__dict__["_cell"] = Cell()
-        return self._build(cell)
+        return self._build(cell), cell
 
     def _build(self, cell: Cell) -> _native.Verifier:
         with cell.building:
@@ -229,9 +230,7 @@ class BearerAuthProvider(_fastmcp.Base):
         path = args[0] if args else options.get("mcp_path")
         if self.authorization_servers and self.base_url is not None:
             resource = _metadata.resource(str(self.base_url), path)
-            scopes = list(self.required_scopes or [])
-            beside = _fastmcp.metadata_beside(self.base_url)
-            routes += _metadata.routes(resource, self.authorization_servers, scopes, beside)
+            routes += _metadata.routes(resource, self, _fastmcp.metadata_beside(self.base_url))
         return routes
 
     # --- What the reference does not support either ---

@@ -27,7 +27,8 @@ def misread(variables: Mapping[str, str | None]) -> list[str]:
     """What is wrong with the names of both families, and with the values that nobody looks at further."""
     problems = []
     for name, value in variables.items():
-        if not name.upper().startswith((OWN, REFERENCE)):
+        # In a .env file a quote or a sign in front makes another name.
+        if not re.sub(r"^\W+", "", name).upper().startswith((OWN, REFERENCE)):
             continue
         why = None
         if name not in _KNOWN:
@@ -58,11 +59,11 @@ class Own:
         }
         self.problems: list[str] = []
 
-    def settings(self) -> dict[str, Any]:
-        """The arguments of a provider, which are worth something when there are no `problems`."""
+    def settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a provider, which are worth something when there are no `problems`. What is given is decided."""
         settings = self._keys() | {
-            "issuer": self._decision("ISSUER", "ANY_ISSUER"),
-            "audience": self._decision("AUDIENCE", "ANY_AUDIENCE"),
+            "issuer": None if "issuer" in given else self._decision("ISSUER", "ANY_ISSUER"),
+            "audience": None if "audience" in given else self._decision("AUDIENCE", "ANY_AUDIENCE"),
             "required_scopes": self._scopes(),
         }
         if (algorithms := self._algorithms()) is not None:

@@ -64,7 +64,12 @@ class BearerAuthMiddleware:
         if resource is not None:
             servers = _metadata.servers(authorization_servers or provider.authorization_servers)
             self._path, self._url, self._document = _native.protected_resource_metadata(
-                resource, servers, self._required_scopes(), resource_name, resource_documentation
+                resource,
+                servers,
+                self._required_scopes(),
+                resource_name,
+                resource_documentation,
+                insecure_allow_http=bool(provider.insecure_allow_http),
             )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -76,8 +76,8 @@ impl BearerAuthLayer {
         }
     }
 
-    /// The issuers that clients may get a token from, by their URLs; those of the provider unless set. A provider for any
-    /// issuer has none, and an issuer may be no URL: then they must be named here.
+    /// The issuers that clients may get a token from, by their https URLs; those issuers of the provider that are URLs unless
+    /// set. A provider for any issuer has none: then they must be named here.
     pub fn authorization_servers<T: Into<String>>(
         mut self,
         servers: impl IntoIterator<Item = T>,
@@ -113,7 +113,7 @@ impl BearerAuthLayer {
     ///
     /// # Errors
     /// Every problem at once: the identifier is not an absolute https URL without fragment (http on loopback is
-    /// allowed), no authorization server is known, a scope is none.
+    /// allowed), no authorization server is known or one is no such URL, a scope is none.
     pub fn resource(
         self,
         resource: impl Into<String>,
@@ -128,12 +128,14 @@ impl BearerAuthLayer {
                 Scopes::default()
             }),
         };
-        let servers = options
-            .authorization_servers
-            .unwrap_or_else(|| provider.issuer_names().map(str::to_owned).collect());
-        let mut builder = ProtectedResourceMetadata::builder(resource)
-            .authorization_servers(servers)
-            .scopes_supported(&scopes);
+        let mut builder = ProtectedResourceMetadata::builder(resource).scopes_supported(&scopes);
+        builder = match options.authorization_servers {
+            Some(servers) => builder.authorization_servers(servers),
+            // The provider trusts them as they are. One that is no URL is no place to send clients to.
+            None => builder
+                .authorization_servers(provider.issuer_names().filter(|name| name.contains("://")))
+                .insecure_allow_http(),
+        };
         if let Some(name) = options.name {
             builder = builder.resource_name(name);
         }

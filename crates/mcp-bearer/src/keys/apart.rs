@@ -5,7 +5,9 @@ use std::{io, thread};
 
 use tokio::{runtime, sync::oneshot};
 
-/// Runs `work` there. When this future is dropped, the work is too, at its next pause.
+/// Runs `work` there. When this future is dropped, the work is too, at its next pause. What the system offers in blocking form
+/// only, a name that is being resolved, goes on in a thread until the system gives it up: a handful of a source whose names
+/// hang, since that has one exchange at a time.
 pub(super) async fn apart<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> io::Result<T> {

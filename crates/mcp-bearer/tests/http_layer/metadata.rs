@@ -119,6 +119,33 @@ async fn any_issuer_must_name_its_authorization_servers() {
     assert_eq!(document["authorization_servers"], json!([Forge::ISSUER]));
 }
 
+#[tokio::test]
+async fn of_the_providers_issuers_those_that_are_urls_are_named() {
+    let layer = |issuers: &[&str]| {
+        let provider = BearerAuthProvider::builder()
+            .jwks_json(json!({"keys": [key().jwk()]}).to_string())
+            .issuers(issuers.iter().copied())
+            .any_audience()
+            .algorithms([mcp_bearer::Algorithm::Es256]);
+        BearerAuthLayer::new(provider.build().unwrap())
+    };
+    // Some issuers sign under two names, and the provider trusts http where its operator does.
+    let issuers = [
+        "https://idp.example.com",
+        "idp.example.com",
+        "http://idp.internal:8080/",
+    ];
+    let document = document(layer(&issuers), RESOURCE).await;
+    assert_eq!(
+        document["authorization_servers"],
+        json!(["https://idp.example.com", "http://idp.internal:8080/"])
+    );
+    let error = layer(&["idp"]).resource(RESOURCE).unwrap_err();
+    assert!(error.to_string().contains("named by its URL"), "{error}");
+    let named = layer(&["idp"]).authorization_servers(["http://idp.internal/"]);
+    assert!(named.resource(RESOURCE).is_err());
+}
+
 #[test]
 fn every_problem_is_told_at_once() {
     let auth = any_issuer().scopes_supported(["a b"]);

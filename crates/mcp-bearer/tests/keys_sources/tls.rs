@@ -263,7 +263,7 @@ async fn a_connection_has_three_seconds_to_be_made_tls_included() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/jwks", listener.local_addr().unwrap());
     let time = gives_up_after(&url).await;
-    assert!((secs(3)..secs(4)).contains(&time), "{time:?}");
+    assert!((secs(3)..secs(5)).contains(&time), "{time:?}");
 }
 
 #[tokio::test]
@@ -271,5 +271,5 @@ async fn the_whole_exchange_has_five_seconds() {
     let server = JwksServer::start();
     server.set_behaviour(Behaviour::HangBeforeHeaders);
     let time = gives_up_after(&server.url()).await;
-    assert!((secs(5)..secs(6)).contains(&time), "{time:?}");
+    assert!((secs(5)..secs(8)).contains(&time), "{time:?}");
 }

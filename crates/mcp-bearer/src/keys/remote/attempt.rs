@@ -191,8 +191,7 @@ impl Plan {
             status @ 300..=399 => Keys::Gone(format!(
                 "status {status}: redirects are not followed; configure the address itself"
             )),
-            // Too slow, too early, too many: whoever says that has the keys, and should not be asked for more.
-            status @ (408 | 425 | 429) => Keys::Bad(format!("status {status}")),
+            status @ (408 | 425 | 429) => Keys::Busy(format!("status {status}")),
             status @ 400..=499 => Keys::Gone(format!("status {status}")),
             status => Keys::Bad(format!("status {status}")),
         }
@@ -212,6 +211,7 @@ impl Outcome {
     fn of(result: Keys, mut document: Document, unread: Option<Unread>) -> Self {
         document.trust = match &result {
             Keys::Good(_) => Trust::Good,
+            Keys::Busy(_) => document.trust,
             Keys::Gone(_) | Keys::Bad(_) => Trust::Doubtful,
         };
         Self {
@@ -229,13 +229,15 @@ enum Keys {
     /// It is not, or no longer, the right address.
     Gone(String),
     Bad(String),
+    /// Too slow, too early, too many: it is the right address, and should not be asked for more.
+    Busy(String),
 }
 
 impl Keys {
     fn into_answer(self) -> Answer<KeySet> {
         match self {
             Self::Good(answer) => answer,
-            Self::Gone(reason) | Self::Bad(reason) => Answer::Failed(reason),
+            Self::Gone(reason) | Self::Bad(reason) | Self::Busy(reason) => Answer::Failed(reason),
         }
     }
 }

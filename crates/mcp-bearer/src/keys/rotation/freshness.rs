@@ -69,8 +69,10 @@ impl Validators {
     pub(super) fn agree_with(&self, headers: &CacheHeaders) -> bool {
         match (&self.etag, &headers.etag) {
             (Some(asked), Some(told)) => opaque(asked) == opaque(told),
+            // By tag, whatever has become of it on the way (RFC 9110 section 13.1.3).
+            (Some(_), None) => true,
             // An issuer without tags that went back to an older file calls that one not modified as well.
-            _ => match (&self.last_modified, &headers.last_modified) {
+            (None, _) => match (&self.last_modified, &headers.last_modified) {
                 (Some(asked), Some(told)) => asked == told,
                 _ => true,
             },

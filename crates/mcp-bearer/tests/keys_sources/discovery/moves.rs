@@ -158,7 +158,9 @@ async fn the_conditions_of_one_address_are_not_sent_to_another_that_failed_once(
 async fn an_issuer_that_is_asked_too_much_is_asked_for_nothing_more() {
     let issuer = holding().await;
     issuer.jwks(Behaviour::Status(429));
-    issuer.keys.refresh(unknown(&issuer.keys, "x")).await;
-    assert_eq!(issuer.server.hits(JwksServer::JWKS_PATH), 2);
-    assert_eq!(issuer.server.hits(RFC_8414), 1);
+    for (kid, asked) in [("x", 2), ("y", 3)] {
+        issuer.keys.refresh(unknown(&issuer.keys, kid)).await;
+        assert_eq!(issuer.server.hits(JwksServer::JWKS_PATH), asked);
+        assert_eq!(issuer.server.hits(RFC_8414), 1);
+    }
 }

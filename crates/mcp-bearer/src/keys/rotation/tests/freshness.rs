@@ -215,6 +215,18 @@ fn a_304_of_another_date_than_the_one_asked_with_is_a_failure() {
     }
 }
 
+#[test]
+fn a_304_that_was_decided_by_tag_may_carry_another_date() {
+    let mut rotation = holding(&[("a", 1)], tagged());
+    let start = rotation.tick(secs(550)).start.unwrap();
+    let told = CacheHeaders {
+        last_modified: Some("Mon, 01 Jun 2026 00:00:00 GMT".to_owned()),
+        ..CacheHeaders::default()
+    };
+    let effects = rotation.answer(secs(550), start.id, Answer::NotModified(told), jitter());
+    assert_eq!(effects.notices, [Notice::NotModified]);
+}
+
 /// RFC 9111 section 4.2.3: the answer of a cache has been on its way for so long already.
 #[test]
 fn a_304_from_a_cache_renews_the_lifetime_less_its_age() {
