@@ -254,7 +254,7 @@ def test_it_survives_a_fork(pair, other_pair, token):
     stop = threading.Event()
 
     def busy():
-        verifier = static._verifier()
+        verifier, _ = static._verifier()
         while not stop.is_set():
             verifier.verify(bad)  # failures are not kept, so that this token is being verified nearly all the time
 
@@ -286,7 +286,7 @@ def test_a_fork_while_good_tokens_are_put_into_the_cache(pair):
     def busy(mine):
         while not stop.is_set():
             provider.leeway = 60  # and the cache is cold again, and the key new
-            verifier = provider._verifier()
+            verifier, _ = provider._verifier()
             for token in mine:
                 verifier.verify(token)
 
@@ -318,7 +318,7 @@ def test_a_fork_while_fetched_keys_are_used_for_the_first_time(pair):
     try:
         for _ in range(100):
             provider = remote(CountingFetch(make_jwks((pair, "a"))))
-            verifier = provider._verifier()
+            verifier, _ = provider._verifier()
             if isinstance(waiting := verifier.verify(unknown), _native.Pending):
                 waiting.wait()
             verifiers.put(verifier)  # with keys that were never used
