@@ -34,7 +34,8 @@ def test_the_interpreter_is_free_while_a_signature_is_checked(pair, token):
         sys.setswitchinterval(interval)
         done.set()
         other.join()
-    assert turns > 100
+    # Each turn costs a wake-up, which may take as long as several checks. Without the interpreter there would be one or two.
+    assert turns > 20
 
 
 def test_one_provider_in_many_threads(provider, pair):
