@@ -29,7 +29,8 @@ const OVERDUE: Duration = Duration::from_secs(10);
 
 /// Keys from a file: a JWKS, or one key in PEM.
 ///
-/// The file is looked at every 2 s by its times, length and identity, beginning with the first snapshot. Clones are handles of one source.
+/// The file is looked at every 2 s by its times, length and identity, beginning with the first snapshot.
+/// Clones are handles of one source.
 #[derive(Clone)]
 pub struct FileKeys {
     inner: Arc<Inner>,
