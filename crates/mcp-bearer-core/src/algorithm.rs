@@ -3,6 +3,7 @@
 //! `none` is not in it and must never be; neither is anything that decrypts.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// A JWS algorithm that this crate can verify.
@@ -125,6 +126,20 @@ impl Algorithm {
             Self::Es512 => KeyType::P521,
             Self::EdDsa | Self::Ed25519 => KeyType::Ed25519,
             Self::Hs256 | Self::Hs384 | Self::Hs512 => KeyType::Secret,
+        }
+    }
+
+    /// How many bytes a signature has: fixed, or for RSA as many as a modulus of 2,048 to 8,192 bits.
+    pub(crate) const fn signature_bytes(self) -> RangeInclusive<usize> {
+        match self {
+            Self::Rs256 | Self::Rs384 | Self::Rs512 => 256..=1024,
+            Self::Ps256 | Self::Ps384 | Self::Ps512 => 256..=1024,
+            Self::Es256 | Self::EdDsa | Self::Ed25519 => 64..=64,
+            Self::Es384 => 96..=96,
+            Self::Es512 => 132..=132,
+            Self::Hs256 => 32..=32,
+            Self::Hs384 => 48..=48,
+            Self::Hs512 => 64..=64,
         }
     }
 

@@ -4,7 +4,7 @@
 //! the only way on is `verify` in `verify.rs`.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Display};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -15,7 +15,7 @@ use crate::base64url;
 use crate::json::{JsonError, Object, Value, utf8};
 use crate::limits::Limits;
 use crate::rejection::{Rejection, RejectionKind, Shown};
-use crate::step::{Observer, Step, Unobserved, observed};
+use crate::step::{Observer, Step, Unobserved, Watch};
 
 /// A well-formed token of which nothing is known to be true.
 ///
@@ -69,35 +69,19 @@ impl<'t> UnverifiedToken<'t> {
         limits: &Limits,
         observer: &mut impl Observer,
     ) -> Result<Self, Rejection> {
-        observed(observer, Step::Length, check_length(token, limits))?;
-        // Strict segments hold no other characters, so the alphabet is looked through only when they fail.
-        let segments = Segments::decode(token);
-        if segments.is_err() {
-            observed(observer, Step::Length, check_alphabet(token))?;
-        }
-        observer.passed(Step::Length, format_args!("{} bytes", token.len()));
-        let segments = observed(observer, Step::Segments, segments)?;
-        observer.passed(
-            Step::Segments,
-            format_args!(
-                "{} bytes of header, {} of claims, {} of signature",
-                segments.header.len(),
-                segments.claims.len(),
-                segments.signature.len()
-            ),
-        );
+        let mut watch = Watch::new(observer);
+        let segments = check_length(token, limits).and_then(|()| match Segments::decode(token) {
+            // Strict segments hold no other characters, so only a token without them needs this look.
+            Err(rejection) => check_alphabet(token).map(|()| Err(rejection)),
+            decoded => Ok(decoded),
+        });
+        let segments = watch.step(Step::Length, segments, |_, f| {
+            write!(f, "{} bytes", token.len())
+        })?;
+        let segments = watch.step(Step::Segments, segments, Segments::show)?;
 
-        let header = Parsed::read(segments.header)
-            .and_then(|header| match header.object.huge_number_at() {
-                Some(at) => Err(JsonError {
-                    why: "a number that no finite double can hold",
-                    at,
-                }),
-                None => Ok(header),
-            })
-            .map_err(|error| Rejection::at(error.why, "header", error.at));
-        let header = observed(observer, Step::HeaderJson, header)?;
-        observer.passed(Step::HeaderJson, format_args!("{}", Names(&header)));
+        let header = read_header(segments.header);
+        let header = watch.step(Step::HeaderJson, header, Parsed::show_names)?;
 
         let unverified = Self {
             token,
@@ -107,13 +91,17 @@ impl<'t> UnverifiedToken<'t> {
             claims: Held::ReadWhenAsked(OnceLock::new()),
         };
         if unverified.algorithm().is_none() {
-            observer.skipped(Step::ClaimsJson, "no known algorithm could sign them");
+            watch.skip(Step::ClaimsJson, "no known algorithm could sign them");
             return Ok(unverified);
         }
         let claims = Parsed::read(segments.claims).map(Arc::new);
         match &claims {
-            Ok(claims) => observer.passed(Step::ClaimsJson, format_args!("{}", Names(claims))),
-            Err(_) => observer.skipped(Step::ClaimsJson, "reported after the signature"),
+            Ok(claims) => {
+                watch.step(Step::ClaimsJson, Ok(claims), |claims, f| {
+                    claims.show_names(f)
+                })?;
+            }
+            Err(_) => watch.skip(Step::ClaimsJson, "reported after the signature"),
         }
         Ok(Self {
             claims: Held::Read(claims),
@@ -171,15 +159,20 @@ impl<'t> UnverifiedToken<'t> {
         issuers: impl IntoIterator<Item = (&'i str, T)>,
         observer: &mut impl Observer,
     ) -> Result<T, Rejection> {
-        let issuer = observed(observer, Step::ChooseIssuer, self.required_issuer())?;
-        let chosen = issuers.into_iter().find(|(name, _)| **name == *issuer);
-        let chosen = chosen.map(|(_, entry)| entry).ok_or_else(|| {
-            let text = format!("issuer {} is none of the configured ones", Shown(&issuer));
-            Rejection::because(RejectionKind::WrongIssuer, text)
+        let chosen = self.required_issuer().and_then(|issuer| {
+            let named = issuers.into_iter().find(|(name, _)| **name == *issuer);
+            match named {
+                Some((_, entry)) => Ok((issuer, entry)),
+                None => {
+                    let text = format!("issuer {} is none of the configured ones", Shown(&issuer));
+                    Err(Rejection::because(RejectionKind::WrongIssuer, text))
+                }
+            }
         });
-        let chosen = observed(observer, Step::ChooseIssuer, chosen)?;
-        observer.passed(Step::ChooseIssuer, format_args!("{}", Shown(&issuer)));
-        Ok(chosen)
+        let show =
+            |(issuer, _): &(Cow<'_, str>, T), f: &mut fmt::Formatter<'_>| Shown(issuer).fmt(f);
+        let (_, entry) = Watch::new(observer).step(Step::ChooseIssuer, chosen, show)?;
+        Ok(entry)
     }
 
     fn required_issuer(&self) -> Result<Cow<'_, str>, Rejection> {
@@ -237,19 +230,27 @@ impl Parsed {
     pub(crate) fn get(&self, name: &str) -> Option<Value<'_>> {
         self.object.get(&self.text, name)
     }
-}
 
-/// The member names of an object, for an observer.
-struct Names<'a>(&'a Parsed);
-
-impl fmt::Display for Names<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.0.object.members(&self.0.text);
+    /// The first member names.
+    fn show_names(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.object.members(&self.text);
         for (index, (name, _)) in names.take(32).enumerate() {
             write!(f, "{}{}", if index == 0 { "" } else { " " }, Shown(&name))?;
         }
         Ok(())
     }
+}
+
+/// Step 3.
+fn read_header(segment: Vec<u8>) -> Result<Parsed, Rejection> {
+    let header = Parsed::read(segment).and_then(|header| match header.object.huge_number_at() {
+        Some(at) => Err(JsonError {
+            why: "a number that no finite double can hold",
+            at,
+        }),
+        None => Ok(header),
+    });
+    header.map_err(|error| Rejection::at(error.why, "header", error.at))
 }
 
 fn check_length(token: &str, limits: &Limits) -> Result<(), Rejection> {
@@ -320,6 +321,15 @@ impl<'t> Segments<'t> {
             3 => rejection,
             count => wrong_count(count),
         })
+    }
+
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (header, claims) = (self.header.len(), self.claims.len());
+        let signature = self.signature.len();
+        write!(
+            f,
+            "{header} bytes of header, {claims} of claims, {signature} of signature"
+        )
     }
 }
 

@@ -3,7 +3,7 @@
 //! `jwk`, `jku`, `x5u`, `x5c` and `x5t` are never read: a token must not choose the key that verifies it.
 
 use std::borrow::Cow;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use crate::algorithm::Algorithm;
 use crate::compact::Parsed;
@@ -121,4 +121,13 @@ pub(crate) enum DeclaredType {
     Plain,
     /// `at+jwt` (RFC 9068 section 2.1).
     AccessToken,
+}
+
+impl fmt::Display for DeclaredType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "absent or \"JWT\"",
+            Self::AccessToken => "\"at+jwt\"",
+        })
+    }
 }

@@ -23,6 +23,8 @@ use crate::scope::Scopes;
 pub struct Rejection {
     kind: RejectionKind,
     facts: Facts,
+    /// Why no signature had been checked when the claims were judged.
+    not_verified: Option<Box<str>>,
 }
 
 /// The kinds of refusal. Their names in snake case ([`as_str`](Self::as_str)) are stable: logs, metrics and the
@@ -160,7 +162,17 @@ impl Rejection {
         self.kind
     }
 
-    /// For [`RejectionKind::KeysUnavailable`]: the time until the next attempt to get keys, at least a second.
+    /// Whether the token's claims were judged without checking its signature, because no keys were held.
+    ///
+    /// No key could save such a token, so the answer to its sender is that of its own fault. What the claims say is not
+    /// proven: a stranger may have written them.
+    #[must_use]
+    pub const fn is_unverified(&self) -> bool {
+        self.not_verified.is_some()
+    }
+
+    /// For [`RejectionKind::KeysUnavailable`]: after this time, at least a second, a request can start another attempt
+    /// to get keys.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match &self.facts {
@@ -205,10 +217,7 @@ impl Rejection {
     /// The credential is `got` bytes long where `limit` are allowed.
     #[must_use]
     pub const fn token_too_large(got: usize, limit: usize) -> Self {
-        Self {
-            kind: RejectionKind::TokenTooLarge,
-            facts: Facts::Length { got, limit },
-        }
+        Self::new(RejectionKind::TokenTooLarge, Facts::Length { got, limit })
     }
 
     /// There are no keys to verify with; `why` is the operator's text, never a token's.
@@ -219,61 +228,54 @@ impl Rejection {
             why: why.into().into(),
             retry_after,
         };
-        Self {
-            kind: RejectionKind::KeysUnavailable,
-            facts,
-        }
+        Self::new(RejectionKind::KeysUnavailable, facts)
     }
 
     /// The token lacks the scopes `missing` of those that the operation needs, for a caller that compares scopes itself;
     /// otherwise [`AccessToken::require_scopes`](crate::AccessToken::require_scopes) says this.
     #[must_use]
     pub const fn insufficient_scope(required: Scopes, missing: Scopes) -> Self {
+        let facts = Facts::Scopes { required, missing };
+        Self::new(RejectionKind::InsufficientScope, facts)
+    }
+
+    /// The same refusal of a token whose signature nobody could check, for the reason `why`.
+    pub(crate) fn not_verified(self, why: Box<str>) -> Self {
         Self {
-            kind: RejectionKind::InsufficientScope,
-            facts: Facts::Scopes { required, missing },
+            not_verified: Some(why),
+            ..self
         }
     }
 
     pub(crate) const fn with(kind: RejectionKind, why: &'static str) -> Self {
-        Self {
-            kind,
-            facts: Facts::Why(why),
-        }
+        Self::new(kind, Facts::Why(why))
     }
 
     pub(crate) fn because(kind: RejectionKind, why: impl Into<Box<str>>) -> Self {
-        Self {
-            kind,
-            facts: Facts::Text(why.into()),
-        }
+        Self::new(kind, Facts::Text(why.into()))
     }
 
     pub(crate) const fn at(why: &'static str, part: &'static str, at: usize) -> Self {
-        Self {
-            kind: RejectionKind::Malformed,
-            facts: Facts::At { part, why, at },
-        }
+        Self::new(RejectionKind::Malformed, Facts::At { part, why, at })
     }
 
     pub(crate) const fn segments(count: usize) -> Self {
-        Self {
-            kind: RejectionKind::Malformed,
-            facts: Facts::Segments { count },
-        }
+        Self::new(RejectionKind::Malformed, Facts::Segments { count })
     }
 
     pub(crate) const fn claim(kind: RejectionKind, name: &'static str, why: &'static str) -> Self {
-        Self {
-            kind,
-            facts: Facts::Claim { name, why },
-        }
+        Self::new(kind, Facts::Claim { name, why })
     }
 
     pub(crate) const fn time(kind: RejectionKind, name: &'static str, got: f64, now: f64) -> Self {
+        Self::new(kind, Facts::Time { name, got, now })
+    }
+
+    const fn new(kind: RejectionKind, facts: Facts) -> Self {
         Self {
             kind,
-            facts: Facts::Time { name, got, now },
+            facts,
+            not_verified: None,
         }
     }
 }
@@ -316,6 +318,16 @@ enum Facts {
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.facts_text(f)?;
+        match &self.not_verified {
+            Some(why) => write!(f, " (not verified: {why})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Rejection {
+    fn facts_text(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.facts {
             Facts::Why(why) => f.write_str(why),
             Facts::Text(text) => f.write_str(text),
@@ -331,13 +343,7 @@ impl fmt::Display for Rejection {
                 )
             }
             Facts::Time { name, got, now } => self.time_text(f, name, *got, *now),
-            Facts::Keys { why, retry_after } => {
-                write!(
-                    f,
-                    "no keys to verify with: {why} (next attempt in {} s)",
-                    retry_after.as_secs()
-                )
-            }
+            Facts::Keys { why, .. } => write!(f, "no keys to verify with: {why}"),
             Facts::Scopes { required, missing } => {
                 write!(
                     f,
@@ -348,9 +354,7 @@ impl fmt::Display for Rejection {
             }
         }
     }
-}
 
-impl Rejection {
     fn time_text(&self, f: &mut fmt::Formatter<'_>, name: &str, got: f64, now: f64) -> fmt::Result {
         let (ago, ahead) = (now - got, got - now);
         match self.kind {

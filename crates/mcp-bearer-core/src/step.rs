@@ -139,14 +139,68 @@ impl Observer for Unobserved {
     fn failed(&mut self, _: Step, _: &Rejection) {}
 }
 
-/// Reports a failure on its way out.
-pub(crate) fn observed<T>(
-    observer: &mut impl Observer,
-    step: Step,
-    outcome: Result<T, Rejection>,
-) -> Result<T, Rejection> {
-    if let Err(rejection) = &outcome {
-        observer.failed(step, rejection);
+/// Runs steps one after the other and reports each outcome to an observer.
+pub(crate) struct Watch<'o, O> {
+    observer: &'o mut O,
+    /// Why no signature is checked, when there are no keys to check it with.
+    unverified: Option<Box<str>>,
+}
+
+impl<'o, O: Observer> Watch<'o, O> {
+    pub(crate) fn new(observer: &'o mut O) -> Self {
+        Self {
+            observer,
+            unverified: None,
+        }
     }
-    outcome
+
+    /// Reports the outcome of one step. `show` writes what was found when the step passed.
+    pub(crate) fn step<T>(
+        &mut self,
+        step: Step,
+        outcome: Result<T, Rejection>,
+        show: impl Fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result,
+    ) -> Result<T, Rejection> {
+        match outcome {
+            Ok(found) => {
+                let shown = Showing(&found, show);
+                self.observer.passed(step, format_args!("{shown}"));
+                Ok(found)
+            }
+            Err(rejection) => Err(self.fail(step, rejection)),
+        }
+    }
+
+    /// Reports that a step ended the verification.
+    pub(crate) fn fail(&mut self, step: Step, rejection: Rejection) -> Rejection {
+        let rejection = match &self.unverified {
+            Some(why) => rejection.not_verified(why.clone()),
+            None => rejection,
+        };
+        self.observer.failed(step, &rejection);
+        rejection
+    }
+
+    /// Reports that a step was not needed.
+    pub(crate) fn skip(&mut self, step: Step, why: &'static str) {
+        self.observer.skipped(step, why);
+    }
+
+    /// From here on, rejections say that no signature was verified.
+    pub(crate) fn without_signature(&mut self, unavailable: &Rejection) {
+        self.skip(Step::Signature, "no keys to verify with");
+        self.unverified = Some(unavailable.to_string().into());
+    }
+}
+
+/// A value with the function that writes it.
+struct Showing<'t, T, F>(&'t T, F);
+
+impl<T, F> fmt::Display for Showing<'_, T, F>
+where
+    F: Fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.1)(self.0, f)
+    }
 }

@@ -5,12 +5,15 @@
 
 mod access_token;
 
+use std::borrow::Cow;
+use std::fmt::{self, Display};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use access_token::{AccessToken, ClaimError};
 
 use crate::algorithm::Algorithm;
-use crate::claims::{self, Audience, Claims, missing};
+use crate::claims::{self, Audience, Claims, Identity, Times, missing};
 use crate::compact::{Parsed, UnverifiedToken};
 use crate::header::{DeclaredType, Header};
 use crate::json::{Text, Value};
@@ -20,7 +23,7 @@ use crate::policy::{Expected, IdentityTokenShape, Policy, Rules, TokenType};
 use crate::rejection::{Rejection, RejectionKind, Shown};
 use crate::scope::Scopes;
 use crate::signature::VerifyingKey;
-use crate::step::{Observer, Step, Unobserved, observed};
+use crate::step::{Observer, Step, Unobserved, Watch};
 
 impl UnverifiedToken<'_> {
     /// Verifies the signature with one of `keys` and the claims against `policy`, at the time `now` since the Unix
@@ -60,132 +63,117 @@ impl UnverifiedToken<'_> {
         observer: &mut impl Observer,
     ) -> Result<AccessToken, Rejection> {
         let rules = &*policy.rules;
-        let header = Header::read(&self.header);
-        let (algorithm, declared) = check_header(&header, rules, observer)?;
+        let mut watch = Watch::new(observer);
+        let read = Header::read(&self.header);
+        let header = check_header(&read, rules, &mut watch)?;
 
-        let kid = observed(observer, Step::KeyId, header.key_id())?;
-        match kid {
-            Some(kid) => observer.passed(Step::KeyId, format_args!("{}", Shown(kid))),
-            None => observer.passed(Step::KeyId, format_args!("none")),
-        }
+        let key = match self.check_signature(keys, &header) {
+            Err(unavailable) if unavailable.kind() == RejectionKind::KeysUnavailable => {
+                return Err(self.judge_without_keys(unavailable, &header, rules, now, &mut watch));
+            }
+            outcome => watch.step(Step::Signature, outcome, |key, f| write!(f, "{key:?}"))?,
+        };
 
-        let key = self.check_signature(keys, algorithm, kid.map(|kid| &**kid));
-        if let Err(rejection) = &key
-            && rejection.kind() == RejectionKind::KeysUnavailable
-        {
-            // An outage is for well-formed tokens: no key could help one whose claims cannot be read.
-            observed(observer, Step::ClaimsHeld, self.trusted_claims())?;
-        }
-        let key = observed(observer, Step::Signature, key)?;
-        observer.passed(Step::Signature, format_args!("{key:?}"));
-
-        let parsed = observed(observer, Step::ClaimsHeld, self.trusted_claims())?;
-        observer.passed(Step::ClaimsHeld, format_args!("one JSON object"));
+        let parsed = self.trusted_claims(&mut watch)?;
         let claims = Claims::read(parsed);
-
-        let expiry = observed(observer, Step::Expiry, claims.expiry())?;
-        observed(
-            observer,
-            Step::Expiry,
-            expiry.check_expiry(&rules.times, now),
-        )?;
-        observer.passed(
-            Step::Expiry,
-            format_args!("exp {}", Seconds(expiry.expires_at)),
-        );
-        let times = observed(observer, Step::NotBefore, claims.times(expiry))?;
-        observed(
-            observer,
-            Step::NotBefore,
-            times.check_start(&rules.times, now),
-        )?;
-        observer.passed(
-            Step::NotBefore,
-            format_args!(
-                "nbf {}, iat {}",
-                Seconds(times.not_before),
-                Seconds(times.issued_at)
-            ),
-        );
-
-        let issuer = observed(observer, Step::Issuer, check_issuer(&claims, rules))?;
-        observer.passed(Step::Issuer, format_args!("{}", OrAbsent(issuer)));
-        let audience = observed(observer, Step::Audience, check_audience(&claims, rules))?;
-        observer.passed(Step::Audience, format_args!("{}", AudienceShown(audience)));
-
-        let identity = observed(observer, Step::Identity, claims.identity())?;
-        let client = identity.client.map(|client| &**client);
-        let subject = identity.subject.map(|subject| &**subject);
-        observer.passed(
-            Step::Identity,
-            format_args!("subject {}, client {}", OrAbsent(subject), OrAbsent(client)),
-        );
-
-        observed(observer, Step::SenderConstraint, check_sender(&claims))?;
-        observer.passed(Step::SenderConstraint, format_args!("none"));
-        let kind = check_access_token(&claims, declared, rules);
-        observed(observer, Step::AccessTokenOnly, kind)?;
-        observer.passed(
-            Step::AccessTokenOnly,
-            format_args!("no mark of another kind"),
-        );
-        observed(
-            observer,
-            Step::RequiredClaims,
-            check_required(parsed, client, rules),
-        )?;
-        observer.passed(
-            Step::RequiredClaims,
-            format_args!("{} claims required", rules.required_claims.len()),
-        );
-
+        let checked = check_claims(&claims, &header, rules, now, &mut watch)?;
+        let Identity { subject, client } = checked.identity;
+        let required = check_required(parsed, client.map(|client| &**client), rules);
+        watch.step(Step::RequiredClaims, required, |(), f| {
+            write!(f, "{} claims required", rules.required_claims.len())
+        })?;
         let scopes = claims::scopes(parsed, &rules.scope_claims);
-        let scopes = observed(observer, Step::Scopes, scopes)?;
-        observer.passed(Step::Scopes, format_args!("{:?}", scopes.as_str()));
+        let scopes = watch.step(Step::Scopes, scopes, |scopes, f| {
+            write!(f, "{:?}", scopes.as_str())
+        })?;
 
         Ok(AccessToken::proven(access_token::Proven {
             token: self.token.into(),
             claims: parsed.clone(),
-            issuer: issuer.map(|text| Text::keep(&parsed.text, text)),
+            issuer: checked.issuer.map(|text| Text::keep(&parsed.text, text)),
             subject: subject.map(|text| Text::keep(&parsed.text, text)),
             client: client.map(|text| Text::keep(&parsed.text, text)),
             scopes,
-            times,
-            algorithm,
+            times: checked.times,
+            algorithm: header.algorithm,
             fingerprint: key.fingerprint(),
             hierarchy: rules.hierarchy.clone(),
         }))
     }
 
-    /// Whether fetching keys for this token could help: its unverified times, issuer and audience would pass.
+    /// Whether fetching keys for this token could help: steps 5 to 8 and 10 to 17 pass, and the signature has a length
+    /// that the algorithm allows.
     ///
-    /// It answers nothing about the token itself; it keeps strangers from driving fetches.
+    /// It says nothing about the signature itself; it keeps strangers from driving fetches. Steps 18 and 19 are left
+    /// out: the answer would tell a stranger which values this server wants.
     #[must_use]
     pub fn worth_a_fetch(&self, policy: &Policy, now: Duration) -> bool {
         let check = || -> Result<(), Rejection> {
-            let rules = &*policy.rules;
-            let header = Header::read(&self.header);
-            check_header(&header, rules, &mut Unobserved)?;
-            header.key_id()?;
-            let claims = Claims::read(self.trusted_claims()?);
-            let times = claims.times(claims.expiry()?)?;
-            times.check_expiry(&rules.times, now)?;
-            times.check_start(&rules.times, now)?;
-            check_issuer(&claims, rules)?;
-            check_audience(&claims, rules)?;
-            Ok(())
+            let (rules, mut unobserved) = (&*policy.rules, Unobserved);
+            let watch = &mut Watch::new(&mut unobserved);
+            let read = Header::read(&self.header);
+            let header = check_header(&read, rules, watch)?;
+            self.check_signature_length(header.algorithm)?;
+            self.check_unproven(&header, rules, now, watch)
         };
         check().is_ok()
+    }
+
+    /// Whether it is a well-formed token of an algorithm that the policy allows, with a signature of a possible length.
+    ///
+    /// Such a token, whatever its claims say, is a reason to fetch the keys of a source that was never asked.
+    #[must_use]
+    pub fn is_plausible(&self, policy: &Policy) -> bool {
+        self.algorithm().is_some_and(|algorithm| {
+            policy.rules.algorithms.contains(&algorithm)
+                && self.check_signature_length(algorithm).is_ok()
+                && self.claims().is_ok()
+        })
+    }
+
+    /// There are no keys. A token that its own claims condemn gets that rejection: no key could save it, and its sender
+    /// must not be told to wait. Every other token meets the outage.
+    fn judge_without_keys(
+        &self,
+        unavailable: Rejection,
+        header: &CheckedHeader<'_>,
+        rules: &Rules,
+        now: Duration,
+        watch: &mut Watch<'_, impl Observer>,
+    ) -> Rejection {
+        let mut unobserved = Unobserved;
+        let silent = &mut Watch::new(&mut unobserved);
+        if self.check_unproven(header, rules, now, silent).is_ok() {
+            return watch.fail(Step::Signature, unavailable);
+        }
+        watch.without_signature(&unavailable);
+        match self.check_unproven(header, rules, now, watch) {
+            Err(rejection) => rejection,
+            Ok(()) => unavailable,
+        }
+    }
+
+    /// Steps 10 to 17, which no signature has proven.
+    fn check_unproven(
+        &self,
+        header: &CheckedHeader<'_>,
+        rules: &Rules,
+        now: Duration,
+        watch: &mut Watch<'_, impl Observer>,
+    ) -> Result<(), Rejection> {
+        let claims = Claims::read(self.trusted_claims(watch)?);
+        check_claims(&claims, header, rules, now, watch).map(drop)
     }
 
     /// Step 9: the candidates are tried in turn over the exact bytes received.
     fn check_signature<'k>(
         &self,
         keys: &'k KeySet,
-        algorithm: Algorithm,
-        kid: Option<&str>,
+        header: &CheckedHeader<'_>,
     ) -> Result<&'k VerifyingKey, Rejection> {
-        let candidates = keys.candidates(algorithm, kid)?;
+        let algorithm = header.algorithm;
+        self.check_signature_length(algorithm)?;
+        let candidates = keys.candidates(algorithm, header.kid.map(|kid| &**kid))?;
         let message = self.signing_input.as_bytes();
         let proven = |key: &&VerifyingKey| key.verifies(algorithm, message, &self.signature);
         candidates.iter().find(proven).ok_or_else(|| {
@@ -194,32 +182,59 @@ impl UnverifiedToken<'_> {
         })
     }
 
-    /// Step 10: what step 4 found, and no number beyond a double (RFC 8259 section 6).
-    fn trusted_claims(&self) -> Result<&std::sync::Arc<Parsed>, Rejection> {
-        let parsed = self.claims()?;
-        match parsed.object.huge_number_at() {
-            None => Ok(parsed),
-            Some(at) => {
-                let text = format!("claims: a number that no finite double can hold at byte {at}");
-                Err(Rejection::because(RejectionKind::InvalidClaim, text))
-            }
+    /// A signature of another length verifies with no key, so it must not start a fetch either.
+    fn check_signature_length(&self, algorithm: Algorithm) -> Result<(), Rejection> {
+        let (got, possible) = (self.signature.len(), algorithm.signature_bytes());
+        if possible.contains(&got) {
+            return Ok(());
         }
+        let (least, most) = (possible.start(), possible.end());
+        let wanted = if least == most {
+            least.to_string()
+        } else {
+            format!("{least} to {most}")
+        };
+        let text = format!("a signature of {got} bytes, where {algorithm} has {wanted}");
+        Err(Rejection::because(RejectionKind::BadSignature, text))
+    }
+
+    /// Step 10: what step 4 found, and no number beyond a double (RFC 8259 section 6).
+    fn trusted_claims(
+        &self,
+        watch: &mut Watch<'_, impl Observer>,
+    ) -> Result<&Arc<Parsed>, Rejection> {
+        let held = self
+            .claims()
+            .and_then(|parsed| match parsed.object.huge_number_at() {
+                None => Ok(parsed),
+                Some(at) => {
+                    let text =
+                        format!("claims: a number that no finite double can hold at byte {at}");
+                    Err(Rejection::because(RejectionKind::InvalidClaim, text))
+                }
+            });
+        watch.step(Step::ClaimsHeld, held, |_, f| {
+            f.write_str("one JSON object")
+        })
     }
 }
 
-/// Steps 5 to 7.
-fn check_header(
-    header: &Header<'_>,
+/// What steps 5 to 8 found.
+struct CheckedHeader<'h> {
+    algorithm: Algorithm,
+    declared: DeclaredType,
+    kid: Option<&'h Cow<'h, str>>,
+}
+
+/// Steps 5 to 8.
+fn check_header<'h>(
+    header: &'h Header<'h>,
     rules: &Rules,
-    observer: &mut impl Observer,
-) -> Result<(Algorithm, DeclaredType), Rejection> {
+    watch: &mut Watch<'_, impl Observer>,
+) -> Result<CheckedHeader<'h>, Rejection> {
     let algorithm = header.algorithm(&rules.algorithms);
-    let algorithm = observed(observer, Step::Algorithm, algorithm)?;
-    observer.passed(Step::Algorithm, format_args!("{algorithm}"));
-
-    observed(observer, Step::Critical, header.critical())?;
-    observer.passed(Step::Critical, format_args!("none"));
-
+    let algorithm = watch.step(Step::Algorithm, algorithm, Algorithm::fmt)?;
+    watch.step(Step::Critical, header.critical(), none)?;
     let declared = header
         .declared_type()
         .and_then(|declared| match (rules.token_type, declared) {
@@ -229,18 +244,73 @@ fn check_header(
             }
             _ => Ok(declared),
         });
-    let declared = observed(observer, Step::TokenType, declared)?;
-    observer.passed(
-        Step::TokenType,
-        format_args!(
-            "{}",
-            match declared {
-                DeclaredType::Plain => "absent or \"JWT\"",
-                DeclaredType::AccessToken => "\"at+jwt\"",
-            }
-        ),
-    );
-    Ok((algorithm, declared))
+    let declared = watch.step(Step::TokenType, declared, DeclaredType::fmt)?;
+    let kid = watch.step(Step::KeyId, header.key_id(), |kid, f| match kid {
+        Some(kid) => Shown(kid).fmt(f),
+        None => f.write_str("none"),
+    })?;
+    Ok(CheckedHeader {
+        algorithm,
+        declared,
+        kid,
+    })
+}
+
+/// What steps 11 to 17 found.
+struct CheckedClaims<'c, 'a> {
+    times: Times,
+    issuer: Option<&'c str>,
+    identity: Identity<'c, 'a>,
+}
+
+/// Steps 11 to 17.
+fn check_claims<'c, 'a>(
+    claims: &'c Claims<'a>,
+    header: &CheckedHeader<'_>,
+    rules: &Rules,
+    now: Duration,
+    watch: &mut Watch<'_, impl Observer>,
+) -> Result<CheckedClaims<'c, 'a>, Rejection> {
+    let expiry = claims
+        .expiry()
+        .and_then(|expiry| expiry.check_expiry(&rules.times, now).map(|()| expiry));
+    let expiry = watch.step(Step::Expiry, expiry, |expiry, f| {
+        write!(f, "exp {}", Seconds(expiry.expires_at))
+    })?;
+    let times = claims
+        .times(expiry)
+        .and_then(|times| times.check_start(&rules.times, now).map(|()| times));
+    let times = watch.step(Step::NotBefore, times, |times, f| {
+        let (nbf, iat) = (Seconds(times.not_before), Seconds(times.issued_at));
+        write!(f, "nbf {nbf}, iat {iat}")
+    })?;
+    let issuer = watch.step(Step::Issuer, check_issuer(claims, rules), |issuer, f| {
+        OrAbsent(*issuer).fmt(f)
+    })?;
+    watch.step(
+        Step::Audience,
+        check_audience(claims, rules),
+        |audience, f| AudienceShown(*audience).fmt(f),
+    )?;
+    let identity = watch.step(Step::Identity, claims.identity(), |identity, f| {
+        let subject = OrAbsent(identity.subject.map(|subject| &**subject));
+        let client = OrAbsent(identity.client.map(|client| &**client));
+        write!(f, "subject {subject}, client {client}")
+    })?;
+    watch.step(Step::SenderConstraint, check_sender(claims), none)?;
+    let access_token_only = check_access_token(claims, header.declared, rules);
+    watch.step(Step::AccessTokenOnly, access_token_only, |(), f| {
+        f.write_str("no mark of another kind")
+    })?;
+    Ok(CheckedClaims {
+        times,
+        issuer,
+        identity,
+    })
+}
+
+fn none((): &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("none")
 }
 
 /// Step 13.
@@ -345,8 +415,8 @@ fn check_required(parsed: &Parsed, client: Option<&str>, rules: &Rules) -> Resul
 /// A NumericDate, or that there is none.
 struct Seconds(Option<f64>);
 
-impl std::fmt::Display for Seconds {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(seconds) => write!(f, "{seconds}"),
             None => f.write_str("absent"),
@@ -357,8 +427,8 @@ impl std::fmt::Display for Seconds {
 /// A text, quoted and cut, or that there is none.
 struct OrAbsent<'a>(Option<&'a str>);
 
-impl std::fmt::Display for OrAbsent<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Display for OrAbsent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(text) => Shown(text).fmt(f),
             None => f.write_str("absent"),
@@ -373,8 +443,8 @@ impl AudienceShown<'_, '_> {
     const SHOWN: usize = 4;
 }
 
-impl std::fmt::Display for AudienceShown<'_, '_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Display for AudienceShown<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(audience) = self.0 else {
             return f.write_str("absent");
         };

@@ -264,7 +264,10 @@ impl BearerAuthProvider {
         self.try_verify_token(token).into_result()
     }
 
-    /// [`verify_token`](Self::verify_token), with every step told to an observer once the keys are as good as they get.
+    /// [`verify_token`](Self::verify_token), with every step reported to an observer once the keys are as good as they
+    /// get.
+    ///
+    /// The first fetch is waited for even when the token's own claims condemn it, so that every step is reached.
     ///
     /// # Errors
     /// The first step that fails.
@@ -273,11 +276,29 @@ impl BearerAuthProvider {
         token: &str,
         observer: &mut impl Observer,
     ) -> Result<AccessToken, Rejection> {
-        if let TryVerify::NeedsKeys(needs) = self.try_verify_token(token) {
-            let _ = self.verify_with_newer_keys(token, needs).await;
+        match self.try_verify_token(token) {
+            TryVerify::NeedsKeys(needs) => {
+                let _ = self.verify_with_newer_keys(token, needs).await;
+            }
+            TryVerify::Rejected(rejection) if rejection.is_unverified() => {
+                self.first_fetch(token).await;
+            }
+            TryVerify::Accepted(_) | TryVerify::Rejected(_) => {}
         }
         self.attempt(token, (self.inner.clock)(), observer)
             .into_result()
+    }
+
+    /// Waits for the first fetch of the token's issuer, at most 5 s; returns at once when one has ended.
+    async fn first_fetch(&self, token: &str) {
+        let Ok(parsed) = self.read(token, &mut Unobserved) else {
+            return;
+        };
+        let keys = &parsed.issuer.keys;
+        let status = keys.status();
+        if status.fetched + status.not_modified + status.failed == 0 {
+            let _ = keys.refresh(Miss::no_keys()).await;
+        }
     }
 
     /// The verification itself.
@@ -452,7 +473,12 @@ impl Parsed<'_, '_> {
                     miss,
                 })
             }
-            _ => TryVerify::Rejected(rejection),
+            _ => {
+                if snapshot.generation == 0 && unverified.is_plausible(policy) {
+                    self.issuer.keys.prefetch();
+                }
+                TryVerify::Rejected(rejection)
+            }
         };
         (outcome, snapshot.generation)
     }

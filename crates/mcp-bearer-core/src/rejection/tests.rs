@@ -76,7 +76,7 @@ fn sentences_are_exact() {
         ),
         (
             Rejection::keys_unavailable("timeout", Duration::from_secs(7)),
-            "no keys to verify with: timeout (next attempt in 7 s)",
+            "no keys to verify with: timeout",
         ),
         (
             Rejection::insufficient_scope("a b".parse().unwrap(), "b".parse().unwrap()),

@@ -418,7 +418,7 @@ fn key_id(book: &mut Book) {
     page.reject(
         "9",
         "of a key of another type, signed by it",
-        "unknown_key",
+        "bad_signature",
         ec().alg_name("RS256"),
     );
     page.reject(

@@ -382,7 +382,7 @@ fn mixed_set(book: &mut Book) {
     page.reject(
         "9",
         "really signed with 1024 bits",
-        "unknown_key",
+        "bad_signature",
         weak_keys::RSA_1024_TOKEN,
     );
     for kid in kids {
@@ -490,8 +490,114 @@ fn single(book: &mut Book) {
     }
 }
 
+/// No key could save these.
+fn condemned(page: &mut Page) {
+    let forged = rsa().sign_with(&key("rsa-b"));
+    let cases = [
+        ("11", "expired", "expired", rsa().expires_in(-7200)),
+        (
+            "11",
+            "forged and expired",
+            "expired",
+            forged.expires_in(-7200),
+        ),
+        ("11", "no exp", "missing_claim", rsa().without_claim("exp")),
+        (
+            "11",
+            "exp as text",
+            "invalid_claim",
+            rsa().claim("exp", "soon"),
+        ),
+        (
+            "12",
+            "not yet valid",
+            "not_yet_valid",
+            rsa().not_before_in(7200),
+        ),
+        (
+            "13",
+            "another issuer, by one slash",
+            "wrong_issuer",
+            rsa().issuer("https://idp.example.com"),
+        ),
+        ("13", "no iss", "missing_claim", rsa().without_claim("iss")),
+        (
+            "14",
+            "another audience",
+            "wrong_audience",
+            rsa().audience("https://other.example.com/mcp"),
+        ),
+        ("14", "no aud", "missing_claim", rsa().without_claim("aud")),
+        (
+            "15",
+            "sub as a number",
+            "invalid_claim",
+            rsa().claim("sub", 1),
+        ),
+        (
+            "16",
+            "bound to a key",
+            "sender_constrained",
+            rsa().claim("cnf", json!({"jkt": "abc"})),
+        ),
+        (
+            "17",
+            "an ID token",
+            "wrong_token_type",
+            rsa().claim("at_hash", "abc"),
+        ),
+        (
+            "17",
+            "a refresh token",
+            "wrong_token_type",
+            rsa().claim("typ", "Refresh"),
+        ),
+        (
+            "17",
+            "token_use of an ID token",
+            "wrong_token_type",
+            rsa().claim("token_use", "id"),
+        ),
+        (
+            "11",
+            "the first fault counts: expired and for another audience",
+            "expired",
+            rsa().expires_in(-7200).audience("x"),
+        ),
+    ];
+    for (step, name, kind, token) in cases {
+        page.reject_as(step, name, kind, "not verified", token);
+    }
+}
+
+fn impossible_signatures(page: &mut Page) {
+    let (ec, ed) = (|| by(&key("p256-a")), || by(&key("ed25519-a")));
+    let sized = |token: Forge, bytes: usize| token.raw_signature(vec![1; bytes]);
+    for bytes in [1, 64, 255, 1025] {
+        let name = format!("an RS256 signature of {bytes} bytes");
+        let detail = format!("a signature of {bytes} bytes, where RS256 has 256 to 1024");
+        page.reject_as("9", &name, "bad_signature", &detail, sized(rsa(), bytes));
+    }
+    for bytes in [63, 65] {
+        let name = format!("an ES256 signature of {bytes} bytes");
+        page.reject("9", &name, "bad_signature", sized(ec(), bytes));
+        let name = format!("an EdDSA signature of {bytes} bytes");
+        page.reject("9", &name, "bad_signature", sized(ed(), bytes));
+    }
+    let expired = sized(rsa(), 1).expires_in(-7200);
+    page.reject("9", "one byte, and expired", "bad_signature", expired);
+    for (name, token) in [
+        ("an RS256 signature of 256 bytes", sized(rsa(), 256)),
+        ("an RS256 signature of 1024 bytes", sized(rsa(), 1024)),
+        ("an ES256 signature of 64 bytes", sized(ec(), 64)),
+        ("an EdDSA signature of 64 bytes", sized(ed(), 64)),
+    ] {
+        page.reject("9", name, "keys_unavailable", token);
+    }
+}
+
 fn unavailable(book: &mut Book) {
-    let about = "Step 9: without keys a token that is well formed and of an allowed algorithm meets keys_unavailable; nothing else does.";
+    let about = "Step 9 without keys: a token that keys could save meets keys_unavailable; one that its own claims condemn by steps 10 to 17 gets that rejection, not verified; a signature of an impossible length is bad_signature.";
     let setting = Setting {
         keys: Keys::Unavailable("the JWKS could not be fetched".into()),
         ..setting()
@@ -513,10 +619,12 @@ fn unavailable(book: &mut Book) {
     );
     page.reject(
         "9",
-        "an expired one, since claims are not looked at",
+        "without a scope: scopes condemn nothing before a signature was checked",
         kind,
-        rsa().expires_in(-7200),
+        rsa().without_claim("scope"),
     );
+    condemned(&mut page);
+    impossible_signatures(&mut page);
     page.reject(
         "5",
         "alg none",

@@ -125,10 +125,15 @@ fn every_algorithm(book: &mut Book) {
         ("EdDSA", "ES256"),
     ] {
         let token = by(&key_of(signed)).alg_name(named);
+        // Only EdDSA and ES256 have signatures of one length.
+        let kind = match named {
+            "EdDSA" => "unknown_key",
+            _ => "bad_signature",
+        };
         page.reject(
             "9",
             &format!("{signed} named {named}, with its kid"),
-            "unknown_key",
+            kind,
             token,
         );
     }

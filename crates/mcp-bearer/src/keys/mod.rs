@@ -74,6 +74,13 @@ pub trait KeySource: Send + Sync {
     /// future ends within 5 s, and at once when the source sees no reason or no budget for a fetch.
     fn refresh(&self, miss: Miss) -> BoxFuture<'_, Refreshed>;
 
+    /// Starts the first fetch of a source that was never asked, and does not wait for it.
+    ///
+    /// Called for a well-formed token that newer keys could not save: it still shows that tokens come. Whether such a
+    /// token comes once or a thousand times, it starts this one fetch and no other. A source that fetches nothing does
+    /// nothing.
+    fn prefetch(&self) {}
+
     /// The state of the source, for operators.
     fn status(&self) -> KeyStatus;
 }

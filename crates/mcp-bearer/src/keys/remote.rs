@@ -12,7 +12,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -50,6 +50,8 @@ struct Inner {
     plan: Arc<Plan>,
     board: Arc<Board<Facts>>,
     mailbox: Mailbox<Letter, Gates>,
+    /// Whether anyone has asked for keys: only the first question may come from a token that no key could save.
+    asked: AtomicBool,
 }
 
 impl RemoteKeys {
@@ -99,7 +101,10 @@ impl RemoteKeys {
             })
         });
         match (sent, answer) {
-            (Sent::Yes, Some(answer)) => Ok(answer),
+            (Sent::Yes, Some(answer)) => {
+                self.inner.asked.store(true, Ordering::Relaxed);
+                Ok(answer)
+            }
             _ => Err(Refreshed::Unchanged),
         }
     }
@@ -133,6 +138,15 @@ impl KeySource for RemoteKeys {
                 .map(|told| told.unwrap_or(Refreshed::Unchanged))
                 .boxed(),
             Err(told) => ready(told).boxed(),
+        }
+    }
+
+    fn prefetch(&self) {
+        let asked = &self.inner.asked;
+        if !asked.load(Ordering::Relaxed) && !asked.swap(true, Ordering::Relaxed) {
+            // Nobody waits for the answer, and dropping it stops no fetch.
+            let sent = self.ask(Miss::no_keys()).is_ok();
+            asked.store(sent, Ordering::Relaxed);
         }
     }
 

@@ -1,7 +1,11 @@
 //! How a remote source is configured.
 //! It must never connect to anything, and must report every problem at once.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use super::{
     Inner, RemoteKeys,
@@ -166,6 +170,7 @@ impl RemoteKeysBuilder {
                 }),
                 board: Arc::new(Board::new(self.clock, sheet)),
                 mailbox: Mailbox::new(),
+                asked: AtomicBool::new(false),
             }),
         })
     }
