@@ -11,6 +11,8 @@
 
 #[cfg(feature = "axum")]
 mod axum_extractors;
+#[cfg(feature = "remote")]
+mod cold;
 mod credentials;
 #[cfg(feature = "remote")]
 mod issuers;
