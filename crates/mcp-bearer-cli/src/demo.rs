@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, ValueEnum};
 use mcp_bearer::keys::RemoteKeys;
 use mcp_bearer::{
-    Algorithm, BearerAuthLayer, BearerAuthProvider, JwksData, RsaKeyPair, TokenCacheSize,
+    Algorithm, BearerAuthLayer, BearerAuthProvider, JwksData, RsaKeyPair, Scopes, TokenCacheSize,
     TokenRequest, system_clock,
 };
 use tokio::net::TcpListener;
@@ -22,7 +22,7 @@ use self::server::Issuer;
 use crate::files;
 use crate::ui::{Failure, Outcome, Output, json_string, note};
 
-/// The scope that every request needs.
+/// The scope that every request needs, unless told otherwise.
 const SCOPE: &str = "mcp:read";
 
 /// How long the printed token lives.
@@ -30,8 +30,8 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Start an MCP server behind bearer authentication, with a token to try it
 ///
-/// Serves the tools `whoami` and `add` at /mcp for tokens with the scope mcp:read, its RFC 9728 metadata, and the
-/// metadata and keys of its own issuer. Prints a token that lives an hour and commands to paste. Runs until Ctrl-C or
+/// Serves the tools `whoami` and `add` at /mcp for tokens with the scope mcp:read (or another), its RFC 9728 metadata, and
+/// the metadata and keys of its own issuer. Prints a token that lives an hour and commands to paste. Runs until Ctrl-C or
 /// SIGTERM.
 #[derive(Args)]
 #[command(after_help = "\
@@ -43,7 +43,9 @@ Examples:
   mcp-bearer token --private-key keys/private.pem --issuer http://127.0.0.1:8000 \\
       --audience http://127.0.0.1:8000/mcp --scope mcp:read --expires-in -1h
   # Let in the tokens of a real identity provider as well (audience http://127.0.0.1:8000/mcp, scope mcp:read):
-  mcp-bearer demo --also-issuer https://idp.example.com/")]
+  mcp-bearer demo --also-issuer https://idp.example.com/
+  # Whatever scopes its tokens have:
+  mcp-bearer demo --also-issuer https://idp.example.com/ --no-scope")]
 pub(crate) struct Demo {
     /// The loopback address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
@@ -58,9 +60,17 @@ pub(crate) struct Demo {
     private_key: Option<PathBuf>,
 
     /// Let in the tokens of this issuer as well: its keys are found by its metadata. They must be made for the server's URL
-    /// and hold the scope mcp:read
+    /// and hold the required scopes
     #[arg(long, value_name = "ISSUER")]
     also_issuer: Option<String>,
+
+    /// A scope that every request needs, and that the printed token has; may be given several times
+    #[arg(long = "scope", value_name = "SCOPE", default_value = SCOPE, conflicts_with = "no_scope")]
+    scopes: Vec<String>,
+
+    /// Let in tokens whatever their scopes; the printed token has none
+    #[arg(long)]
+    no_scope: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -78,6 +88,9 @@ impl Demo {
         let keys = keys(self.private_key.as_deref())
             .map_err(|problem| problems.push(problem))
             .ok();
+        if let Err(error) = Scopes::from_names(self.scopes()) {
+            problems.push(format!("--scope: {error}"));
+        }
         Failure::unless_empty(problems)?;
         let (Some(address), Some(keys)) = (address, keys) else {
             return Ok(Outcome::Done);
@@ -85,6 +98,10 @@ impl Demo {
         let runtime = Runtime::new()
             .map_err(|error| Failure::problem(format!("no async runtime: {error}")))?;
         runtime.block_on(self.serve(address, &keys))
+    }
+
+    fn scopes(&self) -> &[String] {
+        if self.no_scope { &[] } else { &self.scopes }
     }
 
     async fn serve(&self, address: SocketAddr, keys: &RsaKeyPair) -> Result<Outcome, Failure> {
@@ -118,7 +135,7 @@ impl Demo {
             .audience(&place.url)
             .subject("demo-user")
             .claim("client_id", "demo-client")
-            .scopes([SCOPE])
+            .scopes(self.scopes())
             .expires_in_seconds(i64::try_from(LIFETIME.as_secs()).unwrap_or_default())
             .issued_at(now)
             .kid(kid);
@@ -130,6 +147,7 @@ impl Demo {
             place: &place,
             metadata_url: &metadata_url,
             token: &token,
+            scopes: self.scopes(),
             expires_at: now + LIFETIME,
         };
         self.print(&shown)?;
@@ -148,7 +166,7 @@ impl Demo {
             .jwks(jwks.clone())
             .issuer(&place.origin)
             .audience(&place.url)
-            .required_scopes([SCOPE]);
+            .required_scopes(self.scopes());
         let other = self.also_issuer.as_ref().map(|issuer| {
             let public = |algorithm: &Algorithm| !algorithm.is_symmetric();
             BearerAuthProvider::builder()
@@ -156,7 +174,7 @@ impl Demo {
                 .issuer(issuer)
                 .audience(&place.url)
                 .algorithms(Algorithm::ALL.into_iter().filter(public))
-                .required_scopes([SCOPE])
+                .required_scopes(self.scopes())
         });
         let provider = BearerAuthProvider::for_issuers([own].into_iter().chain(other));
         let provider = provider.map_err(|error| {
@@ -200,6 +218,7 @@ struct Shown<'a> {
     place: &'a Place,
     metadata_url: &'a str,
     token: &'a str,
+    scopes: &'a [String],
     expires_at: Duration,
 }
 
@@ -222,11 +241,20 @@ impl Shown<'_> {
             .map_or_else(String::new, |at| {
                 humantime::format_rfc3339_seconds(at).to_string()
             });
+        let options: String = self
+            .scopes
+            .iter()
+            .map(|scope| format!(" --scope {}", shell_word(scope)))
+            .collect();
+        let needs = match self.scopes {
+            [] => "no scope".to_owned(),
+            scopes => format!("scope {}", scopes.join(" ")),
+        };
         let more = match private_key {
             Some(path) => {
                 let path = shell_word(&path.display().to_string());
                 format!(
-                    "mcp-bearer token --private-key {path} --issuer {origin} --audience {url} --scope {SCOPE} --expires-in -1h"
+                    "mcp-bearer token --private-key {path} --issuer {origin} --audience {url}{options} --expires-in -1h"
                 )
             }
             None => {
@@ -239,7 +267,7 @@ impl Shown<'_> {
 MCP server  {url}
 Metadata    {metadata}
 Issuer      {origin}
-Needs       scope {SCOPE}
+Needs       {needs}
 
 # A token that lives until {expires}:
 TOKEN={token}
@@ -255,7 +283,7 @@ curl -sSi {url} -X POST
 
 # What the token has to pass, step by step
 echo $TOKEN | mcp-bearer verify --jwks-uri {origin}{jwks} \\
-  --issuer {origin} --audience {url} --scope {SCOPE} --explain
+  --issuer {origin} --audience {url}{options} --explain
 
 # Other tokens, such as expired ones: with a key of your own
 {more}

@@ -17,15 +17,17 @@ use mcp_bearer::ConfigError;
 /// The last lines of `--help`.
 pub(crate) const EXIT_CODES: &str = "\
 Data goes to stdout, everything else to stderr.
-Exit codes: 0 done; 1 the answer is no (a token was rejected); 2 usage, configuration or key errors.";
+Exit codes: 0 done; 1 the answer is no (a token was rejected); 2 usage, configuration or key errors, no token at all.";
 
-/// How a command ended when nothing went wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a command ended when nothing went wrong. Of several, the greatest counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
     /// Exit code 0.
     Done,
     /// The answer is no: exit code 1.
     No,
+    /// There is no answer, because there are no keys: exit code 2.
+    NoKeys,
 }
 
 /// Why a command could not do its work.
@@ -147,6 +149,7 @@ pub(crate) fn exit(result: Result<Outcome, Failure>, help: &str) -> ExitCode {
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::No) => ExitCode::from(1),
+        Ok(Outcome::NoKeys) => ExitCode::from(2),
         Err(Failure::Problems(problems)) => {
             for problem in problems {
                 note(format_args!("error: {}", without_foreign_options(&problem)));

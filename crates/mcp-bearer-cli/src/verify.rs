@@ -14,7 +14,7 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use mcp_bearer::{AccessToken, BearerAuthProvider, Rejection, Scopes, TryVerify};
+use mcp_bearer::{AccessToken, BearerAuthProvider, Rejection, Scopes, TryVerify, Unobserved};
 use tokio::runtime::Runtime;
 
 use self::answer::Answer;
@@ -28,7 +28,7 @@ use crate::ui::{Failure, Outcome, Output, note};
 /// Keys, issuer and audience must be decided; "any" is spelled out. --discover ISSUER decides the issuer too, unless
 /// --issuer or --any-issuer says otherwise. Without TOKEN, reads one token a line from stdin
 /// (better than an argument, which other users of the machine can see) and answers each line in order. Exits with 1 when
-/// any token was refused.
+/// any token was refused, and with 2 when there were no keys to verify one with, or no token at all.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -100,17 +100,20 @@ fn from_stdin(
         note("Reading tokens from stdin, one a line; end with Ctrl-D.");
     }
     let mut lines = Lines::new(io::stdin().lock(), verifier.limit());
-    let mut outcome = Outcome::Done;
+    let mut worst = None;
     // Answers are handed on before the next read could wait, so that a program can converse with this one.
     while let Some(line) = lines.next(|| output.flush())? {
         let answer = verifier.answer(&line)?;
         answer.print(output, format)?;
-        if answer.outcome() == Outcome::No {
-            outcome = Outcome::No;
-        }
+        worst = worst.max(Some(answer.outcome()));
     }
     output.flush()?;
-    Ok(outcome)
+    // A script that lets in whatever exits with 0 must not let in nothing at all.
+    worst.ok_or_else(|| {
+        Failure::problem(
+            "no token on standard input; give one per line, or one as the argument TOKEN",
+        )
+    })
 }
 
 /// How much is told of a verification.
@@ -173,15 +176,18 @@ impl Verifier {
         })
     }
 
-    /// Without waiting where the keys are at hand.
+    /// Without waiting where the keys are at hand. Keys are fetched first even for a token that its own claims condemn:
+    /// what is asked here is whether it was signed, too.
     fn verify(&self, token: &str) -> Result<Result<AccessToken, Rejection>, Failure> {
-        Ok(match self.provider.try_verify_token(token) {
-            TryVerify::Accepted(access) => Ok(access),
-            TryVerify::Rejected(rejection) => Err(rejection),
-            TryVerify::NeedsKeys(needs) => self
-                .runtime()?
-                .block_on(self.provider.verify_with_newer_keys(token, needs)),
-        })
+        match self.provider.try_verify_token(token) {
+            TryVerify::Accepted(access) => Ok(Ok(access)),
+            TryVerify::Rejected(rejection) if !rejection.is_unverified() => Ok(Err(rejection)),
+            TryVerify::Rejected(_) | TryVerify::NeedsKeys(_) => {
+                let (runtime, mut unobserved) = (self.runtime()?, Unobserved);
+                let verdict = self.provider.verify_token_observed(token, &mut unobserved);
+                Ok(runtime.block_on(verdict))
+            }
+        }
     }
 
     fn runtime(&self) -> Result<&Runtime, Failure> {

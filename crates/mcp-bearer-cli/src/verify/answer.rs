@@ -22,10 +22,10 @@ pub(super) struct Answer<'a> {
 
 impl Answer<'_> {
     pub(super) fn outcome(&self) -> Outcome {
-        if self.verdict.is_ok() {
-            Outcome::Done
-        } else {
-            Outcome::No
+        match &self.verdict {
+            Ok(_) => Outcome::Done,
+            Err(rejection) if rejection.kind() == RejectionKind::KeysUnavailable => Outcome::NoKeys,
+            Err(_) => Outcome::No,
         }
     }
 
