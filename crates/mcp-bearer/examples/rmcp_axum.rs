@@ -62,6 +62,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .audience(&resource)
         .required_scopes(["mcp:read"])
         .build()?;
+    // With keys from an address this fetches them now, so that the first request need not wait.
+    provider.warm_up().await;
     let auth = BearerAuthLayer::new(provider).resource(&resource)?;
 
     // rmcp binds no session to its user, so this server keeps none.

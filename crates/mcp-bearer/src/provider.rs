@@ -433,12 +433,25 @@ impl BearerAuthProvider {
             .collect()
     }
 
-    /// Fetches the keys of every issuer that has none yet, so that the first token need not wait.
+    /// Fetches the keys of every issuer that has none yet, all at once and for at most 5 s. Call it at startup: the first
+    /// token need not wait then.
+    ///
+    /// It does not fail when an issuer is down: the log says so, and later requests ask again.
+    ///
+    /// ```
+    /// # async fn doc(provider: mcp_bearer::BearerAuthProvider) {
+    /// provider.warm_up().await;
+    /// # }
+    /// ```
     pub async fn warm_up(&self) {
-        for issuer in &self.inner.issuers {
-            if issuer.keys.snapshot().set.is_empty() {
-                let _ = issuer.keys.refresh(Miss::no_keys()).await;
-            }
+        let empty = |issuer: &&Issuer| issuer.keys.snapshot().set.is_empty();
+        // A source is asked when `refresh` is called, so all of them fetch at the same time.
+        let asked = self.inner.issuers.iter().filter(empty);
+        let asked: Vec<_> = asked
+            .map(|issuer| issuer.keys.refresh(Miss::no_keys()))
+            .collect();
+        for refreshed in asked {
+            let _ = refreshed.await;
         }
     }
 
