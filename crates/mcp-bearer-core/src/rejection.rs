@@ -36,7 +36,7 @@ pub enum RejectionKind {
     AmbiguousKey,
     /// `alg` is missing, unknown, or not in the policy's list.
     AlgorithmNotAllowed,
-    /// The request's credential cannot be read as one Bearer token (RFC 6750 section 2.1).
+    /// The request has more than one credential (RFC 6750 section 2).
     BadCredential,
     /// No candidate key verifies the signature.
     BadSignature,
@@ -54,7 +54,7 @@ pub enum RejectionKind {
     Malformed,
     /// A claim that the policy needs is absent.
     MissingClaim,
-    /// No `Authorization` header, or one of another scheme.
+    /// No `Authorization` header, one of another scheme, or one with nothing behind its scheme.
     MissingCredential,
     /// `nbf` or `iat` lies in the future.
     NotYetValid,
@@ -208,10 +208,16 @@ impl Rejection {
         )
     }
 
-    /// The request's credential is not one Bearer token; `why` is a fixed sentence without any of its text.
+    /// The request does not carry one credential; `why` is a fixed sentence without any of its text.
     #[must_use]
     pub const fn bad_credential(why: &'static str) -> Self {
         Self::with(RejectionKind::BadCredential, why)
+    }
+
+    /// The credential is a Bearer token that cannot be read as one; `why` is a fixed sentence without any of its text.
+    #[must_use]
+    pub const fn malformed_credential(why: &'static str) -> Self {
+        Self::with(RejectionKind::Malformed, why)
     }
 
     /// The credential is `got` bytes long where `limit` are allowed.

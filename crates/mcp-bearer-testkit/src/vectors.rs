@@ -202,7 +202,9 @@ pub enum Credential {
     Token(String),
     /// No Bearer credential.
     MissingCredential,
-    /// Something that cannot be read as one Bearer token.
+    /// A Bearer credential with characters that no token has.
+    Malformed,
+    /// More than one credential.
     BadCredential,
 }
 
@@ -326,7 +328,7 @@ impl Case {
     }
 
     /// Whether the token can stand in an `Authorization` header at all (RFC 6750 section 2.1): one or more characters
-    /// of the alphabet, `=` only at the end. Otherwise the HTTP layer answers `bad_credential`, 400.
+    /// of the alphabet, `=` only at the end. Otherwise the HTTP layer answers `malformed`, 401.
     pub fn is_credential(&self) -> bool {
         let body = self.token.trim_end_matches('=');
         let in_alphabet = |c: char| c.is_ascii_alphanumeric() || "-._~+/".contains(c);

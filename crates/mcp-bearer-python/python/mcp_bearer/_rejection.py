@@ -71,6 +71,6 @@ def _again(
 
 _CREDENTIALS = {
     "missing_credential": [],
-    "bad_credential": [b"Bearer "],
+    "bad_credential": [b"Bearer a", b"Bearer a"],
     "token_too_large": [b"Bearer " + b"a" * 20_000],
 }

@@ -1,7 +1,7 @@
 //! Headers in, exactly one token out (RFC 6750 section 2.1, RFC 9110 section 11.4).
 //!
-//! It must never guess: two credentials, or one that cannot be read, are refused. It does no work that grows with a
-//! credential longer than the limit, and no rejection holds any of its text.
+//! Two credentials, or one that cannot be read, are refused: nothing is guessed. The work does not grow with a credential
+//! longer than the limit, and no rejection holds any of its text.
 
 use ::http::HeaderMap;
 use ::http::header::AUTHORIZATION;
@@ -28,10 +28,13 @@ const SCHEME: &[u8] = b"Bearer";
 /// # Ok::<(), mcp_bearer::Rejection>(())
 /// ```
 ///
+/// Clients begin to sign in at 401 and give up at 400, so that everything but two credentials and a token that is too long
+/// is a 401.
+///
 /// # Errors
-/// [`MissingCredential`](crate::RejectionKind::MissingCredential) without `Authorization` header or with another scheme;
-/// [`BadCredential`](crate::RejectionKind::BadCredential) with two such headers, an empty credential, or characters
-/// that no token68 (RFC 9110 section 11.2) has;
+/// [`MissingCredential`](crate::RejectionKind::MissingCredential) without `Authorization` header, with another scheme or
+/// none, or with nothing behind the scheme; [`Malformed`](crate::RejectionKind::Malformed) with characters that no token68
+/// (RFC 9110 section 11.2) has; [`BadCredential`](crate::RejectionKind::BadCredential) with two such headers;
 /// [`TokenTooLarge`](crate::RejectionKind::TokenTooLarge) by the length alone.
 pub fn bearer_token<'h>(headers: &'h HeaderMap, limits: &Limits) -> Result<&'h str, Rejection> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
@@ -43,7 +46,9 @@ pub fn bearer_token<'h>(headers: &'h HeaderMap, limits: &Limits) -> Result<&'h s
             "more than one Authorization header",
         ));
     }
-    let credential = credential_of(value.as_bytes())?;
+    let Some(credential) = credential_of(trimmed(value.as_bytes(), limits)) else {
+        return Err(Rejection::missing_credential());
+    };
     if credential.len() > limits.token_bytes {
         return Err(Rejection::token_too_large(
             credential.len(),
@@ -53,41 +58,43 @@ pub fn bearer_token<'h>(headers: &'h HeaderMap, limits: &Limits) -> Result<&'h s
     let spaces = credential.iter().take_while(|byte| **byte == b' ');
     let token = credential.split_at(spaces.count()).1;
     if token.is_empty() {
-        return Err(Rejection::bad_credential(
-            "the Authorization header holds no token",
-        ));
+        return Err(Rejection::missing_credential());
     }
+    let malformed =
+        || Rejection::malformed_credential("the bearer token holds a character that no token has");
     if !is_token68(token) {
-        let why = "the bearer token holds a character that no token has";
-        return Err(Rejection::bad_credential(why));
+        return Err(malformed());
     }
     // A token68 is ASCII.
-    std::str::from_utf8(token).map_err(|_| Rejection::bad_credential("the token is not text"))
+    std::str::from_utf8(token).map_err(|_| malformed())
 }
 
-/// What stands behind the scheme and one space. Looks at seven bytes.
-fn credential_of(value: &[u8]) -> Result<&[u8], Rejection> {
-    let other_scheme = || Err(Rejection::missing_credential());
-    let no_scheme = || {
-        Err(Rejection::bad_credential(
-            "the Authorization header names no scheme",
-        ))
-    };
-    match value.split_at_checked(SCHEME.len()) {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => match rest.split_first() {
-            None => Err(Rejection::bad_credential(
-                "the Authorization header holds no token",
-            )),
-            Some((b' ', credential)) => Ok(credential),
-            Some((b'\t' | b',', _)) => {
-                Err(Rejection::bad_credential("no space follows the scheme"))
-            }
-            Some(_) => other_scheme(),
-        },
-        _ => match value.first() {
-            Some(byte) if is_tchar(*byte) => other_scheme(),
-            _ => no_scheme(),
-        },
+/// White space around a value is no part of it (RFC 9110 section 5.5). HTTP/1 parsers leave it out, HTTP/2 parsers do not.
+fn trimmed<'v>(value: &'v [u8], limits: &Limits) -> &'v [u8] {
+    // Longer values are refused by their length, whatever is in them.
+    let looked_at = limits.token_bytes.saturating_add(SCHEME.len() + 1);
+    if value.len() > looked_at {
+        return value;
+    }
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = value.iter().take_while(|byte| is_space(byte)).count();
+    let value = value.get(start..).unwrap_or_default();
+    let end = value.iter().rev().take_while(|byte| is_space(byte)).count();
+    value.get(..value.len() - end).unwrap_or_default()
+}
+
+/// What stands behind the scheme `Bearer`, if that is the scheme. Looks at seven bytes.
+fn credential_of(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = value.split_at_checked(SCHEME.len())?;
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
+        return None;
+    }
+    match rest.split_first() {
+        None => Some(&[]),
+        Some((b' ', credential)) => Some(credential),
+        // No name of a scheme goes on with these: the credential begins here, and is malformed.
+        Some((byte, _)) if !is_tchar(*byte) && *byte != b':' => Some(rest),
+        Some(_) => None,
     }
 }
 

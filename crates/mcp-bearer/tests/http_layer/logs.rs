@@ -41,8 +41,8 @@ async fn one_event_for_each_denial() {
             layer(),
             with_authorization("Bearer"),
             Level::INFO,
-            "bad_credential",
-            "400",
+            "missing_credential",
+            "401",
             None,
         ),
         (

@@ -95,15 +95,16 @@ fn expected_kind(case: &Case, limit: usize) -> Option<&str> {
     let rejected = case.rejected()?;
     Some(match case.token.len() {
         length if length > limit => "token_too_large",
-        _ if !case.is_credential() => "bad_credential",
+        0 => "missing_credential",
+        _ if !case.is_credential() => "malformed",
         _ => rejected.kind.as_str(),
     })
 }
 
 async fn request(auth: &BearerAuthLayer, token: &str) -> Option<(Inner, Answer)> {
-    // What no header can hold never gets here, and spaces before the token belong to the header.
+    // What no header can hold never gets here, and white space around the token belongs to the header.
     http::HeaderValue::from_bytes(token.as_bytes()).ok()?;
-    if token.starts_with(' ') {
+    if token.starts_with(' ') || token.ends_with([' ', '\t']) {
         return None;
     }
     let inner = Inner::default();
