@@ -23,8 +23,6 @@ use crate::scope::Scopes;
 pub struct Rejection {
     kind: RejectionKind,
     facts: Facts,
-    /// Why no signature had been checked when the claims were judged.
-    not_verified: Option<Box<str>>,
 }
 
 /// The kinds of refusal. Their names in snake case ([`as_str`](Self::as_str)) are stable: logs, metrics and the
@@ -168,7 +166,7 @@ impl Rejection {
     /// proven: a stranger may have written them.
     #[must_use]
     pub const fn is_unverified(&self) -> bool {
-        self.not_verified.is_some()
+        matches!(self.facts, Facts::NotVerified(_))
     }
 
     /// For [`RejectionKind::KeysUnavailable`]: after this time, at least a second, a request can start another attempt
@@ -247,8 +245,9 @@ impl Rejection {
 
     /// The same refusal of a token whose signature nobody could check, for the reason `why`.
     pub(crate) fn not_verified(self, why: Box<str>) -> Self {
+        let facts = self.facts;
         Self {
-            not_verified: Some(why),
+            facts: Facts::NotVerified(Box::new(NotVerified { facts, why })),
             ..self
         }
     }
@@ -278,11 +277,7 @@ impl Rejection {
     }
 
     const fn new(kind: RejectionKind, facts: Facts) -> Self {
-        Self {
-            kind,
-            facts,
-            not_verified: None,
-        }
+        Self { kind, facts }
     }
 }
 
@@ -320,37 +315,45 @@ enum Facts {
         required: Scopes,
         missing: Scopes,
     },
+    NotVerified(Box<NotVerified>),
+}
+
+/// What condemned a token while no signature could be checked.
+#[derive(Clone, PartialEq)]
+struct NotVerified {
+    facts: Facts,
+    why: Box<str>,
 }
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.facts_text(f)?;
-        match &self.not_verified {
-            Some(why) => write!(f, " (not verified: {why})"),
-            None => Ok(()),
-        }
+        self.facts.write(self.kind, f)
     }
 }
 
-impl Rejection {
-    fn facts_text(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.facts {
-            Facts::Why(why) => f.write_str(why),
-            Facts::Text(text) => f.write_str(text),
-            Facts::At { part, why, at } => write!(f, "{part}: {why} at byte {at}"),
-            Facts::Segments { count } => {
+impl Facts {
+    fn write(&self, kind: RejectionKind, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Why(why) => f.write_str(why),
+            Self::Text(text) => f.write_str(text),
+            Self::At { part, why, at } => write!(f, "{part}: {why} at byte {at}"),
+            Self::Segments { count } => {
                 write!(f, "{count} segments where a signed token has three")
             }
-            Facts::Claim { name, why } => write!(f, "claim {name:?} {why}"),
-            Facts::Length { got, limit } => {
+            Self::Claim { name, why } => write!(f, "claim {name:?} {why}"),
+            Self::Length { got, limit } => {
                 write!(
                     f,
                     "the token is {got} bytes long where at most {limit} are allowed"
                 )
             }
-            Facts::Time { name, got, now } => self.time_text(f, name, *got, *now),
-            Facts::Keys { why, .. } => write!(f, "no keys to verify with: {why}"),
-            Facts::Scopes { required, missing } => {
+            Self::Time { name, got, now } => write_time(f, kind, name, *got, *now),
+            Self::NotVerified(inner) => {
+                inner.facts.write(kind, f)?;
+                write!(f, " (not verified: {})", inner.why)
+            }
+            Self::Keys { why, .. } => write!(f, "no keys to verify with: {why}"),
+            Self::Scopes { required, missing } => {
                 write!(
                     f,
                     "the operation needs the scopes {:?}, the token lacks {:?}",
@@ -360,22 +363,28 @@ impl Rejection {
             }
         }
     }
+}
 
-    fn time_text(&self, f: &mut fmt::Formatter<'_>, name: &str, got: f64, now: f64) -> fmt::Result {
-        let (ago, ahead) = (now - got, got - now);
-        match self.kind {
-            RejectionKind::Expired => {
-                write!(f, "expired {ago:.0} s ago: {name} {got}, now {now:.0}")
-            }
-            RejectionKind::TooOld => write!(
-                f,
-                "issued {ago:.0} s ago, which is too long: {name} {got}, now {now:.0}"
-            ),
-            _ => write!(
-                f,
-                "not valid for another {ahead:.0} s: {name} {got}, now {now:.0}"
-            ),
+fn write_time(
+    f: &mut fmt::Formatter<'_>,
+    kind: RejectionKind,
+    name: &str,
+    got: f64,
+    now: f64,
+) -> fmt::Result {
+    let (ago, ahead) = (now - got, got - now);
+    match kind {
+        RejectionKind::Expired => {
+            write!(f, "expired {ago:.0} s ago: {name} {got}, now {now:.0}")
         }
+        RejectionKind::TooOld => write!(
+            f,
+            "issued {ago:.0} s ago, which is too long: {name} {got}, now {now:.0}"
+        ),
+        _ => write!(
+            f,
+            "not valid for another {ahead:.0} s: {name} {got}, now {now:.0}"
+        ),
     }
 }
 

@@ -155,23 +155,23 @@ impl<'o, O: Observer> Watch<'o, O> {
     }
 
     /// Reports the outcome of one step. `show` writes what was found when the step passed.
+    #[inline(always)]
     pub(crate) fn step<T>(
         &mut self,
         step: Step,
         outcome: Result<T, Rejection>,
         show: impl Fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result,
     ) -> Result<T, Rejection> {
-        match outcome {
-            Ok(found) => {
-                let shown = Showing(&found, show);
-                self.observer.passed(step, format_args!("{shown}"));
-                Ok(found)
-            }
-            Err(rejection) => Err(self.fail(step, rejection)),
+        if let Ok(found) = &outcome {
+            let shown = Showing(found, show);
+            self.observer.passed(step, format_args!("{shown}"));
+            return outcome;
         }
+        outcome.map_err(|rejection| self.fail(step, rejection))
     }
 
     /// Reports that a step ended the verification.
+    #[inline]
     pub(crate) fn fail(&mut self, step: Step, rejection: Rejection) -> Rejection {
         let rejection = match &self.unverified {
             Some(why) => rejection.not_verified(why.clone()),
