@@ -14,6 +14,7 @@ use tower_service::Service;
 
 use super::body::BearerBody;
 use super::guard::{Denial, Guard};
+use super::preflight::Grant;
 use crate::AccessToken;
 
 pin_project! {
@@ -27,6 +28,7 @@ pin_project! {
     {
         #[pin]
         state: State<S, B>,
+        cors: Option<Grant>,
     }
 }
 
@@ -57,17 +59,13 @@ where
     S: Service<Request<B>>,
 {
     pub(super) fn inner(future: S::Future) -> Self {
-        Self {
-            state: State::Inner { future },
-        }
+        Self::of(State::Inner { future })
     }
 
     pub(super) fn denied(response: Denial) -> Self {
-        Self {
-            state: State::Denied {
-                response: Some(response),
-            },
-        }
+        Self::of(State::Denied {
+            response: Some(response),
+        })
     }
 
     pub(super) fn waiting(
@@ -82,11 +80,18 @@ where
             request,
             guard,
         });
-        Self {
-            state: State::Waiting {
-                waiting: Some(waiting),
-            },
-        }
+        Self::of(State::Waiting {
+            waiting: Some(waiting),
+        })
+    }
+
+    fn of(state: State<S, B>) -> Self {
+        Self { state, cors: None }
+    }
+
+    /// Puts CORS headers on whatever the answer is.
+    pub(super) fn with_cors(self, cors: Option<Grant>) -> Self {
+        Self { cors, ..self }
     }
 }
 
@@ -97,15 +102,17 @@ where
     type Output = Result<Response<BearerBody<R>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
-        loop {
+        let this = self.project();
+        let cors = this.cors;
+        let mut state = this.state;
+        let answer = loop {
             let (access, waiting) = match state.as_mut().project() {
                 StateProj::Inner { future } => {
                     let response = ready!(future.poll(cx));
-                    return Poll::Ready(response.map(|response| response.map(BearerBody::inner)));
+                    break response.map(|response| response.map(BearerBody::inner));
                 }
                 StateProj::Denied { response } => match response.take() {
-                    Some(response) => return Poll::Ready(Ok(response.map(BearerBody::answer))),
+                    Some(response) => break Ok(response.map(BearerBody::answer)),
                     None => return Poll::Pending,
                 },
                 StateProj::Waiting { waiting } => {
@@ -115,7 +122,7 @@ where
                     match pending.verified.as_mut().poll(cx) {
                         Poll::Ready(Ok(access)) => (access, pending),
                         Poll::Ready(Err(response)) => {
-                            return Poll::Ready(Ok(response.map(BearerBody::answer)));
+                            break Ok(response.map(BearerBody::answer));
                         }
                         Poll::Pending => {
                             *waiting = Some(pending);
@@ -134,7 +141,13 @@ where
             state.set(State::Inner {
                 future: service.call(request),
             });
-        }
+        };
+        Poll::Ready(answer.map(|mut response| {
+            if let Some(cors) = cors {
+                cors.apply(response.headers_mut());
+            }
+            response
+        }))
     }
 }
 

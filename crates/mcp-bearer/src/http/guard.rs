@@ -7,11 +7,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ::http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, Entry};
-use ::http::{HeaderMap, Method, Request, Response};
+use ::http::header::{AUTHORIZATION, Entry};
+use ::http::{HeaderMap, Request, Response};
+use http_body::Body;
 
 use super::answer::AnswerBody;
 use super::bearer::bearer_token;
+use super::preflight::{Grant, Preflight, is_preflight};
 use super::{denial, response};
 use crate::provider::{NeedsKeys, TryVerify};
 use crate::{AccessToken, BearerAuthProvider, Challenge, ChallengeContext, Rejection, Scopes};
@@ -38,6 +40,7 @@ pub struct Guard(Arc<Inner>);
 struct Inner {
     provider: BearerAuthProvider,
     metadata: Option<Advertised>,
+    preflight: Preflight,
 }
 
 /// The address of the RFC 9728 document, and whether anything is there.
@@ -51,8 +54,10 @@ pub(super) type Denial = Box<Response<AnswerBody>>;
 
 /// What can be said of a request without waiting.
 pub(super) enum Verdict {
-    /// A CORS preflight.
+    /// A CORS preflight for the service.
     Preflight,
+    /// A CORS preflight that the layer answers.
+    Answered(Box<Response<AnswerBody>>),
     Granted(AccessToken),
     Denied(Denial),
     NeedsKeys {
@@ -62,12 +67,20 @@ pub(super) enum Verdict {
 }
 
 impl Guard {
-    pub(super) fn new(provider: BearerAuthProvider, metadata_url: Option<String>) -> Self {
+    pub(super) fn new(
+        provider: BearerAuthProvider,
+        metadata_url: Option<String>,
+        preflight: Preflight,
+    ) -> Self {
         let metadata = metadata_url.map(|url| Advertised {
             url,
             served: AtomicBool::new(false),
         });
-        Self(Arc::new(Inner { provider, metadata }))
+        Self(Arc::new(Inner {
+            provider,
+            metadata,
+            preflight,
+        }))
     }
 
     /// The provider.
@@ -109,9 +122,14 @@ impl Guard {
     }
 
     /// The synchronous part: everything but the wait for newer keys.
-    pub(super) fn check(&self, method: &Method, headers: &HeaderMap) -> Verdict {
-        if method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
-            return Verdict::Preflight;
+    pub(super) fn check<B: Body>(&self, request: &Request<B>) -> Verdict {
+        let headers = request.headers();
+        match &self.0.preflight {
+            Preflight::PassOn if is_preflight(request) => return Verdict::Preflight,
+            Preflight::Answer(cors) if is_preflight(request) => {
+                return Verdict::Answered(Box::new(cors.grant(headers).preflight()));
+            }
+            _ => {}
         }
         let token = match bearer_token(headers, self.provider().limits()) {
             Ok(token) => token,
@@ -131,6 +149,19 @@ impl Guard {
             Ok(access) => Verdict::Granted(access),
             Err(response) => Verdict::Denied(response),
         }
+    }
+
+    /// What CORS says on the answer to a request, where this layer answers CORS.
+    pub(super) fn grant(&self, headers: &HeaderMap) -> Option<Grant> {
+        match &self.0.preflight {
+            Preflight::Answer(cors) => Some(cors.grant(headers)),
+            Preflight::PassOn | Preflight::Refuse => None,
+        }
+    }
+
+    /// What becomes of CORS preflights.
+    pub(super) fn preflight(&self) -> &Preflight {
+        &self.0.preflight
     }
 
     /// The rest: newer keys, and the same question again.

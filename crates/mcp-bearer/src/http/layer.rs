@@ -8,6 +8,7 @@ use ::http::Response;
 use super::answer::AnswerBody;
 use super::guard::Guard;
 use super::metadata_route::MetadataService;
+use super::preflight::Preflight;
 use super::service::BearerAuthService;
 use crate::{
     AccessToken, BearerAuthProvider, ConfigError, ProtectedResourceMetadata, Rejection, Scopes,
@@ -71,7 +72,7 @@ impl BearerAuthLayer {
     pub fn new(provider: BearerAuthProvider) -> Self {
         let resource = NoResource::default();
         Self {
-            guard: Guard::new(provider, None),
+            guard: Guard::new(provider, None, Preflight::default()),
             resource,
         }
     }
@@ -93,6 +94,20 @@ impl BearerAuthLayer {
         scopes: impl IntoIterator<Item = T>,
     ) -> Self {
         self.resource.scopes_supported = Some(scopes.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// What becomes of CORS preflights; the service gets them unless set.
+    ///
+    /// ```
+    /// use mcp_bearer::http::{Cors, Preflight};
+    /// # fn doc(provider: mcp_bearer::BearerAuthProvider) -> Result<(), mcp_bearer::http::InvalidOrigin> {
+    /// let auth = mcp_bearer::BearerAuthLayer::new(provider)
+    ///     .preflight(Preflight::Answer(Cors::origins(["https://app.example.com"])?));
+    /// # Ok(()) }
+    /// ```
+    pub fn preflight(mut self, preflight: Preflight) -> Self {
+        self.guard = Guard::new(self.guard.provider().clone(), None, preflight);
         self
     }
 
@@ -150,7 +165,8 @@ impl BearerAuthLayer {
                 return Err(ConfigError::new(problems));
             }
         };
-        let guard = Guard::new(provider.clone(), Some(metadata.url().to_owned()));
+        let url = Some(metadata.url().to_owned());
+        let guard = Guard::new(provider.clone(), url, self.guard.preflight().clone());
         Ok(BearerAuthLayer {
             guard,
             resource: Resource { metadata },

@@ -8,6 +8,7 @@
 //!
 //! ```
 //! use http::{Request, Response, StatusCode};
+//! use http_body_util::Empty;
 //! use mcp_bearer::http::FromExtensions;
 //! use mcp_bearer::{AccessToken, BearerAuthLayer, BearerAuthProvider, RsaKeyPair, TokenRequest};
 //! use tower::{ServiceExt, service_fn};
@@ -22,17 +23,17 @@
 //!     .audience(resource)
 //!     .build()?;
 //! let auth = BearerAuthLayer::new(provider).resource(resource)?;
-//! let hello = auth.layer(service_fn(|request: Request<()>| async move {
+//! let hello = auth.layer(service_fn(|request: Request<Empty<&[u8]>>| async move {
 //!     let access = AccessToken::from_extensions(request.extensions());
 //!     let name = access.and_then(AccessToken::subject).unwrap_or("nobody");
 //!     Ok::<_, std::convert::Infallible>(Response::new(name.to_owned()))
 //! }));
 //!
-//! let response = hello.clone().oneshot(Request::new(())).await?;
+//! let response = hello.clone().oneshot(Request::default()).await?;
 //! assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
 //!
 //! let token = keys.create_token(&TokenRequest::new().subject("alice").issuer(issuer).audience(resource))?;
-//! let request = Request::builder().header("Authorization", format!("Bearer {token}")).body(())?;
+//! let request = Request::builder().header("Authorization", format!("Bearer {token}")).body(Empty::new())?;
 //! assert_eq!(hello.oneshot(request).await?.status(), StatusCode::OK);
 //! # Ok(()) }
 //! ```
@@ -53,8 +54,9 @@
 //!
 //! # A CORS preflight
 //!
-//! `OPTIONS` with `Access-Control-Request-Method` never carries a token (Fetch standard), so it is passed on
-//! unauthenticated and without an access token. The inner service must not do anything else on it than answer CORS.
+//! A browser sends it without a token (Fetch standard), so it is passed on unauthenticated, without a body and without all
+//! headers that CORS does not need. Any program can send such a request, so the inner service must do nothing on it but
+//! answer CORS. [`Preflight`] has the exact rule and the other choices: the layer answers CORS itself, or refuses.
 
 mod answer;
 #[cfg(feature = "axum")]
@@ -67,6 +69,7 @@ mod future;
 mod guard;
 mod layer;
 mod metadata_route;
+mod preflight;
 mod response;
 mod service;
 
@@ -81,5 +84,6 @@ pub use self::{
     guard::Guard,
     layer::{BearerAuthLayer, NoResource, Resource},
     metadata_route::MetadataService,
+    preflight::{Cors, InvalidOrigin, Preflight},
     service::BearerAuthService,
 };

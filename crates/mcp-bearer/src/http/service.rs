@@ -1,17 +1,19 @@
 //! [`BearerAuthService`]: asks the guard, then calls the inner service or answers itself.
 //!
-//! It must never call the inner service with a request the guard has not let through, nor call a clone that was not
-//! polled ready.
+//! It calls the inner service only with a request that the guard has let through, and only the clone that was polled
+//! ready.
 
 use std::mem;
 use std::task::{Context, Poll};
 
 use ::http::{Request, Response};
+use http_body::Body;
 use tower_service::Service;
 
 use super::body::BearerBody;
 use super::future::ResponseFuture;
 use super::guard::{Guard, Verdict};
+use super::preflight;
 
 /// A service behind bearer authentication. Made by [`BearerAuthLayer::layer`](super::BearerAuthLayer::layer).
 ///
@@ -37,6 +39,7 @@ impl<S> BearerAuthService<S> {
 impl<S, B, R> Service<Request<B>> for BearerAuthService<S>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone,
+    B: Body,
 {
     type Response = Response<BearerBody<R>>;
     type Error = S::Error;
@@ -47,16 +50,20 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        match self.guard.check(request.method(), request.headers()) {
+        let grant = self.guard.grant(request.headers());
+        let future = match self.guard.check(&request) {
             Verdict::Granted(access) => {
                 self.guard.prepare(&mut request, Some(access));
                 ResponseFuture::inner(self.inner.call(request))
             }
             Verdict::Preflight => {
+                preflight::strip(&mut request);
                 self.guard.prepare(&mut request, None);
                 ResponseFuture::inner(self.inner.call(request))
             }
-            Verdict::Denied(response) => ResponseFuture::denied(response),
+            Verdict::Denied(response) | Verdict::Answered(response) => {
+                ResponseFuture::denied(response)
+            }
             Verdict::NeedsKeys { token, needs } => {
                 let verified = self.guard.clone().check_with_newer_keys(token, needs);
                 // The clone may not be ready; the service that was polled is the one to call.
@@ -64,6 +71,7 @@ where
                 let ready = mem::replace(&mut self.inner, clone);
                 ResponseFuture::waiting(Box::pin(verified), ready, request, self.guard.clone())
             }
-        }
+        };
+        future.with_cors(grant)
     }
 }

@@ -8,7 +8,7 @@ use mcp_bearer::{Limits, RejectionKind};
 use mcp_bearer_testkit::vectors::{self, Credential};
 use proptest::prelude::*;
 
-use crate::support::{Inner, ask, good, layer, with_authorization};
+use crate::support::{Inner, NoBody, ask, good, layer, with_authorization};
 
 fn headers<V: AsRef<[u8]>>(values: impl IntoIterator<Item = V>) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -151,7 +151,7 @@ async fn a_token_in_the_query_or_a_cookie_is_ignored() {
         .header("cookie", format!("access_token={token}"))
         .header("x-authorization", format!("Bearer {token}"))
         .header("proxy-authorization", format!("Bearer {token}"))
-        .body(())
+        .body(NoBody::new())
         .unwrap();
     let answer = ask(layer().layer(inner.clone()), request).await;
     assert_eq!(answer.status, 401);

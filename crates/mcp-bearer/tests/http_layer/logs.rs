@@ -9,7 +9,7 @@ use mcp_bearer_testkit::Forge;
 use tracing::Level;
 
 use crate::support::{
-    Everything, Inner, Recorder, ask, clock, forge, good, layer, with_authorization,
+    Everything, Inner, NoBody, Recorder, ask, clock, forge, good, layer, with_authorization,
 };
 
 fn without_keys() -> BearerAuthLayer {
@@ -31,7 +31,7 @@ async fn one_event_for_each_denial() {
     for (auth, request, level, reason, status, claimed) in [
         (
             layer(),
-            Request::new(()),
+            Request::new(NoBody::new()),
             Level::INFO,
             "missing_credential",
             "401",
@@ -104,8 +104,14 @@ async fn no_event_for_a_grant_or_a_preflight() {
         ask(layer().layer(Inner::default()), request).await.status,
         200
     );
-    let preflight = Request::options("/").header("access-control-request-method", "POST");
-    let answer = ask(layer().layer(Inner::default()), preflight.body(()).unwrap()).await;
+    let preflight = Request::options("/")
+        .header("origin", "https://app.example.com")
+        .header("access-control-request-method", "POST");
+    let answer = ask(
+        layer().layer(Inner::default()),
+        preflight.body(NoBody::new()).unwrap(),
+    )
+    .await;
     assert_eq!(answer.status, 200);
     assert_eq!(recorder.denials().len(), 0);
 }

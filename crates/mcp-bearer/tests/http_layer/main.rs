@@ -19,6 +19,7 @@ mod issuers;
 mod logs;
 mod metadata;
 mod pass_through;
+mod preflight;
 #[cfg(feature = "axum")]
 mod rmcp_server;
 mod support;

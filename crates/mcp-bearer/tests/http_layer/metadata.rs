@@ -10,10 +10,10 @@ use mcp_bearer::{BearerAuthLayer, BearerAuthProvider};
 use mcp_bearer_testkit::Forge;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, RESOURCE, ask, key, provider};
+use crate::support::{Answer, NoBody, RESOURCE, ask, key, provider};
 
 async fn get(service: MetadataService, method: Method) -> Answer {
-    let mut request = Request::new(());
+    let mut request = Request::new(NoBody::new());
     *request.method_mut() = method;
     ask(service, request).await
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body::{Body, Frame};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Empty};
 use mcp_bearer::{
     AccessToken, Algorithm, BearerAuthLayer, BearerAuthProvider, FromExtensions, Rejection,
 };
@@ -22,6 +22,9 @@ use tracing::Level;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
+
+/// The body of a request that has none.
+pub(crate) type NoBody = Empty<Bytes>;
 
 pub(crate) const NOW: u64 = 1_800_000_000;
 pub(crate) const RESOURCE: &str = Forge::AUDIENCE;
@@ -64,8 +67,8 @@ pub(crate) fn layer() -> BearerAuthLayer {
     BearerAuthLayer::new(provider(&["mcp:read"]))
 }
 
-pub(crate) fn with_authorization(value: impl AsRef<[u8]>) -> Request<()> {
-    let mut request = Request::new(());
+pub(crate) fn with_authorization(value: impl AsRef<[u8]>) -> Request<NoBody> {
+    let mut request = Request::new(NoBody::new());
     let value = HeaderValue::from_bytes(value.as_ref()).unwrap();
     request.headers_mut().append(header::AUTHORIZATION, value);
     request

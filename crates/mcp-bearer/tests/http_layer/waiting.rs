@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tower::Service;
 use tracing::Level;
 
-use crate::support::{Inner, Recorder, ask, clock, forge, good, key, with_authorization};
+use crate::support::{Inner, NoBody, Recorder, ask, clock, forge, good, key, with_authorization};
 
 /// Keys that come when they are let in.
 struct Late {
@@ -82,7 +82,7 @@ async fn a_request_waits_for_keys_and_is_let_in() {
     let inner = Inner::default();
     let mut service = late.layer().layer(inner.clone());
     let cx = &mut Context::from_waker(Waker::noop());
-    assert!(Service::<Request<()>>::poll_ready(&mut service, cx).is_ready());
+    assert!(Service::<Request<NoBody>>::poll_ready(&mut service, cx).is_ready());
     let mut future = Box::pin(service.call(with_authorization(good().authorization())));
     assert!(format!("{future:?}").contains("waiting"));
     assert!(future.as_mut().poll(cx).is_pending());
@@ -145,7 +145,7 @@ async fn a_request_that_leaves_is_not_answered_or_logged() {
     let recorder = Recorder::start();
     let mut service = late.layer().layer(inner.clone());
     let cx = &mut Context::from_waker(Waker::noop());
-    let _ = Service::<Request<()>>::poll_ready(&mut service, cx);
+    let _ = Service::<Request<NoBody>>::poll_ready(&mut service, cx);
     let mut future = Box::pin(service.call(with_authorization(good().authorization())));
     assert!(future.as_mut().poll(cx).is_pending());
     drop(future);

@@ -13,7 +13,7 @@ use mcp_bearer::{
 use mcp_bearer_testkit::Forge;
 
 use crate::support::{
-    Answer, Inner, METADATA_URL, RESOURCE, ask, clock, forge, good, key, layer, provider,
+    Answer, Inner, METADATA_URL, NoBody, RESOURCE, ask, clock, forge, good, key, layer, provider,
     with_authorization,
 };
 
@@ -45,7 +45,10 @@ async fn a_good_token_is_let_in_and_the_answer_is_the_inner_services() {
 #[tokio::test]
 async fn no_credential_or_another_scheme_is_a_401_without_error() {
     let inner = Inner::default();
-    for request in [Request::new(()), with_authorization("Basic dXNlcjpwYXNz")] {
+    for request in [
+        Request::new(NoBody::new()),
+        with_authorization("Basic dXNlcjpwYXNz"),
+    ] {
         let answer = ask(layer().layer(inner.clone()), request).await;
         assert_denial(&answer, 401, "missing_credential");
         assert_eq!(answer.challenge(), Some(r#"Bearer scope="mcp:read""#));
@@ -153,13 +156,13 @@ async fn the_metadata_url_is_named_exactly_when_a_route_serves_it() {
     let before = auth.clone().layer(Inner::default());
     let bare = r#"Bearer scope="mcp:read""#;
     assert_eq!(auth.metadata().url(), METADATA_URL);
-    let answer = ask(before.clone(), Request::new(())).await;
+    let answer = ask(before.clone(), Request::new(NoBody::new())).await;
     assert_eq!(answer.challenge(), Some(bare), "nothing serves it yet");
 
     let _ = auth.metadata_service();
     let full = format!(r#"{bare}, resource_metadata="{METADATA_URL}""#);
     for service in [before, auth.layer(Inner::default())] {
-        let answer = ask(service, Request::new(())).await;
+        let answer = ask(service, Request::new(NoBody::new())).await;
         assert_eq!(answer.challenge(), Some(full.as_str()));
     }
 
@@ -167,7 +170,7 @@ async fn the_metadata_url_is_named_exactly_when_a_route_serves_it() {
         .resource(RESOURCE)
         .unwrap();
     let auth = auth.metadata_is_served_elsewhere();
-    let answer = ask(auth.layer(Inner::default()), Request::new(())).await;
+    let answer = ask(auth.layer(Inner::default()), Request::new(NoBody::new())).await;
     assert_eq!(answer.challenge(), Some(full.as_str()));
     let refused = with_authorization(forge().authorization());
     let answer = ask(auth.layer(Inner::default()), refused).await;
@@ -185,7 +188,7 @@ async fn the_metadata_url_is_named_exactly_when_a_route_serves_it() {
 #[tokio::test]
 async fn a_challenge_always_has_a_parameter() {
     let auth = BearerAuthLayer::new(provider(&[]));
-    let answer = ask(auth.layer(Inner::default()), Request::new(())).await;
+    let answer = ask(auth.layer(Inner::default()), Request::new(NoBody::new())).await;
     assert_eq!(answer.challenge(), Some(r#"Bearer realm="mcp""#));
 }
 
@@ -210,11 +213,15 @@ fn two_issuers(first: &[&str], second: &[&str]) -> BearerAuthLayer {
 #[tokio::test]
 async fn several_issuers_name_scopes_before_a_token_only_when_they_agree() {
     let agreeing = two_issuers(&["mcp:read"], &["mcp:read"]);
-    let answer = ask(agreeing.layer(Inner::default()), Request::new(())).await;
+    let answer = ask(
+        agreeing.layer(Inner::default()),
+        Request::new(NoBody::new()),
+    )
+    .await;
     assert_eq!(answer.challenge(), Some(r#"Bearer scope="mcp:read""#));
 
     let auth = two_issuers(&["mcp:read"], &["mcp:write"]);
-    let answer = ask(auth.layer(Inner::default()), Request::new(())).await;
+    let answer = ask(auth.layer(Inner::default()), Request::new(NoBody::new())).await;
     assert_eq!(answer.challenge(), Some(r#"Bearer realm="mcp""#));
 
     // With a token, those of its issuer.

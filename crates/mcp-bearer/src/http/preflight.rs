@@ -1,0 +1,187 @@
+//! CORS preflights: the one kind of request that cannot carry a token (Fetch standard, section 3.3).
+//!
+//! Any program can write a request that looks like one, so little of it reaches the service.
+
+use std::{fmt, mem};
+
+use ::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, HOST, HeaderName, ORIGIN, VARY,
+};
+use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body;
+use url::Url;
+
+use super::answer::AnswerBody;
+
+/// What becomes of a CORS preflight.
+///
+/// A preflight is an `OPTIONS` request with one `Origin`, one `Access-Control-Request-Method` that names a method, no
+/// `Authorization` and no body. Every other `OPTIONS` request is judged as any request.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum Preflight {
+    /// The service gets it without a token, with the headers `Host`, `Origin` and `Access-Control-Request-*` and no others.
+    /// The default, because only the service knows its CORS rules. It must do nothing on such a request but answer CORS.
+    #[default]
+    PassOn,
+    /// The layer answers it by these rules, and puts them on every other answer. The service never sees it.
+    Answer(Cors),
+    /// It is judged as any request: 401. For servers that no browser calls.
+    Refuse,
+}
+
+/// CORS rules for an MCP endpoint: which web pages may call it from a browser.
+///
+/// The methods and headers are those of the MCP transports. Credentials such as cookies are never allowed: a page sends
+/// its token in `Authorization`.
+///
+/// ```
+/// use mcp_bearer::http::{Cors, Preflight};
+/// let preflight = Preflight::Answer(Cors::origins(["https://app.example.com"])?);
+/// # Ok::<(), mcp_bearer::http::InvalidOrigin>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Cors {
+    origins: Origins,
+}
+
+#[derive(Clone, Debug)]
+enum Origins {
+    Any,
+    Listed(Vec<String>),
+}
+
+/// What an MCP client in a browser sends.
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
+const HEADERS: HeaderValue = HeaderValue::from_static(
+    "Authorization, Content-Type, Accept, Last-Event-ID, Mcp-Session-Id, MCP-Protocol-Version, Mcp-Method, Mcp-Name",
+);
+/// What it has to read, and browsers hide unless told.
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version");
+/// Two hours: the most that Chromium keeps.
+const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
+
+impl Cors {
+    /// Pages of these origins, such as `https://app.example.com`, compared byte for byte as browsers send them.
+    ///
+    /// # Errors
+    /// For the first one that no browser sends: with a path or a slash at the end, with capital letters, without scheme.
+    pub fn origins<T: Into<String>>(
+        origins: impl IntoIterator<Item = T>,
+    ) -> Result<Self, InvalidOrigin> {
+        let origins: Vec<String> = origins.into_iter().map(Into::into).collect();
+        match origins.iter().find(|origin| !is_origin(origin)) {
+            Some(bad) => Err(InvalidOrigin(bad.clone())),
+            None => Ok(Self {
+                origins: Origins::Listed(origins),
+            }),
+        }
+    }
+
+    /// Pages of any origin. A page without a token still gets nothing.
+    #[must_use]
+    pub fn any_origin() -> Self {
+        Self {
+            origins: Origins::Any,
+        }
+    }
+
+    /// What the answers to a request of this origin say; nothing for an origin that is not allowed.
+    pub(super) fn grant(&self, request: &HeaderMap) -> Grant {
+        let origin = request.get(ORIGIN);
+        Grant(match &self.origins {
+            Origins::Any => Some(HeaderValue::from_static("*")),
+            Origins::Listed(listed) => origin
+                .filter(|origin| listed.iter().any(|own| own.as_bytes() == origin.as_bytes()))
+                .cloned(),
+        })
+    }
+}
+
+/// As the Fetch standard serializes it (RFC 6454 section 6.2).
+fn is_origin(text: &str) -> bool {
+    Url::parse(text)
+        .is_ok_and(|url| url.origin().is_tuple() && url.origin().ascii_serialization() == text)
+}
+
+/// A text that no browser sends as `Origin`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidOrigin(String);
+
+impl fmt::Display for InvalidOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = &self.0;
+        write!(
+            f,
+            "{text:?} is not an origin; write it like https://app.example.com, without a path"
+        )
+    }
+}
+
+impl std::error::Error for InvalidOrigin {}
+
+/// The `Access-Control-Allow-Origin` of an answer, if there is to be one.
+#[derive(Clone, Debug)]
+pub(super) struct Grant(Option<HeaderValue>);
+
+impl Grant {
+    /// Puts the rules on an answer, in the place of whatever the service said.
+    pub(super) fn apply(&self, headers: &mut HeaderMap) {
+        headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
+        headers.append(VARY, HeaderValue::from_static("Origin"));
+        if let Some(origin) = &self.0 {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        }
+    }
+
+    /// The answer to a preflight.
+    pub(super) fn preflight(&self) -> Response<AnswerBody> {
+        let mut response = Response::new(AnswerBody::default());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let headers = response.headers_mut();
+        if self.0.is_some() {
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+            headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+        }
+        response
+    }
+}
+
+/// Whether a request is a preflight.
+pub(super) fn is_preflight<B: Body>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    request.method() == Method::OPTIONS
+        && !headers.contains_key(AUTHORIZATION)
+        && single(headers, &ORIGIN).is_some_and(|origin| !origin.is_empty())
+        && single(headers, &ACCESS_CONTROL_REQUEST_METHOD)
+            .is_some_and(|method| Method::from_bytes(method.as_bytes()).is_ok())
+        && request.body().is_end_stream()
+}
+
+fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// Leaves in a preflight what CORS needs.
+pub(super) fn strip<B>(request: &mut Request<B>) {
+    const KEPT: [HeaderName; 4] = [
+        HOST,
+        ORIGIN,
+        ACCESS_CONTROL_REQUEST_METHOD,
+        ACCESS_CONTROL_REQUEST_HEADERS,
+    ];
+    let private_network = HeaderName::from_static("access-control-request-private-network");
+    let all = mem::take(request.headers_mut());
+    let kept = request.headers_mut();
+    for name in KEPT.into_iter().chain([private_network]) {
+        for value in all.get_all(&name) {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+}
