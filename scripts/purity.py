@@ -31,6 +31,13 @@ CORE_ORDER = [
     "jwk", "key_set", "claims", "policy", "verify", "challenge", "metadata",
 ]  # fmt: skip
 
+# The files of `keys/` in their order: each imports only from files above it, so there is no circle.
+KEYS_ORDER = [
+    "monotonic", "freshness", "events", "snapshot", "source", "static_keys", "published", "driver", "file",
+    "rotation/miss_budget", "rotation", "fetch/address", "fetch", "fetch/http", "remote/discovery", "remote/attempt",
+    "remote/task", "remote", "remote/builder", "mod",
+]  # fmt: skip
+
 FILE_LINES = 600
 
 # Folders that a build or a tool makes; .gitignore has them too.
@@ -49,8 +56,8 @@ MACHINE_TRACES = [
 
 
 def main() -> None:
-    rules = [core_is_pure, arrows_hold, testkit_only_in_tests, core_files_in_order, lib_attributes,
-             files_are_short, no_left_overs, no_machine_traces, dependencies_have_reasons]  # fmt: skip
+    rules = [core_is_pure, arrows_hold, testkit_only_in_tests, core_files_in_order, keys_files_in_order,
+             lib_attributes, files_are_short, no_left_overs, no_machine_traces, dependencies_have_reasons]  # fmt: skip
     violations = [f"{rule.__name__}: {message}" for rule in rules for message in rule()]
     for violation in violations:
         print(violation, file=sys.stderr)
@@ -98,6 +105,69 @@ def core_files_in_order() -> Iterator[str]:
             for other in re.findall(r"\bcrate::(\w+)", line):
                 if other in CORE_ORDER and other not in allowed:
                     yield f"{path}:{number}: {module} imports {other}, which stands below it"
+
+
+def keys_files_in_order() -> Iterator[str]:
+    source = Path("crates/mcp-bearer/src/keys")
+    for path in files(".rs", str(source)):
+        name = path.relative_to(source).as_posix().removesuffix(".rs")
+        if is_test_file(path):
+            continue
+        if name not in KEYS_ORDER:
+            yield f"{path}: has no place in KEYS_ORDER"
+            continue
+        module = [] if name == "mod" else name.split("/")
+        for number, used in paths_used(code_without_tests(path)):
+            other = keys_file(module, used)
+            if other and KEYS_ORDER.index(other) > KEYS_ORDER.index(name):
+                yield f"{path}:{number}: imports {'::'.join(used)} from {other}.rs, which stands below it"
+
+
+def keys_file(module: list[str], used: list[str]) -> str | None:
+    """The file of `keys/` that has what a path names when it is used in the given module of `keys`; None outside it."""
+    start, rest = list(module), list(used)
+    if rest[:2] == ["crate", "keys"]:
+        start, rest = [], rest[2:]
+    elif rest[0] == "self":
+        rest = rest[1:]
+    elif rest[0] == "super":
+        while rest and rest[0] == "super":
+            if not start:
+                return None
+            start, rest = start[:-1], rest[1:]
+    elif "/".join([*start, rest[0]]) not in KEYS_ORDER:
+        return None
+    while rest and "/".join([*start, rest[0]]) in KEYS_ORDER:
+        start, rest = [*start, rest[0]], rest[1:]
+    return "/".join(start) or "mod"
+
+
+def paths_used(code: str) -> Iterator[tuple[int, list[str]]]:
+    """The paths in `use` items, with their braces resolved, and those that other code writes out; each with its line."""
+    code = re.sub(r"//.*|pub\(in [\w:]+\)", "", code)
+    uses = re.compile(r"\buse\s+([\w:{},\s*]+);")
+    for item in uses.finditer(code):
+        for path in expanded(re.sub(r"\s+as\s+\w+|\s+", "", item[1])):
+            yield code.count("\n", 0, item.start()) + 1, path.split("::")
+    rest = uses.sub(lambda item: "\n" * item[0].count("\n"), code)
+    for item in re.finditer(r"(?<![\w:])(?:crate|self|super)(?:::\w+)+", rest):
+        yield rest.count("\n", 0, item.start()) + 1, item[0].split("::")
+
+
+def expanded(tree: str) -> Iterator[str]:
+    """`a::{b, c::{d}}` as `a::b` and `a::c::d`."""
+    head, brace, rest = tree.partition("{")
+    if not brace:
+        yield tree
+        return
+    depth, begin = 0, 0
+    inside = rest[: rest.rindex("}")] + ","
+    for at, char in enumerate(inside):
+        depth += (char == "{") - (char == "}")
+        if char == "," and depth == 0:
+            if inside[begin:at]:
+                yield from (head + path for path in expanded(inside[begin:at]))
+            begin = at + 1
 
 
 def lib_attributes() -> Iterator[str]:
@@ -161,7 +231,8 @@ def files(suffix: str = "", under: str = ".") -> Iterator[Path]:
     """The files of the tree, without git's help: a checkout may be an export, or another user's."""
     for folder, folders, names in os.walk(under):
         folders[:] = sorted(name for name in folders if name not in NOT_OURS)
-        yield from (Path(folder, name) for name in sorted(names) if name.endswith(suffix))
+        # In a linked worktree .git is a file.
+        yield from (Path(folder, name) for name in sorted(names) if name.endswith(suffix) and name not in NOT_OURS)
 
 
 def packages() -> list[dict]:

@@ -23,7 +23,7 @@ use issuer::Issuer;
 
 use crate::clock::{Clock, system_clock};
 use crate::keys::{KeyStatus, Miss, Refreshed};
-use crate::token_cache::{Flight, Found, ProcessCache, TokenCache, TokenCacheSize};
+use crate::token_cache::{Found, Joined, ProcessCache, TokenCache, TokenCacheSize};
 
 /// Verifies bearer tokens. Cheap to clone; all clones share keys and cache.
 ///
@@ -196,8 +196,9 @@ impl BearerAuthProvider {
             Err(rejection) => return TryVerify::Rejected(rejection),
         };
         // What no key could verify is not worth anybody's wait.
-        let flight = parsed.unverified.algorithm().map(|_| cache.fly(token));
-        if matches!(flight, Some(Flight::Waited))
+        let algorithm = parsed.unverified.algorithm();
+        let joined = algorithm.map(|_| cache.join_verification(token));
+        if matches!(joined, Some(Joined::Waited))
             && let Some(access) = self.cached(cache, token, now)
         {
             return TryVerify::Accepted(access);

@@ -1,10 +1,10 @@
-//! Verified tokens, kept by the whole token.
+//! Verified tokens, cached by the whole token.
 //!
-//! A hit must be worth exactly what a verification would be worth at that moment: times are checked again, the key that
-//! verified it must still serve for it, and nothing of one provider's policy is seen by another. Failures are never
-//! kept, so a stranger cannot fill it.
+//! A hit is worth exactly what a verification would be worth at that moment: times are checked again,
+//! the key that verified the token must still be in use, and one provider never sees what another's
+//! policy decided. Failures are not cached, so bad tokens cannot fill it.
 
-mod flights;
+mod in_flight;
 mod per_process;
 
 use std::hash::{Hash, Hasher};
@@ -14,12 +14,12 @@ use mcp_bearer_core::{AccessToken, Policy};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
-pub(crate) use flights::{Flight, Flights};
+pub(crate) use in_flight::{InFlight, Joined};
 pub(crate) use per_process::ProcessCache;
 
 use crate::keys::KeySource;
 
-/// How much a token cache may hold, and for how long.
+/// How much a token cache holds at most, and for how long.
 ///
 /// ```
 /// use mcp_bearer::TokenCacheSize;
@@ -33,8 +33,8 @@ pub struct TokenCacheSize {
     pub entries: usize,
     /// At most this many bytes, as far as they can be counted. 64 MiB: 10,000 tokens of 6 KiB.
     pub bytes: usize,
-    /// A token is verified anew after this time. 5 min: how long a decision may outlive its cause, such as a key that
-    /// was removed from an issuer that cannot be reached.
+    /// A token is verified again after this time. 5 min: how long a decision may outlive its reason,
+    /// such as a key that was removed from an issuer that cannot be reached.
     pub max_age: Duration,
 }
 
@@ -75,15 +75,15 @@ impl TokenCacheSize {
 /// The cache of one provider.
 pub(crate) struct TokenCache {
     kept: Cache<Key, Kept, Weight>,
-    flights: Flights,
+    in_flight: InFlight,
     size: TokenCacheSize,
 }
 
-/// The whole token, held by what was verified of it.
+/// The whole token, held by its [`AccessToken`].
 #[derive(Clone)]
 struct Key(AccessToken);
 
-/// One verification, and the circumstances it was made under.
+/// A verified token, and what the decision depends on.
 #[derive(Clone)]
 struct Kept {
     access: AccessToken,
@@ -92,17 +92,17 @@ struct Kept {
     verified_at: Duration,
 }
 
-/// What a look into the cache gives.
+/// The outcome of [`TokenCache::look`].
 pub(crate) enum Found<'a> {
     /// Still good.
     Fresh(AccessToken),
-    /// It was kept, but the keys have changed since: see [`TokenCache::renew`].
+    /// Still good, but the keys have changed since: see [`Older::renew`].
     Older(Older<'a>),
-    /// Nothing that may be used.
+    /// Nothing usable.
     Nothing,
 }
 
-/// A kept token whose key must be looked for in the newer set.
+/// A cached token whose key is in the newer set as well.
 pub(crate) struct Older<'a> {
     cache: &'a TokenCache,
     kept: Kept,
@@ -112,7 +112,7 @@ pub(crate) struct Older<'a> {
 impl TokenCache {
     pub(crate) fn new(size: TokenCacheSize) -> Self {
         let entries = size.entries.max(1);
-        // An entry weighs at least its share, so that the bound in bytes is one in entries too.
+        // An entry weighs at least its share, so that the bound in bytes also bounds the entries.
         let share = u64::try_from(size.bytes / entries)
             .unwrap_or(u64::MAX)
             .max(1);
@@ -120,7 +120,7 @@ impl TokenCache {
         let kept = Cache::with_weighter(entries, bytes.max(share), Weight { share });
         Self {
             kept,
-            flights: Flights::default(),
+            in_flight: InFlight::default(),
             size,
         }
     }
@@ -129,7 +129,7 @@ impl TokenCache {
         self.kept.len()
     }
 
-    /// What is kept of a token. `issuer` gives the policy and the keys of the issuer it was verified for.
+    /// Looks up a token. `issuer` returns the policy and the keys of the issuer it was verified for.
     pub(crate) fn look<'p>(
         &self,
         token: &str,
@@ -177,14 +177,14 @@ impl TokenCache {
         self.kept.insert(Key(access), kept);
     }
 
-    /// The right to verify a token that is not kept, or the wait for whoever does it just now.
-    pub(crate) fn fly(&self, token: &str) -> Flight<'_> {
-        self.flights.join(token)
+    /// Begins the verification of a token that is not cached, or waits for one in flight.
+    pub(crate) fn join_verification(&self, token: &str) -> Joined<'_> {
+        self.in_flight.join(token)
     }
 }
 
 impl Older<'_> {
-    /// Keeps it on under the newer set; its age goes on counting.
+    /// Caches it under the newer set; its age counts on.
     pub(crate) fn renew(self) -> AccessToken {
         let access = self.kept.access.clone();
         let kept = Kept {
@@ -207,7 +207,8 @@ impl std::fmt::Debug for TokenCache {
 /// A token to look for.
 struct Token<'t>(&'t str);
 
-/// What a token is hashed by: the end of its signature tells tokens apart as well as the whole, which is compared anyway.
+/// The part of a token that is hashed. The end of the signature differs as much as the whole token,
+/// which is compared anyway.
 fn ending(token: &str) -> &[u8] {
     let bytes = token.as_bytes();
     bytes.last_chunk::<32>().map_or(bytes, <[u8; 32]>::as_slice)

@@ -1,10 +1,12 @@
-//! The one thread that looks after all key sources, and the mailboxes by which they reach it.
+//! The one thread that runs the tasks of all key sources, and the channels to those tasks.
 //!
-//! It is started when first needed and started anew in a forked child, where the parent's threads do not
-//! exist and its locks may be held for ever. So nothing here may take a lock that another thread can hold,
-//! touch (or even drop) a channel of another process, or panic.
+//! It is started when first needed, and anew in a forked child, where the parent's threads do not
+//! exist and a lock that one of them held stays held for ever. So nothing here takes a lock that
+//! another thread can hold, touches (or even drops) a channel of another process, or panics.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use futures_util::future::BoxFuture;
@@ -12,127 +14,118 @@ use tokio::sync::mpsc;
 
 use crate::of_process::OfProcess;
 
-/// Messages that wait in a mailbox; a sender beyond them is told at once.
-const MAILBOX: usize = 256;
-/// Threads for files, which the operating system offers in blocking form only, and for what fetchers of the caller's own do so.
-/// One that hangs is occupied for longer than its exchange lasts.
+/// The capacity of a channel; a command beyond it is not sent.
+const CHANNEL: usize = 256;
+/// Threads for files, which the operating system reads in blocking form only, and for callers'
+/// fetchers that block. One that hangs occupies its thread for longer than its exchange lasts.
 const BLOCKING_THREADS: usize = 64;
 
-static DRIVER: ArcSwapOption<Door<Task>> = ArcSwapOption::const_empty();
+/// The channel to the driver thread of this process.
+static DRIVER: ArcSwapOption<Sender<Task>> = ArcSwapOption::const_empty();
 
 type Task = BoxFuture<'static, ()>;
 
-/// The way to a task on the driver thread that is started when first needed, and ends with its mailbox.
+/// A task on the driver thread that is started when first needed, and ends when this is dropped.
 ///
-/// `X` is what the senders share with the task; each task has its own.
-pub(super) struct Mailbox<M, X = ()> {
-    door: ArcSwapOption<Room<M, X>>,
+/// `C` is a command to it; `S` is what the senders share with it, and each new task gets its own.
+pub(super) struct BackgroundTask<C, S = ()> {
+    running: ArcSwapOption<Running<C, S>>,
 }
 
-/// A running task: how to reach it, and what is shared with it.
-struct Room<M, X> {
-    door: Door<M>,
-    shared: Arc<X>,
+struct Running<C, S> {
+    commands: Sender<C>,
+    shared: Arc<S>,
 }
 
-/// The sending half of a channel that belongs to one process.
-struct Door<M>(OfProcess<mpsc::Sender<M>>);
+/// The sending half of a channel whose receiver is in the process that made it.
+struct Sender<T>(OfProcess<mpsc::Sender<T>>);
 
-impl<M: Send + 'static, X: Default + Send + Sync + 'static> Mailbox<M, X> {
+/// The command did not reach a task.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NotSent;
+
+impl<C: Send + 'static, S: Default + Send + Sync + 'static> BackgroundTask<C, S> {
     pub(super) fn new() -> Self {
         Self {
-            door: ArcSwapOption::empty(),
+            running: ArcSwapOption::empty(),
         }
     }
 
-    /// Hands the message that `write` makes to the task, which `start` makes if none is running.
+    /// Sends the command that `command` makes to the task, which `start` makes if none runs.
     ///
-    /// `write` sees what is shared with the task, and gives `None` to send nothing after all.
+    /// `command` sees what is shared with the task, and returns `None` to send nothing after all.
     pub(super) fn send(
         &self,
-        start: impl FnOnce(mpsc::Receiver<M>, Arc<X>) -> Task,
-        write: impl FnOnce(&Arc<X>) -> Option<M>,
-    ) -> Sent {
-        let Some(room) = self.room(start) else {
-            return Sent::No;
-        };
-        match write(&room.shared) {
-            Some(message) => room.door.send(message),
-            None => Sent::No,
-        }
+        start: impl FnOnce(mpsc::Receiver<C>, Arc<S>) -> Task,
+        command: impl FnOnce(&Arc<S>) -> Option<C>,
+    ) -> Result<(), NotSent> {
+        let running = self.running(start).ok_or(NotSent)?;
+        let command = command(&running.shared).ok_or(NotSent)?;
+        running.commands.send(command)
     }
 
-    fn room(
+    fn running(
         &self,
-        start: impl FnOnce(mpsc::Receiver<M>, Arc<X>) -> Task,
-    ) -> Option<Arc<Room<M, X>>> {
-        let current = self.door.load_full();
-        if let Some(room) = current.as_ref().filter(|room| room.door.is_open()) {
-            return Some(Arc::clone(room));
+        start: impl FnOnce(mpsc::Receiver<C>, Arc<S>) -> Task,
+    ) -> Option<Arc<Running<C, S>>> {
+        let current = self.running.load_full();
+        if let Some(running) = current.as_ref().filter(|it| it.commands.is_open()) {
+            return Some(Arc::clone(running));
         }
-        let (sender, receiver) = mpsc::channel(MAILBOX);
-        let room = Arc::new(Room {
-            door: Door::new(sender),
-            shared: Arc::new(X::default()),
-        });
-        let before = self
-            .door
-            .compare_and_swap(&current, Some(Arc::clone(&room)));
-        let won = match (before.as_ref(), current.as_ref()) {
-            (None, None) => true,
-            (Some(found), Some(expected)) => Arc::ptr_eq(found, expected),
-            _ => false,
-        };
-        if !won {
-            // Another thread was faster: its task is the one.
-            return before.as_ref().map(Arc::clone);
-        }
-        match spawn(start(receiver, Arc::clone(&room.shared))) {
-            Sent::Yes => Some(room),
-            Sent::No => None,
+        let (commands, receiver) = Sender::channel();
+        let shared = Arc::default();
+        let new = Arc::new(Running { commands, shared });
+        match replace(&self.running, current.as_ref(), &new) {
+            Replaced::ByUs => {
+                let task = start(receiver, Arc::clone(&new.shared));
+                driver()?.send(task).ok()?;
+                Some(new)
+            }
+            Replaced::ByAnother(running) => running,
         }
     }
 }
 
-/// Whether a message has been taken over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sent {
-    Yes,
-    No,
-}
-
-impl<M> Door<M> {
-    fn new(sender: mpsc::Sender<M>) -> Self {
-        Self(OfProcess::new(sender))
+impl<T> Sender<T> {
+    fn channel() -> (Self, mpsc::Receiver<T>) {
+        let (sender, receiver) = mpsc::channel(CHANNEL);
+        (Self(OfProcess::new(sender)), receiver)
     }
 
+    /// Whether the receiver is there, in this process.
     fn is_open(&self) -> bool {
         self.0.get().is_some_and(|sender| !sender.is_closed())
     }
 
-    fn send(&self, message: M) -> Sent {
-        match self.0.get().map(|sender| sender.try_send(message)) {
-            Some(Ok(())) => Sent::Yes,
-            _ => Sent::No,
-        }
+    fn send(&self, message: T) -> Result<(), NotSent> {
+        let sender = self.0.get().ok_or(NotSent)?;
+        sender.try_send(message).map_err(|_| NotSent)
     }
 }
 
-/// Runs a task on the driver thread.
-fn spawn(task: Task) -> Sent {
-    match driver() {
-        Some(door) => door.send(task),
-        None => Sent::No,
+enum Replaced<T> {
+    ByUs,
+    /// Another thread was faster.
+    ByAnother(Option<Arc<T>>),
+}
+
+/// Puts `new` into the place, if that still holds `current`.
+fn replace<T>(place: &ArcSwapOption<T>, current: Option<&Arc<T>>, new: &Arc<T>) -> Replaced<T> {
+    let found = place.compare_and_swap(&current.cloned(), Some(Arc::clone(new)));
+    match (found.as_ref(), current) {
+        (None, None) => Replaced::ByUs,
+        (Some(found), Some(current)) if Arc::ptr_eq(found, current) => Replaced::ByUs,
+        (found, _) => Replaced::ByAnother(found.cloned()),
     }
 }
 
-fn driver() -> Option<Arc<Door<Task>>> {
+fn driver() -> Option<Arc<Sender<Task>>> {
     let current = DRIVER.load_full();
-    if let Some(door) = current.as_ref().filter(|door| door.is_open()) {
-        return Some(Arc::clone(door));
+    if let Some(driver) = current.as_ref().filter(|driver| driver.is_open()) {
+        return Some(Arc::clone(driver));
     }
-    let (sender, receiver) = mpsc::channel(MAILBOX);
-    let door = Arc::new(Door::new(sender));
+    let (tasks, receiver) = Sender::channel();
+    let driver = Arc::new(tasks);
     if let Err(error) = thread::Builder::new()
         .name("mcp-bearer-keys".to_owned())
         .spawn(move || run(receiver))
@@ -140,12 +133,10 @@ fn driver() -> Option<Arc<Door<Task>>> {
         tracing::error!(target: "mcp_bearer::keys", %error, "the thread for key fetches cannot be started");
         return None;
     }
-    let before = DRIVER.compare_and_swap(&current, Some(Arc::clone(&door)));
-    match (before.as_ref(), current.as_ref()) {
-        (None, None) => Some(door),
-        (Some(found), Some(expected)) if Arc::ptr_eq(found, expected) => Some(door),
-        // Another thread was faster; the thread started here ends with its door.
-        (found, _) => found.map(Arc::clone),
+    match replace(&DRIVER, current.as_ref(), &driver) {
+        Replaced::ByUs => Some(driver),
+        // The thread that was started here ends with its channel.
+        Replaced::ByAnother(driver) => driver,
     }
 }
 
@@ -155,7 +146,7 @@ fn run(mut tasks: mpsc::Receiver<Task>) {
         .enable_time()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("mcp-bearer-io")
-        // A thread that waits for work is one that a child of `fork` has lost while others may still hand work to it.
+        // A child of `fork` has lost an idle thread to which others would still hand work.
         .thread_keep_alive(Duration::ZERO)
         .build();
     let runtime = match runtime {
@@ -183,7 +174,7 @@ mod tests {
 
     use tokio::sync::{mpsc, oneshot};
 
-    use super::{Mailbox, Sent};
+    use super::BackgroundTask;
 
     static STARTED: AtomicUsize = AtomicUsize::new(0);
 
@@ -201,8 +192,8 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_start_a_task_at_once_share_it_and_it_ends_with_its_mailbox() {
-        let mailbox = Arc::new(Mailbox::<oneshot::Sender<u32>>::new());
+    fn threads_that_start_a_task_at_once_share_it_and_it_ends_with_its_handle() {
+        let handle = Arc::new(BackgroundTask::<oneshot::Sender<u32>>::new());
         let (endings, mut ends) = (std::sync::Mutex::new(Vec::new()), Vec::new());
         std::thread::scope(|scope| {
             for _ in 0..8 {
@@ -210,15 +201,15 @@ mod tests {
                     let (ask, answer) = oneshot::channel();
                     let (ended, end) = oneshot::channel();
                     endings.lock().unwrap().push(end);
-                    let sent = mailbox.send(|rx, _| echo(rx, ended), |_| Some(ask));
-                    assert_eq!(sent, Sent::Yes);
+                    let sent = handle.send(|rx, _| echo(rx, ended), |_| Some(ask));
+                    assert_eq!(sent, Ok(()));
                     assert_eq!(answer.blocking_recv(), Ok(7));
                 });
             }
         });
         // Tasks that lost the race were never made, or were dropped unspawned: one at most was started.
         assert_eq!(STARTED.load(Ordering::SeqCst), 1);
-        drop(mailbox);
+        drop(handle);
         ends.append(&mut endings.into_inner().unwrap());
         for end in ends {
             assert!(end.blocking_recv().is_err());

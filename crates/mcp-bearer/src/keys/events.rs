@@ -1,49 +1,62 @@
-//! What operators see of the sources: log events and counters with stable names (listed in the module above).
-//! A name, once released, must not change. Texts of strangers are quoted and cut before they get here.
+//! What operators see of the sources: log events and counters, with the stable names listed in
+//! the documentation of `keys`.
+//!
+//! A released name never changes. Untrusted text is quoted and cut before it gets here.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fmt;
 
-use mcp_bearer_core::{Algorithm, KeySet, Limits};
-
-use super::{
-    board::Tally,
-    rotation::{Cause, KeyIdentity, Notice},
-};
+use mcp_bearer_core::{Algorithm, KeyInfo, KeySet, Limits};
 
 const TARGET: &str = "mcp_bearer::keys";
 
-/// Tells what happened to the source of this label.
-pub(super) fn tell(source: &str, tally: &Tally, set: Option<&KeySet>, notice: &Notice) {
-    match notice {
-        Notice::Fetched { changed } => {
-            add(&tally.fetched, source, "fetched");
+/// Something that happened to a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum KeyEvent {
+    Fetched {
+        changed: bool,
+    },
+    NotModified,
+    Failed(String),
+    /// Other keys are skipped than before.
+    Skipped,
+    Added(KeyInfo),
+    Removed(KeyInfo),
+    /// The set is past its staleness bound and no longer used.
+    Stale,
+}
+
+/// Logs and counts an event of a source that holds this set by now.
+pub(super) fn report(source: &str, set: Option<&KeySet>, event: &KeyEvent) {
+    match event {
+        KeyEvent::Fetched { changed } => {
+            count_fetch(source, "fetched");
             let keys = set.map_or(0, KeySet::len);
             tracing::info!(target: TARGET, event = "fetched", source, keys, changed, "keys fetched");
         }
-        Notice::NotModified => {
-            add(&tally.not_modified, source, "not_modified");
+        KeyEvent::NotModified => {
+            count_fetch(source, "not_modified");
             tracing::debug!(target: TARGET, event = "not_modified", source, "keys not modified");
         }
-        Notice::Failed(reason) => {
-            add(&tally.failed, source, "failed");
+        KeyEvent::Failed(reason) => {
+            count_fetch(source, "failed");
             tracing::warn!(target: TARGET, event = "failed", source, %reason, "keys not fetched");
         }
-        Notice::Skipped => {
+        KeyEvent::Skipped => {
             if let Some(set) = set {
-                tell_skipped(source, set);
+                report_skipped(source, set);
             }
         }
-        Notice::Added(key) => {
+        KeyEvent::Added(key) => {
             count_change(source, "added");
             let (kid, alg, fingerprint) = names(key);
             tracing::info!(target: TARGET, event = "key_added", source, kid, alg, fingerprint, "key added");
         }
-        Notice::Removed(key) => {
+        KeyEvent::Removed(key) => {
             count_change(source, "removed");
             let (kid, alg, fingerprint) = names(key);
             tracing::info!(target: TARGET, event = "key_removed", source, kid, alg, fingerprint, "key removed");
         }
-        Notice::Stale => {
+        KeyEvent::Stale => {
             #[cfg(feature = "metrics")]
             metrics::counter!("mcp_bearer_key_sets_stale_total", "source" => source.to_owned())
                 .increment(1);
@@ -52,17 +65,17 @@ pub(super) fn tell(source: &str, tally: &Tally, set: Option<&KeySet>, notice: &N
     }
 }
 
-/// For who wonders what drives the fetches.
-pub(super) fn begun(source: &str, cause: Cause) {
+/// A fetch starts; the cause is what an operator who finds too many of them needs.
+pub(super) fn fetch_started(source: &str, cause: impl fmt::Debug) {
     tracing::debug!(target: TARGET, source, ?cause, "fetching keys");
 }
 
-/// The keys go on coming from the address that is known.
+/// A discovery document could not be read again; the keys still come from the known address.
 pub(super) fn document_failed(source: &str, reason: &str) {
     tracing::warn!(target: TARGET, event = "document_failed", source, %reason, "discovery document not read");
 }
 
-/// A text of a stranger or an issuer, quoted and cut so that it can be shown.
+/// Untrusted text, quoted and cut so that it can be shown.
 pub(super) fn shown(text: &str) -> String {
     let mut cut: String = text.chars().take(Limits::SHOWN_CHARS).collect();
     if cut.len() < text.len() {
@@ -71,7 +84,7 @@ pub(super) fn shown(text: &str) -> String {
     format!("{cut:?}")
 }
 
-fn tell_skipped(source: &str, set: &KeySet) {
+fn report_skipped(source: &str, set: &KeySet) {
     for key in set.skipped() {
         count_change(source, "skipped");
         let kid = key.kid.as_deref().map(shown);
@@ -80,15 +93,14 @@ fn tell_skipped(source: &str, set: &KeySet) {
     }
 }
 
-fn names(key: &KeyIdentity) -> (Option<String>, Option<&'static str>, String) {
+fn names(key: &KeyInfo) -> (Option<String>, Option<&'static str>, String) {
     let fingerprint = key.fingerprint.iter().take(8);
     let fingerprint = fingerprint.map(|byte| format!("{byte:02x}")).collect();
     let algorithm = key.algorithm.map(Algorithm::name);
     (key.kid.as_deref().map(shown), algorithm, fingerprint)
 }
 
-fn add(tally: &AtomicU64, source: &str, result: &'static str) {
-    tally.fetch_add(1, Ordering::Relaxed);
+fn count_fetch(source: &str, result: &'static str) {
     #[cfg(feature = "metrics")]
     metrics::counter!("mcp_bearer_key_fetches_total", "source" => source.to_owned(), "result" => result)
         .increment(1);
@@ -109,10 +121,10 @@ mod tests {
         sync::{Arc, Mutex},
     };
 
-    use mcp_bearer_core::{Algorithm, KeySet};
+    use mcp_bearer_core::{KeyInfo, KeySet};
+    use mcp_bearer_testkit::SigningKey;
 
-    use super::{Notice, Tally, shown, tell};
-    use crate::keys::rotation::KeyIdentity;
+    use super::{KeyEvent, report, shown};
 
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
@@ -128,7 +140,7 @@ mod tests {
         }
     }
 
-    fn logged(notice: &Notice) -> String {
+    fn logged(event: &KeyEvent) -> String {
         let log = Log::default();
         let to = log.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -139,34 +151,31 @@ mod tests {
         let set =
             KeySet::from_jwks_json(r#"{"keys":[{"kty":"AKP","kid":"post-quantum"}]}"#).unwrap();
         tracing::subscriber::with_default(subscriber, || {
-            tell(
-                "https://idp.example.com/jwks",
-                &Tally::default(),
-                Some(&set),
-                notice,
-            );
+            report("https://idp.example.com/jwks", Some(&set), event);
         });
         let bytes = log.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
 
+    fn info(kid: &str) -> KeyInfo {
+        let jwks = SigningKey::ed25519().with_kid(kid).jwks().to_string();
+        let set = KeySet::from_jwks_json(&jwks).unwrap();
+        set.keys().next().unwrap()
+    }
+
     #[test]
     fn every_event_has_its_stable_name_and_its_source() {
-        let key = KeyIdentity {
-            kid: Some("a\n".repeat(100)),
-            algorithm: Some(Algorithm::Rs256),
-            fingerprint: [0xab; 32],
-        };
-        for (notice, names) in [
-            (Notice::Fetched { changed: true }, &["fetched"][..]),
-            (Notice::Skipped, &["key_skipped"]),
-            (Notice::NotModified, &["not_modified"]),
-            (Notice::Failed("down".to_owned()), &["failed"]),
-            (Notice::Added(key.clone()), &["key_added"]),
-            (Notice::Removed(key), &["key_removed"]),
-            (Notice::Stale, &["stale"]),
+        let key = info(&"a\n".repeat(100));
+        for (event, names) in [
+            (KeyEvent::Fetched { changed: true }, &["fetched"][..]),
+            (KeyEvent::Skipped, &["key_skipped"]),
+            (KeyEvent::NotModified, &["not_modified"]),
+            (KeyEvent::Failed("down".to_owned()), &["failed"]),
+            (KeyEvent::Added(key.clone()), &["key_added"]),
+            (KeyEvent::Removed(key), &["key_removed"]),
+            (KeyEvent::Stale, &["stale"]),
         ] {
-            let log = logged(&notice);
+            let log = logged(&event);
             assert_eq!(log.lines().count(), names.len(), "{log}");
             for (line, name) in log.lines().zip(names) {
                 assert!(line.contains("mcp_bearer::keys"), "{line}");
@@ -181,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strangers_text_is_quoted_and_cut() {
+    fn untrusted_text_is_quoted_and_cut() {
         assert_eq!(shown("a\u{1b}[31m\n"), r#""a\u{1b}[31m\n""#);
         assert!(shown(&"x".repeat(1000)).chars().count() < 80);
     }
@@ -197,7 +206,7 @@ mod tests {
             Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
         };
 
-        use super::super::{Notice, Tally, tell};
+        use super::super::{KeyEvent, report};
 
         #[derive(Default)]
         struct Counts(Mutex<Vec<(String, Arc<AtomicU64>)>>);
@@ -228,37 +237,33 @@ mod tests {
 
         #[test]
         fn every_counter_has_its_stable_name_and_labels() {
-            let key = super::KeyIdentity {
-                kid: None,
-                algorithm: None,
-                fingerprint: [0; 32],
-            };
-            for (notice, name) in [
+            let key = super::info("a");
+            for (event, name) in [
                 (
-                    Notice::Fetched { changed: false },
+                    KeyEvent::Fetched { changed: false },
                     "mcp_bearer_key_fetches_total source=s result=fetched",
                 ),
                 (
-                    Notice::NotModified,
+                    KeyEvent::NotModified,
                     "mcp_bearer_key_fetches_total source=s result=not_modified",
                 ),
                 (
-                    Notice::Failed("down".to_owned()),
+                    KeyEvent::Failed("down".to_owned()),
                     "mcp_bearer_key_fetches_total source=s result=failed",
                 ),
                 (
-                    Notice::Added(key.clone()),
+                    KeyEvent::Added(key.clone()),
                     "mcp_bearer_key_changes_total source=s change=added",
                 ),
                 (
-                    Notice::Removed(key),
+                    KeyEvent::Removed(key),
                     "mcp_bearer_key_changes_total source=s change=removed",
                 ),
-                (Notice::Stale, "mcp_bearer_key_sets_stale_total source=s"),
+                (KeyEvent::Stale, "mcp_bearer_key_sets_stale_total source=s"),
             ] {
                 let counts = Counts::default();
                 metrics::with_local_recorder(&counts, || {
-                    tell("s", &Tally::default(), None, &notice);
+                    report("s", None, &event);
                 });
                 let counts = counts.0.lock().unwrap();
                 assert_eq!(counts.len(), 1);

@@ -1,17 +1,28 @@
-//! One HTTP GET as key sources see it: an address and conditions go out; status, headers, a bounded body come back.
-//! An implementation must never follow a redirect, and never hold more of a body than the request allows.
+//! One HTTP GET as key sources see it: an address and conditions go out; a status, headers and a
+//! bounded body come back.
+
+pub(super) mod address;
+#[cfg(feature = "remote")]
+pub(super) mod http;
 
 use std::fmt;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::transport::label_of;
+use self::address::label_of;
+use super::monotonic::MonotonicClock;
 
-/// The way to an issuer's documents.
+/// Time limit for one exchange, whichever fetcher makes it.
+pub(super) const EXCHANGE: Duration = Duration::from_secs(5);
+
+/// Makes the requests for an issuer's documents.
 ///
-/// The crate's own is `HttpFetch` (feature `remote`); another one lets a caller supply them: through a
-/// corporate proxy, from a test. It is called on the driver thread, one exchange at a time for one source,
-/// and must not block that thread: every source and every waiting request would wait with it. An exchange that takes longer than 5 s is dropped and counts as failed.
+/// The crate's own implementation is `HttpFetch` (feature `remote`). Another one lets a caller supply
+/// the documents: through a corporate proxy, from a test. It must not follow a redirect, nor hold
+/// more of a body than the request allows. It is called on the thread that serves all sources, one
+/// exchange at a time per source, and must not block that thread: every source and every waiting
+/// request would wait with it. An exchange that takes longer than 5 s is dropped and counts as failed.
 pub trait Fetch: Send + Sync {
     /// Makes the request once.
     fn fetch(&self, request: FetchRequest) -> BoxFuture<'_, Result<FetchResponse, FetchError>>;
@@ -21,7 +32,7 @@ pub trait Fetch: Send + Sync {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct FetchRequest {
-    /// The absolute address, which the source has checked against its transport rules.
+    /// The absolute address. The source has checked it against its address rules.
     pub url: String,
     /// For `If-None-Match`, as the issuer sent it in `ETag`.
     pub if_none_match: Option<String>,
@@ -56,7 +67,7 @@ impl fmt::Debug for FetchRequest {
     }
 }
 
-/// What came back, whatever its status.
+/// An answer of any status.
 #[derive(Clone, Debug, Default)]
 pub struct FetchResponse {
     status: u16,
@@ -75,7 +86,7 @@ impl FetchResponse {
         }
     }
 
-    /// The same with a header. Of interest are `Cache-Control`, `Age`, `ETag`, `Last-Modified`.
+    /// The same with a header. `Cache-Control`, `Age`, `ETag` and `Last-Modified` matter.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
@@ -88,7 +99,7 @@ impl FetchResponse {
         self.status
     }
 
-    /// The header's values, joined by commas as RFC 9110 section 5.3 allows; the name without case.
+    /// The values of a header, joined by commas as RFC 9110 section 5.3 allows; its name in any case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<String> {
         let values: Vec<&str> = self
@@ -108,17 +119,94 @@ impl FetchResponse {
 }
 
 /// Why no answer came.
+///
+/// ```
+/// use mcp_bearer::keys::{FetchError, FetchErrorKind};
+/// let error = FetchError::new("the proxy is down");
+/// assert_eq!(error.kind(), FetchErrorKind::Other);
+/// assert_eq!(error.to_string(), "the proxy is down");
+/// ```
 #[derive(Clone, Debug)]
 pub struct FetchError {
+    kind: FetchErrorKind,
     message: String,
 }
 
+/// The kinds of [`FetchError`]. Their names in snake case ([`as_str`](Self::as_str)) are stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum FetchErrorKind {
+    /// The rules for addresses, or the SSRF guard, do not allow the address.
+    AddressNotAllowed,
+    /// The body, or what comes before it, is longer than allowed.
+    AnswerTooLarge,
+    /// There is no client for the request: no thread, no CA store, an unreadable CA file.
+    ClientUnavailable,
+    /// The name did not resolve, no connection was made, or its TLS failed.
+    ConnectionFailed,
+    /// The connection was made, but what came is no HTTP answer, or not the whole of one.
+    ExchangeFailed,
+    /// Anything else, such as an error of a caller's own fetcher.
+    Other,
+    /// The answer did not come in time.
+    TimedOut,
+}
+
+impl FetchErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::AddressNotAllowed,
+        Self::AnswerTooLarge,
+        Self::ClientUnavailable,
+        Self::ConnectionFailed,
+        Self::ExchangeFailed,
+        Self::Other,
+        Self::TimedOut,
+    ];
+
+    /// The stable name in snake case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AddressNotAllowed => "address_not_allowed",
+            Self::AnswerTooLarge => "answer_too_large",
+            Self::ClientUnavailable => "client_unavailable",
+            Self::ConnectionFailed => "connection_failed",
+            Self::ExchangeFailed => "exchange_failed",
+            Self::Other => "other",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
 impl FetchError {
-    /// A message for operators: lower case, no full stop, no secrets.
+    /// An error of the kind [`Other`](FetchErrorKind::Other). The message is for operators: lower
+    /// case, no full stop, no secrets.
     pub fn new(message: impl Into<String>) -> Self {
+        Self::of(FetchErrorKind::Other, message)
+    }
+
+    /// An error of this kind, with a message as for [`new`](Self::new).
+    pub fn of(kind: FetchErrorKind, message: impl Into<String>) -> Self {
         Self {
+            kind,
             message: message.into(),
         }
+    }
+
+    /// Which kind of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> FetchErrorKind {
+        self.kind
+    }
+
+    fn timed_out() -> Self {
+        Self::of(FetchErrorKind::TimedOut, "timed out")
+    }
+
+    fn too_large(limit: usize) -> Self {
+        let message = format!("the body is longer than {limit} bytes");
+        Self::of(FetchErrorKind::AnswerTooLarge, message)
     }
 }
 
@@ -130,9 +218,27 @@ impl fmt::Display for FetchError {
 
 impl std::error::Error for FetchError {}
 
+/// Makes a request once, and holds any fetcher to the limits of time and size.
+pub(super) async fn exchange(
+    fetch: &dyn Fetch,
+    clock: &MonotonicClock,
+    request: FetchRequest,
+) -> Result<FetchResponse, FetchError> {
+    let limit = request.max_body_bytes;
+    let deadline = clock.now().saturating_add(EXCHANGE);
+    let answer = tokio::select! {
+        answer = fetch.fetch(request) => answer?,
+        () = clock.sleep_until(deadline) => return Err(FetchError::timed_out()),
+    };
+    if answer.body.len() > limit {
+        return Err(FetchError::too_large(limit));
+    }
+    Ok(answer)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::FetchRequest;
+    use super::{FetchErrorKind, FetchRequest};
 
     #[test]
     fn the_debug_form_of_a_request_shows_no_query_and_no_password() {
@@ -140,5 +246,18 @@ mod tests {
         let shown = format!("{:?}", FetchRequest::new(url, 1000));
         assert!(shown.contains("https://idp.example.com/jwks"), "{shown}");
         assert!(!shown.contains("secret"), "{shown}");
+    }
+
+    #[test]
+    fn every_kind_has_its_own_name_in_snake_case() {
+        for kind in FetchErrorKind::ALL {
+            let words = format!("{kind:?}");
+            let camel: String = kind
+                .as_str()
+                .split('_')
+                .map(|word| word[..1].to_uppercase() + &word[1..])
+                .collect();
+            assert_eq!(camel, words);
+        }
     }
 }

@@ -1,36 +1,34 @@
-//! Keys in a file, read again when it changes: written in place, or another file renamed over it.
-//! It must never read the file on the way of a request, and never give up good keys for a broken file.
+//! [`FileKeys`]: keys in a file, read again when it changes: written in place, or replaced by a rename.
+//!
+//! No request reads the file, and a broken file never replaces good keys.
 
-use std::{
-    fmt, fs,
-    io::Read,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::fmt;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use aws_lc_rs::digest;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use mcp_bearer_core::{KeySet, Limits, VerifyingKey};
 use tokio::sync::mpsc;
 
-use super::{
-    KeySource, KeyStatus, Miss, MonotonicClock, Refreshed, Snapshot,
-    board::{Board, Nudge, Sheet, Times},
-    driver::Mailbox,
-    events,
-    rotation::{Changed, Notice, changes},
-};
+use super::driver::BackgroundTask;
+use super::events::KeyEvent;
+use super::monotonic::MonotonicClock;
+use super::published::{PublishedKeys, Renewal};
+use super::snapshot::{HeldKeys, Miss, Snapshot, next_snapshot, sha256};
+use super::source::{KeySource, KeyStatus, Refreshed};
 
-/// The file's metadata is looked at so often.
+/// The time between two looks at the file's metadata.
 const POLL: Duration = Duration::from_secs(2);
-/// When nobody has looked for so long, the task is gone (in a forked child): a request starts another.
+/// When no look has come for so long, the task is gone (in a forked child): a request starts another.
 const OVERDUE: Duration = Duration::from_secs(10);
 
-/// Keys from a file: a JWKS, or one key in PEM.
+/// Keys from a file: a JWK Set, or one key in PEM.
 ///
-/// The file is looked at every 2 s by its times, length and identity, beginning with the first snapshot.
-/// Clones are handles of one source.
+/// Its times, length and identity are checked every 2 s, from the first snapshot on. Clones are
+/// handles of one source.
 #[derive(Clone)]
 pub struct FileKeys {
     inner: Arc<Inner>,
@@ -38,29 +36,26 @@ pub struct FileKeys {
 
 struct Inner {
     path: Arc<Path>,
-    label: Arc<str>,
-    board: Arc<Board<Facts>>,
-    mailbox: Mailbox<Overdue>,
+    published: Arc<PublishedKeys<Seen>>,
+    task: BackgroundTask<CheckFile>,
 }
 
-/// What a new task needs to go on.
-#[derive(Clone)]
-struct Facts {
-    set: Arc<KeySet>,
-    digest: [u8; 32],
-    generation: u64,
+/// What was seen of the file last. A new task resumes from it.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
     form: Form,
-    seen: Option<Stamp>,
+    /// `None` before the first look.
+    stamp: Option<Stamp>,
 }
 
-/// Wakes the task, or starts one.
-struct Overdue;
+/// The command that starts the task, if none runs.
+struct CheckFile;
 
 impl FileKeys {
     /// Reads the file, now and whenever it changes.
     ///
     /// # Errors
-    /// When it cannot be read, or holds no usable key: a wrong configuration should not start.
+    /// When it cannot be read, or has no usable key: a wrong configuration must not start.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Vec<String>> {
         Self::open_with_clock(path, MonotonicClock::system())
     }
@@ -74,39 +69,29 @@ impl FileKeys {
         clock: MonotonicClock,
     ) -> Result<Self, Vec<String>> {
         let path: Arc<Path> = path.into().into();
-        let label: Arc<str> = path.display().to_string().into();
-        let loaded = load(&path).map_err(|reason| vec![format!("{label}: {reason}")])?;
-        let facts = Facts {
-            set: Arc::new(loaded.set),
-            digest: loaded.digest,
-            generation: 1,
-            form: loaded.form,
-            seen: None,
-        };
+        let source = path.display().to_string();
+        let loaded = load(&path).map_err(|reason| vec![format!("{source}: {reason}")])?;
+        let watch = Watch::new(loaded, clock.now());
+        let published = PublishedKeys::new(source, clock, watch.seen);
         // Due at once: the first snapshot starts the task.
-        let sheet = facts.sheet(clock.now(), clock.now(), None);
+        watch.publish(&published, Duration::ZERO);
         Ok(Self {
             inner: Arc::new(Inner {
                 path,
-                label,
-                board: Arc::new(Board::new(clock, sheet)),
-                mailbox: Mailbox::new(),
+                published: Arc::new(published),
+                task: BackgroundTask::new(),
             }),
         })
     }
-}
 
-impl FileKeys {
     fn read<T>(&self, take: impl FnOnce(&Snapshot) -> T) -> T {
         let inner = &self.inner;
-        let (taken, nudge) = inner.board.read(take);
-        if nudge == Nudge::Now {
-            let (path, label) = (Arc::clone(&inner.path), Arc::clone(&inner.label));
-            let board = Arc::clone(&inner.board);
-            inner.mailbox.send(
-                move |letters, _| run(path, label, board, letters).boxed(),
-                |_| Some(Overdue),
-            );
+        let (taken, renewal) = inner.published.read(take);
+        if renewal == Renewal::Overdue {
+            let (path, published) = (Arc::clone(&inner.path), Arc::clone(&inner.published));
+            let start = move |commands, _| run(path, published, commands).boxed();
+            // Where it cannot be sent, the next overdue request tries again.
+            let _ = inner.task.send(start, |_| Some(CheckFile));
         }
         taken
     }
@@ -123,16 +108,16 @@ impl KeySource for FileKeys {
 
     /// A token is no reason to read the file: a change is noticed within 2 s without it.
     fn refresh(&self, miss: Miss) -> BoxFuture<'_, Refreshed> {
-        let told = if self.snapshot().generation == miss.generation {
+        let refreshed = if self.generation() == miss.generation {
             Refreshed::Unchanged
         } else {
             Refreshed::NewKeys
         };
-        ready(told).boxed()
+        ready(refreshed).boxed()
     }
 
     fn status(&self) -> KeyStatus {
-        self.inner.board.status(&self.inner.label)
+        self.inner.published.status()
     }
 }
 
@@ -144,51 +129,30 @@ impl fmt::Debug for FileKeys {
     }
 }
 
-impl Facts {
-    fn sheet(&self, now: Duration, due_at: Duration, failure: Option<&str>) -> Sheet<Self> {
-        let times = Times {
-            due_at,
-            fresh_until: Duration::MAX,
-            usable_until: Duration::MAX,
-            confirmed_at: now,
-        };
-        let snapshot = Snapshot::new(Arc::clone(&self.set), self.generation);
-        Sheet::with_keys(snapshot, "the keys have no end", times, self.clone())
-            .with_failure(failure)
-    }
-}
-
 async fn run(
     path: Arc<Path>,
-    label: Arc<str>,
-    board: Arc<Board<Facts>>,
-    mut letters: mpsc::Receiver<Overdue>,
+    published: Arc<PublishedKeys<Seen>>,
+    mut commands: mpsc::Receiver<CheckFile>,
 ) {
-    let clock = board.clock().clone();
-    let mut watch = Watch {
-        facts: board.sheet().facts.clone(),
-        settled: Settled::No,
-        told: None,
+    let clock = published.clock().clone();
+    let Some(mut watch) = Watch::resume(&published) else {
+        return;
     };
     loop {
         let (reading, seen) = (Arc::clone(&path), watch.settled_stamp());
         // A file on a dead network drive must not stop the other sources.
         let look = tokio::task::spawn_blocking(move || look(&reading, seen)).await;
         let look = look.unwrap_or_else(|_| Look::Failed("it could not be read".to_owned()));
-        let (notices, failure) = watch.take(look);
         let now = clock.now();
-        board.post(
-            watch
-                .facts
-                .sheet(now, now.saturating_add(OVERDUE), failure.as_deref()),
-        );
-        for notice in notices {
-            events::tell(&label, &board.tally, Some(&watch.facts.set), &notice);
+        let events = watch.take(look, now);
+        watch.publish(&published, now.saturating_add(OVERDUE));
+        for event in events {
+            published.report(&event);
         }
         let next = now.saturating_add(POLL);
         loop {
             tokio::select! {
-                letter = letters.recv() => if letter.is_none() { return },
+                command = commands.recv() => if command.is_none() { return },
                 () = clock.sleep_until(next) => break,
             }
         }
@@ -197,12 +161,14 @@ async fn run(
 
 /// What is known of the file.
 struct Watch {
-    facts: Facts,
+    held: HeldKeys,
+    seen: Seen,
     settled: Settled,
-    told: Option<String>,
+    failure: Option<String>,
 }
 
-/// Whether the file was read twice under one stamp: a clock's tick can hide the second of two writes.
+/// Whether the file was read twice under one stamp: the second of two writes may come within one tick
+/// of the file system's clock.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Settled {
     Yes,
@@ -210,49 +176,84 @@ enum Settled {
 }
 
 impl Watch {
-    fn settled_stamp(&self) -> Option<Stamp> {
-        self.facts.seen.filter(|_| self.settled == Settled::Yes)
+    /// The stamp is not taken over: the first look of the task reads the file again.
+    fn new(loaded: Loaded, now: Duration) -> Self {
+        let (snapshot, _) = next_snapshot(None, loaded.set, loaded.digest);
+        Self {
+            held: HeldKeys::from_file(snapshot, loaded.digest, now),
+            seen: Seen {
+                form: loaded.form,
+                stamp: None,
+            },
+            settled: Settled::No,
+            failure: None,
+        }
     }
 
-    /// The events to tell, and the failure to show.
-    fn take(&mut self, look: Look) -> (Vec<Notice>, Option<String>) {
+    fn resume(published: &PublishedKeys<Seen>) -> Option<Self> {
+        let (held, seen) = published.resume();
+        Some(Self {
+            held: held?,
+            seen,
+            settled: Settled::No,
+            failure: None,
+        })
+    }
+
+    fn publish(&self, published: &PublishedKeys<Seen>, due_at: Duration) {
+        let (held, failure) = (Some(self.held.clone()), self.failure.as_deref());
+        published.publish(held, "the keys have no end", due_at, failure, self.seen);
+    }
+
+    fn settled_stamp(&self) -> Option<Stamp> {
+        self.seen.stamp.filter(|_| self.settled == Settled::Yes)
+    }
+
+    /// Takes over what a look found, and returns the events to report.
+    fn take(&mut self, look: Look, now: Duration) -> Vec<KeyEvent> {
         let loaded = match look {
-            Look::Same => {
-                self.told = None;
-                return (Vec::new(), None);
-            }
+            Look::Same => None,
+            Look::Loaded(loaded) => Some(loaded),
             Look::Failed(reason) => {
-                // Read again at every look until it is good; told once.
-                let news = self.told.as_ref() != Some(&reason);
-                self.told = Some(reason.clone());
-                let notice = Notice::Failed(format!("{reason}; the keys of before stay in use"));
-                return (if news { vec![notice] } else { Vec::new() }, Some(reason));
+                // The file is read again at every look until it is good; that is reported once.
+                let event = KeyEvent::Failed(format!("{reason}; the keys of before stay in use"));
+                let known = self.failure.as_ref() == Some(&reason);
+                self.failure = Some(reason);
+                return if known { Vec::new() } else { vec![event] };
             }
-            Look::Loaded(loaded) => loaded,
         };
-        self.told = None;
-        self.settled = if self.facts.seen == Some(loaded.stamp) {
+        self.failure = None;
+        self.held.confirmed_at = now;
+        let Some(loaded) = loaded else {
+            return Vec::new();
+        };
+        self.settled = if self.seen.stamp == Some(loaded.stamp) {
             Settled::Yes
         } else {
             Settled::No
         };
-        self.facts.seen = Some(loaded.stamp);
-        if loaded.digest == self.facts.digest {
-            return (Vec::new(), None);
+        let before = std::mem::replace(
+            &mut self.seen,
+            Seen {
+                form: loaded.form,
+                stamp: Some(loaded.stamp),
+            },
+        );
+        if loaded.digest == self.held.digest {
+            return Vec::new();
         }
-        let (changed, notices) = changes(Some(&*self.facts.set), &loaded.set);
-        self.facts.set = Arc::new(loaded.set);
-        self.facts.digest = loaded.digest;
-        // The same key is another one to a token whose `kid` it ignored until now.
-        if changed == Changed::Yes || loaded.form != self.facts.form {
-            self.facts.generation += 1;
+        let (mut snapshot, events) = next_snapshot(Some(&self.held), loaded.set, loaded.digest);
+        // A key in PEM serves any `kid`, so the same key in the other form is another set.
+        let unchanged = snapshot.generation == self.held.snapshot.generation;
+        if unchanged && loaded.form != before.form {
+            snapshot.generation += 1;
         }
-        self.facts.form = loaded.form;
-        (notices, None)
+        self.held = HeldKeys::from_file(snapshot, loaded.digest, now);
+        events
     }
 }
 
-/// What tells one state of a file from another without reading it.
+/// Differs between two states of a file, and can be had without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     modified: Option<SystemTime>,
@@ -260,8 +261,8 @@ struct Stamp {
     identity: Identity,
 }
 
-/// Device and inode: another file under the same name. And when the system last saw a change, in seconds and nanoseconds,
-/// which no program can set: a copy may bring the time of its origin with it.
+/// Device and inode: another file under the same name. And the time of the last change, in seconds and
+/// nanoseconds, which no program can set: a copy may have the modification time of its origin.
 #[cfg(unix)]
 type Identity = (u64, u64, i64, i64);
 #[cfg(not(unix))]
@@ -273,7 +274,7 @@ enum Look {
     Failed(String),
 }
 
-/// What the file holds: a key in PEM serves whatever `kid` a token names.
+/// What is in the file. A key in PEM serves whatever `kid` a token names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Jwks,
@@ -309,11 +310,7 @@ fn load(path: &Path) -> Result<Loaded, String> {
     if bytes.len() > limit {
         return Err(format!("it is longer than {limit} bytes"));
     }
-    let hash = digest::digest(&digest::SHA256, &bytes);
-    let mut digest = [0; 32];
-    for (to, from) in digest.iter_mut().zip(hash.as_ref()) {
-        *to = *from;
-    }
+    let digest = sha256(&bytes);
     let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8")?;
     let (set, form) = parse(&text)?;
     Ok(Loaded {
@@ -340,7 +337,7 @@ fn parse(text: &str) -> Result<(KeySet, Form), String> {
 fn stamp(path: &Path) -> Result<Stamp, String> {
     let about = fs::metadata(path).map_err(|error| error.to_string())?;
     if !about.is_file() {
-        // Opening a pipe could wait for ever.
+        // Opening a pipe could block for ever.
         return Err("it is not a regular file".to_owned());
     }
     #[cfg(unix)]
@@ -363,7 +360,7 @@ mod tests {
 
     use mcp_bearer_testkit::SigningKey;
 
-    use super::{Facts, Form, Look, Settled, Watch, load, look, stamp};
+    use super::{Duration, Form, Look, Settled, Watch, load, look, stamp};
 
     fn write(path: &Path, kid: &str) {
         let jwks = SigningKey::ed25519().with_kid(kid).jwks();
@@ -371,23 +368,12 @@ mod tests {
     }
 
     fn watch(path: &Path) -> Watch {
-        let loaded = load(path).unwrap();
-        Watch {
-            facts: Facts {
-                set: loaded.set.into(),
-                digest: loaded.digest,
-                generation: 1,
-                form: loaded.form,
-                seen: None,
-            },
-            settled: Settled::No,
-            told: None,
-        }
+        Watch::new(load(path).unwrap(), Duration::ZERO)
     }
 
     fn one_look(watch: &mut Watch, path: &Path) {
         let look = look(path, watch.settled_stamp());
-        watch.take(look);
+        watch.take(look, Duration::ZERO);
     }
 
     #[test]
@@ -398,12 +384,12 @@ mod tests {
         let mut watch = watch(&path);
         write(&path, "b");
         one_look(&mut watch, &path);
-        assert!(watch.facts.set.has_kid("b"));
+        assert!(watch.held.snapshot.set.has_kid("b"));
         write(&path, "c");
-        watch.facts.seen = Some(stamp(&path).unwrap());
+        watch.seen.stamp = Some(stamp(&path).unwrap());
         one_look(&mut watch, &path);
-        assert!(watch.facts.set.has_kid("c"));
-        assert_eq!(watch.facts.generation, 3);
+        assert!(watch.held.snapshot.set.has_kid("c"));
+        assert_eq!(watch.held.snapshot.generation, 3);
     }
 
     /// A copy that keeps the time of its origin, and key sets of one kind are of one length.
@@ -412,8 +398,7 @@ mod tests {
     fn a_change_is_seen_though_time_and_length_are_those_of_before() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jwks.json");
-        let origin =
-            std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+        let origin = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let put = |kid| {
             write(&path, kid);
             let file = fs::File::options().write(true).open(&path).unwrap();
@@ -427,13 +412,13 @@ mod tests {
         // In place, then as another file that may get the inode of the first.
         for (kid, afresh) in [("b", false), ("c", true)] {
             // The system's clock ticks a few hundred times a second.
-            std::thread::sleep(std::time::Duration::from_millis(30));
+            std::thread::sleep(Duration::from_millis(30));
             if afresh {
                 fs::remove_file(&path).unwrap();
             }
             put(kid);
             one_look(&mut watch, &path);
-            assert!(watch.facts.set.has_kid(kid));
+            assert!(watch.held.snapshot.set.has_kid(kid));
             one_look(&mut watch, &path);
         }
     }
@@ -450,8 +435,8 @@ mod tests {
         jwk.as_object_mut().unwrap().remove("alg");
         fs::write(&path, serde_json::json!({ "keys": [jwk] }).to_string()).unwrap();
         one_look(&mut watch, &path);
-        assert!(watch.facts.form == Form::Jwks);
-        assert_eq!(watch.facts.generation, 2);
+        assert!(watch.seen.form == Form::Jwks);
+        assert_eq!(watch.held.snapshot.generation, 2);
     }
 
     #[test]
@@ -467,17 +452,17 @@ mod tests {
     }
 
     #[test]
-    fn a_lasting_failure_is_told_once_and_looked_at_again() {
+    fn a_lasting_failure_is_reported_once_and_looked_at_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jwks.json");
         write(&path, "a");
         let mut watch = watch(&path);
         fs::write(&path, "{").unwrap();
-        let counts = [1, 0, 0].map(|told| {
+        let counts = [1, 0, 0].map(|reported| {
             let look = look(&path, watch.settled_stamp());
-            let (notices, failure) = watch.take(look);
-            assert!(failure.is_some());
-            notices.len() == told
+            let events = watch.take(look, Duration::ZERO);
+            assert!(watch.failure.is_some());
+            events.len() == reported
         });
         assert_eq!(counts, [true; 3]);
     }

@@ -1,13 +1,11 @@
-//! The clock of key rotation: the time since the clock was made, which no operator can set back.
-//! It must never be used for claims, which are about the time of day.
+//! The clock of key rotation: the time since it was made, which no operator can set back.
 //!
-//! On Linux it stands still while the machine sleeps; a laptop's key set may be used that much longer.
+//! It is not for claims, which are about the time of day. On Linux it stops while the machine sleeps,
+//! so a laptop may use a key set for that much longer.
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -21,7 +19,7 @@ enum Source {
     Manual(Arc<watch::Sender<Duration>>),
 }
 
-/// The hand of a manual clock.
+/// Moves a manual clock.
 #[derive(Clone)]
 pub struct ManualTime(Arc<watch::Sender<Duration>>);
 
@@ -32,11 +30,11 @@ impl MonotonicClock {
         Self(Source::System(Instant::now()))
     }
 
-    /// A clock that stands still until its hand is moved; for tests.
+    /// A clock that stands still until it is moved; for tests.
     #[must_use]
     pub fn manual() -> (Self, ManualTime) {
-        let hand = Arc::new(watch::Sender::new(Duration::ZERO));
-        (Self(Source::Manual(Arc::clone(&hand))), ManualTime(hand))
+        let time = Arc::new(watch::Sender::new(Duration::ZERO));
+        (Self(Source::Manual(Arc::clone(&time))), ManualTime(time))
     }
 
     /// The time since the clock was made.
@@ -44,7 +42,7 @@ impl MonotonicClock {
     pub fn now(&self) -> Duration {
         match &self.0 {
             Source::System(origin) => origin.elapsed(),
-            Source::Manual(hand) => *hand.borrow(),
+            Source::Manual(time) => *time.borrow(),
         }
     }
 
@@ -52,9 +50,9 @@ impl MonotonicClock {
     pub(super) async fn sleep_until(&self, time: Duration) {
         match &self.0 {
             Source::System(_) => tokio::time::sleep(time.saturating_sub(self.now())).await,
-            Source::Manual(hand) => {
-                // Ends early only if the hand were gone, and the clock itself holds one.
-                let _ = hand.subscribe().wait_for(|now| *now >= time).await;
+            Source::Manual(manual) => {
+                // It fails only when all senders are gone, and the clock itself holds one.
+                let _ = manual.subscribe().wait_for(|now| *now >= time).await;
             }
         }
     }

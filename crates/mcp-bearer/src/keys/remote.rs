@@ -1,39 +1,31 @@
-//! Keys from an issuer: what the users of the crate see of them.
-//! It must never make a request wait longer than 5 s, nor more than 64 of them, and never decide about a
-//! fetch itself: `rotation` decides, `remote/task.rs` carries out.
+//! [`RemoteKeys`]: keys that an issuer publishes over HTTP, as requests see them.
+//!
+//! `rotation` decides about fetches, and `remote/task.rs` carries them out.
 
 mod attempt;
-mod builder;
+pub(super) mod builder;
+mod discovery;
 mod task;
-#[cfg(test)]
-mod tests;
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
-};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::{BoxFuture, FutureExt, ready};
-use mcp_bearer_core::KeySet;
 use tokio::sync::{mpsc, oneshot};
 
-pub use self::builder::RemoteKeysBuilder;
-use self::{attempt::Plan, task::Facts};
-use super::{
-    KeySource, KeyStatus, Miss, Refreshed, Snapshot,
-    board::{Board, Nudge, nanos},
-    driver::{Mailbox, Sent},
-    rotation::{KeyFacts, KeyIdentity, Question, WAITERS_MAX},
-};
+use self::attempt::{Location, Origin};
+use self::task::{Admission, Command};
+use super::driver::BackgroundTask;
+use super::published::{PublishedKeys, Renewal};
+use super::snapshot::{Miss, Snapshot};
+use super::source::{KeySource, KeyStatus, Refreshed};
 
 /// Keys that an issuer publishes over HTTP.
 ///
-/// Nothing is fetched before the first question or [`Miss::no_keys`]. Clones are handles of one source; the
-/// fetching ends with the last of them. No tokio runtime is needed to make or use one, and it may be used
-/// from any thread, from several runtimes, and after a `fork`.
+/// Nothing is fetched before the first request for keys, which [`Miss::no_keys`] can be. Clones are
+/// handles of one source; its fetching ends with the last of them. It can be made and used without a
+/// tokio runtime, from any thread, from several runtimes, and after a `fork`.
 ///
 /// ```
 /// use mcp_bearer::keys::{KeySource, RemoteKeys};
@@ -47,76 +39,65 @@ pub struct RemoteKeys {
 }
 
 struct Inner {
-    plan: Arc<Plan>,
-    board: Arc<Board<Facts>>,
-    mailbox: Mailbox<Letter, Gates>,
-    /// Whether anyone has asked for keys: only the first question may come from a token that no key could save.
+    origin: Arc<Origin>,
+    published: Arc<PublishedKeys<Location>>,
+    task: BackgroundTask<Command, Admission>,
+    /// Whether anyone has asked for keys: a prefetch is only ever the first to ask.
     asked: AtomicBool,
 }
 
 impl RemoteKeys {
-    /// Keys from a JWKS at this address.
-    pub fn builder(jwks_uri: impl Into<String>) -> RemoteKeysBuilder {
-        RemoteKeysBuilder::for_jwks_uri(jwks_uri.into())
+    fn new(source: String, origin: Origin) -> Self {
+        let clock = origin.clock.clone();
+        Self {
+            inner: Arc::new(Inner {
+                published: Arc::new(PublishedKeys::new(source, clock, Location::default())),
+                origin: Arc::new(origin),
+                task: BackgroundTask::new(),
+                asked: AtomicBool::new(false),
+            }),
+        }
     }
 
-    /// Keys from the JWKS that the issuer's metadata names.
-    pub fn discover(issuer: impl Into<String>) -> RemoteKeysBuilder {
-        RemoteKeysBuilder::for_issuer(issuer.into())
-    }
-
+    /// What starts the task, if none runs.
     fn start(
         &self,
-    ) -> impl FnOnce(mpsc::Receiver<Letter>, Arc<Gates>) -> BoxFuture<'static, ()> + use<> {
-        let (plan, board) = (Arc::clone(&self.inner.plan), Arc::clone(&self.inner.board));
-        move |letters, gates| task::run(plan, board, letters, gates).boxed()
+    ) -> impl FnOnce(mpsc::Receiver<Command>, Arc<Admission>) -> BoxFuture<'static, ()> + use<>
+    {
+        let origin = Arc::clone(&self.inner.origin);
+        let published = Arc::clone(&self.inner.published);
+        move |commands, admission| task::run(origin, published, commands, admission).boxed()
     }
 
+    /// Asks the task for newer keys; the answer, where it is known at once.
     fn ask(&self, miss: Miss) -> Result<oneshot::Receiver<Refreshed>, Refreshed> {
-        let (snapshot, _) = self.inner.board.read(Snapshot::clone);
-        if snapshot.generation != 0 && snapshot.generation != miss.generation {
+        let held = self.inner.published.read(|snapshot| snapshot.generation).0;
+        if held != 0 && held != miss.generation {
             return Err(Refreshed::NewKeys);
         }
-        let now = nanos(self.inner.board.clock().now());
-        let mut answer = None;
-        let sent = self.inner.mailbox.send(self.start(), |gates| {
-            let gate = match snapshot.generation {
-                0 => &gates.empty,
-                _ => &gates.miss,
-            };
-            if now < gate.load(Ordering::Relaxed) {
-                return None;
-            }
-            let permit = Permit::take(gates)?;
-            let (reply, receiver) = oneshot::channel();
-            answer = Some(receiver);
-            Some(Letter::Ask {
-                question: Question {
-                    kind: miss.kind,
-                    kid: miss.kid,
-                    generation: miss.generation,
-                },
-                reply,
-                permit,
+        let now = self.inner.origin.clock.now();
+        let (reply, answer) = oneshot::channel();
+        self.inner
+            .task
+            .send(self.start(), |admission| {
+                let permit = admission.admit(now, held)?;
+                Some(Command::Refresh {
+                    miss,
+                    reply,
+                    permit,
+                })
             })
-        });
-        match (sent, answer) {
-            (Sent::Yes, Some(answer)) => {
-                self.inner.asked.store(true, Ordering::Relaxed);
-                Ok(answer)
-            }
-            _ => Err(Refreshed::Unchanged),
-        }
+            .map_err(|_| Refreshed::Unchanged)?;
+        self.inner.asked.store(true, Ordering::Relaxed);
+        Ok(answer)
     }
-}
 
-impl RemoteKeys {
     fn read<T>(&self, take: impl FnOnce(&Snapshot) -> T) -> T {
-        let (taken, nudge) = self.inner.board.read(take);
-        if nudge == Nudge::Now {
-            self.inner
-                .mailbox
-                .send(self.start(), |_| Some(Letter::Nudge));
+        let (taken, renewal) = self.inner.published.read(take);
+        if renewal == Renewal::Overdue {
+            // Where it cannot be sent, the next overdue request tries again.
+            let check = |_: &Arc<Admission>| Some(Command::CheckSchedule);
+            let _ = self.inner.task.send(self.start(), check);
         }
         taken
     }
@@ -133,11 +114,11 @@ impl KeySource for RemoteKeys {
 
     fn refresh(&self, miss: Miss) -> BoxFuture<'_, Refreshed> {
         match self.ask(miss) {
-            // The task is gone only when it has failed; then nothing has changed.
+            // The task ends without an answer only when it has failed; then nothing has changed.
             Ok(answer) => answer
-                .map(|told| told.unwrap_or(Refreshed::Unchanged))
+                .map(|refreshed| refreshed.unwrap_or(Refreshed::Unchanged))
                 .boxed(),
-            Err(told) => ready(told).boxed(),
+            Err(refreshed) => ready(refreshed).boxed(),
         }
     }
 
@@ -151,82 +132,14 @@ impl KeySource for RemoteKeys {
     }
 
     fn status(&self) -> KeyStatus {
-        self.inner.board.status(&self.inner.plan.label)
+        self.inner.published.status()
     }
 }
 
 impl fmt::Debug for RemoteKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RemoteKeys")
-            .field("source", &self.inner.plan.label)
+            .field("source", &self.inner.published.source())
             .finish_non_exhaustive()
-    }
-}
-
-/// What a request tells the task.
-enum Letter {
-    /// The set is due: look at the schedule.
-    Nudge,
-    Ask {
-        question: Question,
-        reply: oneshot::Sender<Refreshed>,
-        permit: Permit,
-    },
-}
-
-/// What spares the task questions that it could only answer "unchanged". Times are nanoseconds of the clock.
-#[derive(Debug, Default)]
-struct Gates {
-    waiting: AtomicUsize,
-    miss: AtomicU64,
-    empty: AtomicU64,
-}
-
-/// The right to wait.
-#[derive(Debug)]
-struct Permit(Arc<Gates>);
-
-impl Permit {
-    fn take(gates: &Arc<Gates>) -> Option<Self> {
-        let more = |waiting| (waiting < WAITERS_MAX).then_some(waiting + 1);
-        let taken = gates
-            .waiting
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        taken.ok().map(|_| Self(Arc::clone(gates)))
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl KeyFacts for KeySet {
-    fn has_kid(&self, kid: &str) -> bool {
-        KeySet::has_kid(self, kid)
-    }
-
-    fn identities(&self) -> Vec<KeyIdentity> {
-        let mut keys: Vec<_> = self
-            .keys()
-            .map(|key| KeyIdentity {
-                kid: key.kid,
-                algorithm: key.algorithm,
-                fingerprint: key.fingerprint,
-            })
-            .collect();
-        keys.sort();
-        keys
-    }
-
-    fn skips(&self) -> Vec<(Option<String>, String)> {
-        let mut skips: Vec<_> = self
-            .skipped()
-            .iter()
-            .map(|key| (key.kid.clone(), key.reason.clone()))
-            .collect();
-        skips.sort();
-        skips
     }
 }

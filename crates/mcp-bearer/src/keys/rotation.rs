@@ -1,51 +1,26 @@
 //! Decides when a remote key set is fetched, who waits for it, and until when it is used.
 //!
-//! A state machine: time and jitter are arguments, what has to be done comes back as values. It must
-//! never do I/O, read a clock, or hold more than a fixed amount of memory per source.
+//! A state machine: time and jitter are arguments, and what has to be done is returned as values. It
+//! does no I/O, reads no clock, and holds a bounded amount of memory per source.
 
-mod budget;
-mod facts;
-mod freshness;
-mod memory;
-mod schedule;
+mod miss_budget;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use self::{
-    budget::Budget,
-    memory::Memory,
-    schedule::{EMPTY_RETRY, backoff, refresh_ahead},
-};
-pub(super) use self::{
-    facts::{Changed, Held, KeyFacts, KeyIdentity, Notice, Settings, changes},
-    freshness::{CacheHeaders, Validators},
-    schedule::Jitter,
-};
-use super::{MissKind, Refreshed};
+use mcp_bearer_core::KeySet;
 
-/// At most so many requests wait for one source.
+use self::miss_budget::{Budget, UnhelpedMisses};
+use super::events::KeyEvent;
+use super::freshness::{CacheHeaders, EMPTY_RETRY, Jitter, Lifetimes, Validators, backoff};
+use super::snapshot::{HeldKeys, Miss, MissKind, next_snapshot};
+use super::source::Refreshed;
+
+/// The number of requests that wait for one source at the same time.
 pub(super) const WAITERS_MAX: usize = 64;
-/// A request waits for a fetch so long and no longer.
+/// The longest that a request waits for a fetch.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(5);
-/// The ceiling of a set's lifetime unless configured: 1 h.
-pub(super) const FRESHNESS_CEILING: Duration = Duration::from_secs(3600);
-/// The highest ceiling that can be configured: 24 h.
-pub(super) const FRESHNESS_CEILING_MAX: Duration = Duration::from_secs(24 * 3600);
-/// The lowest lifetime of a set, whatever the issuer says: 60 s.
-pub(super) const FRESHNESS_FLOOR: Duration = Duration::from_secs(60);
-/// A set is used for so long past the end of its lifetime, unless configured: 24 h.
-pub(super) const STALENESS_BOUND: Duration = Duration::from_secs(24 * 3600);
-
-/// A token that the snapshot could not verify.
-#[derive(Clone, Debug)]
-pub(super) struct Question {
-    pub(super) kind: MissKind,
-    pub(super) kid: Option<String>,
-    /// The generation of the set that failed it.
-    pub(super) generation: u64,
-}
 
 /// Names a waiting request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,38 +33,37 @@ pub(super) struct FetchId(u64);
 /// Why a fetch is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// The set's time has come, or a retry's.
+    /// The refresh of the held set, or its retry, is due.
     Schedule,
-    /// A token that the set could not verify; paid from the budget.
+    /// A token that the held set could not verify; spends from the budget.
     Miss,
     /// No usable set is held, and a request came.
     Empty,
 }
 
-/// An order to fetch, to be answered by exactly one [`Rotation::answer`].
+/// An order to fetch, to be followed by exactly one [`Rotation::finish_fetch`].
 #[derive(Clone, Debug)]
-pub(super) struct Start {
+pub(super) struct FetchOrder {
     pub(super) id: FetchId,
     pub(super) cause: Cause,
-    /// What a conditional request may name; empty when no set is held.
+    /// For a conditional request; empty when no set is held.
     pub(super) validators: Validators,
 }
 
-/// What a request is told.
+/// What a request that asks for newer keys gets.
 #[derive(Debug)]
 pub(super) enum Asked {
-    /// At once.
     Answer(Refreshed),
-    /// It waits; if there is a [`Start`], for that fetch, else for the one under way.
-    Wait(WaiterId, Option<Start>),
+    /// It waits for the ordered fetch, or without an order for the one in flight.
+    Wait(WaiterId, Option<FetchOrder>),
 }
 
 /// How a fetch ended.
 #[derive(Debug)]
-pub(super) enum Answer<S> {
+pub(super) enum FetchResult {
     /// 200 with at least one usable key.
     Set {
-        set: Arc<S>,
+        set: KeySet,
         digest: [u8; 32],
         headers: CacheHeaders,
     },
@@ -99,16 +73,16 @@ pub(super) enum Answer<S> {
     Failed(String),
 }
 
-/// What a tick or an answer leads to.
+/// What has to be done after a tick or a fetch.
 #[derive(Debug, Default)]
 pub(super) struct Effects {
-    pub(super) released: Vec<(WaiterId, Refreshed)>,
-    pub(super) start: Option<Start>,
-    pub(super) notices: Vec<Notice>,
+    pub(super) answers: Vec<(WaiterId, Refreshed)>,
+    pub(super) fetch: Option<FetchOrder>,
+    pub(super) events: Vec<KeyEvent>,
 }
 
 #[derive(Debug)]
-struct Flight {
+struct InFlight {
     id: FetchId,
     started_at: Duration,
 }
@@ -116,25 +90,24 @@ struct Flight {
 #[derive(Debug)]
 struct Waiter {
     id: WaiterId,
-    question: Question,
+    miss: Miss,
     deadline: Duration,
-    /// The first fetch that began after the question.
+    /// The first fetch that began after the request came.
     covered_by: FetchId,
 }
 
-/// The machine for one source.
+/// The state machine of one source.
 #[derive(Debug)]
-pub(super) struct Rotation<S> {
-    settings: Settings,
-    held: Option<Held<S>>,
-    stale_told: bool,
-    flight: Option<Flight>,
+pub(super) struct Rotation {
+    lifetimes: Lifetimes,
+    held: Option<HeldKeys>,
+    stale_reported: bool,
+    in_flight: Option<InFlight>,
     fetches: u64,
     waiters: Vec<Waiter>,
     asked: u64,
-    generation: u64,
     budget: Budget,
-    memory: Memory,
+    unhelped: UnhelpedMisses,
     /// When the next scheduled fetch is due; `None` while no usable set is held.
     refresh_at: Option<Duration>,
     failures: u32,
@@ -143,46 +116,33 @@ pub(super) struct Rotation<S> {
     last_failure: Option<String>,
 }
 
-impl<S: KeyFacts> Rotation<S> {
-    /// A source that has not been asked yet.
-    pub(super) fn new(settings: Settings) -> Self {
+impl Rotation {
+    /// Goes on with the set that another process or task held, if any; its age counts on.
+    pub(super) fn new(lifetimes: Lifetimes, held: Option<HeldKeys>, jitter: Jitter) -> Self {
         Self {
-            settings,
-            held: None,
-            stale_told: false,
-            flight: None,
+            lifetimes,
+            refresh_at: held.as_ref().map(|held| held.refresh_at(jitter)),
+            held,
+            stale_reported: false,
+            in_flight: None,
             fetches: 0,
             waiters: Vec::new(),
             asked: 0,
-            generation: 0,
             budget: Budget::default(),
-            memory: Memory::default(),
-            refresh_at: None,
+            unhelped: UnhelpedMisses::default(),
             failures: 0,
             empty_retry_at: Duration::ZERO,
             last_failure: None,
         }
     }
 
-    /// Goes on with a set that another process or task held; its age counts on.
-    pub(super) fn resume(settings: Settings, held: Held<S>, jitter: Jitter) -> Self {
-        Self {
-            generation: held.generation,
-            refresh_at: Some(refresh_ahead(held.confirmed_at, held.lifetime, jitter)),
-            held: Some(held),
-            ..Self::new(settings)
-        }
-    }
-
     /// The set that may be used at `now`.
-    pub(super) fn usable(&self, now: Duration) -> Option<&Held<S>> {
-        self.held
-            .as_ref()
-            .filter(|held| now < held.usable_until(&self.settings))
+    pub(super) fn usable(&self, now: Duration) -> Option<&HeldKeys> {
+        self.held.as_ref().filter(|held| now < held.usable_until)
     }
 
     /// The set, usable or not.
-    pub(super) fn held(&self) -> Option<&Held<S>> {
+    pub(super) fn held(&self) -> Option<&HeldKeys> {
         self.held.as_ref()
     }
 
@@ -197,21 +157,21 @@ impl<S: KeyFacts> Rotation<S> {
     }
 
     /// A request asks for newer keys.
-    pub(super) fn ask(&mut self, now: Duration, question: Question) -> Asked {
+    pub(super) fn ask(&mut self, now: Duration, miss: Miss) -> Asked {
         let Some(held) = self.usable(now) else {
-            return self.ask_without_keys(now, question);
+            return self.ask_without_keys(now, miss);
         };
-        if question.generation != held.generation {
+        if miss.generation != held.snapshot.generation {
             return Asked::Answer(Refreshed::NewKeys);
         }
-        if self.memory.recalls(now, &question) {
+        if self.unhelped.contains(now, &miss) {
             return Asked::Answer(Refreshed::Unchanged);
         }
-        if self.flight.is_some() {
-            return self.join(now, question);
+        if self.in_flight.is_some() {
+            return self.join(now, miss);
         }
         if self.budget.take(now) {
-            return self.start_for(now, question, Cause::Miss);
+            return self.fetch_for(now, miss, Cause::Miss);
         }
         Asked::Answer(Refreshed::Unchanged)
     }
@@ -222,59 +182,68 @@ impl<S: KeyFacts> Rotation<S> {
         self.waiters.retain(|waiter| {
             let over = waiter.deadline <= now;
             if over {
-                effects.released.push((waiter.id, Refreshed::Unchanged));
+                effects.answers.push((waiter.id, Refreshed::Unchanged));
             }
             !over
         });
         if self.held.is_some() && self.usable(now).is_none() {
             self.refresh_at = None;
-            if !self.stale_told {
-                self.stale_told = true;
-                effects.notices.push(Notice::Stale);
+            if !self.stale_reported {
+                self.stale_reported = true;
+                effects.events.push(KeyEvent::Stale);
             }
         }
-        if self.flight.is_none() && self.refresh_at.is_some_and(|at| at <= now) {
-            effects.start = Some(self.start(now, Cause::Schedule));
+        if self.in_flight.is_none() && self.refresh_at.is_some_and(|at| at <= now) {
+            effects.fetch = Some(self.start_fetch(now, Cause::Schedule));
         }
         effects
     }
 
-    /// The keys are somewhere else by now: the held ones are to be renewed with the next tick.
-    pub(super) fn hurry(&mut self, now: Duration) {
+    /// The keys are at another address by now: the held ones are renewed with the next tick.
+    pub(super) fn refresh_now(&mut self, now: Duration) {
         if self.held.is_some() {
             self.refresh_at = Some(now);
         }
     }
 
-    /// The fetch `id` has ended. Only the one under way counts: an older answer never replaces a newer.
-    pub(super) fn answer(
+    /// The fetch `id` has ended. Only the one in flight counts: an older answer never replaces a newer.
+    pub(super) fn finish_fetch(
         &mut self,
         now: Duration,
         id: FetchId,
-        answer: Answer<S>,
+        result: FetchResult,
         jitter: Jitter,
     ) -> Effects {
-        let Some(flight) = self.flight.take_if(|flight| flight.id == id) else {
+        let Some(fetch) = self.in_flight.take_if(|fetch| fetch.id == id) else {
             return Effects::default();
         };
         let mut effects = Effects::default();
-        match answer {
-            Answer::Set {
+        match result {
+            FetchResult::Set {
                 set,
                 digest,
                 headers,
             } => {
-                let changed = self.replace(&flight, set, digest, &headers, &mut effects.notices);
-                self.succeed(now, &flight, changed, jitter, &mut effects);
+                let before = self.generation();
+                let (snapshot, events) = next_snapshot(self.held.as_ref(), set, digest);
+                effects.events = events;
+                self.held = Some(HeldKeys::from_answer(
+                    snapshot,
+                    digest,
+                    fetch.started_at,
+                    &headers,
+                    self.lifetimes,
+                ));
+                self.succeed(now, &fetch, before, jitter, &mut effects);
             }
-            Answer::NotModified(headers) => match self.confirm(&flight, &headers) {
+            FetchResult::NotModified(headers) => match self.confirm(&fetch, &headers) {
                 Ok(()) => {
-                    effects.notices.push(Notice::NotModified);
-                    self.succeed(now, &flight, Changed::No, jitter, &mut effects);
+                    effects.events.push(KeyEvent::NotModified);
+                    self.succeed(now, &fetch, self.generation(), jitter, &mut effects);
                 }
                 Err(reason) => self.fail(now, reason.to_owned(), jitter, &mut effects),
             },
-            Answer::Failed(reason) => self.fail(now, reason, jitter, &mut effects),
+            FetchResult::Failed(reason) => self.fail(now, reason, jitter, &mut effects),
         }
         effects
     }
@@ -282,221 +251,174 @@ impl<S: KeyFacts> Rotation<S> {
     /// When [`Rotation::tick`] has something to do next.
     pub(super) fn next_wake(&self) -> Option<Duration> {
         let waits = self.waiters.iter().map(|waiter| waiter.deadline).min();
-        let refresh = self.refresh_at.filter(|_| self.flight.is_none());
-        let stale = self
-            .held
-            .as_ref()
-            .filter(|_| !self.stale_told)
-            .map(|held| held.usable_until(&self.settings));
+        let refresh = self.refresh_at.filter(|_| self.in_flight.is_none());
+        let stale = self.held.as_ref().filter(|_| !self.stale_reported);
+        let stale = stale.map(|held| held.usable_until);
         [waits, refresh, stale].into_iter().flatten().min()
     }
 
-    /// Before this time a question about a token is answered "unchanged" without being asked.
-    pub(super) fn miss_gate(&self) -> Duration {
-        if self.flight.is_some() {
+    /// Before this time a miss with keys held gets "unchanged" without a look at it.
+    pub(super) fn misses_from(&self) -> Duration {
+        if self.in_flight.is_some() {
             return Duration::ZERO;
         }
         self.budget.opens_at()
     }
 
-    /// Before this time a question without keys is answered "unchanged" without being asked.
-    pub(super) fn empty_gate(&self) -> Duration {
-        if self.flight.is_some() {
+    /// Before this time a request without keys gets "unchanged" without a look at it.
+    pub(super) fn retries_from(&self) -> Duration {
+        if self.in_flight.is_some() {
             return Duration::ZERO;
         }
         self.empty_retry_at
     }
 
-    fn ask_without_keys(&mut self, now: Duration, question: Question) -> Asked {
-        if self.flight.is_some() {
-            return self.join(now, question);
+    fn ask_without_keys(&mut self, now: Duration, miss: Miss) -> Asked {
+        if self.in_flight.is_some() {
+            return self.join(now, miss);
         }
         if now >= self.empty_retry_at {
-            return self.start_for(now, question, Cause::Empty);
+            return self.fetch_for(now, miss, Cause::Empty);
         }
         Asked::Answer(Refreshed::Unchanged)
     }
 
-    fn join(&mut self, now: Duration, question: Question) -> Asked {
+    fn join(&mut self, now: Duration, miss: Miss) -> Asked {
         if self.waiters.len() >= WAITERS_MAX {
             return Asked::Answer(Refreshed::Unchanged);
         }
         let covered_by = FetchId(self.fetches + 1);
-        Asked::Wait(self.wait(now, question, covered_by), None)
+        Asked::Wait(self.wait(now, miss, covered_by), None)
     }
 
-    fn start_for(&mut self, now: Duration, question: Question, cause: Cause) -> Asked {
-        let start = self.start(now, cause);
-        Asked::Wait(self.wait(now, question, start.id), Some(start))
+    fn fetch_for(&mut self, now: Duration, miss: Miss, cause: Cause) -> Asked {
+        let order = self.start_fetch(now, cause);
+        Asked::Wait(self.wait(now, miss, order.id), Some(order))
     }
 
-    fn wait(&mut self, now: Duration, question: Question, covered_by: FetchId) -> WaiterId {
+    fn wait(&mut self, now: Duration, miss: Miss, covered_by: FetchId) -> WaiterId {
         self.asked += 1;
         let id = WaiterId(self.asked);
         self.waiters.push(Waiter {
             id,
-            question,
+            miss,
             deadline: now.saturating_add(WAIT_MAX),
             covered_by,
         });
         id
     }
 
-    fn start(&mut self, now: Duration, cause: Cause) -> Start {
+    fn start_fetch(&mut self, now: Duration, cause: Cause) -> FetchOrder {
         self.fetches += 1;
         let id = FetchId(self.fetches);
-        self.flight = Some(Flight {
+        self.in_flight = Some(InFlight {
             id,
             started_at: now,
         });
-        let validators = self
-            .held
-            .as_ref()
-            .map(|held| held.validators.clone())
-            .unwrap_or_default();
-        Start {
+        let validators = self.held.as_ref().map(|held| held.validators.clone());
+        FetchOrder {
             id,
             cause,
-            validators,
+            validators: validators.unwrap_or_default(),
         }
     }
 
-    fn replace(
-        &mut self,
-        flight: &Flight,
-        set: Arc<S>,
-        digest: [u8; 32],
-        headers: &CacheHeaders,
-        notices: &mut Vec<Notice>,
-    ) -> Changed {
-        let (changed, set) = match self.held.take() {
-            // The same body again: the set that is held keeps its parsed keys.
-            Some(held) if held.digest == digest => {
-                notices.push(Notice::Fetched { changed: false });
-                (Changed::No, held.set)
-            }
-            before => {
-                let before = before.as_ref().map(|held| &*held.set);
-                let (changed, told) = changes(before, &*set);
-                notices.extend(told);
-                (changed, set)
-            }
-        };
-        if changed == Changed::Yes {
-            self.generation += 1;
-            self.memory.forget();
-        }
-        let directives = headers.directives().unwrap_or_default();
-        self.held = Some(Held {
-            set,
-            digest,
-            generation: self.generation,
-            confirmed_at: flight.started_at,
-            lifetime: directives.lifetime(headers.age(), self.settings.max_freshness),
-            directives,
-            validators: headers.validators(),
-        });
-        changed
+    fn confirm(&mut self, fetch: &InFlight, headers: &CacheHeaders) -> Result<(), &'static str> {
+        let held = self.held.as_mut();
+        let held = held.ok_or("the issuer answered 304 though no set was named")?;
+        held.confirm(fetch.started_at, headers, self.lifetimes)
     }
 
-    /// A 304 renews the lifetime, with the headers that it repeats (RFC 9111 section 4.3.4).
-    fn confirm(&mut self, flight: &Flight, headers: &CacheHeaders) -> Result<(), &'static str> {
-        let Some(held) = self
-            .held
-            .as_mut()
-            .filter(|held| !held.validators.is_empty())
-        else {
-            return Err("the issuer answered 304 though no set was named");
-        };
-        if !held.validators.agree_with(headers) {
-            // It speaks of a set that is not held: the next request asks for the set itself.
-            held.validators = Validators::default();
-            return Err(
-                "the issuer answered 304 with another ETag or Last-Modified than the one asked with",
-            );
-        }
-        if let Some(directives) = headers.directives() {
-            held.directives = directives;
-        }
-        held.validators.update(headers.validators());
-        held.confirmed_at = flight.started_at;
-        held.lifetime = held
-            .directives
-            .lifetime(headers.age(), self.settings.max_freshness);
-        Ok(())
+    /// The generation of the held set; 0 without one.
+    fn generation(&self) -> u64 {
+        self.held
+            .as_ref()
+            .map_or(0, |held| held.snapshot.generation)
     }
 
+    /// `before` is the generation that the answer found.
     fn succeed(
         &mut self,
         now: Duration,
-        flight: &Flight,
-        changed: Changed,
+        fetch: &InFlight,
+        before: u64,
         jitter: Jitter,
         effects: &mut Effects,
     ) {
         self.failures = 0;
         self.last_failure = None;
-        self.stale_told = false;
+        self.stale_reported = false;
         self.empty_retry_at = now;
-        self.refresh_at = self
-            .held
-            .as_ref()
-            .map(|held| refresh_ahead(held.confirmed_at, held.lifetime, jitter));
+        let held = self.held.as_ref();
+        self.refresh_at = held.map(|held| held.refresh_at(jitter));
+        let changed = self.generation() != before;
         let mut late = Vec::new();
         for waiter in std::mem::take(&mut self.waiters) {
-            let lacking = self.lacks(&waiter.question, changed, &effects.notices);
-            if lacking && waiter.covered_by > flight.id {
+            let unhelped = !self.helps(&waiter.miss, changed, &effects.events);
+            if unhelped && waiter.covered_by > fetch.id {
                 late.push(waiter);
-                continue;
+            } else {
+                effects
+                    .answers
+                    .push(self.answer(now, fetch, &waiter, unhelped));
             }
-            if lacking {
-                self.memory
-                    .remember(now, flight.started_at, &waiter.question);
-            }
-            effects.released.push((waiter.id, self.verdict(&waiter)));
         }
         if late.is_empty() {
             return;
         }
-        // They asked after the fetch began, so its answer may be older than their question.
+        // They asked after the fetch began, so its answer may be older than their token's key.
         if self.budget.take(now) {
-            effects.start = Some(self.start(now, Cause::Miss));
+            effects.fetch = Some(self.start_fetch(now, Cause::Miss));
             self.waiters = late;
             return;
         }
         for waiter in late {
-            self.memory
-                .remember(now, flight.started_at, &waiter.question);
-            effects.released.push((waiter.id, self.verdict(&waiter)));
+            effects.answers.push(self.answer(now, fetch, &waiter, true));
         }
     }
 
-    /// Whether the answer that was just taken over leaves the question as it was.
-    fn lacks(&self, question: &Question, changed: Changed, notices: &[Notice]) -> bool {
+    /// Whether the answer that was just taken could verify what was missed.
+    fn helps(&self, miss: &Miss, changed: bool, events: &[KeyEvent]) -> bool {
         let touches = |kid: &str| {
-            notices.iter().any(|notice| match notice {
-                Notice::Added(key) | Notice::Removed(key) => key.kid.as_deref() == Some(kid),
+            events.iter().any(|event| match event {
+                KeyEvent::Added(key) | KeyEvent::Removed(key) => key.kid.as_deref() == Some(kid),
                 _ => false,
             })
         };
-        match (question.kind, &question.kid, changed) {
-            (MissKind::NoKeys, _, _) => false,
-            (_, _, Changed::No) => true,
-            (MissKind::UnknownKid, Some(kid), Changed::Yes) => {
-                !self.held.as_ref().is_some_and(|held| held.set.has_kid(kid))
-            }
-            // An issuer may use a `kid` again: what happened to the other keys is no answer.
-            (MissKind::BadSignature, Some(kid), Changed::Yes) => !touches(kid),
-            (_, _, Changed::Yes) => false,
+        match (miss.kind, &miss.kid) {
+            (MissKind::NoKeys, _) => true,
+            _ if !changed => false,
+            (MissKind::UnknownKid, Some(kid)) => self
+                .held
+                .as_ref()
+                .is_some_and(|held| held.snapshot.set.has_kid(kid)),
+            // An issuer may reuse a `kid`: changes of other keys do not help.
+            (MissKind::BadSignature, Some(kid)) => touches(kid),
+            (_, None) => true,
         }
     }
 
-    fn verdict(&self, waiter: &Waiter) -> Refreshed {
-        match &self.held {
-            Some(held) if held.generation != waiter.question.generation => Refreshed::NewKeys,
-            Some(_) if waiter.question.kind == MissKind::NoKeys => Refreshed::NewKeys,
-            _ => Refreshed::Unchanged,
+    /// The answer to one waiter, after a fetch that succeeded. What it did not help is remembered.
+    fn answer(
+        &mut self,
+        now: Duration,
+        fetch: &InFlight,
+        waiter: &Waiter,
+        unhelped: bool,
+    ) -> (WaiterId, Refreshed) {
+        let generation = self.generation();
+        if unhelped {
+            self.unhelped
+                .insert(now, fetch.started_at, &waiter.miss, generation);
         }
+        let refreshed = if self.held.is_none() {
+            Refreshed::Unchanged
+        } else if generation != waiter.miss.generation || waiter.miss.kind == MissKind::NoKeys {
+            Refreshed::NewKeys
+        } else {
+            Refreshed::Unchanged
+        };
+        (waiter.id, refreshed)
     }
 
     fn fail(&mut self, now: Duration, reason: String, jitter: Jitter, effects: &mut Effects) {
@@ -507,14 +429,11 @@ impl<S: KeyFacts> Rotation<S> {
             self.failures = self.failures.saturating_add(1);
             self.refresh_at = Some(now.saturating_add(backoff(self.failures, jitter)));
         }
-        // A failure teaches nothing about any kid: nothing is remembered.
-        let waiters = std::mem::take(&mut self.waiters);
-        effects.released.extend(
-            waiters
-                .iter()
-                .map(|waiter| (waiter.id, Refreshed::Unchanged)),
-        );
+        // A failure says nothing about any `kid`, so no miss is remembered.
+        for waiter in std::mem::take(&mut self.waiters) {
+            effects.answers.push((waiter.id, Refreshed::Unchanged));
+        }
         self.last_failure = Some(reason.clone());
-        effects.notices.push(Notice::Failed(reason));
+        effects.events.push(KeyEvent::Failed(reason));
     }
 }

@@ -1,14 +1,14 @@
 //! Keys that are given once and never change.
-//! It must never ask anyone for others.
 
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use mcp_bearer_core::KeySet;
 
-use super::{KeyPhase, KeySource, KeyStatus, Miss, Refreshed, Snapshot};
+use super::snapshot::{Miss, Snapshot};
+use super::source::{KeyPhase, KeySource, KeyStatus, Refreshed};
 
-/// Keys given in text: one PEM key, a JWKS, a shared secret.
+/// Keys that are configured in place: one PEM key, a JWK Set, a shared secret.
 #[derive(Clone, Debug)]
 pub struct StaticKeys {
     snapshot: Snapshot,

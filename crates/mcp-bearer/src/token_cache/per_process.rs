@@ -1,4 +1,4 @@
-//! One cache for each process: a child of `fork` begins with an empty one.
+//! One cache per process: a child of `fork` starts with an empty one.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use super::{TokenCache, TokenCacheSize};
 use crate::of_process::OfProcess;
 
-/// The cache of whichever process asks.
+/// The cache of the calling process.
 pub(crate) struct ProcessCache {
     size: TokenCacheSize,
     own: ArcSwap<OfProcess<TokenCache>>,
@@ -25,15 +25,15 @@ impl ProcessCache {
         self.size
     }
 
-    /// Asks the cache of this process.
-    pub(crate) fn with<R>(&self, ask: impl FnOnce(&TokenCache) -> R) -> R {
+    /// Calls `use_cache` with the cache of this process.
+    pub(crate) fn with<R>(&self, use_cache: impl FnOnce(&TokenCache) -> R) -> R {
         let found = self.own.load();
         if let Some(cache) = found.get() {
-            return ask(cache);
+            return use_cache(cache);
         }
-        // Of two threads that come here at once the first one's is kept.
+        // Of two threads that get here at the same time, the first one's is kept.
         let new = Arc::new(OfProcess::new(TokenCache::new(self.size)));
         drop(self.own.compare_and_swap(&found, new));
-        self.with(ask)
+        self.with(use_cache)
     }
 }

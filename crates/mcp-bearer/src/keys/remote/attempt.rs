@@ -1,30 +1,29 @@
 //! One attempt to get the keys: discovery where needed, then the JWKS.
-//! It must never send the conditions of one address to another, nor turn a failure into a set.
+//!
+//! The conditions of one address are never sent to another.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::pin::pin;
+use std::sync::Arc;
 
-use aws_lc_rs::digest;
 use futures_util::future::{Either, select};
 use mcp_bearer_core::{KeySet, Limits};
 use url::Url;
 
-use crate::keys::{
-    Fetch, FetchRequest, FetchResponse, MonotonicClock,
-    discovery::{Document, EXCHANGE, Trust, discover, exchange},
-    rotation::{Answer, CacheHeaders, Settings, Start, Validators},
-    transport::Transport,
-};
+use super::discovery::{Document, Trust, discover};
+use crate::keys::fetch::address::AddressRules;
+use crate::keys::fetch::{EXCHANGE, Fetch, FetchRequest, FetchResponse, exchange};
+use crate::keys::freshness::{CacheHeaders, Lifetimes, Validators};
+use crate::keys::monotonic::MonotonicClock;
+use crate::keys::rotation::FetchResult;
+use crate::keys::snapshot::sha256;
 
-/// A discovery document older than this is read again with the next fetch, whatever its cause.
-const DOCUMENT_LIFETIME: Duration = Duration::from_secs(3600);
-
-/// What does not change about a source.
-pub(super) struct Plan {
+/// Where the keys of a source come from. It never changes.
+pub(super) struct Origin {
     pub(super) address: Address,
-    pub(super) label: String,
-    pub(super) transport: Transport,
-    pub(super) settings: Settings,
+    pub(super) rules: AddressRules,
+    pub(super) lifetimes: Lifetimes,
     pub(super) fetch: Arc<dyn Fetch>,
+    pub(super) clock: MonotonicClock,
 }
 
 pub(super) enum Address {
@@ -33,143 +32,166 @@ pub(super) enum Address {
     Issuer(String),
 }
 
-/// What an attempt begins with.
-pub(super) struct Known {
+/// Where the keys were found last. A new task resumes from it.
+#[derive(Clone, Default)]
+pub(super) struct Location {
     pub(super) document: Option<Document>,
     /// The address that the held set, and so its validators, came from.
     pub(super) keys_from: Option<Url>,
 }
 
-/// What came of an attempt.
+/// How an attempt ended.
 pub(super) struct Outcome {
-    pub(super) answer: Answer<KeySet>,
-    pub(super) document: Option<Document>,
+    pub(super) result: FetchResult,
+    pub(super) location: Location,
     /// Why the document was not read, where that was tried.
     pub(super) unread: Option<Unread>,
-    /// The address that answered.
-    pub(super) keys_from: Option<Url>,
 }
 
 /// Why a document was not read.
 pub(super) enum Unread {
     Failed(String),
-    /// It takes longer than an attempt may wait for it.
+    /// It takes longer than an attempt waits for it.
     TooLong,
 }
 
-enum Read {
-    Ended(Result<Document, String>),
-    TooLong,
+/// How the address of the JWKS answered.
+enum JwksAnswer {
+    Good(FetchResult),
+    /// It is not, or no longer, the right address.
+    Gone(String),
+    Bad(String),
+    /// It is the right address, and must not be asked for more: too slow, too early, too many.
+    Busy(String),
 }
 
-impl Plan {
-    /// Makes the attempt that `start` orders.
-    pub(super) async fn attempt(
-        &self,
-        clock: &MonotonicClock,
-        start: Start,
-        known: Known,
-    ) -> Outcome {
-        match &self.address {
-            Address::JwksUri(url) => Outcome {
-                answer: self.keys(clock, url, start.validators).await.into_answer(),
-                document: None,
+/// One attempt: what it asks, and the conditions it may send.
+struct Attempt<'a> {
+    origin: &'a Origin,
+    validators: Validators,
+    keys_from: Option<Url>,
+}
+
+impl Origin {
+    /// Makes one attempt. `validators` are those of the held set.
+    pub(super) async fn attempt(&self, validators: Validators, known: Location) -> Outcome {
+        let attempt = Attempt {
+            origin: self,
+            validators,
+            keys_from: known.keys_from,
+        };
+        match (&self.address, known.document) {
+            (Address::JwksUri(url), _) => Outcome {
+                result: attempt.ask(url).await.into_result(),
+                location: Location {
+                    document: None,
+                    keys_from: Some(url.clone()),
+                },
                 unread: None,
-                keys_from: Some(url.clone()),
             },
-            Address::Issuer(issuer) => self.attempt_by_issuer(clock, issuer, start, known).await,
+            (Address::Issuer(_), None) => attempt.read_then_ask().await,
+            (Address::Issuer(_), Some(document)) => match document.trust {
+                Trust::Good => attempt.ask_then_read(document).await,
+                Trust::Doubtful => attempt.ask_and_read(document).await,
+            },
         }
     }
 
-    async fn attempt_by_issuer(
-        &self,
-        clock: &MonotonicClock,
-        issuer: &str,
-        start: Start,
-        known: Known,
-    ) -> Outcome {
-        let discover = || discover(issuer, self.transport, &*self.fetch, clock);
-        let conditions = |url: &Url| match &known.keys_from {
-            Some(from) if from == url => start.validators.clone(),
-            _ => Validators::default(),
-        };
-        let Some(mut document) = known.document else {
-            return match discover().await {
-                Ok(document) => {
-                    let result =
-                        self.keys(clock, &document.jwks_uri, conditions(&document.jwks_uri));
-                    let result = result.await;
-                    Outcome::of(result, document, None)
-                }
-                Err(reason) => Outcome::failed(reason, None),
-            };
-        };
-        let url = document.jwks_uri.clone();
-        // No later attempt waits for a document that cannot be had: its three addresses may hang one after the other.
-        let in_time =
-            async |reading: &mut (dyn Future<Output = Result<Document, String>> + Send + Unpin),
-                   end| {
-                tokio::select! {
-                    read = reading => Read::Ended(read),
-                    () = clock.sleep_until(end) => Read::TooLong,
-                }
-            };
-        let end = clock.now().saturating_add(EXCHANGE);
-        let asked = self.keys(clock, &url, conditions(&url));
-        let (mut result, mut read) = match document.trust {
-            Trust::Good => (asked.await, None),
-            // Either may hang: a good answer is not made to wait for the document.
-            Trust::Doubtful => match select(pin!(asked), pin!(discover())).await {
-                Either::Left((result @ Keys::Good(_), _)) => (result, None),
-                Either::Left((result, mut reading)) => {
-                    (result, Some(in_time(&mut reading, end).await))
-                }
-                // What the address of old will say is of no interest.
-                Either::Right((Ok(found), _)) if found.jwks_uri != url => {
-                    let moved = Keys::Gone("the document names another address".to_owned());
-                    (moved, Some(Read::Ended(Ok(found))))
-                }
-                Either::Right((read, asked)) => (asked.await, Some(Read::Ended(read))),
-            },
-        };
-        if matches!((&result, &read), (Keys::Gone(_), None)) {
-            let end = clock.now().saturating_add(EXCHANGE);
-            read = Some(in_time(&mut pin!(discover()), end).await);
-        }
-        let mut unread = None;
-        match read {
-            Some(Read::Ended(Ok(found))) => {
-                let moved = found.jwks_uri != document.jwks_uri;
-                document = found;
-                if moved {
-                    let url = document.jwks_uri.clone();
-                    result = self.keys(clock, &url, conditions(&url)).await;
-                }
-            }
-            // The address of old may still work.
-            Some(Read::Ended(Err(reason))) => unread = Some(Unread::Failed(reason)),
-            Some(Read::TooLong) => unread = Some(Unread::TooLong),
-            None => {}
-        }
-        Outcome::of(result, document, unread)
-    }
-
-    /// Reads the document of an issuer anew, beside whatever else goes on.
-    pub(super) async fn read_document(&self, clock: &MonotonicClock) -> Result<Document, String> {
+    /// Reads the issuer's document.
+    pub(super) async fn read_document(&self) -> Result<Document, String> {
         match &self.address {
-            Address::Issuer(issuer) => discover(issuer, self.transport, &*self.fetch, clock).await,
+            Address::Issuer(issuer) => {
+                discover(issuer, self.rules, &*self.fetch, &self.clock).await
+            }
             Address::JwksUri(_) => Err("no issuer whose document could be read".to_owned()),
         }
     }
+}
 
-    async fn keys(&self, clock: &MonotonicClock, url: &Url, conditions: Validators) -> Keys {
-        let conditional = !conditions.is_empty();
+impl Attempt<'_> {
+    /// No document is known: it must be read first.
+    async fn read_then_ask(&self) -> Outcome {
+        match self.origin.read_document().await {
+            Ok(document) => {
+                let answer = self.ask(&document.jwks_uri).await;
+                Outcome::of(answer, document, None)
+            }
+            Err(reason) => Outcome::failed(reason),
+        }
+    }
+
+    /// The known address worked last time: the document is read only if the address is gone.
+    async fn ask_then_read(&self, known: Document) -> Outcome {
+        let answer = self.ask(&known.jwks_uri).await;
+        if !matches!(answer, JwksAnswer::Gone(_)) {
+            return Outcome::of(answer, known, None);
+        }
+        let read = self.read_within_an_exchange().await;
+        self.follow(known, answer, read).await
+    }
+
+    /// The known address failed last time: the document is read at the same time. Either may hang,
+    /// so a good answer does not wait for the document, nor a new address for the old one.
+    async fn ask_and_read(&self, known: Document) -> Outcome {
+        let url = known.jwks_uri.clone();
+        let (answer, read) = {
+            let asking = pin!(self.ask(&url));
+            let reading = pin!(self.read_within_an_exchange());
+            match select(asking, reading).await {
+                Either::Left((answer @ JwksAnswer::Good(_), _)) => {
+                    return Outcome::of(answer, known, None);
+                }
+                Either::Left((answer, reading)) => (answer, reading.await),
+                Either::Right((Ok(found), _)) if found.jwks_uri != url => {
+                    let moved = "the document names another address".to_owned();
+                    (JwksAnswer::Gone(moved), Ok(found))
+                }
+                Either::Right((read, asking)) => (asking.await, read),
+            }
+        };
+        self.follow(known, answer, read).await
+    }
+
+    /// Asks the address of a document that was just read, if that is another one.
+    async fn follow(
+        &self,
+        known: Document,
+        answer: JwksAnswer,
+        read: Result<Document, Unread>,
+    ) -> Outcome {
+        match read {
+            Ok(found) if found.jwks_uri != known.jwks_uri => {
+                let answer = self.ask(&found.jwks_uri).await;
+                Outcome::of(answer, found, None)
+            }
+            Ok(found) => Outcome::of(answer, found, None),
+            // The known address may still work.
+            Err(unread) => Outcome::of(answer, known, Some(unread)),
+        }
+    }
+
+    /// The three addresses of a document may hang one after the other: an attempt waits for one only.
+    async fn read_within_an_exchange(&self) -> Result<Document, Unread> {
+        let end = self.origin.clock.now().saturating_add(EXCHANGE);
+        tokio::select! {
+            read = self.origin.read_document() => read.map_err(Unread::Failed),
+            () = self.origin.clock.sleep_until(end) => Err(Unread::TooLong),
+        }
+    }
+
+    /// Asks an address for the JWKS.
+    async fn ask(&self, url: &Url) -> JwksAnswer {
         let mut request = FetchRequest::new(url.to_string(), Limits::JWKS_BYTES);
-        request.if_none_match = conditions.etag;
-        request.if_modified_since = conditions.last_modified;
-        let answer = match exchange(&*self.fetch, clock, request).await {
+        let conditional = self.keys_from.as_ref() == Some(url) && !self.validators.is_empty();
+        if conditional {
+            request.if_none_match.clone_from(&self.validators.etag);
+            request
+                .if_modified_since
+                .clone_from(&self.validators.last_modified);
+        }
+        let answer = match exchange(&*self.origin.fetch, &self.origin.clock, request).await {
             Ok(answer) => answer,
-            Err(reason) => return Keys::Bad(reason),
+            Err(error) => return JwksAnswer::Bad(error.to_string()),
         };
         let headers = CacheHeaders {
             cache_control: answer.header("cache-control"),
@@ -179,93 +201,75 @@ impl Plan {
         };
         match answer.status() {
             200 => match parse(&answer) {
-                Ok((set, digest)) => Keys::Good(Answer::Set {
+                Ok(set) => JwksAnswer::Good(FetchResult::Set {
                     set,
-                    digest,
+                    digest: sha256(answer.body()),
                     headers,
                 }),
-                Err(reason) => Keys::Bad(reason),
+                Err(reason) => JwksAnswer::Bad(reason),
             },
-            304 if conditional => Keys::Good(Answer::NotModified(headers)),
-            304 => Keys::Bad("status 304 though no set was named".to_owned()),
-            status @ 300..=399 => Keys::Gone(format!(
+            304 if conditional => JwksAnswer::Good(FetchResult::NotModified(headers)),
+            304 => JwksAnswer::Bad("status 304 though no set was named".to_owned()),
+            status @ 300..=399 => JwksAnswer::Gone(format!(
                 "status {status}: redirects are not followed; configure the address itself"
             )),
-            status @ (408 | 425 | 429) => Keys::Busy(format!("status {status}")),
-            status @ 400..=499 => Keys::Gone(format!("status {status}")),
-            status => Keys::Bad(format!("status {status}")),
+            status @ (408 | 425 | 429) => JwksAnswer::Busy(format!("status {status}")),
+            status @ 400..=499 => JwksAnswer::Gone(format!("status {status}")),
+            status => JwksAnswer::Bad(format!("status {status}")),
         }
     }
 }
 
 impl Outcome {
-    pub(super) fn failed(reason: String, document: Option<Document>) -> Self {
+    pub(super) fn failed(reason: String) -> Self {
         Self {
-            answer: Answer::Failed(reason),
-            document,
+            result: FetchResult::Failed(reason),
+            location: Location::default(),
             unread: None,
-            keys_from: None,
         }
     }
 
-    fn of(result: Keys, mut document: Document, unread: Option<Unread>) -> Self {
-        document.trust = match &result {
-            Keys::Good(_) => Trust::Good,
-            Keys::Busy(_) => document.trust,
-            Keys::Gone(_) | Keys::Bad(_) => Trust::Doubtful,
+    fn of(answer: JwksAnswer, mut document: Document, unread: Option<Unread>) -> Self {
+        document.trust = match &answer {
+            JwksAnswer::Good(_) => Trust::Good,
+            JwksAnswer::Busy(_) => document.trust,
+            JwksAnswer::Gone(_) | JwksAnswer::Bad(_) => Trust::Doubtful,
         };
         Self {
-            answer: result.into_answer(),
-            keys_from: Some(document.jwks_uri.clone()),
-            document: Some(document),
+            result: answer.into_result(),
+            location: Location {
+                keys_from: Some(document.jwks_uri.clone()),
+                document: Some(document),
+            },
             unread,
         }
     }
 }
 
-/// How the address of the JWKS answered.
-enum Keys {
-    Good(Answer<KeySet>),
-    /// It is not, or no longer, the right address.
-    Gone(String),
-    Bad(String),
-    /// Too slow, too early, too many: it is the right address, and should not be asked for more.
-    Busy(String),
-}
-
-impl Keys {
-    fn into_answer(self) -> Answer<KeySet> {
+impl JwksAnswer {
+    fn into_result(self) -> FetchResult {
         match self {
-            Self::Good(answer) => answer,
-            Self::Gone(reason) | Self::Bad(reason) | Self::Busy(reason) => Answer::Failed(reason),
+            Self::Good(result) => result,
+            Self::Gone(reason) | Self::Bad(reason) | Self::Busy(reason) => {
+                FetchResult::Failed(reason)
+            }
         }
     }
 }
 
-/// Whether the document was read so long ago that it should be read again. Nothing waits for that: the address that it
-/// gave still works.
-pub(super) fn is_old(document: &Document, now: Duration) -> bool {
-    now.saturating_sub(document.read_at) >= DOCUMENT_LIFETIME
-}
-
-fn parse(answer: &FetchResponse) -> Result<(Arc<KeySet>, [u8; 32]), String> {
+fn parse(answer: &FetchResponse) -> Result<KeySet, String> {
     let text = std::str::from_utf8(answer.body()).map_err(|_| "the answer is not UTF-8")?;
     let set = KeySet::from_jwks_json(text)
         .map_err(|error| format!("the answer is not a JWK Set: {error}"))?;
-    if set.is_empty() {
-        return Err(match set.skipped() {
-            [] => "the JWK Set is empty".to_owned(),
-            [first, ..] => format!(
-                "the JWK Set has {} keys, none of them usable; the first: {}",
-                set.skipped().len(),
-                first.reason
-            ),
-        });
+    if !set.is_empty() {
+        return Ok(set);
     }
-    let hash = digest::digest(&digest::SHA256, answer.body());
-    let mut bytes = [0; 32];
-    for (to, from) in bytes.iter_mut().zip(hash.as_ref()) {
-        *to = *from;
-    }
-    Ok((Arc::new(set), bytes))
+    Err(match set.skipped() {
+        [] => "the JWK Set is empty".to_owned(),
+        [first, ..] => format!(
+            "the JWK Set has {} keys, none of them usable; the first: {}",
+            set.skipped().len(),
+            first.reason
+        ),
+    })
 }

@@ -1,37 +1,28 @@
-//! How a remote source is configured.
-//! It must never connect to anything, and must report every problem at once.
+//! [`RemoteKeysBuilder`]: the options of a remote source. It connects to nothing.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::{
-    Inner, RemoteKeys,
-    attempt::{Address, Plan},
-    task::Facts,
+use super::RemoteKeys;
+use super::attempt::{Address, Origin};
+use super::discovery::check_issuer;
+use crate::keys::fetch::Fetch;
+use crate::keys::fetch::address::{AddressRules, PlainHttp, SsrfGuard, label};
+use crate::keys::freshness::{
+    FRESHNESS_CEILING, FRESHNESS_CEILING_MAX, FRESHNESS_FLOOR, Lifetimes, STALENESS_BOUND,
 };
-use crate::keys::{
-    Fetch, MonotonicClock,
-    board::{Board, Sheet},
-    discovery::check_issuer,
-    driver::Mailbox,
-    rotation::{
-        FRESHNESS_CEILING, FRESHNESS_CEILING_MAX, FRESHNESS_FLOOR, STALENESS_BOUND, Settings,
-    },
-    transport::{Guard, Plain, Transport, label},
-};
+use crate::keys::monotonic::MonotonicClock;
 
-/// Longer than any outage, and still an end to the trust in a withdrawn key.
+/// Longer than any outage, and still an end to the trust in a key that was withdrawn meanwhile.
 const STALENESS_BOUND_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Makes a [`RemoteKeys`].
 #[must_use = "nothing is made before `build`"]
 pub struct RemoteKeysBuilder {
     address: Given,
-    settings: Settings,
-    transport: Transport,
+    lifetimes: Lifetimes,
+    rules: AddressRules,
     ca_file: Option<PathBuf>,
     proxy: Option<String>,
     fetch: Option<Arc<dyn Fetch>>,
@@ -43,23 +34,27 @@ enum Given {
     Issuer(String),
 }
 
+impl RemoteKeys {
+    /// Keys from the JWKS at this address.
+    pub fn builder(jwks_uri: impl Into<String>) -> RemoteKeysBuilder {
+        RemoteKeysBuilder::new(Given::JwksUri(jwks_uri.into()))
+    }
+
+    /// Keys from the JWKS that the issuer's metadata names.
+    pub fn discover(issuer: impl Into<String>) -> RemoteKeysBuilder {
+        RemoteKeysBuilder::new(Given::Issuer(issuer.into()))
+    }
+}
+
 impl RemoteKeysBuilder {
-    pub(super) fn for_jwks_uri(uri: String) -> Self {
-        Self::new(Given::JwksUri(uri))
-    }
-
-    pub(super) fn for_issuer(issuer: String) -> Self {
-        Self::new(Given::Issuer(issuer))
-    }
-
     fn new(address: Given) -> Self {
         Self {
             address,
-            settings: Settings {
+            lifetimes: Lifetimes {
                 max_freshness: FRESHNESS_CEILING,
                 staleness_bound: STALENESS_BOUND,
             },
-            transport: Transport::default(),
+            rules: AddressRules::default(),
             ca_file: None,
             proxy: None,
             fetch: None,
@@ -67,52 +62,52 @@ impl RemoteKeysBuilder {
         }
     }
 
-    /// The longest lifetime that an issuer may give to its keys: 60 s to 24 h, 1 h unless set. It is also
-    /// how long a withdrawn key is accepted while the issuer can be reached.
+    /// The longest lifetime that an issuer may give to its keys: 60 s to 24 h, 1 h unless set. It is
+    /// also how long a withdrawn key is accepted while the issuer can be reached.
     pub fn max_freshness(mut self, ceiling: Duration) -> Self {
-        self.settings.max_freshness = ceiling;
+        self.lifetimes.max_freshness = ceiling;
         self
     }
 
-    /// How long past their lifetime keys are used while the issuer cannot be reached: up to 7 days, 24 h
-    /// unless set. After that tokens meet `KeysUnavailable`.
+    /// How long past their lifetime keys are used while the issuer cannot be reached: up to 7 days,
+    /// 24 h unless set. After that tokens are refused with `KeysUnavailable`.
     pub fn staleness_bound(mut self, bound: Duration) -> Self {
-        self.settings.staleness_bound = bound;
+        self.lifetimes.staleness_bound = bound;
         self
     }
 
-    /// Trusts the certificates in this PEM file, and no others.
+    /// Trusts only the certificates in this PEM file.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_file = Some(path.into());
         self
     }
 
-    /// Goes through this proxy for https. Proxies of the environment are not used.
+    /// Uses this proxy for https. Proxies of the environment are not used.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.proxy = Some(url.into());
         self
     }
 
-    /// Connects to public unicast addresses only: for issuers that someone else names.
+    /// Connects to public unicast addresses only: for issuers that users name.
     pub fn ssrf_guard(mut self) -> Self {
-        self.transport.guard = Guard::PublicOnly;
+        self.rules.guard = SsrfGuard::PublicOnly;
         self
     }
 
-    /// Allows http beyond loopback. Whoever stands between can then replace the keys and mint tokens.
+    /// Allows http beyond loopback. Anyone on the way can then replace the keys and mint tokens.
     pub fn insecure_allow_http(mut self) -> Self {
-        self.transport.plain = Plain::Anywhere;
+        self.rules.plain_http = PlainHttp::Anywhere;
         self
     }
 
-    /// Fetches by other means than the crate's own HTTP client; `ca_file`, `proxy` and the guard belong to
-    /// that client.
+    /// Fetches with this instead of the crate's own HTTP client. `ca_file`, `proxy` and the guard are
+    /// options of that client.
     pub fn fetch(mut self, fetch: Arc<dyn Fetch>) -> Self {
         self.fetch = Some(fetch);
         self
     }
 
-    /// Measures lifetimes by another clock; for tests.
+    /// Measures lifetimes with another clock; for tests.
     pub fn clock(mut self, clock: MonotonicClock) -> Self {
         self.clock = clock;
         self
@@ -121,13 +116,13 @@ impl RemoteKeysBuilder {
     /// Makes the source. Fetches nothing, so it does not fail when the issuer is down.
     ///
     /// # Errors
-    /// Every problem with the configuration, as a sentence each.
+    /// Every problem with the configuration, one sentence each.
     pub fn build(mut self) -> Result<RemoteKeys, Vec<String>> {
         let mut problems = Vec::new();
-        let Settings {
+        let Lifetimes {
             max_freshness,
             staleness_bound,
-        } = self.settings;
+        } = self.lifetimes;
         if !(FRESHNESS_FLOOR..=FRESHNESS_CEILING_MAX).contains(&max_freshness) {
             problems.push("max_freshness: must be from 60 s to 24 h".to_owned());
         }
@@ -135,14 +130,14 @@ impl RemoteKeysBuilder {
             problems.push("staleness_bound: must be at most 7 days".to_owned());
         }
         let address = match &self.address {
-            Given::JwksUri(uri) => match self.transport.check(uri) {
+            Given::JwksUri(uri) => match self.rules.check(uri) {
                 Ok(url) => Some((label(&url), Address::JwksUri(url))),
                 Err(reason) => {
                     problems.push(format!("jwks_uri: {reason}"));
                     None
                 }
             },
-            Given::Issuer(issuer) => match check_issuer(issuer, self.transport) {
+            Given::Issuer(issuer) => match check_issuer(issuer, self.rules) {
                 Ok(url) => Some((label(&url), Address::Issuer(issuer.clone()))),
                 Err(reason) => {
                     problems.push(format!("issuer: {reason}"));
@@ -155,24 +150,14 @@ impl RemoteKeysBuilder {
         else {
             return Err(problems);
         };
-        let sheet = Sheet::without_keys(
-            &format!("no keys have been fetched from {label} yet"),
-            Facts::default(),
-        );
-        Ok(RemoteKeys {
-            inner: Arc::new(Inner {
-                plan: Arc::new(Plan {
-                    address,
-                    label,
-                    transport: self.transport,
-                    settings: self.settings,
-                    fetch,
-                }),
-                board: Arc::new(Board::new(self.clock, sheet)),
-                mailbox: Mailbox::new(),
-                asked: AtomicBool::new(false),
-            }),
-        })
+        let origin = Origin {
+            address,
+            rules: self.rules,
+            lifetimes: self.lifetimes,
+            fetch,
+            clock: self.clock,
+        };
+        Ok(RemoteKeys::new(label, origin))
     }
 
     fn fetcher(&mut self, problems: &mut Vec<String>) -> Option<Arc<dyn Fetch>> {
@@ -182,7 +167,7 @@ impl RemoteKeysBuilder {
         for (option, given) in [
             ("ca_file", self.ca_file.is_some()),
             ("proxy", self.proxy.is_some()),
-            ("the SSRF guard", self.transport.guard == Guard::PublicOnly),
+            ("the SSRF guard", self.rules.guard == SsrfGuard::PublicOnly),
         ] {
             if given {
                 problems.push(format!(
@@ -195,17 +180,17 @@ impl RemoteKeysBuilder {
 
     #[cfg(feature = "remote")]
     fn http(&mut self, problems: &mut Vec<String>) -> Option<Arc<dyn Fetch>> {
-        let mut http = crate::keys::HttpFetch::builder();
+        let mut http = crate::keys::fetch::http::HttpFetch::builder();
         if let Some(path) = self.ca_file.take() {
             http = http.ca_file(path);
         }
         if let Some(url) = self.proxy.take() {
             http = http.proxy(url);
         }
-        if self.transport.guard == Guard::PublicOnly {
+        if self.rules.guard == SsrfGuard::PublicOnly {
             http = http.ssrf_guard();
         }
-        if self.transport.plain == Plain::Anywhere {
+        if self.rules.plain_http == PlainHttp::Anywhere {
             http = http.insecure_allow_http();
         }
         match http.build() {

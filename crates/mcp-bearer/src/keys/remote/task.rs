@@ -1,69 +1,103 @@
 //! The task of one remote source on the driver thread: carries out what `rotation` decides.
-//! It must never decide, and never answer a request before the keys that the answer speaks of hang out.
+//!
+//! It decides nothing, and answers no request before it has published the keys.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use mcp_bearer_core::KeySet;
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinSet,
-};
-use url::Url;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
-use super::{
-    Gates, Letter, Permit,
-    attempt::{Known, Outcome, Plan, Unread, is_old},
+use super::attempt::{Location, Origin, Outcome, Unread};
+use super::discovery::Document;
+use crate::keys::events::{self, KeyEvent};
+use crate::keys::freshness::Jitter;
+use crate::keys::published::{PublishedKeys, nanos};
+use crate::keys::rotation::{
+    Asked, Effects, FetchId, FetchOrder, FetchResult, Rotation, WAITERS_MAX, WaiterId,
 };
-use crate::keys::{
-    Refreshed, Snapshot,
-    board::{Board, Sheet, Times, nanos},
-    discovery::Document,
-    events,
-    rotation::{
-        Answer, Asked, Effects, FetchId, Held, Jitter, Notice, Question, Rotation, Start, WaiterId,
-    },
-};
+use crate::keys::snapshot::Miss;
+use crate::keys::source::Refreshed;
 
-/// A document that could not be read is left alone for so long.
+/// How long a document that could not be read is left alone.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
-/// What a new task needs to go on where another one ended: in a forked child, or after a failure.
-#[derive(Clone, Default)]
-pub(super) struct Facts {
-    held: Option<Held<KeySet>>,
-    document: Option<Document>,
-    keys_from: Option<Url>,
+/// What a request sends to the task.
+pub(super) enum Command {
+    /// The set is overdue: look at the schedule.
+    CheckSchedule,
+    Refresh {
+        miss: Miss,
+        reply: oneshot::Sender<Refreshed>,
+        permit: WaitPermit,
+    },
 }
 
-/// Runs until the last handle of the source is dropped, and takes a fetch under way with it.
+/// Spares the task the requests that it could only answer "unchanged". Times are in nanoseconds of
+/// the clock.
+#[derive(Debug, Default)]
+pub(super) struct Admission {
+    waiting: AtomicUsize,
+    misses_from: AtomicU64,
+    retries_from: AtomicU64,
+}
+
+/// The right of one request to wait.
+#[derive(Debug)]
+pub(super) struct WaitPermit(Arc<Admission>);
+
+impl Admission {
+    /// The right to wait for newer keys than those of this generation; `None` if there is no chance
+    /// of a fetch now, or too many requests wait.
+    pub(super) fn admit(self: &Arc<Self>, now: Duration, generation: u64) -> Option<WaitPermit> {
+        let from = match generation {
+            0 => &self.retries_from,
+            _ => &self.misses_from,
+        };
+        if nanos(now) < from.load(Ordering::Relaxed) {
+            return None;
+        }
+        let more = |waiting| (waiting < WAITERS_MAX).then_some(waiting + 1);
+        self.waiting
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .ok()
+            .map(|_| WaitPermit(Arc::clone(self)))
+    }
+}
+
+impl Drop for WaitPermit {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Runs until the last handle of the source is dropped, and drops a fetch in flight with it.
 pub(super) async fn run(
-    plan: Arc<Plan>,
-    board: Arc<Board<Facts>>,
-    mut letters: mpsc::Receiver<Letter>,
-    gates: Arc<Gates>,
+    origin: Arc<Origin>,
+    published: Arc<PublishedKeys<Location>>,
+    mut commands: mpsc::Receiver<Command>,
+    admission: Arc<Admission>,
 ) {
-    let mut task = Task::new(plan, board, gates);
+    let mut task = Task::new(origin, published, admission);
+    let clock = task.origin.clock.clone();
     loop {
         task.tick();
         let wake = task.rotation.next_wake().unwrap_or(Duration::MAX);
-        let clock = task.board.clock().clone();
-        let under_way = task.under_way;
         tokio::select! {
-            letter = letters.recv() => match letter {
-                Some(letter) => task.open(letter),
+            command = commands.recv() => match command {
+                Some(Command::Refresh { miss, reply, permit }) => task.ask(miss, reply, permit),
+                Some(Command::CheckSchedule) => {}
                 None => return,
             },
-            Some(ended) = task.flight.join_next(), if under_way.is_some() => {
+            Some(ended) = task.fetch.join_next(), if !task.fetch.is_empty() => {
                 // A fetcher that panics has failed, no more.
-                let failed = |_| Outcome::failed("the fetcher failed".to_owned(), None);
-                task.land(under_way, ended.unwrap_or_else(failed));
+                let failed = |_| Outcome::failed("the fetcher failed".to_owned());
+                task.finish_fetch(ended.unwrap_or_else(failed));
             }
             Some(read) = task.reading.join_next(), if !task.reading.is_empty() => {
-                task.document_read(read.unwrap_or_else(|_| Err("the fetcher failed".to_owned())));
+                task.finish_reading(read.unwrap_or_else(|_| Err("the fetcher failed".to_owned())));
             }
             () = clock.sleep_until(wake), if wake < Duration::MAX => {}
         }
@@ -71,41 +105,39 @@ pub(super) async fn run(
 }
 
 struct Task {
-    plan: Arc<Plan>,
-    board: Arc<Board<Facts>>,
-    gates: Arc<Gates>,
-    rotation: Rotation<KeySet>,
-    waiting: HashMap<WaiterId, (oneshot::Sender<Refreshed>, Permit)>,
+    origin: Arc<Origin>,
+    published: Arc<PublishedKeys<Location>>,
+    admission: Arc<Admission>,
+    rotation: Rotation,
+    waiting: HashMap<WaiterId, (oneshot::Sender<Refreshed>, WaitPermit)>,
     /// At most one fetch; dropped with the task.
-    flight: JoinSet<Outcome>,
-    under_way: Option<FetchId>,
-    document: Option<Document>,
-    keys_from: Option<Url>,
-    /// At most one, beside the fetch: the document of the issuer, when it is old.
+    fetch: JoinSet<Outcome>,
+    in_flight: Option<FetchId>,
+    location: Location,
+    /// At most one reading of the issuer's document, beside the fetch.
     reading: JoinSet<Result<Document, String>>,
     read_again_at: Duration,
     unread: Option<String>,
-    /// The document names another address than the fetch under way asks.
+    /// The document names another address than the one that the fetch in flight asks.
     moved: bool,
 }
 
 impl Task {
-    fn new(plan: Arc<Plan>, board: Arc<Board<Facts>>, gates: Arc<Gates>) -> Self {
-        let facts = board.sheet().facts.clone();
-        let rotation = match facts.held {
-            Some(held) => Rotation::resume(plan.settings, held, jitter()),
-            None => Rotation::new(plan.settings),
-        };
+    fn new(
+        origin: Arc<Origin>,
+        published: Arc<PublishedKeys<Location>>,
+        admission: Arc<Admission>,
+    ) -> Self {
+        let (held, location) = published.resume();
         Self {
-            plan,
-            board,
-            gates,
-            rotation,
+            rotation: Rotation::new(origin.lifetimes, held, jitter()),
+            origin,
+            published,
+            admission,
             waiting: HashMap::new(),
-            flight: JoinSet::new(),
-            under_way: None,
-            document: facts.document,
-            keys_from: facts.keys_from,
+            fetch: JoinSet::new(),
+            in_flight: None,
+            location,
             reading: JoinSet::new(),
             read_again_at: Duration::ZERO,
             unread: None,
@@ -114,187 +146,153 @@ impl Task {
     }
 
     fn tick(&mut self) {
-        let effects = self.rotation.tick(self.board.clock().now());
-        if effects.notices.contains(&Notice::Stale) {
-            self.post();
+        let effects = self.rotation.tick(self.origin.clock.now());
+        if effects.events.contains(&KeyEvent::Stale) {
+            self.publish();
         }
         self.carry_out(effects);
     }
 
-    fn open(&mut self, letter: Letter) {
-        let Letter::Ask {
-            question,
-            reply,
-            permit,
-        } = letter
-        else {
-            return;
-        };
-        self.ask(question, reply, permit);
-        self.set_gates();
-    }
-
-    fn ask(&mut self, question: Question, reply: oneshot::Sender<Refreshed>, permit: Permit) {
-        match self.rotation.ask(self.board.clock().now(), question) {
-            Asked::Answer(told) => {
-                drop(permit);
-                // Whoever asked may have gone: then nobody needs the answer.
-                let _ = reply.send(told);
-            }
-            Asked::Wait(id, start) => {
+    fn ask(&mut self, miss: Miss, reply: oneshot::Sender<Refreshed>, permit: WaitPermit) {
+        match self.rotation.ask(self.origin.clock.now(), miss) {
+            Asked::Answer(refreshed) => answer(refreshed, reply, permit),
+            Asked::Wait(id, order) => {
                 self.waiting.insert(id, (reply, permit));
-                if let Some(start) = start {
-                    self.take_off(start);
+                if let Some(order) = order {
+                    self.start_fetch(order);
                 }
             }
         }
+        self.update_admission();
     }
 
-    fn take_off(&mut self, start: Start) {
-        self.under_way = Some(start.id);
-        events::begun(&self.plan.label, start.cause);
-        let (plan, clock) = (Arc::clone(&self.plan), self.board.clock().clone());
-        let known = Known {
-            document: self.document.clone(),
-            keys_from: self.keys_from.clone(),
-        };
-        self.flight
-            .spawn(async move { plan.attempt(&clock, start, known).await });
+    fn start_fetch(&mut self, order: FetchOrder) {
+        self.in_flight = Some(order.id);
+        events::fetch_started(self.published.source(), order.cause);
+        let (origin, known) = (Arc::clone(&self.origin), self.location.clone());
+        self.fetch
+            .spawn(async move { origin.attempt(order.validators, known).await });
         self.moved = false;
-        self.read_if_old();
-    }
-
-    fn read_if_old(&mut self) {
-        let now = self.board.clock().now();
-        let known = self.document.as_ref();
-        if known.is_some_and(|known| is_old(known, now)) {
-            self.read_beside();
+        let now = self.origin.clock.now();
+        let document = self.location.document.as_ref();
+        if document.is_some_and(|document| document.is_old(now)) {
+            self.start_reading();
         }
     }
 
-    /// Beside the fetches, so that a document that cannot be had delays no keys.
-    fn read_beside(&mut self) {
-        let clock = self.board.clock().clone();
-        if self.reading.is_empty() && clock.now() >= self.read_again_at {
-            let plan = Arc::clone(&self.plan);
+    fn finish_fetch(&mut self, outcome: Outcome) {
+        let Some(id) = self.in_flight.take() else {
+            return;
+        };
+        let known = &mut self.location;
+        if let Some(document) = outcome.location.document {
+            let older = |known: &Document| known.read_at <= document.read_at;
+            if known.document.as_ref().is_none_or(older) {
+                known.document = Some(document);
+            }
+        }
+        if !matches!(outcome.result, FetchResult::Failed(_)) {
+            known.keys_from = outcome.location.keys_from;
+        }
+        match outcome.unread {
+            Some(Unread::Failed(reason)) => self.report_unread(reason),
+            Some(Unread::TooLong) => self.start_reading(),
+            None => {}
+        }
+        let now = self.origin.clock.now();
+        let effects = self
+            .rotation
+            .finish_fetch(now, id, outcome.result, jitter());
+        if self.moved {
+            self.rotation.refresh_now(now);
+        }
+        self.publish();
+        self.carry_out(effects);
+    }
+
+    /// Reads the document beside the fetches, so that one that cannot be read delays no keys.
+    fn start_reading(&mut self) {
+        if self.reading.is_empty() && self.origin.clock.now() >= self.read_again_at {
+            let origin = Arc::clone(&self.origin);
             self.reading
-                .spawn(async move { plan.read_document(&clock).await });
+                .spawn(async move { origin.read_document().await });
         }
     }
 
-    fn document_read(&mut self, read: Result<Document, String>) {
-        let now = self.board.clock().now();
+    fn finish_reading(&mut self, read: Result<Document, String>) {
+        let now = self.origin.clock.now();
         match read {
             Ok(found) => {
-                let known = self.document.as_ref().map(|known| &known.jwks_uri);
-                self.moved = known != Some(&found.jwks_uri);
-                self.document = Some(found);
+                let known = self.location.document.as_ref();
+                self.moved = known.map(|known| &known.jwks_uri) != Some(&found.jwks_uri);
+                self.location.document = Some(found);
                 self.unread = None;
-                if self.moved && self.under_way.is_none() {
-                    self.rotation.hurry(now);
+                if self.moved && self.in_flight.is_none() {
+                    self.rotation.refresh_now(now);
                 }
             }
             Err(reason) => {
                 self.read_again_at = now.saturating_add(READ_AGAIN_AFTER);
-                self.tell_unread(reason);
+                self.report_unread(reason);
             }
         }
-        self.post();
+        self.publish();
     }
 
-    fn tell_unread(&mut self, reason: String) {
-        events::document_failed(&self.plan.label, &reason);
+    fn report_unread(&mut self, reason: String) {
+        events::document_failed(self.published.source(), &reason);
         self.unread = Some(reason);
     }
 
-    fn land(&mut self, id: Option<FetchId>, outcome: Outcome) {
-        self.under_way = None;
-        let Some(id) = id else {
-            return;
-        };
-        if let Some(document) = outcome.document
-            && self
-                .document
-                .as_ref()
-                .is_none_or(|known| known.read_at <= document.read_at)
-        {
-            self.document = Some(document);
-        }
-        match outcome.unread {
-            Some(Unread::Failed(reason)) => self.tell_unread(reason),
-            Some(Unread::TooLong) => self.read_beside(),
-            None => {}
-        }
-        if !matches!(outcome.answer, Answer::Failed(_)) {
-            self.keys_from = outcome.keys_from;
-        }
-        let now = self.board.clock().now();
-        let effects = self.rotation.answer(now, id, outcome.answer, jitter());
-        if self.moved {
-            self.rotation.hurry(now);
-        }
-        self.post();
-        self.carry_out(effects);
-    }
-
     fn carry_out(&mut self, effects: Effects) {
-        let set = self
-            .board
-            .sheet()
-            .facts
-            .held
-            .as_ref()
-            .map(|held| Arc::clone(&held.set));
-        for notice in &effects.notices {
-            events::tell(&self.plan.label, &self.board.tally, set.as_deref(), notice);
+        for event in &effects.events {
+            self.published.report(event);
         }
-        if let Some(start) = effects.start {
-            self.take_off(start);
+        if let Some(order) = effects.fetch {
+            self.start_fetch(order);
         }
-        self.set_gates();
-        for (id, told) in effects.released {
+        self.update_admission();
+        for (id, refreshed) in effects.answers {
             if let Some((reply, permit)) = self.waiting.remove(&id) {
-                drop(permit);
-                // Whoever asked may have gone: then nobody needs the answer.
-                let _ = reply.send(told);
+                answer(refreshed, reply, permit);
             }
         }
     }
 
-    /// Hangs out the keys, before anyone is told of them.
-    fn post(&self) {
-        let label = &self.plan.label;
+    fn publish(&self) {
+        let source = self.published.source();
         let failure = self.rotation.last_failure();
         let why = failure.unwrap_or("none was asked for");
-        let facts = Facts {
-            held: self.rotation.held().cloned(),
-            document: self.document.clone(),
-            keys_from: self.keys_from.clone(),
+        let held = self.rotation.held().cloned();
+        let why = match held {
+            None => format!("no keys from {source}: {why}"),
+            Some(_) => format!("the keys from {source} are too old to be used: {why}"),
         };
-        let sheet = match self.rotation.held() {
-            None => Sheet::without_keys(&format!("no keys from {label}: {why}"), facts),
-            Some(held) => {
-                let times = Times {
-                    due_at: self.rotation.refresh_at().unwrap_or(Duration::MAX),
-                    fresh_until: held.fresh_until(),
-                    usable_until: held.usable_until(&self.plan.settings),
-                    confirmed_at: held.confirmed_at,
-                };
-                let snapshot = Snapshot::new(Arc::clone(&held.set), held.generation);
-                let reason = format!("the keys from {label} are too old to be used: {why}");
-                Sheet::with_keys(snapshot, &reason, times, facts)
-            }
-        };
-        self.board
-            .post(sheet.with_failure(failure.or(self.unread.as_deref())));
+        self.published.publish(
+            held,
+            &why,
+            self.rotation.refresh_at().unwrap_or(Duration::MAX),
+            failure.or(self.unread.as_deref()),
+            self.location.clone(),
+        );
     }
 
-    fn set_gates(&self) {
-        let gates = &self.gates;
-        let (miss, empty) = (self.rotation.miss_gate(), self.rotation.empty_gate());
-        gates.miss.store(nanos(miss), Ordering::Relaxed);
-        gates.empty.store(nanos(empty), Ordering::Relaxed);
+    fn update_admission(&self) {
+        let (misses, retries) = (self.rotation.misses_from(), self.rotation.retries_from());
+        let admission = &self.admission;
+        admission
+            .misses_from
+            .store(nanos(misses), Ordering::Relaxed);
+        admission
+            .retries_from
+            .store(nanos(retries), Ordering::Relaxed);
     }
+}
+
+fn answer(refreshed: Refreshed, reply: oneshot::Sender<Refreshed>, permit: WaitPermit) {
+    drop(permit);
+    // It fails only when the request has gone away.
+    let _ = reply.send(refreshed);
 }
 
 /// Nothing secret depends on it.

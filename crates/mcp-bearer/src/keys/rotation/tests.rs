@@ -5,57 +5,60 @@ mod freshness;
 mod histories;
 mod requests;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+
+use mcp_bearer_core::{KeyInfo, KeySet};
+use mcp_bearer_testkit::SigningKey;
+use serde_json::{Value, json};
 
 use super::{
-    Answer, Asked, CacheHeaders, Cause, Effects, FetchId, KeyFacts, KeyIdentity, Notice, Question,
-    Rotation, STALENESS_BOUND, Settings, Start, WAIT_MAX, WAITERS_MAX,
-    budget::{BURST, INTERVAL},
-    memory::{self, Memory},
-    schedule::{Jitter, backoff, refresh_ahead},
+    Asked, CacheHeaders, Cause, Effects, FetchId, FetchOrder, FetchResult, KeyEvent, Lifetimes,
+    Miss, MissKind, Refreshed, Rotation, WAIT_MAX, WAITERS_MAX,
+    miss_budget::{BURST, ENTRIES, INTERVAL, UnhelpedMisses},
 };
-use crate::keys::{MissKind, Refreshed};
+use crate::keys::freshness::{Jitter, STALENESS_BOUND, backoff};
 
-/// Keys by name and version; a name that begins with `!` is of a key that is skipped.
-#[derive(Debug, Clone, PartialEq)]
-struct Keys(Vec<(&'static str, u8)>);
+/// A key by name and version; a name that begins with `!` is of a key that is skipped.
+type Key = (&'static str, u8);
 
-impl KeyFacts for Keys {
-    fn has_kid(&self, kid: &str) -> bool {
-        self.usable().any(|(name, _)| *name == kid)
-    }
-
-    fn identities(&self) -> Vec<KeyIdentity> {
-        let mut keys: Vec<_> = self
-            .usable()
-            .map(|(kid, version)| identity(kid, *version))
-            .collect();
-        keys.sort();
-        keys
-    }
-
-    fn skips(&self) -> Vec<(Option<String>, String)> {
-        let skipped = self.0.iter().filter(|(name, _)| name.starts_with('!'));
-        let mut skips: Vec<_> = skipped
-            .map(|(name, version)| (Some((*name).to_owned()), format!("weak {version}")))
-            .collect();
-        skips.sort();
-        skips
+/// Two keys are equal when they are of one name and one version.
+fn jwk((name, version): Key) -> Value {
+    static KEYS: OnceLock<Vec<SigningKey>> = OnceLock::new();
+    let keys = KEYS.get_or_init(|| (0..=255).map(|_: u8| SigningKey::ed25519()).collect());
+    match name.starts_with('!') {
+        true => json!({ "kty": format!("weak {version}"), "kid": name }),
+        false => keys[usize::from(version)].clone().with_kid(name).jwk(),
     }
 }
 
-impl Keys {
-    fn usable(&self) -> impl Iterator<Item = &(&'static str, u8)> {
-        self.0.iter().filter(|(name, _)| !name.starts_with('!'))
-    }
+/// Parsed once per list: random histories ask for the same few sets thousands of times.
+fn key_set(keys: &[Key]) -> KeySet {
+    static SETS: Mutex<BTreeMap<Vec<Key>, KeySet>> = Mutex::new(BTreeMap::new());
+    let parse = || {
+        let jwks: Vec<Value> = keys.iter().copied().map(jwk).collect();
+        KeySet::from_jwks_json(&json!({ "keys": jwks }).to_string()).unwrap()
+    };
+    let mut sets = SETS.lock().unwrap();
+    sets.entry(keys.to_vec()).or_insert_with(parse).clone()
 }
 
-fn identity(kid: &str, version: u8) -> KeyIdentity {
-    KeyIdentity {
-        kid: Some(kid.to_owned()),
-        algorithm: None,
-        fingerprint: [version; 32],
-    }
+/// What makes one set differ from another, in order.
+fn contents(set: &KeySet) -> Vec<(Option<String>, String)> {
+    let usable = set
+        .keys()
+        .map(|key| (key.kid, format!("{:?}", key.fingerprint)));
+    let skipped = set.skipped().iter();
+    usable
+        .chain(skipped.map(|key| (key.kid.clone(), key.reason.clone())))
+        .collect()
+}
+
+fn identity(kid: &'static str, version: u8) -> KeyInfo {
+    key_set(&[(kid, version)]).keys().next().unwrap()
 }
 
 const JITTERS: [u32; 3] = [0, 500, 1000];
@@ -64,38 +67,39 @@ fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn rotation() -> Rotation<Keys> {
-    Rotation::new(Settings {
-        max_freshness: secs(3600),
+fn rotation() -> Rotation {
+    with_ceiling(secs(3600))
+}
+
+fn with_ceiling(max_freshness: Duration) -> Rotation {
+    let lifetimes = Lifetimes {
+        max_freshness,
         staleness_bound: STALENESS_BOUND,
-    })
+    };
+    Rotation::new(lifetimes, None, jitter())
 }
 
 fn jitter() -> Jitter {
     Jitter::new(500)
 }
 
-fn unknown(kid: &str, generation: u64) -> Question {
-    Question {
+fn unknown(kid: &str, generation: u64) -> Miss {
+    Miss {
         kind: MissKind::UnknownKid,
         kid: Some(kid.to_owned()),
         generation,
     }
 }
 
-fn forged(kid: &str, generation: u64) -> Question {
-    Question {
+fn forged(kid: &str, generation: u64) -> Miss {
+    Miss {
         kind: MissKind::BadSignature,
         ..unknown(kid, generation)
     }
 }
 
-fn no_keys() -> Question {
-    Question {
-        kind: MissKind::NoKeys,
-        kid: None,
-        generation: 0,
-    }
+fn no_keys() -> Miss {
+    Miss::no_keys()
 }
 
 fn headers(cache_control: &str) -> CacheHeaders {
@@ -114,56 +118,61 @@ fn tagged() -> CacheHeaders {
     }
 }
 
-fn set(keys: &[(&'static str, u8)], headers: CacheHeaders) -> Answer<Keys> {
+fn set(keys: &[Key], headers: CacheHeaders) -> FetchResult {
     let text = format!("{keys:?}");
-    let mut digest = [0; 32];
-    for (at, byte) in text.bytes().enumerate() {
-        digest[at % 32] ^= byte.wrapping_mul(at as u8 | 1);
-    }
-    Answer::Set {
-        set: Arc::new(Keys(keys.to_vec())),
-        digest,
+    FetchResult::Set {
+        set: key_set(keys),
+        digest: crate::keys::snapshot::sha256(text.as_bytes()),
         headers,
     }
 }
 
-fn failed() -> Answer<Keys> {
-    Answer::Failed("down".to_owned())
+fn failed() -> FetchResult {
+    FetchResult::Failed("down".to_owned())
 }
 
 /// Asks and expects a fetch.
-fn asked(rotation: &mut Rotation<Keys>, now: Duration, question: Question) -> FetchId {
-    match rotation.ask(now, question) {
-        Asked::Wait(_, Some(start)) => start.id,
+fn asked(rotation: &mut Rotation, now: Duration, miss: Miss) -> FetchId {
+    match rotation.ask(now, miss) {
+        Asked::Wait(_, Some(order)) => order.id,
         other => panic!("{other:?}"),
     }
 }
 
-fn refused(rotation: &mut Rotation<Keys>, now: Duration, question: Question) -> bool {
-    matches!(
-        rotation.ask(now, question),
-        Asked::Answer(Refreshed::Unchanged)
-    )
+fn refused(rotation: &mut Rotation, now: Duration, miss: Miss) -> bool {
+    matches!(rotation.ask(now, miss), Asked::Answer(Refreshed::Unchanged))
 }
 
 /// A source that got this set at time zero with this lifetime.
-fn holding(keys: &[(&'static str, u8)], headers: CacheHeaders) -> Rotation<Keys> {
+fn holding(keys: &[Key], headers: CacheHeaders) -> Rotation {
     let mut rotation = rotation();
     let id = asked(&mut rotation, Duration::ZERO, no_keys());
-    rotation.answer(Duration::ZERO, id, set(keys, headers), jitter());
+    rotation.finish_fetch(Duration::ZERO, id, set(keys, headers), jitter());
     rotation
 }
 
 fn lifetime_after(headers: CacheHeaders, ceiling: Duration) -> Duration {
-    let mut rotation = Rotation::new(Settings {
-        max_freshness: ceiling,
-        staleness_bound: STALENESS_BOUND,
-    });
+    let mut rotation = with_ceiling(ceiling);
     let id = asked(&mut rotation, Duration::ZERO, no_keys());
-    rotation.answer(Duration::ZERO, id, set(&[("a", 1)], headers), jitter());
-    rotation.held.unwrap().lifetime
+    rotation.finish_fetch(Duration::ZERO, id, set(&[("a", 1)], headers), jitter());
+    lifetime(&rotation)
 }
 
-fn verdicts(effects: &Effects) -> Vec<Refreshed> {
-    effects.released.iter().map(|(_, told)| *told).collect()
+fn lifetime(rotation: &Rotation) -> Duration {
+    let held = rotation.held.as_ref().unwrap();
+    held.fresh_until - held.confirmed_at
+}
+
+/// Whether the held set is this one.
+fn holds(rotation: &Rotation, keys: &[Key]) -> bool {
+    let held = rotation.held.as_ref();
+    held.is_some_and(|held| contents(&held.snapshot.set) == contents(&key_set(keys)))
+}
+
+fn answers(effects: &Effects) -> Vec<Refreshed> {
+    effects
+        .answers
+        .iter()
+        .map(|(_, refreshed)| *refreshed)
+        .collect()
 }

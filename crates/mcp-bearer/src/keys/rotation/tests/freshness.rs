@@ -68,73 +68,81 @@ fn freshness_is_max_age_less_age_within_its_clamp() {
 fn a_lifetime_is_counted_from_the_beginning_of_the_exchange() {
     let mut rotation = rotation();
     let id = asked(&mut rotation, secs(10), no_keys());
-    rotation.answer(
+    rotation.finish_fetch(
         secs(14),
         id,
         set(&[("a", 1)], headers("max-age=600")),
         jitter(),
     );
-    assert_eq!(rotation.held.unwrap().fresh_until(), secs(610));
+    assert_eq!(rotation.held.unwrap().fresh_until, secs(610));
 }
 
 #[test]
 fn the_refresh_begins_ahead_and_the_set_stays_in_use() {
     for thousandths in JITTERS {
-        let at = refresh_ahead(secs(100), secs(1000), Jitter::new(thousandths));
-        assert!((secs(900)..=secs(1000)).contains(&at), "{at:?}");
+        let rotation = holding(&[("a", 1)], headers("max-age=1000"));
+        let at = rotation.held.unwrap().refresh_at(Jitter::new(thousandths));
+        assert!((secs(800)..=secs(900)).contains(&at), "{at:?}");
     }
-    let early = refresh_ahead(secs(100), secs(1000), Jitter::new(0));
-    let late = refresh_ahead(secs(100), secs(1000), Jitter::new(1000));
-    assert!(early < late);
+    let held = holding(&[("a", 1)], headers("max-age=1000")).held.unwrap();
+    assert!(held.refresh_at(Jitter::new(0)) < held.refresh_at(Jitter::new(1000)));
 
     let mut rotation = holding(&[("a", 1)], headers("max-age=1000"));
     assert_eq!(rotation.next_wake(), Some(secs(850)));
-    assert!(rotation.tick(secs(849)).start.is_none());
-    assert!(rotation.tick(secs(850)).start.is_some());
-    assert_eq!(rotation.usable(secs(850)).unwrap().generation, 1);
+    assert!(rotation.tick(secs(849)).fetch.is_none());
+    assert!(rotation.tick(secs(850)).fetch.is_some());
+    assert_eq!(rotation.usable(secs(850)).unwrap().snapshot.generation, 1);
 }
 
 #[test]
 fn a_set_is_asked_for_again_with_its_validators_and_a_304_renews_it() {
     let mut rotation = holding(&[("a", 1)], tagged());
-    let start = rotation.tick(secs(550)).start.unwrap();
-    assert_eq!(start.validators.etag.as_deref(), Some("\"1\""));
-    assert!(start.validators.last_modified.is_some());
-    let effects = rotation.answer(
+    let order = rotation.tick(secs(550)).fetch.unwrap();
+    assert_eq!(order.validators.etag.as_deref(), Some("\"1\""));
+    assert!(order.validators.last_modified.is_some());
+    let effects = rotation.finish_fetch(
         secs(551),
-        start.id,
-        Answer::NotModified(CacheHeaders::default()),
+        order.id,
+        FetchResult::NotModified(CacheHeaders::default()),
         jitter(),
     );
-    assert_eq!(effects.notices, [Notice::NotModified]);
+    assert_eq!(effects.events, [KeyEvent::NotModified]);
     let held = rotation.held.as_ref().unwrap();
     // What the 304 does not repeat stays as it was.
-    assert_eq!((held.fresh_until(), held.generation), (secs(1150), 1));
+    assert_eq!(
+        (held.fresh_until, held.snapshot.generation),
+        (secs(1150), 1)
+    );
     assert!(!held.validators.is_empty());
 
-    let start = rotation.tick(secs(1100)).start.unwrap();
-    rotation.answer(
+    let order = rotation.tick(secs(1100)).fetch.unwrap();
+    rotation.finish_fetch(
         secs(1100),
-        start.id,
-        Answer::NotModified(headers("max-age=120")),
+        order.id,
+        FetchResult::NotModified(headers("max-age=120")),
         jitter(),
     );
-    assert_eq!(rotation.held.as_ref().unwrap().fresh_until(), secs(1220));
+    assert_eq!(rotation.held.as_ref().unwrap().fresh_until, secs(1220));
 }
 
 #[test]
 fn a_304_without_a_set_is_a_failure() {
     let mut rotation = rotation();
     let id = asked(&mut rotation, Duration::ZERO, no_keys());
-    let effects = rotation.answer(secs(1), id, Answer::NotModified(tagged()), jitter());
-    assert!(matches!(effects.notices[..], [Notice::Failed(_)]));
+    let effects = rotation.finish_fetch(secs(1), id, FetchResult::NotModified(tagged()), jitter());
+    assert!(matches!(effects.events[..], [KeyEvent::Failed(_)]));
     assert!(rotation.usable(secs(1)).is_none());
     // And without validators nothing was asked that a 304 could answer.
     let mut rotation = holding(&[("a", 1)], headers("max-age=600"));
-    let start = rotation.tick(secs(550)).start.unwrap();
-    assert!(start.validators.is_empty());
-    let effects = rotation.answer(secs(550), start.id, Answer::NotModified(tagged()), jitter());
-    assert!(matches!(effects.notices[..], [Notice::Failed(_)]));
+    let order = rotation.tick(secs(550)).fetch.unwrap();
+    assert!(order.validators.is_empty());
+    let effects = rotation.finish_fetch(
+        secs(550),
+        order.id,
+        FetchResult::NotModified(tagged()),
+        jitter(),
+    );
+    assert!(matches!(effects.events[..], [KeyEvent::Failed(_)]));
 }
 
 fn etag(etag: &str) -> CacheHeaders {
@@ -155,20 +163,20 @@ fn a_304_with_another_etag_than_the_one_asked_with_is_a_failure() {
         &"x".repeat(1025),
     ] {
         let mut rotation = holding(&[("a", 1)], tagged());
-        let start = rotation.tick(secs(550)).start.unwrap();
-        let answer = Answer::NotModified(etag(other));
-        let effects = rotation.answer(secs(551), start.id, answer, jitter());
-        let [Notice::Failed(reason)] = &effects.notices[..] else {
-            panic!("{other}: {:?}", effects.notices)
+        let order = rotation.tick(secs(550)).fetch.unwrap();
+        let answer = FetchResult::NotModified(etag(other));
+        let effects = rotation.finish_fetch(secs(551), order.id, answer, jitter());
+        let [KeyEvent::Failed(reason)] = &effects.events[..] else {
+            panic!("{other}: {:?}", effects.events)
         };
         assert!(reason.contains("another ETag"), "{reason}");
         // The set stays, no fresher than it was; the next request is unconditional and its answer good.
         let held = rotation.usable(secs(551)).unwrap();
-        assert_eq!((held.generation, held.fresh_until()), (1, secs(600)));
-        let start = rotation.tick(secs(552)).start.unwrap();
-        assert!(start.validators.is_empty());
-        rotation.answer(secs(552), start.id, set(&[("b", 1)], tagged()), jitter());
-        assert_eq!(rotation.held.unwrap().generation, 2);
+        assert_eq!((held.snapshot.generation, held.fresh_until), (1, secs(600)));
+        let order = rotation.tick(secs(552)).fetch.unwrap();
+        assert!(order.validators.is_empty());
+        rotation.finish_fetch(secs(552), order.id, set(&[("b", 1)], tagged()), jitter());
+        assert_eq!(rotation.held.unwrap().snapshot.generation, 2);
     }
 }
 
@@ -180,10 +188,10 @@ fn a_304_with_the_same_etag_confirms_whether_marked_weak_or_not() {
         ("\"1\"", "\"1\""),
     ] {
         let mut rotation = holding(&[("a", 1)], etag(asked));
-        let start = rotation.tick(secs(3590)).start.unwrap();
-        let answer = Answer::NotModified(etag(told));
-        let effects = rotation.answer(secs(3590), start.id, answer, jitter());
-        assert_eq!(effects.notices, [Notice::NotModified], "{asked} {told}");
+        let order = rotation.tick(secs(3590)).fetch.unwrap();
+        let answer = FetchResult::NotModified(etag(told));
+        let effects = rotation.finish_fetch(secs(3590), order.id, answer, jitter());
+        assert_eq!(effects.events, [KeyEvent::NotModified], "{asked} {told}");
     }
 }
 
@@ -204,13 +212,13 @@ fn a_304_of_another_date_than_the_one_asked_with_is_a_failure() {
         (headers("max-age=60"), true),
     ] {
         let mut rotation = holding(&[("a", 1)], dated(newer));
-        let start = rotation.tick(secs(3500)).start.unwrap();
-        let answer = Answer::NotModified(told);
-        let effects = rotation.answer(secs(3500), start.id, answer, jitter());
+        let order = rotation.tick(secs(3500)).fetch.unwrap();
+        let answer = FetchResult::NotModified(told);
+        let effects = rotation.finish_fetch(secs(3500), order.id, answer, jitter());
         let renewed = rotation.held.as_ref().unwrap().confirmed_at == secs(3500);
         assert_eq!(renewed, confirmed, "{effects:?}");
-        assert_eq!(effects.notices == [Notice::NotModified], confirmed);
-        let next = rotation.start(secs(3600), Cause::Schedule);
+        assert_eq!(effects.events == [KeyEvent::NotModified], confirmed);
+        let next = rotation.start_fetch(secs(3600), Cause::Schedule);
         assert_eq!(!next.validators.is_empty(), confirmed);
     }
 }
@@ -218,26 +226,36 @@ fn a_304_of_another_date_than_the_one_asked_with_is_a_failure() {
 #[test]
 fn a_304_that_was_decided_by_tag_may_carry_another_date() {
     let mut rotation = holding(&[("a", 1)], tagged());
-    let start = rotation.tick(secs(550)).start.unwrap();
+    let order = rotation.tick(secs(550)).fetch.unwrap();
     let told = CacheHeaders {
         last_modified: Some("Mon, 01 Jun 2026 00:00:00 GMT".to_owned()),
         ..CacheHeaders::default()
     };
-    let effects = rotation.answer(secs(550), start.id, Answer::NotModified(told), jitter());
-    assert_eq!(effects.notices, [Notice::NotModified]);
+    let effects = rotation.finish_fetch(
+        secs(550),
+        order.id,
+        FetchResult::NotModified(told),
+        jitter(),
+    );
+    assert_eq!(effects.events, [KeyEvent::NotModified]);
 }
 
 /// RFC 9111 section 4.2.3: the answer of a cache has been on its way for so long already.
 #[test]
 fn a_304_from_a_cache_renews_the_lifetime_less_its_age() {
     let mut rotation = holding(&[("a", 1)], tagged());
-    let start = rotation.tick(secs(550)).start.unwrap();
+    let order = rotation.tick(secs(550)).fetch.unwrap();
     let aged = CacheHeaders {
         age: Some("200".to_owned()),
         ..CacheHeaders::default()
     };
-    rotation.answer(secs(550), start.id, Answer::NotModified(aged), jitter());
-    assert_eq!(rotation.held.unwrap().lifetime, secs(400));
+    rotation.finish_fetch(
+        secs(550),
+        order.id,
+        FetchResult::NotModified(aged),
+        jitter(),
+    );
+    assert_eq!(lifetime(&rotation), secs(400));
 }
 
 #[test]
@@ -247,10 +265,10 @@ fn an_etag_that_was_not_asked_with_is_not_adopted() {
         ..tagged()
     };
     let mut rotation = holding(&[("a", 1)], dated);
-    let start = rotation.tick(secs(550)).start.unwrap();
-    let answer = Answer::NotModified(etag("\"2\""));
-    let effects = rotation.answer(secs(550), start.id, answer, jitter());
-    assert_eq!(effects.notices, [Notice::NotModified]);
+    let order = rotation.tick(secs(550)).fetch.unwrap();
+    let answer = FetchResult::NotModified(etag("\"2\""));
+    let effects = rotation.finish_fetch(secs(550), order.id, answer, jitter());
+    assert_eq!(effects.events, [KeyEvent::NotModified]);
     assert_eq!(rotation.held.unwrap().validators.etag, None);
 }
 

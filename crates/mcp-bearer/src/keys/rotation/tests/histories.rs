@@ -46,11 +46,11 @@ const NAMES: [&str; 6] = ["k0", "k1", "k2", "k3", "k4", "k5"];
 
 /// An issuer, the machine, and what the rules say about both.
 struct World {
-    rotation: Rotation<Keys>,
+    rotation: Rotation,
     now: Duration,
     /// How often the issuer has rotated; the set is the last two keys.
     published: usize,
-    under_way: Option<(Start, Duration, usize)>,
+    in_flight: Option<(FetchOrder, Duration, usize)>,
     fetched: Vec<(Duration, Cause)>,
     /// The publication that the held set is from, and when the exchange that confirmed it began.
     held: Option<(usize, Duration, Duration)>,
@@ -63,14 +63,14 @@ impl World {
             rotation: rotation(),
             now: secs(1000),
             published: 0,
-            under_way: None,
+            in_flight: None,
             fetched: Vec::new(),
             held: None,
             jitter,
         }
     }
 
-    fn keys(published: usize) -> Vec<(&'static str, u8)> {
+    fn keys(published: usize) -> Vec<Key> {
         let version = published as u8;
         let mut keys = vec![(NAMES[published % 6], version)];
         if published > 0 {
@@ -79,11 +79,11 @@ impl World {
         keys
     }
 
-    fn started(&mut self, start: Option<Start>) {
-        let Some(start) = start else { return };
-        assert!(self.under_way.is_none(), "two fetches at once");
-        self.fetched.push((self.now, start.cause));
-        self.under_way = Some((start, self.now, self.published));
+    fn started(&mut self, order: Option<FetchOrder>) {
+        let Some(order) = order else { return };
+        assert!(self.in_flight.is_none(), "two fetches at once");
+        self.fetched.push((self.now, order.cause));
+        self.in_flight = Some((order, self.now, self.published));
     }
 
     fn wait(&mut self, time: Duration) {
@@ -91,19 +91,19 @@ impl World {
         while let Some(wake) = self.rotation.next_wake().filter(|wake| *wake <= end) {
             self.now = self.now.max(wake);
             let effects = self.rotation.tick(self.now);
-            let did = !effects.released.is_empty()
-                || effects.start.is_some()
-                || !effects.notices.is_empty();
+            let did = !effects.answers.is_empty()
+                || effects.fetch.is_some()
+                || !effects.events.is_empty();
             assert!(did, "woken for nothing");
-            self.started(effects.start);
+            self.started(effects.fetch);
         }
         self.now = end;
     }
 
-    fn ask(&mut self, question: Question) -> bool {
-        match self.rotation.ask(self.now, question) {
-            Asked::Wait(_, start) => {
-                self.started(start);
+    fn ask(&mut self, miss: Miss) -> bool {
+        match self.rotation.ask(self.now, miss) {
+            Asked::Wait(_, order) => {
+                self.started(order);
                 true
             }
             Asked::Answer(_) => false,
@@ -111,7 +111,7 @@ impl World {
     }
 
     fn answer(&mut self, ending: Ending) -> Vec<Refreshed> {
-        let Some((start, began, published)) = self.under_way.take() else {
+        let Some((order, began, published)) = self.in_flight.take() else {
             return Vec::new();
         };
         let jitter = Jitter::new(self.jitter);
@@ -126,34 +126,36 @@ impl World {
                 set(&Self::keys(published), headers)
             }
             // An issuer says so only when it is true.
-            Ending::NotModified if start.validators.etag == Some(format!("\"{published}\"")) => {
+            Ending::NotModified if order.validators.etag == Some(format!("\"{published}\"")) => {
                 let (_, at, _) = self.held.as_mut().unwrap();
                 *at = began;
-                Answer::NotModified(CacheHeaders::default())
+                FetchResult::NotModified(CacheHeaders::default())
             }
             Ending::NotModified | Ending::Failed => failed(),
         };
-        let effects = self.rotation.answer(self.now, start.id, answer, jitter);
-        self.started(effects.start.clone());
-        verdicts(&effects)
+        let effects = self
+            .rotation
+            .finish_fetch(self.now, order.id, answer, jitter);
+        self.started(effects.fetch.clone());
+        answers(&effects)
     }
 
     fn generation(&self) -> u64 {
         self.rotation
             .usable(self.now)
-            .map_or(0, |held| held.generation)
+            .map_or(0, |held| held.snapshot.generation)
     }
 
     fn step(&mut self, step: &Step) {
         match step {
             Step::Wait(millis) => self.wait(Duration::from_millis(*millis)),
             Step::AskUnknown(name) => {
-                let question = unknown(NAMES[usize::from(*name)], self.generation());
-                self.ask(question);
+                let miss = unknown(NAMES[usize::from(*name)], self.generation());
+                self.ask(miss);
             }
             Step::AskForged(name) => {
-                let question = forged(NAMES[usize::from(*name)], self.generation());
-                self.ask(question);
+                let miss = forged(NAMES[usize::from(*name)], self.generation());
+                self.ask(miss);
             }
             Step::AskBlind => {
                 if self.generation() == 0 {
@@ -165,11 +167,12 @@ impl World {
                 self.answer(*ending);
             }
             Step::Ghost => {
-                let under_way = self.under_way.as_ref().map(|(start, ..)| start.id);
+                let in_flight = self.in_flight.as_ref().map(|(order, ..)| order.id);
                 for id in 0..self.rotation.fetches {
-                    if under_way != Some(FetchId(id)) {
+                    if in_flight != Some(FetchId(id)) {
                         let ghost = set(&[("ghost", 255)], tagged());
-                        self.rotation.answer(self.now, FetchId(id), ghost, jitter());
+                        self.rotation
+                            .finish_fetch(self.now, FetchId(id), ghost, jitter());
                     }
                 }
             }
@@ -180,7 +183,11 @@ impl World {
         let usable = self.rotation.usable(self.now);
         if let Some(held) = usable {
             let (published, began, lifetime) = self.held.expect("a set came from somewhere");
-            assert_eq!(held.set.0, Self::keys(published), "not the newest answer");
+            assert!(
+                holds(&self.rotation, &Self::keys(published)),
+                "not the newest answer"
+            );
+            assert!(self.now < held.usable_until);
             assert!(self.now < began + lifetime + STALENESS_BOUND, "too old");
         } else if let Some((_, began, lifetime)) = self.held {
             assert!(
@@ -189,8 +196,8 @@ impl World {
             );
         }
         assert!(self.rotation.waiters.len() <= WAITERS_MAX);
-        assert!(self.rotation.memory.len() <= memory::ENTRIES);
-        assert!(self.rotation.waiters.is_empty() || self.under_way.is_some());
+        assert!(self.rotation.unhelped.len() <= ENTRIES);
+        assert!(self.rotation.waiters.is_empty() || self.in_flight.is_some());
     }
 
     /// In every stretch of time: no more fetches by strangers than the budget, none of the others too close.
@@ -257,7 +264,7 @@ proptest! {
             world.ask(no_keys());
             world.answer(Ending::Set { max_age: 3600 });
         }
-        // A fetch may be under way for a question that was late.
+        // A fetch may be under way for a miss that was late.
         world.answer(Ending::Set { max_age: 3600 });
         // The issuer rotates; a token of its new key comes every tenth of a second, among junk.
         world.published += 1;
@@ -265,9 +272,8 @@ proptest! {
         let newest = NAMES[world.published % 6];
         let mut exchange_left = None;
         for junk in 0.. {
-            let have = world.rotation.usable(world.now).is_some_and(|held| {
-                held.set.0 == World::keys(world.published)
-            });
+            let have = world.rotation.usable(world.now).is_some()
+                && holds(&world.rotation, &World::keys(world.published));
             if have {
                 break;
             }
@@ -279,9 +285,9 @@ proptest! {
             let generation = world.generation();
             world.ask(unknown(&format!("junk-{junk}"), generation));
             // Where the name is an old one's, the signature tells.
-            let known = world.rotation.usable(world.now).is_some_and(|held| held.set.has_kid(newest));
+            let known = world.rotation.usable(world.now).is_some_and(|held| held.snapshot.set.has_kid(newest));
             world.ask(if known { forged(newest, generation) } else { unknown(newest, generation) });
-            if world.under_way.is_some() {
+            if world.in_flight.is_some() {
                 let left = exchange_left.get_or_insert(exchange);
                 if *left <= 100 {
                     exchange_left = None;

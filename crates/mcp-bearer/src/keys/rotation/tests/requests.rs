@@ -10,31 +10,31 @@ fn one_fetch_at_a_time_and_everyone_joins_it() {
         let joined = rotation.ask(Duration::ZERO, no_keys());
         assert!(matches!(joined, Asked::Wait(_, None)), "{joined:?}");
     }
-    let effects = rotation.answer(secs(1), id, set(&[("a", 1)], tagged()), jitter());
-    assert_eq!(verdicts(&effects), vec![Refreshed::NewKeys; 50]);
-    assert!(effects.start.is_none());
+    let effects = rotation.finish_fetch(secs(1), id, set(&[("a", 1)], tagged()), jitter());
+    assert_eq!(answers(&effects), vec![Refreshed::NewKeys; 50]);
+    assert!(effects.fetch.is_none());
     // Not even a refresh that is due.
-    let start = rotation.tick(secs(590)).start;
-    assert!(start.is_some() && rotation.tick(secs(599)).start.is_none());
+    let order = rotation.tick(secs(590)).fetch;
+    assert!(order.is_some() && rotation.tick(secs(599)).fetch.is_none());
 }
 
 #[test]
 fn strangers_can_cause_two_fetches_at_once_and_one_per_ten_seconds() {
-    for question in [unknown, forged] {
+    for miss in [unknown, forged] {
         for succeed in [true, false] {
             let mut rotation = holding(&[("a", 1)], headers("max-age=3600"));
             let mut fetches = Vec::new();
             for tenth in 0..600_u64 {
                 let now = secs(100) + Duration::from_millis(100 * tenth);
-                let question = question(&format!("made-up-{tenth}"), 1);
-                if let Asked::Wait(_, Some(start)) = rotation.ask(now, question) {
+                let miss = miss(&format!("made-up-{tenth}"), 1);
+                if let Asked::Wait(_, Some(order)) = rotation.ask(now, miss) {
                     fetches.push(tenth);
                     let answer = if succeed {
                         set(&[("a", 1)], headers("max-age=3600"))
                     } else {
                         failed()
                     };
-                    rotation.answer(now, start.id, answer, jitter());
+                    rotation.finish_fetch(now, order.id, answer, jitter());
                 }
             }
             assert_eq!(fetches, [0, 1, 100, 200, 300, 400, 500], "{succeed}");
@@ -45,26 +45,26 @@ fn strangers_can_cause_two_fetches_at_once_and_one_per_ten_seconds() {
 #[test]
 fn a_kid_and_a_signature_spend_the_same_budget() {
     let mut rotation = holding(&[("a", 1)], headers("max-age=3600"));
-    for question in [unknown("x", 1), forged("a", 1)] {
-        let id = asked(&mut rotation, secs(100), question);
-        rotation.answer(secs(100), id, failed(), jitter());
+    for miss in [unknown("x", 1), forged("a", 1)] {
+        let id = asked(&mut rotation, secs(100), miss);
+        rotation.finish_fetch(secs(100), id, failed(), jitter());
     }
     assert!(refused(&mut rotation, secs(109), unknown("y", 1)));
     assert!(refused(&mut rotation, secs(109), forged("a", 1)));
-    assert_eq!(rotation.miss_gate(), secs(110));
+    assert_eq!(rotation.misses_from(), secs(110));
 }
 
 #[test]
 fn a_new_key_under_an_old_kid_is_found_by_its_signature() {
     let mut rotation = holding(&[("a", 1)], headers("max-age=3600"));
     let id = asked(&mut rotation, secs(100), forged("a", 1));
-    let effects = rotation.answer(secs(100), id, set(&[("a", 2)], tagged()), jitter());
-    assert_eq!(verdicts(&effects), [Refreshed::NewKeys]);
+    let effects = rotation.finish_fetch(secs(100), id, set(&[("a", 2)], tagged()), jitter());
+    assert_eq!(answers(&effects), [Refreshed::NewKeys]);
     assert_eq!(
-        effects.notices[1..],
+        effects.events[1..],
         [
-            Notice::Added(identity("a", 2)),
-            Notice::Removed(identity("a", 1))
+            KeyEvent::Added(identity("a", 2)),
+            KeyEvent::Removed(identity("a", 1))
         ]
     );
 }
@@ -85,29 +85,29 @@ fn sixty_four_wait_and_nobody_longer_than_five_seconds() {
     assert_eq!(rotation.next_wake(), Some(WAIT_MAX));
     let effects = rotation.tick(WAIT_MAX);
     assert_eq!(
-        verdicts(&effects),
+        answers(&effects),
         [Refreshed::Unchanged, Refreshed::Unchanged]
     );
     let effects = rotation.tick(WAIT_MAX + secs(1));
-    assert_eq!(effects.released.len(), WAITERS_MAX - 2);
+    assert_eq!(effects.answers.len(), WAITERS_MAX - 2);
     // The fetch goes on without them, and their places are free.
     assert!(matches!(
         rotation.ask(secs(7), no_keys()),
         Asked::Wait(_, None)
     ));
-    let effects = rotation.answer(secs(8), id, set(&[("a", 1)], tagged()), jitter());
-    assert_eq!(verdicts(&effects), [Refreshed::NewKeys]);
+    let effects = rotation.finish_fetch(secs(8), id, set(&[("a", 1)], tagged()), jitter());
+    assert_eq!(answers(&effects), [Refreshed::NewKeys]);
 }
 
 #[test]
 fn a_kid_that_an_answer_lacked_is_remembered_for_ten_seconds() {
     let mut rotation = holding(&[("a", 1)], headers("max-age=3600"));
     let id = asked(&mut rotation, secs(100), unknown("x", 1));
-    rotation.answer(secs(102), id, set(&[("a", 1)], tagged()), jitter());
+    rotation.finish_fetch(secs(102), id, set(&[("a", 1)], tagged()), jitter());
     for at in [102, 105, 109] {
         assert!(refused(&mut rotation, secs(at), unknown("x", 1)));
     }
-    // Nothing was spent meanwhile, and asking has not prolonged it. The second question is about another key.
+    // Nothing was spent meanwhile, and asking again has not prolonged it.
     assert_eq!(rotation.budget.opens_at(), Duration::ZERO);
     asked(&mut rotation, secs(110), unknown("x", 1));
 }
@@ -117,16 +117,16 @@ fn a_failed_fetch_remembers_nothing() {
     let mut rotation = holding(&[("a", 1)], headers("max-age=3600"));
     for _ in 0..2 {
         let id = asked(&mut rotation, secs(100), unknown("x", 1));
-        rotation.answer(secs(100), id, failed(), jitter());
+        rotation.finish_fetch(secs(100), id, failed(), jitter());
     }
-    assert_eq!(rotation.memory.len(), 0);
+    assert_eq!(rotation.unhelped.len(), 0);
 }
 
 #[test]
 fn what_is_remembered_is_forgotten_when_the_keys_change() {
     let mut rotation = holding(&[("a", 1)], headers("max-age=600"));
     let id = asked(&mut rotation, secs(500), unknown("x", 1));
-    rotation.answer(
+    rotation.finish_fetch(
         secs(500),
         id,
         set(&[("a", 1)], headers("max-age=60")),
@@ -134,80 +134,80 @@ fn what_is_remembered_is_forgotten_when_the_keys_change() {
     );
     assert!(refused(&mut rotation, secs(501), unknown("x", 1)));
     let id = asked(&mut rotation, secs(502), unknown("b", 1));
-    rotation.answer(
+    rotation.finish_fetch(
         secs(502),
         id,
         set(&[("a", 1), ("b", 1)], tagged()),
         jitter(),
     );
-    assert_eq!(rotation.memory.len(), 0);
+    assert!(!rotation.unhelped.contains(secs(503), &unknown("x", 2)));
     // But a kid that the changed set lacks as well is remembered anew.
     let id = asked(&mut rotation, secs(520), unknown("y", 2));
-    rotation.answer(secs(520), id, set(&[("c", 1)], tagged()), jitter());
+    rotation.finish_fetch(secs(520), id, set(&[("c", 1)], tagged()), jitter());
     assert!(refused(&mut rotation, secs(529), unknown("y", 3)));
 }
 
 #[test]
 fn the_memory_is_bounded_and_loses_the_least_recent() {
-    let mut memory = Memory::default();
+    let mut misses = UnhelpedMisses::default();
     let kid = |number: usize| unknown(&number.to_string(), 1);
-    for number in 0..memory::ENTRIES {
-        memory.remember(secs(1), secs(1), &kid(number));
+    for number in 0..ENTRIES {
+        misses.insert(secs(1), secs(1), &kid(number), 1);
     }
-    assert!(memory.recalls(secs(1), &kid(0)));
-    memory.remember(secs(1), secs(1), &kid(memory::ENTRIES));
-    assert_eq!(memory.len(), memory::ENTRIES);
-    assert!(memory.recalls(secs(1), &kid(0)));
-    assert!(!memory.recalls(secs(1), &kid(1)));
-    assert!(!memory.recalls(secs(11), &kid(0)));
-    assert_eq!(memory.len(), 0);
+    assert!(misses.contains(secs(1), &kid(0)));
+    misses.insert(secs(1), secs(1), &kid(ENTRIES), 1);
+    assert_eq!(misses.len(), ENTRIES);
+    assert!(misses.contains(secs(1), &kid(0)));
+    assert!(!misses.contains(secs(1), &kid(1)));
+    assert!(!misses.contains(secs(11), &kid(0)));
+    assert_eq!(misses.len(), 0);
 }
 
 #[test]
-fn a_question_put_during_a_fetch_is_answered_by_the_next_one() {
+fn a_miss_put_during_a_fetch_is_answered_by_the_next_one() {
     let mut rotation = holding(&[("a", 1)], headers("max-age=3600"));
     let first = asked(&mut rotation, secs(100), unknown("junk", 1));
     assert!(matches!(
         rotation.ask(secs(101), unknown("b", 1)),
         Asked::Wait(_, None)
     ));
-    let effects = rotation.answer(secs(101), first, set(&[("a", 1)], tagged()), jitter());
-    assert_eq!(verdicts(&effects), [Refreshed::Unchanged]);
-    let second = effects.start.unwrap();
-    let effects = rotation.answer(
+    let effects = rotation.finish_fetch(secs(101), first, set(&[("a", 1)], tagged()), jitter());
+    assert_eq!(answers(&effects), [Refreshed::Unchanged]);
+    let second = effects.fetch.unwrap();
+    let effects = rotation.finish_fetch(
         secs(102),
         second.id,
         set(&[("a", 1), ("b", 1)], tagged()),
         jitter(),
     );
-    assert_eq!(verdicts(&effects), [Refreshed::NewKeys]);
-    assert!(effects.start.is_none());
+    assert_eq!(answers(&effects), [Refreshed::NewKeys]);
+    assert!(effects.fetch.is_none());
 
     // Without budget it is answered from what there is, and remembered.
     let third = asked(&mut rotation, secs(111), unknown("junk", 2));
     rotation.ask(secs(111), unknown("c", 2));
-    let effects = rotation.answer(
+    let effects = rotation.finish_fetch(
         secs(111),
         third,
         set(&[("a", 1), ("b", 1)], tagged()),
         jitter(),
     );
-    assert_eq!((effects.released.len(), effects.start.is_none()), (2, true));
-    assert_eq!(rotation.memory.len(), 2);
+    assert_eq!((effects.answers.len(), effects.fetch.is_none()), (2, true));
+    assert_eq!(rotation.unhelped.len(), 2);
 }
 
 #[test]
 fn a_signature_that_was_bad_during_a_fetch_is_answered_by_what_happened_to_its_own_kid() {
     for (keys, answered) in [(&[("a", 1), ("b", 1)][..], false), (&[("a", 2)], true)] {
         let mut rotation = holding(&[("a", 1)], headers("max-age=600"));
-        let start = rotation.tick(secs(550)).start.unwrap();
+        let order = rotation.tick(secs(550)).fetch.unwrap();
         // The fetch under way may be older than the new key under "a".
         let Asked::Wait(_, None) = rotation.ask(secs(551), forged("a", 1)) else {
             panic!("it joins the fetch");
         };
-        let effects = rotation.answer(secs(552), start.id, set(keys, tagged()), jitter());
-        assert_eq!(effects.start.is_none(), answered, "{effects:?}");
-        assert_eq!(effects.released.is_empty(), !answered, "{effects:?}");
+        let effects = rotation.finish_fetch(secs(552), order.id, set(keys, tagged()), jitter());
+        assert_eq!(effects.fetch.is_none(), answered, "{effects:?}");
+        assert_eq!(effects.answers.is_empty(), !answered, "{effects:?}");
     }
 }
 
@@ -217,16 +217,16 @@ fn a_scheduled_refresh_is_not_held_up_by_junk() {
     let due = secs(850);
     for kid in ["x", "y"] {
         let id = asked(&mut rotation, due - secs(1), unknown(kid, 1));
-        rotation.answer(due - secs(1), id, failed(), jitter());
+        rotation.finish_fetch(due - secs(1), id, failed(), jitter());
     }
     assert!(refused(&mut rotation, due, unknown("z", 1)));
-    let start = rotation.tick(due).start.unwrap();
+    let order = rotation.tick(due).fetch.unwrap();
     for _ in 0..WAITERS_MAX + 1 {
         rotation.ask(due, unknown("z", 1));
     }
-    let effects = rotation.answer(due, start.id, set(&[("b", 1)], tagged()), jitter());
-    assert_eq!(effects.released.len(), WAITERS_MAX);
-    assert_eq!(rotation.held.as_ref().unwrap().generation, 2);
+    let effects = rotation.finish_fetch(due, order.id, set(&[("b", 1)], tagged()), jitter());
+    assert_eq!(effects.answers.len(), WAITERS_MAX);
+    assert_eq!(rotation.held.as_ref().unwrap().snapshot.generation, 2);
     // And it has not spent the budget, nor been put off by the failures of others.
     assert_eq!(rotation.budget.opens_at(), due + secs(9));
 }
@@ -249,22 +249,22 @@ fn failures_keep_the_set_and_are_retried_ever_more_slowly() {
     let mut rotation = holding(&[("a", 1)], headers("max-age=1000"));
     let mut now = secs(850);
     for most in [1, 2, 4, 8, 16, 32, 60, 60] {
-        let start = rotation.tick(now).start.unwrap();
-        let effects = rotation.answer(now, start.id, failed(), jitter());
-        assert_eq!(effects.notices, [Notice::Failed("down".to_owned())]);
+        let order = rotation.tick(now).fetch.unwrap();
+        let effects = rotation.finish_fetch(now, order.id, failed(), jitter());
+        assert_eq!(effects.events, [KeyEvent::Failed("down".to_owned())]);
         let next = rotation.next_wake().unwrap();
         assert!(
             (now + secs(most) * 3 / 4..=now + secs(most)).contains(&next),
             "{most}"
         );
         now = next;
-        assert_eq!(rotation.usable(now).unwrap().set.0, [("a", 1)]);
+        assert!(rotation.usable(now).is_some() && holds(&rotation, &[("a", 1)]));
     }
     assert_eq!(rotation.last_failure(), Some("down"));
-    let start = rotation.tick(now).start.unwrap();
-    rotation.answer(
+    let order = rotation.tick(now).fetch.unwrap();
+    rotation.finish_fetch(
         now,
-        start.id,
+        order.id,
         set(&[("a", 1)], headers("max-age=1000")),
         jitter(),
     );
@@ -280,14 +280,14 @@ fn without_keys_requests_drive_attempts_at_most_a_second_apart() {
         let mut now = secs(100);
         for _ in 0..50 {
             let id = asked(&mut rotation, now, no_keys());
-            rotation.answer(now, id, failed(), Jitter::new(thousandths));
+            rotation.finish_fetch(now, id, failed(), Jitter::new(thousandths));
             assert_eq!(
                 rotation.next_wake(),
                 None,
                 "nobody asks, nothing is fetched"
             );
             assert!(refused(&mut rotation, now, no_keys()));
-            let gate = rotation.empty_gate();
+            let gate = rotation.retries_from();
             assert!(gate > now + secs(1) / 2 && gate <= now + secs(1));
             now = gate;
         }
@@ -303,22 +303,22 @@ fn a_set_is_used_up_to_its_staleness_bound_and_no_longer() {
     assert!(rotation.usable(end).is_none());
     // An outage until then.
     while let Some(wake) = rotation.next_wake().filter(|wake| *wake < end) {
-        let start = rotation.tick(wake).start.unwrap();
-        rotation.answer(wake, start.id, failed(), jitter());
+        let order = rotation.tick(wake).fetch.unwrap();
+        rotation.finish_fetch(wake, order.id, failed(), jitter());
     }
     let effects = rotation.tick(end);
-    assert_eq!(effects.notices, [Notice::Stale]);
-    assert!(effects.start.is_none() && rotation.tick(end).notices.is_empty());
+    assert_eq!(effects.events, [KeyEvent::Stale]);
+    assert!(effects.fetch.is_none() && rotation.tick(end).events.is_empty());
     assert_eq!(rotation.next_wake(), None);
     // From now on requests drive the attempts, whatever they miss; the issuer may still confirm the set.
     let id = asked(&mut rotation, end, unknown("a", 1));
-    let effects = rotation.answer(
+    let effects = rotation.finish_fetch(
         end,
         id,
-        Answer::NotModified(CacheHeaders::default()),
+        FetchResult::NotModified(CacheHeaders::default()),
         jitter(),
     );
-    assert_eq!(verdicts(&effects), [Refreshed::Unchanged]);
+    assert_eq!(answers(&effects), [Refreshed::Unchanged]);
     assert!(rotation.usable(end).is_some());
     assert_eq!(rotation.next_wake(), Some(end + secs(510)));
 }
@@ -326,70 +326,60 @@ fn a_set_is_used_up_to_its_staleness_bound_and_no_longer() {
 #[test]
 fn a_removed_key_goes_with_the_set_that_had_it() {
     let mut rotation = holding(&[("a", 1), ("b", 1)], tagged());
-    let start = rotation.tick(secs(600)).start.unwrap();
-    let effects = rotation.answer(secs(600), start.id, set(&[("b", 1)], tagged()), jitter());
+    let order = rotation.tick(secs(600)).fetch.unwrap();
+    let effects = rotation.finish_fetch(secs(600), order.id, set(&[("b", 1)], tagged()), jitter());
     assert_eq!(
-        effects.notices,
+        effects.events,
         [
-            Notice::Fetched { changed: true },
-            Notice::Removed(identity("a", 1))
+            KeyEvent::Fetched { changed: true },
+            KeyEvent::Removed(identity("a", 1))
         ]
     );
-    assert_eq!(rotation.usable(secs(600)).unwrap().set.0, [("b", 1)]);
+    assert!(rotation.usable(secs(600)).is_some() && holds(&rotation, &[("b", 1)]));
 }
 
 #[test]
 fn the_same_answer_again_leaves_the_set_and_its_generation() {
     let mut rotation = holding(&[("a", 1)], tagged());
-    let before = Arc::clone(&rotation.held.as_ref().unwrap().set);
-    let start = rotation.tick(secs(600)).start.unwrap();
-    let effects = rotation.answer(secs(600), start.id, set(&[("a", 1)], tagged()), jitter());
-    assert_eq!(effects.notices, [Notice::Fetched { changed: false }]);
+    let before = Arc::clone(&rotation.held.as_ref().unwrap().snapshot.set);
+    let order = rotation.tick(secs(600)).fetch.unwrap();
+    let effects = rotation.finish_fetch(secs(600), order.id, set(&[("a", 1)], tagged()), jitter());
+    assert_eq!(effects.events, [KeyEvent::Fetched { changed: false }]);
     let held = rotation.held.as_ref().unwrap();
-    assert!(Arc::ptr_eq(&held.set, &before) && held.generation == 1);
+    assert!(Arc::ptr_eq(&held.snapshot.set, &before) && held.snapshot.generation == 1);
 }
 
 /// What operators are told when this set comes, and the generation then.
-fn then(rotation: &mut Rotation<Keys>, keys: &[(&'static str, u8)]) -> (Vec<Notice>, u64) {
+fn then(rotation: &mut Rotation, keys: &[Key]) -> (Vec<KeyEvent>, u64) {
     let now = rotation.refresh_at.unwrap();
-    let start = rotation.tick(now).start.unwrap();
-    let effects = rotation.answer(now, start.id, set(keys, tagged()), jitter());
+    let order = rotation.tick(now).fetch.unwrap();
+    let effects = rotation.finish_fetch(now, order.id, set(keys, tagged()), jitter());
+    assert!(holds(rotation, keys), "the newest set is held");
     let held = rotation.held.as_ref().unwrap();
-    assert_eq!(held.set.0, keys, "the newest set is held");
     assert_eq!(held.confirmed_at, now);
-    (effects.notices, held.generation)
+    (effects.events, held.snapshot.generation)
 }
 
-const FETCHED: Notice = Notice::Fetched { changed: true };
-const SAME: Notice = Notice::Fetched { changed: false };
+const FETCHED: KeyEvent = KeyEvent::Fetched { changed: true };
+const SAME: KeyEvent = KeyEvent::Fetched { changed: false };
 
 #[test]
 fn the_generation_counts_changes_of_the_usable_keys_not_of_the_bytes() {
     let mut rotation = holding(&[("a", 1), ("b", 1)], tagged());
-    let junk = asked(&mut rotation, secs(1), unknown("junk", 1));
-    rotation.answer(
-        secs(1),
-        junk,
-        set(&[("a", 1), ("b", 1)], tagged()),
-        jitter(),
-    );
     let reordered = then(&mut rotation, &[("b", 1), ("a", 1)]);
     assert_eq!(reordered, (vec![SAME], 1));
     let weak = then(&mut rotation, &[("b", 1), ("!weak", 1), ("a", 1)]);
-    assert_eq!(weak, (vec![SAME, Notice::Skipped], 1));
-    // A question is open again after a change only.
-    assert_eq!(rotation.memory.len(), 1);
+    assert_eq!(weak, (vec![SAME, KeyEvent::Skipped], 1));
     // Two of one are not one: a token without kid could be of either.
     let twice = then(&mut rotation, &[("b", 1), ("b", 1), ("a", 1)]);
     assert_eq!(twice, (vec![FETCHED], 2));
-    assert_eq!(rotation.memory.len(), 0);
     let other = then(&mut rotation, &[("b", 1), ("b", 2), ("a", 1)]);
-    assert_eq!(other, (vec![FETCHED, Notice::Added(identity("b", 2))], 3));
+    assert_eq!(other, (vec![FETCHED, KeyEvent::Added(identity("b", 2))], 3));
     let renamed = then(&mut rotation, &[("b", 1), ("b", 2), ("c", 1)]);
     let notices = vec![
         FETCHED,
-        Notice::Added(identity("c", 1)),
-        Notice::Removed(identity("a", 1)),
+        KeyEvent::Added(identity("c", 1)),
+        KeyEvent::Removed(identity("a", 1)),
     ];
     assert_eq!(renamed, (notices, 4));
 }
@@ -399,16 +389,16 @@ fn skipped_keys_are_told_when_they_are_others_than_before() {
     let mut rotation = rotation();
     let id = asked(&mut rotation, Duration::ZERO, no_keys());
     let first = set(&[("a", 1), ("!x", 1)], tagged());
-    let effects = rotation.answer(Duration::ZERO, id, first, jitter());
-    let added = |kid| Notice::Added(identity(kid, 1));
-    assert_eq!(effects.notices, [FETCHED, Notice::Skipped, added("a")]);
+    let effects = rotation.finish_fetch(Duration::ZERO, id, first, jitter());
+    let added = |kid| KeyEvent::Added(identity(kid, 1));
+    assert_eq!(effects.events, [FETCHED, KeyEvent::Skipped, added("a")]);
     // Elsewhere in a changed set, but the same.
     let moved = then(&mut rotation, &[("!x", 1), ("a", 1), ("b", 1)]);
     assert_eq!(moved, (vec![FETCHED, added("b")], 2));
     let more = then(&mut rotation, &[("!x", 1), ("!y", 1), ("a", 1), ("b", 1)]);
-    assert_eq!(more, (vec![SAME, Notice::Skipped], 2));
+    assert_eq!(more, (vec![SAME, KeyEvent::Skipped], 2));
     let reason = then(&mut rotation, &[("!x", 2), ("!y", 1), ("a", 1), ("b", 1)]);
-    assert_eq!(reason, (vec![SAME, Notice::Skipped], 2));
+    assert_eq!(reason, (vec![SAME, KeyEvent::Skipped], 2));
     assert_eq!(then(&mut rotation, &[("a", 1), ("b", 1)]), (vec![SAME], 2));
 }
 
@@ -416,14 +406,14 @@ fn skipped_keys_are_told_when_they_are_others_than_before() {
 fn an_older_answer_never_replaces_a_newer_one() {
     let mut rotation = rotation();
     let first = asked(&mut rotation, Duration::ZERO, no_keys());
-    rotation.answer(secs(5), first, failed(), jitter());
+    rotation.finish_fetch(secs(5), first, failed(), jitter());
     let second = asked(&mut rotation, secs(6), no_keys());
-    let late = rotation.answer(secs(6), first, set(&[("old", 1)], tagged()), jitter());
-    assert!(late.notices.is_empty() && late.released.is_empty());
-    rotation.answer(secs(7), second, set(&[("new", 1)], tagged()), jitter());
-    rotation.answer(secs(8), first, set(&[("old", 1)], tagged()), jitter());
-    rotation.answer(secs(8), second, set(&[("old", 1)], tagged()), jitter());
-    assert_eq!(rotation.usable(secs(8)).unwrap().set.0, [("new", 1)]);
+    let late = rotation.finish_fetch(secs(6), first, set(&[("old", 1)], tagged()), jitter());
+    assert!(late.events.is_empty() && late.answers.is_empty());
+    rotation.finish_fetch(secs(7), second, set(&[("new", 1)], tagged()), jitter());
+    rotation.finish_fetch(secs(8), first, set(&[("old", 1)], tagged()), jitter());
+    rotation.finish_fetch(secs(8), second, set(&[("old", 1)], tagged()), jitter());
+    assert!(rotation.usable(secs(8)).is_some() && holds(&rotation, &[("new", 1)]));
 }
 
 #[test]
@@ -439,11 +429,10 @@ fn whoever_saw_an_older_set_is_sent_to_the_newer_one_without_a_fetch() {
 #[test]
 fn another_process_goes_on_with_the_set_and_its_age() {
     let rotation = holding(&[("a", 1)], headers("max-age=1000"));
-    let settings = rotation.settings;
-    let mut child = Rotation::resume(settings, rotation.held.clone().unwrap(), jitter());
+    let mut child = Rotation::new(rotation.lifetimes, rotation.held.clone(), jitter());
     assert_eq!(child.next_wake(), Some(secs(850)));
     assert!(child.usable(secs(1000) + STALENESS_BOUND).is_none());
-    let start = child.tick(secs(850)).start.unwrap();
-    child.answer(secs(850), start.id, set(&[("b", 1)], tagged()), jitter());
-    assert_eq!(child.held.unwrap().generation, 2);
+    let order = child.tick(secs(850)).fetch.unwrap();
+    child.finish_fetch(secs(850), order.id, set(&[("b", 1)], tagged()), jitter());
+    assert_eq!(child.held.unwrap().snapshot.generation, 2);
 }

@@ -1,5 +1,6 @@
 //! Finds an issuer's JWKS address: RFC 8414, then OpenID Connect Discovery.
-//! It must never take the word of a document that names another issuer than the configured one.
+//!
+//! A document that names another issuer than the configured one is never believed.
 
 use std::time::Duration;
 
@@ -7,20 +8,18 @@ use mcp_bearer_core::Limits;
 use serde::Deserialize;
 use url::Url;
 
-use super::{
-    Fetch, FetchRequest, FetchResponse, MonotonicClock,
-    events::shown,
-    transport::{Transport, label, label_of},
-};
+use crate::keys::events::shown;
+use crate::keys::fetch::address::{AddressRules, label, label_of};
+use crate::keys::fetch::{Fetch, FetchRequest, FetchResponse, exchange};
+use crate::keys::monotonic::MonotonicClock;
 
-/// One request and its answer take so long and no longer, whoever makes them.
-pub(super) const EXCHANGE: Duration = Duration::from_secs(5);
+/// An older discovery document is read again with the next fetch, whatever causes that.
+const DOCUMENT_LIFETIME: Duration = Duration::from_secs(3600);
 
-/// What a discovery document said.
+/// What matters of a discovery document.
 #[derive(Clone, Debug)]
 pub(super) struct Document {
     pub(super) jwks_uri: Url,
-    /// When it was read.
     pub(super) read_at: Duration,
     pub(super) trust: Trust,
 }
@@ -29,24 +28,30 @@ pub(super) struct Document {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trust {
     Good,
-    /// The address that it gave did not work last time.
+    /// Its address did not work last time.
     Doubtful,
+}
+
+impl Document {
+    pub(super) fn is_old(&self, now: Duration) -> bool {
+        now.saturating_sub(self.read_at) >= DOCUMENT_LIFETIME
+    }
 }
 
 /// Reads the documents of `issuer` in order, until one is right.
 pub(super) async fn discover(
     issuer: &str,
-    transport: Transport,
+    rules: AddressRules,
     fetch: &dyn Fetch,
     clock: &MonotonicClock,
 ) -> Result<Document, String> {
-    let base = check_issuer(issuer, transport)?;
+    let base = check_issuer(issuer, rules)?;
     let mut faults = Vec::new();
     for url in candidates(&base) {
         let request = FetchRequest::new(url.to_string(), Limits::JWKS_BYTES);
         let found = match exchange(fetch, clock, request).await {
-            Ok(answer) => jwks_uri(&answer, issuer, transport.for_addresses_from(&base)),
-            Err(reason) => Err(Fault::Plain(reason)),
+            Ok(answer) => jwks_uri(&answer, issuer, rules.for_addresses_from(&base)),
+            Err(error) => Err(Fault::NoDocument(error.to_string())),
         };
         match found {
             Ok(jwks_uri) => {
@@ -63,8 +68,8 @@ pub(super) async fn discover(
 }
 
 /// The rules for an issuer whose documents are to be found.
-pub(super) fn check_issuer(issuer: &str, transport: Transport) -> Result<Url, String> {
-    let url = transport.check(issuer)?;
+pub(super) fn check_issuer(issuer: &str, rules: AddressRules) -> Result<Url, String> {
+    let url = rules.check(issuer)?;
     if url.query().is_some() {
         return Err(
             "an issuer has no query (RFC 8414 section 2); give jwks_uri instead".to_owned(),
@@ -73,25 +78,8 @@ pub(super) fn check_issuer(issuer: &str, transport: Transport) -> Result<Url, St
     Ok(url)
 }
 
-/// Asks once, within the time that one exchange has.
-pub(super) async fn exchange(
-    fetch: &dyn Fetch,
-    clock: &MonotonicClock,
-    request: FetchRequest,
-) -> Result<FetchResponse, String> {
-    let limit = request.max_body_bytes;
-    let deadline = clock.now().saturating_add(EXCHANGE);
-    let answer = tokio::select! {
-        answer = fetch.fetch(request) => answer.map_err(|error| error.to_string())?,
-        () = clock.sleep_until(deadline) => return Err("timed out".to_owned()),
-    };
-    if answer.body().len() > limit {
-        return Err(format!("the body is longer than {limit} bytes"));
-    }
-    Ok(answer)
-}
-
-/// RFC 8414 inserted, OpenID Connect inserted, OpenID Connect appended; without a path the last two are one.
+/// RFC 8414 inserted, OpenID Connect inserted, OpenID Connect appended; the last two are the same for
+/// an issuer without a path.
 fn candidates(issuer: &Url) -> Vec<Url> {
     let path = issuer.path().trim_end_matches('/');
     let mut urls: Vec<Url> = Vec::new();
@@ -115,31 +103,34 @@ struct Metadata {
     jwks_uri: Option<String>,
 }
 
-/// Why a document is not the one.
+/// Why an address did not give the document.
 enum Fault {
-    Plain(String),
-    /// There is one, and it needs the operator's attention.
-    Telling(String),
+    NoDocument(String),
+    /// There is one that the operator must look at.
+    WrongDocument(String),
 }
 
-fn jwks_uri(answer: &FetchResponse, issuer: &str, transport: Transport) -> Result<Url, Fault> {
+fn jwks_uri(answer: &FetchResponse, issuer: &str, rules: AddressRules) -> Result<Url, Fault> {
     if answer.status() != 200 {
-        return Err(Fault::Plain(format!("status {}", answer.status())));
+        return Err(Fault::NoDocument(format!("status {}", answer.status())));
     }
     let Ok(metadata) = serde_json::from_slice::<Metadata>(answer.body()) else {
-        return Err(Fault::Plain(
+        return Err(Fault::NoDocument(
             "not a JSON document with an issuer".to_owned(),
         ));
     };
     if metadata.issuer != issuer {
-        return Err(Fault::Telling(another_issuer(&metadata.issuer, issuer)));
+        return Err(Fault::WrongDocument(another_issuer(
+            &metadata.issuer,
+            issuer,
+        )));
     }
     let Some(uri) = metadata.jwks_uri else {
-        return Err(Fault::Telling("it has no jwks_uri".to_owned()));
+        return Err(Fault::WrongDocument("it has no jwks_uri".to_owned()));
     };
-    transport.check(&uri).map_err(|reason| {
+    rules.check(&uri).map_err(|reason| {
         let uri = shown(&label_of(&uri));
-        Fault::Telling(format!("its jwks_uri {uri}: {reason}"))
+        Fault::WrongDocument(format!("its jwks_uri {uri}: {reason}"))
     })
 }
 
@@ -164,16 +155,20 @@ fn another_issuer(named: &str, configured: &str) -> String {
 }
 
 fn summary(faults: &[(Url, Fault)]) -> String {
-    let telling = faults.iter().find_map(|(url, fault)| match fault {
-        Fault::Telling(reason) => Some(format!("the discovery document {}: {reason}", label(url))),
-        Fault::Plain(_) => None,
+    let wrong = faults.iter().find_map(|(url, fault)| match fault {
+        Fault::WrongDocument(reason) => {
+            Some(format!("the discovery document {}: {reason}", label(url)))
+        }
+        Fault::NoDocument(_) => None,
     });
-    telling.unwrap_or_else(|| {
+    wrong.unwrap_or_else(|| {
         let each: Vec<String> = faults
             .iter()
-            .map(|(url, Fault::Plain(reason) | Fault::Telling(reason))| {
-                format!("{}: {reason}", label(url))
-            })
+            .map(
+                |(url, Fault::NoDocument(reason) | Fault::WrongDocument(reason))| {
+                    format!("{}: {reason}", label(url))
+                },
+            )
             .collect();
         format!("no discovery document: {}", each.join(", "))
     })
@@ -183,7 +178,7 @@ fn summary(faults: &[(Url, Fault)]) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{Fault, FetchResponse, Transport, another_issuer, candidates, jwks_uri};
+    use super::{AddressRules, Fault, FetchResponse, another_issuer, candidates, jwks_uri};
 
     fn of(issuer: &str) -> Vec<String> {
         let found = candidates(&issuer.parse().unwrap());
@@ -231,9 +226,10 @@ mod tests {
             "{other}"
         );
     }
+
     #[test]
-    fn of_a_refused_address_nothing_secret_is_told() {
-        for (uri, told) in [
+    fn the_error_about_a_refused_address_shows_no_secret() {
+        for (uri, shown) in [
             (
                 "https://user:secret@idp.example.com/jwks?key=secret",
                 "its jwks_uri \"https://idp.example.com/jwks\": ",
@@ -245,11 +241,11 @@ mod tests {
         ] {
             let document = json!({ "issuer": "https://idp.example.com", "jwks_uri": uri });
             let answer = FetchResponse::new(200, document.to_string().into_bytes());
-            let found = jwks_uri(&answer, "https://idp.example.com", Transport::default());
-            let Err(Fault::Telling(reason)) = found else {
+            let found = jwks_uri(&answer, "https://idp.example.com", AddressRules::default());
+            let Err(Fault::WrongDocument(reason)) = found else {
                 panic!("{uri} is accepted")
             };
-            assert!(reason.starts_with(told), "{reason}");
+            assert!(reason.starts_with(shown), "{reason}");
             assert!(!reason.contains("secret"), "{reason}");
         }
     }

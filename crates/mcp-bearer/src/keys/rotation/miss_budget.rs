@@ -1,0 +1,139 @@
+//! How many fetches tokens can cause while keys are held: 2 at once, then one per 10 s, and none for
+//! 10 s for a miss that a successful answer left as it was.
+//!
+//! Anyone can send tokens with made-up `kid`s. A scheduled fetch never spends from this budget.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::keys::snapshot::{Miss, MissKind, sha256};
+
+/// Attempts that can be made at once.
+pub(super) const BURST: u32 = 2;
+/// The time after which one more attempt can be made: the cooldown of keys in a flood of misses.
+pub(super) const INTERVAL: Duration = Duration::from_secs(10);
+/// The number of misses that are remembered; the least recent goes first.
+pub(super) const ENTRIES: usize = 1024;
+/// How long a miss is remembered, from the start of the fetch that did not help it.
+const LIFETIME: Duration = Duration::from_secs(10);
+
+/// Counts attempts, successful or not; an attempt is never given back.
+#[derive(Debug)]
+pub(super) struct Budget {
+    left: u32,
+    /// The time up to which refills have been counted.
+    counted_to: Duration,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            left: BURST,
+            counted_to: Duration::ZERO,
+        }
+    }
+}
+
+impl Budget {
+    /// Spends one attempt, if one is left.
+    pub(super) fn take(&mut self, now: Duration) -> bool {
+        self.refill(now);
+        if self.left == 0 {
+            return false;
+        }
+        self.left -= 1;
+        true
+    }
+
+    /// When the next attempt can be made. Zero if now, because a request may have read the clock
+    /// before this.
+    pub(super) fn opens_at(&self) -> Duration {
+        if self.left > 0 {
+            return Duration::ZERO;
+        }
+        self.counted_to.saturating_add(INTERVAL)
+    }
+
+    fn refill(&mut self, now: Duration) {
+        while self.left < BURST && now.saturating_sub(self.counted_to) >= INTERVAL {
+            self.left += 1;
+            self.counted_to += INTERVAL;
+        }
+        if self.left == BURST {
+            self.counted_to = self.counted_to.max(now);
+        }
+    }
+}
+
+/// The misses that a successful answer did not help. It learns nothing from a failed fetch.
+#[derive(Debug, Default)]
+pub(super) struct UnhelpedMisses {
+    /// Least recent first.
+    entries: VecDeque<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    miss: MissDigest,
+    until: Duration,
+}
+
+/// A miss in a fixed size: the `kid` is untrusted text of any length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct MissDigest {
+    kind: MissKind,
+    kid: Option<[u8; 32]>,
+    generation: u64,
+}
+
+impl UnhelpedMisses {
+    /// Whether an answer did not help this miss less than 10 s ago. That does not prolong it.
+    pub(super) fn contains(&mut self, now: Duration, miss: &Miss) -> bool {
+        self.entries.retain(|entry| now < entry.until);
+        let miss = MissDigest::of(miss, miss.generation);
+        let Some(at) = self.entries.iter().position(|entry| entry.miss == miss) else {
+            return false;
+        };
+        if let Some(entry) = self.entries.remove(at) {
+            self.entries.push_back(entry);
+        }
+        true
+    }
+
+    /// An answer that was asked for at `asked_at`, and after which the keys have this generation, did
+    /// not help the miss. Once the keys change, the miss may be fetched for again.
+    pub(super) fn insert(
+        &mut self,
+        now: Duration,
+        asked_at: Duration,
+        miss: &Miss,
+        generation: u64,
+    ) {
+        let miss = MissDigest::of(miss, generation);
+        self.entries.retain(|entry| {
+            now < entry.until && entry.miss != miss && entry.miss.generation == generation
+        });
+        while self.entries.len() >= ENTRIES {
+            self.entries.pop_front();
+        }
+        self.entries.push_back(Entry {
+            miss,
+            until: asked_at.saturating_add(LIFETIME),
+        });
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+impl MissDigest {
+    fn of(miss: &Miss, generation: u64) -> Self {
+        Self {
+            kind: miss.kind,
+            kid: miss.kid.as_deref().map(|kid| sha256(kid.as_bytes())),
+            generation,
+        }
+    }
+}
