@@ -27,8 +27,8 @@ ARROWS = {
 
 # Core's files in their order: each imports only from files above it.
 CORE_ORDER = [
-    "limits", "algorithm", "base64url", "scope", "rejection", "step", "json", "compact", "header", "signature", "pem",
-    "jwk", "key_set", "claims", "policy", "verify", "challenge", "metadata",
+    "limits", "algorithm", "base64url", "thumbprint", "scope", "rejection", "step", "json", "compact", "header",
+    "signature", "pem", "jwk", "key_set", "claims", "policy", "verify", "challenge", "metadata",
 ]  # fmt: skip
 
 FILE_LINES = 600

@@ -49,6 +49,7 @@ mod rejection;
 mod scope;
 mod signature;
 mod step;
+mod thumbprint;
 mod verify;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
@@ -61,6 +62,7 @@ pub use metadata::{MetadataBuilder, ProtectedResourceMetadata};
 pub use policy::{ConfigError, Decided, Policy, PolicyBuilder, TokenType, Undecided};
 pub use rejection::{Fault, Rejection, RejectionKind};
 pub use scope::{InvalidScope, ScopeHierarchy, Scopes};
-pub use signature::{KeyError, VerifyingKey};
+pub use signature::{KeyError, KeyErrorKind, VerifyingKey};
 pub use step::{Observer, Step, Unobserved};
+pub use thumbprint::Thumbprint;
 pub use verify::{AccessToken, ClaimError};

@@ -96,7 +96,7 @@ impl UnverifiedToken<'_> {
             scopes,
             times: checked.times,
             algorithm: header.algorithm,
-            fingerprint: key.fingerprint(),
+            thumbprint: key.thumbprint(),
             hierarchy: rules.hierarchy.clone(),
         }))
     }

@@ -70,7 +70,7 @@ fn it_says_what_the_token_says() {
     assert_eq!(token.expires_at(), Some(1_800_000_100.5));
     assert_eq!(token.algorithm(), Algorithm::EdDsa);
     let own = VerifyingKey::from_pem(&key().public_pem()).unwrap();
-    assert_eq!(token.key_fingerprint(), own.fingerprint());
+    assert_eq!(token.key_thumbprint(), own.thumbprint());
     assert_eq!(token.claims_json().as_bytes(), forge.claims_bytes());
     assert_eq!(
         Value::Object(token.claims()),

@@ -44,10 +44,10 @@ pub use env::{EnvError, from_environment, from_variables};
 pub use http::{BearerAuthLayer, BearerAuthService, BearerBody, FromExtensions};
 pub use mcp_bearer_core::{
     AccessToken, Algorithm, Challenge, ChallengeContext, ClaimError, ConfigError, Decided, Fault,
-    InvalidScope, JwkData, JwksData, KeyError, KeyInfo, KeySet, Limits, MetadataBuilder, Observer,
-    Policy, ProtectedResourceMetadata, Rejection, RejectionKind, ScopeHierarchy, Scopes,
-    SkippedKey, Step, TokenType, Undecided, UnknownAlgorithm, Unobserved, UnverifiedToken,
-    VerifyingKey,
+    InvalidScope, JwkData, JwksData, KeyError, KeyErrorKind, KeyInfo, KeySet, Limits,
+    MetadataBuilder, Observer, Policy, ProtectedResourceMetadata, Rejection, RejectionKind,
+    ScopeHierarchy, Scopes, SkippedKey, Step, Thumbprint, TokenType, Undecided, UnknownAlgorithm,
+    Unobserved, UnverifiedToken, VerifyingKey,
 };
 pub use provider::{BearerAuthProvider, IssuerBuilder, NeedsKeys, TryVerify};
 pub use rsa_key_pair::{KeyPairError, RsaKeyPair, RsaKeySize, TokenRequest};

@@ -17,6 +17,7 @@ use crate::limits::Limits;
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::scope::{ScopeHierarchy, Scopes};
+use crate::thumbprint::Thumbprint;
 
 /// A verified access token: to hold one is the proof.
 ///
@@ -39,7 +40,7 @@ pub(super) struct Proven {
     pub(super) scopes: Scopes,
     pub(super) times: Times,
     pub(super) algorithm: Algorithm,
-    pub(super) fingerprint: [u8; 32],
+    pub(super) thumbprint: Thumbprint,
     pub(super) hierarchy: Arc<ScopeHierarchy>,
 }
 
@@ -110,10 +111,10 @@ impl AccessToken {
         self.0.algorithm
     }
 
-    /// The fingerprint of the key that verified it (see [`VerifyingKey::fingerprint`](crate::VerifyingKey::fingerprint)).
+    /// Which key verified it.
     #[must_use]
-    pub fn key_fingerprint(&self) -> [u8; 32] {
-        self.0.fingerprint
+    pub fn key_thumbprint(&self) -> Thumbprint {
+        self.0.thumbprint
     }
 
     /// The claims as they were signed: validated JSON text.
@@ -181,10 +182,7 @@ impl AccessToken {
             return false;
         };
         let candidates = keys.candidates(self.0.algorithm, kid.as_deref());
-        candidates.is_ok_and(|keys| {
-            keys.iter()
-                .any(|key| key.fingerprint() == self.0.fingerprint)
-        })
+        candidates.is_ok_and(|keys| keys.iter().any(|key| key.thumbprint() == self.0.thumbprint))
     }
 
     /// The bytes of memory it holds, for a cache that is bounded by them.

@@ -213,7 +213,7 @@ impl KeyFacts for KeySet {
             .map(|key| KeyIdentity {
                 kid: key.kid,
                 algorithm: key.algorithm,
-                fingerprint: key.fingerprint,
+                fingerprint: *key.thumbprint.as_bytes(),
             })
             .collect();
         keys.sort();
