@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
@@ -18,6 +17,7 @@ use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::scope::{ScopeHierarchy, Scopes};
 use crate::thumbprint::Thumbprint;
+use crate::time::{NumericDate, UnixTime};
 
 /// A verified access token: to hold one is the proof.
 ///
@@ -99,9 +99,9 @@ impl AccessToken {
         &self.0.scopes
     }
 
-    /// `exp` in seconds since the Unix epoch (RFC 7519 section 4.1.4); it may have a fraction.
+    /// `exp` (RFC 7519 section 4.1.4).
     #[must_use]
-    pub fn expires_at(&self) -> Option<f64> {
+    pub fn expires_at(&self) -> Option<NumericDate> {
         self.0.times.expires_at
     }
 
@@ -167,7 +167,7 @@ impl AccessToken {
     /// # Errors
     /// [`Expired`](crate::RejectionKind::Expired), [`NotYetValid`](crate::RejectionKind::NotYetValid),
     /// [`TooOld`](crate::RejectionKind::TooOld), [`MissingClaim`](crate::RejectionKind::MissingClaim).
-    pub fn recheck_time(&self, policy: &Policy, now: Duration) -> Result<(), Rejection> {
+    pub fn recheck_time(&self, policy: &Policy, now: UnixTime) -> Result<(), Rejection> {
         let rules = &policy.rules.times;
         self.0.times.check_expiry(rules, now)?;
         self.0.times.check_start(rules, now)
