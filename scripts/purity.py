@@ -27,8 +27,8 @@ ARROWS = {
 
 # Core's files in their order: each imports only from files above it.
 CORE_ORDER = [
-    "limits", "algorithm", "base64url", "scope", "rejection", "step", "json", "compact", "header", "signature", "pem",
-    "jwk", "key_set", "claims", "policy", "verify", "challenge", "metadata",
+    "limits", "time", "algorithm", "base64url", "thumbprint", "scope", "rejection", "step", "json", "compact", "header",
+    "signature", "pem", "jwk", "key_set", "claims", "policy", "verify", "challenge", "metadata",
 ]  # fmt: skip
 
 # The files of `keys/` in their order: each imports only from files above it, so there is no circle.

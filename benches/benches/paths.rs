@@ -3,13 +3,14 @@
 
 use std::convert::Infallible;
 use std::hint::black_box;
-use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body_util::Empty;
-use mcp_bearer::{Algorithm, BearerAuthLayer, Limits, Policy, TokenCacheSize, UnverifiedToken};
+use mcp_bearer::{
+    Algorithm, BearerAuthLayer, Limits, Policy, TokenCacheSize, UnixTime, UnverifiedToken,
+};
 use mcp_bearer_bench::{AUDIENCE, ISSUER, NOW, Subject};
 use mcp_bearer_testkit::{Forge, SigningKey};
 use tower::{Service, ServiceExt, service_fn};
@@ -127,7 +128,7 @@ fn algorithms(c: &mut Criterion) {
             b.iter(|| {
                 let token = UnverifiedToken::parse(black_box(&token), &Limits::default()).unwrap();
                 token
-                    .verify(&keys, &policy, Duration::from_secs(NOW))
+                    .verify(&keys, &policy, UnixTime::from_secs(NOW))
                     .unwrap()
             });
         });

@@ -8,9 +8,9 @@
     reason = "a benchmark"
 )]
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use mcp_bearer::{Limits, TokenCacheSize, UnverifiedToken};
+use mcp_bearer::{Limits, TokenCacheSize, UnixTime, UnverifiedToken};
 use mcp_bearer_bench::{Contender, Subject, interleaved};
 
 fn main() {
@@ -20,7 +20,7 @@ fn main() {
     let (input, signature) = subject.parts();
     let bare = subject.bare();
     let (keys, policy, limits) = (subject.key_set(), subject.policy(), Limits::default());
-    let now = Duration::from_secs(now);
+    let now = UnixTime::from_secs(now);
     let provider = subject.provider();
     let token = subject.token.as_str();
     println!("token: {} bytes, RS256, 2048-bit key", token.len());

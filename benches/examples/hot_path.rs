@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a tool for development")]
 
 use std::hint::black_box;
-use std::time::Duration;
 
 use aws_lc_rs::signature::ParsedPublicKey;
-use mcp_bearer::{BearerAuthProvider, KeySet, Limits, Policy, TokenCacheSize, UnverifiedToken};
+use mcp_bearer::{
+    BearerAuthProvider, KeySet, Limits, Policy, TokenCacheSize, UnixTime, UnverifiedToken,
+};
 use mcp_bearer_bench::{AUDIENCE, ISSUER, NOW, Subject};
 use mcp_bearer_testkit::Forge;
 
@@ -60,7 +61,7 @@ fn verify_once(token: &str, keys: &KeySet, policy: &Policy) {
     let unverified = UnverifiedToken::parse(black_box(token), &Limits::default()).unwrap();
     black_box(
         unverified
-            .verify(keys, policy, Duration::from_secs(NOW))
+            .verify(keys, policy, UnixTime::from_secs(NOW))
             .unwrap(),
     );
 }

@@ -1,10 +1,7 @@
 //! The token of all benchmarks: RS256, 2048 bits, about 750 bytes, with what an identity provider puts in.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
-use mcp_bearer::{BearerAuthProvider, KeySet, Policy};
+use mcp_bearer::{BearerAuthProvider, KeySet, Policy, UnixTime};
 use mcp_bearer_testkit::{Forge, SigningKey};
 
 /// The issuer of the benchmark tokens.
@@ -106,7 +103,7 @@ impl Subject {
     }
 
     fn clock(&self) -> mcp_bearer::Clock {
-        let now = Duration::from_secs(self.now);
-        Arc::new(move || now)
+        let now = UnixTime::from_secs(self.now);
+        mcp_bearer::Clock::new(move || now)
     }
 }

@@ -3,12 +3,11 @@
 #![no_main]
 
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use libfuzzer_sys::fuzz_target;
-use mcp_bearer_core::{Algorithm, KeySet, Limits, Policy, UnverifiedToken, VerifyingKey};
+use mcp_bearer_core::{Algorithm, KeySet, Limits, Policy, UnixTime, UnverifiedToken, VerifyingKey};
 use mcp_bearer_testkit::{Forge, SigningKey};
 use serde_json::Value;
 
@@ -66,7 +65,7 @@ fn unsigned(text: &str) {
     }
     let _ = (token.kid(), token.algorithm(), token.claimed_issuer());
     let _ = token.choose_issuer([("i", ())]);
-    let now = Duration::from_secs(NOW);
+    let now = UnixTime::from_secs(NOW);
     let _ = token.worth_a_fetch(&DOOR.policy, now);
     let refused = token.verify(&DOOR.keys, &DOOR.policy, now).unwrap_err();
     assert!(refused.to_string().len() < 2000);
@@ -78,7 +77,7 @@ fn signed(header: &[u8], claims: &[u8]) {
         .raw_header(header)
         .raw_claims(claims);
     let text = forge.token();
-    let now = Duration::from_secs(NOW);
+    let now = UnixTime::from_secs(NOW);
     let unverified = match UnverifiedToken::parse(&text, &Limits::default()) {
         Ok(unverified) => unverified,
         Err(refused) => {

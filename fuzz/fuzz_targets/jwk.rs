@@ -37,6 +37,6 @@ fn prints_back(key: &VerifyingKey) {
     assert!(!jwk.is_private());
     let text = serde_json::to_string(&jwk).unwrap();
     let again = VerifyingKey::from_jwk(&JwkData::from_json(&text).unwrap()).unwrap();
-    assert_eq!(again.fingerprint(), key.fingerprint());
+    assert_eq!(again.thumbprint(), key.thumbprint());
     assert_eq!(again.describe(), key.describe());
 }

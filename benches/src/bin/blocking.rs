@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use mcp_bearer::{Algorithm, BearerAuthProvider};
+use mcp_bearer::{Algorithm, BearerAuthProvider, Clock, UnixTime};
 use mcp_bearer_bench::{AUDIENCE, ISSUER, NOW};
 use mcp_bearer_testkit::{Forge, SigningKey};
 
@@ -48,7 +48,7 @@ fn main() {
             .algorithms([algorithm])
             .build()
             .unwrap()
-            .with_clock(Arc::new(|| Duration::from_secs(NOW)));
+            .with_clock(Clock::new(|| UnixTime::from_secs(NOW)));
         let forge = Forge::new(&key, NOW).issuer(ISSUER).audience(AUDIENCE);
         let token: Arc<str> = forge.alg(algorithm.name()).token().into();
         let mut seen = [(Where::Inline, Vec::new(), 0), (Where::Pool, Vec::new(), 0)];

@@ -10,10 +10,8 @@
 )]
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
-use mcp_bearer::{Algorithm, BearerAuthProvider, TokenCacheSize};
+use mcp_bearer::{Algorithm, BearerAuthProvider, Clock, TokenCacheSize, UnixTime};
 use mcp_bearer_bench::{AUDIENCE, ISSUER, NOW};
 use mcp_bearer_testkit::{Forge, SigningKey};
 
@@ -31,7 +29,7 @@ fn main() -> ExitCode {
             .algorithms([Algorithm::Es256])
             .build()
             .unwrap()
-            .with_clock(Arc::new(|| Duration::from_secs(NOW)))
+            .with_clock(Clock::new(|| UnixTime::from_secs(NOW)))
     };
     let keep = |provider: &BearerAuthProvider, number: usize| {
         let token = token(&key, number);

@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, ValueEnum};
 use mcp_bearer::keys::RemoteKeys;
 use mcp_bearer::{
-    Algorithm, BearerAuthLayer, BearerAuthProvider, JwksData, RsaKeyPair, Scopes, TokenCacheSize,
-    TokenRequest, system_clock,
+    Algorithm, BearerAuthLayer, BearerAuthProvider, Clock, JwksData, RsaKeyPair, Scopes,
+    TokenCacheSize, TokenRequest, UnixTime,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -124,7 +124,7 @@ impl Demo {
         let metadata_url = auth.metadata().url().to_owned();
         let app = server::router(&auth, &issuer, address);
 
-        let now = system_clock()();
+        let now = Clock::system().now();
         let kid = jwks
             .keys
             .first()
@@ -148,7 +148,7 @@ impl Demo {
             metadata_url: &metadata_url,
             token: &token,
             scopes: self.scopes(),
-            expires_at: now + LIFETIME,
+            expires_at: now.saturating_add(LIFETIME),
         };
         self.print(&shown)?;
         tokio::select! {
@@ -219,7 +219,7 @@ struct Shown<'a> {
     metadata_url: &'a str,
     token: &'a str,
     scopes: &'a [String],
-    expires_at: Duration,
+    expires_at: UnixTime,
 }
 
 impl Shown<'_> {
@@ -237,7 +237,7 @@ impl Shown<'_> {
         let Place { origin, url } = self.place;
         let (metadata, token, jwks) = (self.metadata_url, self.token, server::JWKS_PATH);
         let expires = SystemTime::UNIX_EPOCH
-            .checked_add(self.expires_at)
+            .checked_add(self.expires_at.into())
             .map_or_else(String::new, |at| {
                 humantime::format_rfc3339_seconds(at).to_string()
             });

@@ -93,7 +93,7 @@ fn jwk(text: &str, kid: Option<&String>, algorithm: Option<Algorithm>) -> Result
         None => key.algorithms().next(),
     };
     let mut jwk = JwkData::from_key(&key).ok_or("not a public key")?;
-    jwk.kid = Some(kid.cloned().unwrap_or_else(|| key.thumbprint()));
+    jwk.kid = Some(kid.cloned().unwrap_or_else(|| key.thumbprint().to_string()));
     jwk.use_ = Some("sig".to_owned());
     jwk.alg = algorithm.map(|algorithm| algorithm.name().to_owned());
     Ok(jwk)

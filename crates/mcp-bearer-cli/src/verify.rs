@@ -11,7 +11,6 @@ mod settings;
 use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use mcp_bearer::{AccessToken, BearerAuthProvider, Rejection, Scopes, TryVerify, Unobserved};
@@ -205,5 +204,5 @@ impl Verifier {
 
 /// The clock of `--at`.
 fn fixed_clock(seconds: u64) -> mcp_bearer::Clock {
-    std::sync::Arc::new(move || Duration::from_secs(seconds))
+    mcp_bearer::Clock::new(move || mcp_bearer::UnixTime::from_secs(seconds))
 }

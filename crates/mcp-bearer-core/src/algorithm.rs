@@ -53,11 +53,52 @@ pub enum Algorithm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum KeyType {
     Rsa,
+    Ec(Curve),
+    Ed25519,
+    Secret,
+}
+
+/// The curves of ECDSA (RFC 7518 section 6.2.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Curve {
     P256,
     P384,
     P521,
-    Ed25519,
-    Secret,
+}
+
+impl Curve {
+    pub(crate) const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
+
+    /// The name in `crv`.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
+        }
+    }
+
+    /// The length of a coordinate in bytes.
+    pub(crate) const fn field_bytes(self) -> usize {
+        match self {
+            Self::P256 => 32,
+            Self::P384 => 48,
+            Self::P521 => 66,
+        }
+    }
+
+    /// The one algorithm of its keys (RFC 7518 section 3.4).
+    pub(crate) const fn algorithm(self) -> Algorithm {
+        match self {
+            Self::P256 => Algorithm::Es256,
+            Self::P384 => Algorithm::Es384,
+            Self::P521 => Algorithm::Es512,
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|curve| curve.name() == name)
+    }
 }
 
 impl Algorithm {
@@ -121,9 +162,9 @@ impl Algorithm {
         match self {
             Self::Rs256 | Self::Rs384 | Self::Rs512 => KeyType::Rsa,
             Self::Ps256 | Self::Ps384 | Self::Ps512 => KeyType::Rsa,
-            Self::Es256 => KeyType::P256,
-            Self::Es384 => KeyType::P384,
-            Self::Es512 => KeyType::P521,
+            Self::Es256 => KeyType::Ec(Curve::P256),
+            Self::Es384 => KeyType::Ec(Curve::P384),
+            Self::Es512 => KeyType::Ec(Curve::P521),
             Self::EdDsa | Self::Ed25519 => KeyType::Ed25519,
             Self::Hs256 | Self::Hs384 | Self::Hs512 => KeyType::Secret,
         }

@@ -12,6 +12,7 @@ use crate::json::{Value, elements};
 use crate::limits::Limits;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::scope::Scopes;
+use crate::time::{NumericDate, UnixTime};
 
 /// The claims that the verifier looks at, found in one pass.
 #[derive(Debug, Default)]
@@ -103,48 +104,58 @@ pub(crate) struct Identity<'c, 'a> {
     pub(crate) client: Option<&'c Cow<'a, str>>,
 }
 
-/// The times of a token, in seconds since the Unix epoch (RFC 7519 section 2, NumericDate).
+/// The times of a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Times {
-    pub(crate) expires_at: Option<f64>,
-    pub(crate) not_before: Option<f64>,
-    pub(crate) issued_at: Option<f64>,
+    pub(crate) expires_at: Option<NumericDate>,
+    pub(crate) not_before: Option<NumericDate>,
+    pub(crate) issued_at: Option<NumericDate>,
 }
 
 /// How times are judged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct TimeRules {
     pub(crate) leeway: Duration,
-    pub(crate) require_expiry: bool,
+    pub(crate) expiry: Expiry,
     pub(crate) max_age: Option<Duration>,
+}
+
+/// Whether a token must say when it expires.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Expiry {
+    #[default]
+    Required,
+    Optional,
 }
 
 impl Times {
     /// Step 11: `now < exp + leeway`.
-    pub(crate) fn check_expiry(&self, rules: &TimeRules, now: Duration) -> Result<(), Rejection> {
-        let now = now.as_secs_f64();
-        match self.expires_at {
-            Some(at) if now < at + rules.leeway.as_secs_f64() => Ok(()),
-            Some(at) => Err(Rejection::time(RejectionKind::Expired, "exp", at, now)),
-            None if rules.require_expiry => Err(missing("exp")),
-            None => Ok(()),
+    pub(crate) fn check_expiry(&self, rules: &TimeRules, now: UnixTime) -> Result<(), Rejection> {
+        let leeway = rules.leeway.as_secs_f64();
+        match (self.expires_at, rules.expiry) {
+            (Some(at), _) if now.as_secs_f64() < at.as_secs_f64() + leeway => Ok(()),
+            (Some(at), _) => Err(Rejection::time(RejectionKind::Expired, "exp", at, now)),
+            (None, Expiry::Required) => Err(missing("exp")),
+            (None, Expiry::Optional) => Ok(()),
         }
     }
 
     /// Step 12: `now >= nbf - leeway`, and the age where one is set.
-    pub(crate) fn check_start(&self, rules: &TimeRules, now: Duration) -> Result<(), Rejection> {
-        let (now, leeway) = (now.as_secs_f64(), rules.leeway.as_secs_f64());
-        if let Some(at) = self.not_before.filter(|at| now < at - leeway) {
+    pub(crate) fn check_start(&self, rules: &TimeRules, now: UnixTime) -> Result<(), Rejection> {
+        let (seconds, leeway) = (now.as_secs_f64(), rules.leeway.as_secs_f64());
+        if let Some(at) = self.not_before
+            && seconds < at.as_secs_f64() - leeway
+        {
             return Err(Rejection::time(RejectionKind::NotYetValid, "nbf", at, now));
         }
         let Some(max_age) = rules.max_age else {
             return Ok(());
         };
         let at = self.issued_at.ok_or_else(|| missing("iat"))?;
-        if at > now + leeway {
+        if at.as_secs_f64() > seconds + leeway {
             return Err(Rejection::time(RejectionKind::NotYetValid, "iat", at, now));
         }
-        if now - at > max_age.as_secs_f64() + leeway {
+        if seconds - at.as_secs_f64() > max_age.as_secs_f64() + leeway {
             return Err(Rejection::time(RejectionKind::TooOld, "iat", at, now));
         }
         Ok(())
@@ -217,15 +228,18 @@ impl Audience<'_, '_> {
 }
 
 /// A finite number of at most 2^53 in magnitude, when present.
-fn numeric_date(name: &'static str, value: Option<&Value<'_>>) -> Result<Option<f64>, Rejection> {
+fn numeric_date(
+    name: &'static str,
+    value: Option<&Value<'_>>,
+) -> Result<Option<NumericDate>, Rejection> {
     let Some(value) = value else {
         return Ok(None);
     };
+    let bound = Limits::NUMERIC_DATE_MAX;
     match value.as_finite() {
-        Some(date) if date.abs() < Limits::NUMERIC_DATE_MAX => Ok(Some(date)),
         // A number just beyond is rounded to the bound itself, so that its digits have to say.
-        Some(date) if date.abs() == Limits::NUMERIC_DATE_MAX && is_within_the_bound(value) => {
-            Ok(Some(date))
+        Some(date) if date.abs() < bound || date.abs() == bound && is_within_the_bound(value) => {
+            Ok(Some(NumericDate::from_secs_f64(date)))
         }
         Some(_) => Err(invalid(name, "is a number beyond 2^53")),
         None => Err(invalid(name, "is not a number")),

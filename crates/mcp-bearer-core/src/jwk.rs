@@ -8,12 +8,12 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::algorithm::{Algorithm, KeyType};
+use crate::algorithm::{Algorithm, Curve};
 use crate::base64url;
 use crate::json::{self, Object};
 use crate::limits::Limits;
 use crate::rejection::Shown;
-use crate::signature::{KeyError, VerifyingKey};
+use crate::signature::{JwkMembers, KeyError, KeyErrorKind, VerifyingKey};
 
 /// One JSON Web Key as on the wire (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2).
 ///
@@ -81,7 +81,9 @@ impl JwkData {
 
     pub(crate) fn from_map(mut map: Map<String, Value>) -> Result<Self, KeyError> {
         let Some(kty) = string(&mut map, "kty")? else {
-            return Err(KeyError::new("\"kty\" is missing (RFC 7517 section 4.1)"));
+            return Err(KeyError::malformed(
+                "\"kty\" is missing (RFC 7517 section 4.1)",
+            ));
         };
         Ok(Self {
             kty,
@@ -103,17 +105,27 @@ impl JwkData {
     /// The JWK of a public key; `None` for a shared secret.
     #[must_use]
     pub fn from_key(key: &VerifyingKey) -> Option<Self> {
-        let mut jwk = Self::default();
-        for (name, value) in key.public_members()? {
-            match name {
-                "kty" => jwk.kty = value,
-                "crv" => jwk.crv = Some(value),
-                "n" => jwk.n = Some(value),
-                "e" => jwk.e = Some(value),
-                "x" => jwk.x = Some(value),
-                _ => jwk.y = Some(value),
-            }
-        }
+        let jwk = match key.jwk_members()? {
+            JwkMembers::Rsa { n, e } => Self {
+                kty: "RSA".to_owned(),
+                n: Some(n),
+                e: Some(e),
+                ..Self::default()
+            },
+            JwkMembers::Ec { curve, x, y } => Self {
+                kty: "EC".to_owned(),
+                crv: Some(curve.name().to_owned()),
+                x: Some(x),
+                y: Some(y),
+                ..Self::default()
+            },
+            JwkMembers::Ed25519 { x } => Self {
+                kty: "OKP".to_owned(),
+                crv: Some("Ed25519".to_owned()),
+                x: Some(x),
+                ..Self::default()
+            },
+        };
         Some(jwk)
     }
 
@@ -131,24 +143,26 @@ impl JwkData {
     pub(crate) fn algorithm(&self) -> Option<Result<Algorithm, KeyError>> {
         let name = self.alg.as_deref()?;
         Some(name.parse().map_err(|_| {
-            KeyError::new(format!(
-                "it is for the algorithm {}, which does not sign tokens",
-                Shown(name)
-            ))
+            KeyError::new(
+                KeyErrorKind::OtherPurpose,
+                format!(
+                    "it is for the algorithm {}, which does not sign tokens",
+                    Shown(name)
+                ),
+            )
         }))
     }
 
     /// `use` absent or `sig`, and `key_ops` absent or with `verify` (RFC 7517 sections 4.2 and 4.3).
     pub(crate) fn check_purpose(&self) -> Result<(), KeyError> {
         if let Some(purpose) = self.use_.as_deref().filter(|purpose| *purpose != "sig") {
-            return Err(KeyError::new(format!(
-                "\"use\" is {}, not \"sig\"",
-                Shown(purpose)
-            )));
+            let why = format!("\"use\" is {}, not \"sig\"", Shown(purpose));
+            return Err(KeyError::new(KeyErrorKind::OtherPurpose, why));
         }
         match &self.key_ops {
             Some(ops) if !ops.iter().any(|op| op == "verify") => {
-                Err(KeyError::new("\"key_ops\" does not contain \"verify\""))
+                let why = "\"key_ops\" does not contain \"verify\"";
+                Err(KeyError::new(KeyErrorKind::OtherPurpose, why))
             }
             _ => Ok(()),
         }
@@ -179,40 +193,36 @@ impl VerifyingKey {
         if jwk.kty == "oct" {
             let why =
                 "a shared secret (\"oct\") is never taken from a JWKS; give it as one explicitly";
-            return Err(KeyError::new(why));
+            return Err(KeyError::new(KeyErrorKind::SecretMisplaced, why));
         }
         if jwk.is_private() {
             let why =
                 "it holds private parameters; publish the public ones only and replace the key";
-            return Err(KeyError::new(why));
+            return Err(KeyError::new(KeyErrorKind::Private, why));
         }
-        match (jwk.kty.as_str(), jwk.crv.as_deref()) {
-            ("RSA", _) => Self::rsa(
-                &bytes(jwk.n.as_deref(), "n")?,
-                &bytes(jwk.e.as_deref(), "e")?,
-            ),
-            ("EC", Some("P-256")) => Self::ec_jwk(KeyType::P256, jwk),
-            ("EC", Some("P-384")) => Self::ec_jwk(KeyType::P384, jwk),
-            ("EC", Some("P-521")) => Self::ec_jwk(KeyType::P521, jwk),
-            ("OKP", Some("Ed25519")) => Self::ed25519(&bytes(jwk.x.as_deref(), "x")?),
-            ("EC" | "OKP", Some(crv)) => Err(KeyError::new(format!(
-                "the curve {} is not supported",
-                Shown(crv)
-            ))),
-            ("EC" | "OKP", None) => Err(KeyError::new("\"crv\" is missing or not a string")),
-            (kty, _) => Err(KeyError::new(format!(
-                "the key type {} is not known",
-                Shown(kty)
-            ))),
+        let kty = jwk.kty.as_str();
+        if !["RSA", "EC", "OKP"].contains(&kty) {
+            let why = format!("the key type {} is not known", Shown(kty));
+            return Err(KeyError::unsupported(why));
         }
-    }
-
-    fn ec_jwk(curve: KeyType, jwk: &JwkData) -> Result<Self, KeyError> {
-        Self::ec(
-            curve,
-            &bytes(jwk.x.as_deref(), "x")?,
-            &bytes(jwk.y.as_deref(), "y")?,
-        )
+        if kty == "RSA" {
+            let (n, e) = (bytes(jwk.n.as_deref(), "n")?, bytes(jwk.e.as_deref(), "e")?);
+            return Self::rsa(&n, &e);
+        }
+        let Some(crv) = jwk.crv.as_deref() else {
+            return Err(KeyError::malformed("\"crv\" is missing or not a string"));
+        };
+        match (kty, Curve::from_name(crv), crv) {
+            ("EC", Some(curve), _) => {
+                let (x, y) = (bytes(jwk.x.as_deref(), "x")?, bytes(jwk.y.as_deref(), "y")?);
+                Self::ec(curve, &x, &y)
+            }
+            ("OKP", _, "Ed25519") => Self::ed25519(&bytes(jwk.x.as_deref(), "x")?),
+            _ => {
+                let why = format!("the curve {} is not supported", Shown(crv));
+                Err(KeyError::unsupported(why))
+            }
+        }
     }
 }
 
@@ -240,7 +250,7 @@ impl JwksData {
     pub fn from_json(text: &str) -> Result<Self, KeyError> {
         let keys = elements(text)?.into_iter().enumerate().map(|(index, key)| {
             key.and_then(JwkData::from_map)
-                .map_err(|error| KeyError::new(format!("key number {}: {error}", index + 1)))
+                .map_err(|error| KeyError::malformed(format!("key number {}: {error}", index + 1)))
         });
         Ok(Self {
             keys: keys.collect::<Result<_, _>>()?,
@@ -256,22 +266,21 @@ pub(crate) fn elements(text: &str) -> Result<Vec<Element>, KeyError> {
     let text = within_limit(text, "a JWK Set")?;
     // What is wrong inside one key must not spoil the others.
     let set = Object::parse_outermost(text).map_err(|error| {
-        KeyError::new(format!("not a JWK Set: {} at byte {}", error.why, error.at))
+        KeyError::malformed(format!("not a JWK Set: {} at byte {}", error.why, error.at))
     })?;
     let Some(json::Value::Array(keys)) = set.get(text, "keys") else {
-        return Err(KeyError::new(
+        return Err(KeyError::malformed(
             "not a JWK Set: there is no array \"keys\" (RFC 7517 section 5)",
         ));
     };
     let (got, most) = (json::elements(keys).count(), Limits::JWKS_KEYS);
     if got > most {
-        return Err(KeyError::new(format!(
-            "the JWK Set has {got} keys, at most {most} are read"
-        )));
+        let why = format!("the JWK Set has {got} keys, at most {most} are read");
+        return Err(KeyError::new(KeyErrorKind::TooLarge, why));
     }
     let object = |key| match key {
         json::Value::Object(text) => map(text, "a JWK"),
-        _ => Err(KeyError::new("not a JSON object")),
+        _ => Err(KeyError::malformed("not a JSON object")),
     };
     Ok(json::elements(keys).map(object).collect())
 }
@@ -280,19 +289,18 @@ pub(crate) fn elements(text: &str) -> Result<Vec<Element>, KeyError> {
 fn within_limit<'a>(text: &'a str, what: &str) -> Result<&'a str, KeyError> {
     if text.len() > Limits::JWKS_BYTES {
         let most = Limits::JWKS_BYTES;
-        return Err(KeyError::new(format!(
-            "{what} of more than {most} bytes is not read"
-        )));
+        let why = format!("{what} of more than {most} bytes is not read");
+        return Err(KeyError::new(KeyErrorKind::TooLarge, why));
     }
     Ok(text.strip_prefix('\u{FEFF}').unwrap_or(text))
 }
 
 fn map(text: &str, what: &str) -> Result<Map<String, Value>, KeyError> {
     let object = Object::parse(text).map_err(|error| {
-        KeyError::new(format!("not {what}: {} at byte {}", error.why, error.at))
+        KeyError::malformed(format!("not {what}: {} at byte {}", error.why, error.at))
     })?;
     match object.huge_number_at() {
-        Some(at) => Err(KeyError::new(format!(
+        Some(at) => Err(KeyError::malformed(format!(
             "not {what}: an impossible number at byte {at}"
         ))),
         None => Ok(object.to_map(text)),
@@ -303,7 +311,7 @@ fn string(map: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Ke
     match map.remove(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(KeyError::new(format!("{name:?} is not a string"))),
+        Some(_) => Err(KeyError::malformed(format!("{name:?} is not a string"))),
     }
 }
 
@@ -325,7 +333,7 @@ fn certificates(map: &mut Map<String, Value>) -> Option<Vec<String>> {
 }
 
 fn strings(map: &mut Map<String, Value>, name: &str) -> Result<Option<Vec<String>>, KeyError> {
-    let wrong = || KeyError::new(format!("{name:?} is not an array of strings"));
+    let wrong = || KeyError::malformed(format!("{name:?} is not an array of strings"));
     match map.remove(name) {
         None => Ok(None),
         Some(Value::Array(items)) => {
@@ -344,9 +352,10 @@ fn strings(map: &mut Map<String, Value>, name: &str) -> Result<Option<Vec<String
 }
 
 fn bytes(text: Option<&str>, name: &str) -> Result<Vec<u8>, KeyError> {
-    let text = text.ok_or_else(|| KeyError::new(format!("{name:?} is missing or not a string")))?;
+    let text =
+        text.ok_or_else(|| KeyError::malformed(format!("{name:?} is missing or not a string")))?;
     base64url::decode(text)
-        .map_err(|_| KeyError::new(format!("{name:?} is not base64url without padding")))
+        .map_err(|_| KeyError::malformed(format!("{name:?} is not base64url without padding")))
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use crate::algorithm::Algorithm;
 use crate::jwk::{JwkData, JwksData, elements};
 use crate::limits::Limits;
 use crate::rejection::{Rejection, RejectionKind, Shown};
-use crate::signature::{KeyError, VerifyingKey};
+use crate::signature::{KeyError, KeyErrorKind, VerifyingKey};
+use crate::thumbprint::Thumbprint;
 
 /// An immutable set of verifying keys.
 ///
@@ -52,6 +53,8 @@ pub struct SkippedKey {
     pub index: usize,
     /// Its `kid`, cut to [`Limits::SHOWN_CHARS`].
     pub kid: Option<String>,
+    /// The kind of [`reason`](Self::reason), to branch on.
+    pub kind: KeyErrorKind,
     /// One lower-case sentence.
     pub reason: String,
 }
@@ -66,8 +69,8 @@ pub struct KeyInfo {
     pub algorithm: Option<Algorithm>,
     /// Its type in words, such as `RSA 2048 bits`.
     pub description: String,
-    /// Its RFC 7638 thumbprint (see [`VerifyingKey::fingerprint`]).
-    pub fingerprint: [u8; 32],
+    /// Which key it is, whatever its `kid`.
+    pub thumbprint: Thumbprint,
 }
 
 impl KeySet {
@@ -117,6 +120,7 @@ impl KeySet {
                 Err(error) => skipped.push(SkippedKey {
                     index,
                     kid,
+                    kind: error.kind(),
                     reason: error.to_string(),
                 }),
             }
@@ -160,11 +164,11 @@ impl KeySet {
             .any(|entry| entry.kid.as_deref() == Some(kid))
     }
 
-    /// Whether a usable key has these parameters (see [`VerifyingKey::fingerprint`]).
+    /// Whether a usable key has this thumbprint.
     #[must_use]
-    pub fn contains_fingerprint(&self, fingerprint: &[u8; 32]) -> bool {
+    pub fn has_thumbprint(&self, thumbprint: Thumbprint) -> bool {
         self.verifying_keys()
-            .any(|key| key.fingerprint() == *fingerprint)
+            .any(|key| key.thumbprint() == thumbprint)
     }
 
     /// The usable keys themselves.
@@ -266,12 +270,17 @@ impl<'a> Candidates<'a> {
 
 impl Entry {
     fn new(jwk: &JwkData) -> Result<Self, KeyError> {
-        jwk.check_purpose()?;
-        let key = VerifyingKey::from_jwk(jwk)?;
+        // What is wrong with its form is told before what it is for.
+        let (key, purpose) = (VerifyingKey::from_jwk(jwk), jwk.check_purpose());
+        let key = match (key, purpose) {
+            (Err(error), _) if error.kind() == KeyErrorKind::Malformed => return Err(error),
+            (_, Err(error)) => return Err(error),
+            (key, Ok(())) => key?,
+        };
         let algorithm = jwk.algorithm().transpose()?;
         if let Some(algorithm) = algorithm.filter(|algorithm| !key.fits(*algorithm)) {
-            let text = format!("it is for {algorithm}, but its type is {}", key.describe());
-            return Err(KeyError::new(text));
+            let why = format!("it is for {algorithm}, but its type is {}", key.describe());
+            return Err(KeyError::malformed(why));
         }
         Ok(Self {
             key,
@@ -290,7 +299,7 @@ fn info(key: &VerifyingKey, kid: Option<&str>, algorithm: Option<Algorithm>) -> 
         kid: kid.map(ToOwned::to_owned),
         algorithm,
         description: key.describe(),
-        fingerprint: key.fingerprint(),
+        thumbprint: key.thumbprint(),
     }
 }
 

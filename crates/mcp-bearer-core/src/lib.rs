@@ -7,8 +7,7 @@
 //! [`KeySet`], a [`Policy`] and the time. [`Challenge`] says what the peer is told when it fails.
 //!
 //! ```
-//! use std::time::Duration;
-//! use mcp_bearer_core::{KeySet, Limits, Policy, UnverifiedToken, VerifyingKey};
+//! use mcp_bearer_core::{KeySet, Limits, Policy, UnixTime, UnverifiedToken, VerifyingKey};
 //!
 //! // The key and the token of RFC 8037 appendix A, whose payload is not JSON:
 //! let key = VerifyingKey::from_pem(
@@ -24,7 +23,7 @@
 //! let token = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.\
 //!     hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
 //! let unverified = UnverifiedToken::parse(token, &Limits::default())?;
-//! let now = Duration::from_secs(1_800_000_000);
+//! let now = UnixTime::from_secs(1_800_000_000);
 //! let rejection = unverified.verify(&KeySet::single(key), &policy, now).unwrap_err();
 //! assert_eq!(rejection.to_string(), "claims: not an object at byte 0"); // the signature was good
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -49,6 +48,8 @@ mod rejection;
 mod scope;
 mod signature;
 mod step;
+mod thumbprint;
+mod time;
 mod verify;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
@@ -61,6 +62,8 @@ pub use metadata::{MetadataBuilder, ProtectedResourceMetadata};
 pub use policy::{ConfigError, Decided, Policy, PolicyBuilder, TokenType, Undecided};
 pub use rejection::{Fault, Rejection, RejectionKind};
 pub use scope::{InvalidScope, ScopeHierarchy, Scopes};
-pub use signature::{KeyError, VerifyingKey};
+pub use signature::{KeyError, KeyErrorKind, VerifyingKey};
 pub use step::{Observer, Step, Unobserved};
+pub use thumbprint::Thumbprint;
+pub use time::{NumericDate, UnixTime};
 pub use verify::{AccessToken, ClaimError};

@@ -7,9 +7,9 @@ use der::{Decode, Encode};
 use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 use x509_cert::Certificate;
 
-use crate::algorithm::KeyType;
+use crate::algorithm::Curve;
 use crate::limits::Limits;
-use crate::signature::{KeyError, VerifyingKey};
+use crate::signature::{KeyError, KeyErrorKind, VerifyingKey};
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -36,19 +36,20 @@ impl VerifyingKey {
     /// When the text is not exactly one such block, or the key cannot be used; the text says why.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         if text.len() > Limits::PEM_BYTES {
-            return Err(KeyError::new("the PEM text is longer than 64 KiB"));
+            let why = "the PEM text is longer than 64 KiB";
+            return Err(KeyError::new(KeyErrorKind::TooLarge, why));
         }
         let blocks = pem::parse_many(text).map_err(|_| {
-            KeyError::new("not PEM text; it begins with -----BEGIN PUBLIC KEY-----")
+            KeyError::malformed("not PEM text; it begins with -----BEGIN PUBLIC KEY-----")
         })?;
         let block = match blocks.as_slice() {
             [] => {
                 let why = "no PEM block found; a public key begins with -----BEGIN PUBLIC KEY-----";
-                return Err(KeyError::new(why));
+                return Err(KeyError::malformed(why));
             }
             [block] => block,
             _ => {
-                return Err(KeyError::new(
+                return Err(KeyError::malformed(
                     "more than one PEM block; several keys go into a JWKS",
                 ));
             }
@@ -58,9 +59,10 @@ impl VerifyingKey {
             "RSA PUBLIC KEY" => VerifyingKey::from_pkcs1(block.contents()),
             "CERTIFICATE" => from_certificate(block.contents()),
             tag if tag.ends_with("PRIVATE KEY") => Err(KeyError::new(
+                KeyErrorKind::Private,
                 "this is a private key; a verifier needs the public key only (openssl pkey -pubout)",
             )),
-            _ => Err(KeyError::new(
+            _ => Err(KeyError::malformed(
                 "neither PUBLIC KEY, RSA PUBLIC KEY nor CERTIFICATE stands in the PEM text",
             )),
         }
@@ -69,16 +71,16 @@ impl VerifyingKey {
 
 fn from_certificate(der: &[u8]) -> Result<VerifyingKey, KeyError> {
     let certificate =
-        Certificate::from_der(der).map_err(|_| KeyError::new("not a DER certificate"))?;
+        Certificate::from_der(der).map_err(|_| KeyError::malformed("not a DER certificate"))?;
     let spki = certificate
         .tbs_certificate()
         .subject_public_key_info()
         .to_der();
-    from_spki(&spki.map_err(|_| KeyError::new("not a DER certificate"))?)
+    from_spki(&spki.map_err(|_| KeyError::malformed("not a DER certificate"))?)
 }
 
 fn from_spki(der: &[u8]) -> Result<VerifyingKey, KeyError> {
-    let invalid = || KeyError::new("not a DER SubjectPublicKeyInfo");
+    let invalid = || KeyError::malformed("not a DER SubjectPublicKeyInfo");
     let spki = SubjectPublicKeyInfoRef::try_from(der).map_err(|_| invalid())?;
     let bits = spki.subject_public_key.as_bytes().ok_or_else(invalid)?;
     let oid = spki.algorithm.oid;
@@ -88,21 +90,25 @@ fn from_spki(der: &[u8]) -> Result<VerifyingKey, KeyError> {
         VerifyingKey::ed25519(bits)
     } else if oid == EC {
         let curve = match spki.algorithm.parameters_oid().map_err(|_| invalid())? {
-            P256 => KeyType::P256,
-            P384 => KeyType::P384,
-            P521 => KeyType::P521,
-            _ => return Err(KeyError::new("the curve is none of P-256, P-384 and P-521")),
+            P256 => Curve::P256,
+            P384 => Curve::P384,
+            P521 => Curve::P521,
+            _ => {
+                let why = "the curve is none of P-256, P-384 and P-521";
+                return Err(KeyError::unsupported(why));
+            }
         };
-        let why = "the point is not uncompressed";
         let (Some(4), Some(point)) = (bits.first(), bits.get(1..)) else {
-            return Err(KeyError::new(why));
+            return Err(KeyError::unsupported("the point is not uncompressed"));
         };
         let (x, y) = point
             .split_at_checked(point.len() / 2)
             .ok_or_else(invalid)?;
         VerifyingKey::ec(curve, x, y)
     } else {
-        Err(KeyError::new("the key is none of RSA, EC and Ed25519"))
+        Err(KeyError::unsupported(
+            "the key is none of RSA, EC and Ed25519",
+        ))
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::algorithm::Algorithm;
-use crate::claims::TimeRules;
+use crate::claims::{Expiry, TimeRules};
 use crate::limits::Limits;
 use crate::scope::ScopeHierarchy;
 
@@ -164,7 +164,7 @@ struct Draft {
     audiences: Vec<String>,
     any_audience: bool,
     leeway: Option<Duration>,
-    without_expiry: bool,
+    expiry: Expiry,
     max_age: Option<Duration>,
     identity_token_shape: IdentityTokenShape,
     required_claims: Vec<RequiredClaim>,
@@ -267,7 +267,7 @@ impl<I, A> PolicyBuilder<I, A> {
     /// Accepts tokens without `exp`, which can never be refused for their age: a stolen one works for ever.
     #[must_use]
     pub fn accept_tokens_that_never_expire(mut self) -> Self {
-        self.draft.without_expiry = true;
+        self.draft.expiry = Expiry::Optional;
         self
     }
 
@@ -347,7 +347,7 @@ impl PolicyBuilder<Decided, Decided> {
                 audiences: expected(draft.any_audience, draft.audiences),
                 times: TimeRules {
                     leeway: draft.leeway.unwrap_or(Limits::LEEWAY_DEFAULT),
-                    require_expiry: !draft.without_expiry,
+                    expiry: draft.expiry,
                     max_age: draft.max_age,
                 },
                 identity_token_shape: draft.identity_token_shape,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::limits::Limits;
 use crate::scope::Scopes;
+use crate::time::{NumericDate, UnixTime};
 
 /// A refusal: its [`kind`](Self::kind), and the facts behind it in the [`Display`](fmt::Display) text.
 ///
@@ -272,7 +273,12 @@ impl Rejection {
         Self::new(kind, Facts::Claim { name, why })
     }
 
-    pub(crate) const fn time(kind: RejectionKind, name: &'static str, got: f64, now: f64) -> Self {
+    pub(crate) const fn time(
+        kind: RejectionKind,
+        name: &'static str,
+        got: NumericDate,
+        now: UnixTime,
+    ) -> Self {
         Self::new(kind, Facts::Time { name, got, now })
     }
 
@@ -304,8 +310,8 @@ enum Facts {
     },
     Time {
         name: &'static str,
-        got: f64,
-        now: f64,
+        got: NumericDate,
+        now: UnixTime,
     },
     Keys {
         why: Box<str>,
@@ -369,10 +375,12 @@ fn write_time(
     f: &mut fmt::Formatter<'_>,
     kind: RejectionKind,
     name: &str,
-    got: f64,
-    now: f64,
+    got: NumericDate,
+    now: UnixTime,
 ) -> fmt::Result {
-    let (ago, ahead) = (now - got, got - now);
+    let now = now.as_secs_f64();
+    let ahead = got.as_secs_f64() - now;
+    let ago = -ahead;
     match kind {
         RejectionKind::Expired => {
             write!(f, "expired {ago:.0} s ago: {name} {got}, now {now:.0}")

@@ -8,7 +8,6 @@ mod access_token;
 use std::borrow::Cow;
 use std::fmt::{self, Display};
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use access_token::{AccessToken, ClaimError};
 
@@ -24,18 +23,17 @@ use crate::rejection::{Rejection, RejectionKind, Shown};
 use crate::scope::Scopes;
 use crate::signature::VerifyingKey;
 use crate::step::{Observer, Step, Unobserved, Watch};
+use crate::time::{NumericDate, UnixTime};
 
 impl UnverifiedToken<'_> {
-    /// Verifies the signature with one of `keys` and the claims against `policy`, at the time `now` since the Unix
-    /// epoch.
+    /// Verifies the signature with one of `keys` and the claims against `policy`, at the time `now`.
     ///
     /// ```
-    /// use std::time::Duration;
-    /// use mcp_bearer_core::{KeySet, Limits, Policy, RejectionKind, UnverifiedToken};
+    /// use mcp_bearer_core::{KeySet, Limits, Policy, RejectionKind, UnixTime, UnverifiedToken};
     /// let keys = KeySet::from_jwks_json(r#"{"keys":[]}"#)?;
     /// let policy = Policy::builder().any_issuer().any_audience().build()?;
     /// let token = UnverifiedToken::parse("eyJhbGciOiJub25lIn0.e30.AA", &Limits::default())?;
-    /// let rejection = token.verify(&keys, &policy, Duration::from_secs(1_800_000_000)).unwrap_err();
+    /// let rejection = token.verify(&keys, &policy, UnixTime::from_secs(1_800_000_000)).unwrap_err();
     /// assert_eq!(rejection.kind(), RejectionKind::AlgorithmNotAllowed);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -46,7 +44,7 @@ impl UnverifiedToken<'_> {
         &self,
         keys: &KeySet,
         policy: &Policy,
-        now: Duration,
+        now: UnixTime,
     ) -> Result<AccessToken, Rejection> {
         self.verify_observed(keys, policy, now, &mut Unobserved)
     }
@@ -59,7 +57,7 @@ impl UnverifiedToken<'_> {
         &self,
         keys: &KeySet,
         policy: &Policy,
-        now: Duration,
+        now: UnixTime,
         observer: &mut impl Observer,
     ) -> Result<AccessToken, Rejection> {
         let rules = &*policy.rules;
@@ -96,7 +94,7 @@ impl UnverifiedToken<'_> {
             scopes,
             times: checked.times,
             algorithm: header.algorithm,
-            fingerprint: key.fingerprint(),
+            thumbprint: key.thumbprint(),
             hierarchy: rules.hierarchy.clone(),
         }))
     }
@@ -107,7 +105,7 @@ impl UnverifiedToken<'_> {
     /// It says nothing about the signature itself; it keeps strangers from driving fetches. Steps 18 and 19 are left
     /// out: the answer would tell a stranger which values this server wants.
     #[must_use]
-    pub fn worth_a_fetch(&self, policy: &Policy, now: Duration) -> bool {
+    pub fn worth_a_fetch(&self, policy: &Policy, now: UnixTime) -> bool {
         let check = || -> Result<(), Rejection> {
             let (rules, mut unobserved) = (&*policy.rules, Unobserved);
             let watch = &mut Watch::new(&mut unobserved);
@@ -138,7 +136,7 @@ impl UnverifiedToken<'_> {
         unavailable: Rejection,
         header: &CheckedHeader<'_>,
         rules: &Rules,
-        now: Duration,
+        now: UnixTime,
         watch: &mut Watch<'_, impl Observer>,
     ) -> Rejection {
         let mut unobserved = Unobserved;
@@ -158,7 +156,7 @@ impl UnverifiedToken<'_> {
         &self,
         header: &CheckedHeader<'_>,
         rules: &Rules,
-        now: Duration,
+        now: UnixTime,
         watch: &mut Watch<'_, impl Observer>,
     ) -> Result<(), Rejection> {
         let claims = Claims::read(self.trusted_claims(watch)?);
@@ -268,7 +266,7 @@ fn check_claims<'c, 'a>(
     claims: &'c Claims<'a>,
     header: &CheckedHeader<'_>,
     rules: &Rules,
-    now: Duration,
+    now: UnixTime,
     watch: &mut Watch<'_, impl Observer>,
 ) -> Result<CheckedClaims<'c, 'a>, Rejection> {
     let expiry = claims
@@ -413,7 +411,7 @@ fn check_required(parsed: &Parsed, client: Option<&str>, rules: &Rules) -> Resul
 }
 
 /// A NumericDate, or that there is none.
-struct Seconds(Option<f64>);
+struct Seconds(Option<NumericDate>);
 
 impl Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

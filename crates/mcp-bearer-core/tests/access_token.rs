@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mcp_bearer_core::{
-    AccessToken, Algorithm, KeySet, Limits, Policy, RejectionKind, Scopes, UnverifiedToken,
-    VerifyingKey,
+    AccessToken, Algorithm, KeySet, Limits, NumericDate, Policy, RejectionKind, Scopes, UnixTime,
+    UnverifiedToken, VerifyingKey,
 };
 use mcp_bearer_testkit::{Forge, SigningKey};
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ fn verified(forge: &Forge) -> AccessToken {
     let token = forge.token();
     let unverified = UnverifiedToken::parse(&token, &Limits::default()).unwrap();
     unverified
-        .verify(&keys(), &policy(), Duration::from_secs(NOW))
+        .verify(&keys(), &policy(), UnixTime::from_secs(NOW))
         .unwrap()
 }
 
@@ -67,10 +67,11 @@ fn it_says_what_the_token_says() {
     assert_eq!(token.client_id_or_subject(), "app");
     assert_eq!(token.audiences(), ["x", Forge::AUDIENCE]);
     assert_eq!(token.scopes().as_str(), "a b");
-    assert_eq!(token.expires_at(), Some(1_800_000_100.5));
+    let expires_at = NumericDate::from_secs_f64(1_800_000_100.5);
+    assert_eq!(token.expires_at(), Some(expires_at));
     assert_eq!(token.algorithm(), Algorithm::EdDsa);
     let own = VerifyingKey::from_pem(&key().public_pem()).unwrap();
-    assert_eq!(token.key_fingerprint(), own.fingerprint());
+    assert_eq!(token.key_thumbprint(), own.thumbprint());
     assert_eq!(token.claims_json().as_bytes(), forge.claims_bytes());
     assert_eq!(
         Value::Object(token.claims()),
@@ -163,7 +164,7 @@ fn names_that_a_json_library_reserves_are_never_given_a_meaning() {
             let text = forge().claim(claim, json!({name: "1800003600"})).token();
             let unverified = UnverifiedToken::parse(&text, &Limits::default()).unwrap();
             let refused = unverified
-                .verify(&keys(), &policy(), Duration::from_secs(NOW))
+                .verify(&keys(), &policy(), UnixTime::from_secs(NOW))
                 .unwrap_err();
             assert_eq!(refused.kind(), RejectionKind::InvalidClaim, "{claim}");
         }
@@ -180,7 +181,7 @@ fn scopes_are_asked_for_with_their_implications() {
         .unwrap();
     let unverified = UnverifiedToken::parse(&text, &Limits::default()).unwrap();
     let token = unverified
-        .verify(&keys(), &policy, Duration::from_secs(NOW))
+        .verify(&keys(), &policy, UnixTime::from_secs(NOW))
         .unwrap();
     let ask = |text: &str| token.require_scopes(&text.parse::<Scopes>().unwrap());
     assert!(ask("").is_ok() && ask("x").is_ok() && ask("read write admin").is_ok());
@@ -195,7 +196,7 @@ fn scopes_are_asked_for_with_their_implications() {
 fn a_kept_token_is_checked_for_its_times_again() {
     let token = verified(&forge().not_before_in(-10));
     let at = |policy: &Policy, seconds: i64| {
-        let now = Duration::from_secs(NOW.checked_add_signed(seconds).unwrap());
+        let now = UnixTime::from_secs(NOW.checked_add_signed(seconds).unwrap());
         token
             .recheck_time(policy, now)
             .map_err(|refused| refused.kind())
@@ -297,7 +298,7 @@ fn what_may_be_looked_at_before_trust() {
 fn a_parsed_token_can_be_tried_again_with_other_keys() {
     let text = forge().token();
     let unverified = UnverifiedToken::parse(&text, &Limits::default()).unwrap();
-    let now = Duration::from_secs(NOW);
+    let now = UnixTime::from_secs(NOW);
     let none = KeySet::from_jwks_json(r#"{"keys":[]}"#).unwrap();
     assert_eq!(
         unverified.verify(&none, &policy(), now).unwrap_err().kind(),
@@ -316,16 +317,19 @@ fn times_at_the_ends_of_what_now_can_be() {
             .map(|_| ())
             .map_err(|refused| refused.kind())
     };
-    assert_eq!(at(Duration::MAX), Err(RejectionKind::Expired));
     assert_eq!(
-        at(Duration::ZERO),
+        at(UnixTime::from(Duration::MAX)),
+        Err(RejectionKind::Expired)
+    );
+    assert_eq!(
+        at(UnixTime::EPOCH),
         Ok(()),
         "no nbf, so the past is no reason to refuse"
     );
     let text = forge().not_before_in(0).token();
     let unverified = UnverifiedToken::parse(&text, &Limits::default()).unwrap();
     let refused = unverified
-        .verify(&keys(), &policy(), Duration::ZERO)
+        .verify(&keys(), &policy(), UnixTime::EPOCH)
         .unwrap_err();
     assert_eq!(refused.kind(), RejectionKind::NotYetValid);
 }

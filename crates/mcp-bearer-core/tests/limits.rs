@@ -8,11 +8,10 @@
 )]
 
 use std::thread;
-use std::time::Duration;
 
 use mcp_bearer_core::{
-    Algorithm, JwkData, KeySet, Limits, Policy, Rejection, RejectionKind, UnverifiedToken,
-    VerifyingKey,
+    Algorithm, JwkData, KeySet, Limits, Policy, Rejection, RejectionKind, UnixTime,
+    UnverifiedToken, VerifyingKey,
 };
 use mcp_bearer_testkit::{Forge, SigningKey};
 use serde_json::{Value, json};
@@ -40,7 +39,7 @@ fn verify(key: &SigningKey, token: &str) -> Result<mcp_bearer_core::AccessToken,
         .build()
         .unwrap();
     let keys = KeySet::single(VerifyingKey::from_pem(&key.public_pem()).unwrap());
-    UnverifiedToken::parse(token, &limits())?.verify(&keys, &policy, Duration::from_secs(NOW))
+    UnverifiedToken::parse(token, &limits())?.verify(&keys, &policy, UnixTime::from_secs(NOW))
 }
 
 fn nested(levels: usize, objects: bool) -> String {
@@ -153,7 +152,7 @@ fn the_deepest_good_token_is_verified() {
             let keys = KeySet::single(VerifyingKey::from_pem(&key.public_pem()).unwrap());
             let unverified = UnverifiedToken::parse(&text, &limits()).unwrap();
             let refused = unverified
-                .verify(&keys, &policy, Duration::from_secs(NOW))
+                .verify(&keys, &policy, UnixTime::from_secs(NOW))
                 .unwrap_err();
             assert_eq!(refused.kind(), RejectionKind::ClaimNotAllowed);
         }

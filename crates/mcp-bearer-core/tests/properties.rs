@@ -7,11 +7,10 @@
     reason = "test code"
 )]
 
-use std::time::Duration;
-
 use base64_of::encode;
 use mcp_bearer_core::{
-    AccessToken, Algorithm, KeySet, Limits, Policy, Rejection, UnverifiedToken, VerifyingKey,
+    AccessToken, Algorithm, KeySet, Limits, Policy, Rejection, UnixTime, UnverifiedToken,
+    VerifyingKey,
 };
 use mcp_bearer_testkit::{Encoding, Forge, SigningKey};
 use proptest::prelude::*;
@@ -53,8 +52,8 @@ impl Door {
             unverified.claimed_issuer(),
             unverified.algorithm(),
         );
-        let _ = unverified.worth_a_fetch(&self.policy, Duration::from_secs(NOW));
-        unverified.verify(&self.keys, &self.policy, Duration::from_secs(NOW))
+        let _ = unverified.worth_a_fetch(&self.policy, UnixTime::from_secs(NOW));
+        unverified.verify(&self.keys, &self.policy, UnixTime::from_secs(NOW))
     }
 
     fn verify_bytes(&self, token: &[u8]) -> bool {

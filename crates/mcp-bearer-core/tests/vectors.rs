@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use common::{Ready, limits, ready, run};
 use mcp_bearer_core::{
-    Challenge, ChallengeContext, Observer, Rejection, RejectionKind, Scopes, Step, UnverifiedToken,
+    Challenge, ChallengeContext, NumericDate, Observer, Rejection, RejectionKind, Scopes, Step,
+    UnixTime, UnverifiedToken,
 };
 use mcp_bearer_testkit::vectors::{self, Accepted, Case, Expect, VectorFile};
 
@@ -46,7 +47,7 @@ fn check(file: &VectorFile, ready: &[Ready], case: &Case) -> Result<(), String> 
                 subject: own(token.subject()),
                 client_id: own(token.client_id()),
                 scopes: token.scopes().iter().map(ToOwned::to_owned).collect(),
-                expires_at: token.expires_at(),
+                expires_at: token.expires_at().map(NumericDate::as_secs_f64),
             };
             if got == *expected {
                 Ok(())
@@ -105,7 +106,7 @@ fn an_observer_is_told_of_the_step_that_failed_and_changes_nothing() {
                         token.choose_issuer_observed(entries, &mut watch)?
                     }
                 };
-                let now = Duration::from_secs(file.now);
+                let now = UnixTime::from_secs(file.now);
                 token.verify_observed(&chosen.keys, &chosen.policy, now, &mut watch)
             })();
             let label = file.label(case);
@@ -221,7 +222,7 @@ fn only_tokens_that_keys_could_help_are_worth_a_fetch() {
             let Ok(token) = UnverifiedToken::parse(&case.token, &limits(file)) else {
                 continue;
             };
-            let worth = token.worth_a_fetch(&ready.policy, Duration::from_secs(file.now));
+            let worth = token.worth_a_fetch(&ready.policy, UnixTime::from_secs(file.now));
             let label = file.label(case);
             if case.accepted().is_some() {
                 assert!(worth, "{label}");

@@ -2,7 +2,7 @@
 //!
 //! Every call makes fresh objects: what a handler changes in them must never reach another request.
 
-use mcp_bearer::AccessToken;
+use mcp_bearer::{AccessToken, NumericDate};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
@@ -48,6 +48,6 @@ pub(crate) fn fields<'py>(
     clippy::as_conversions,
     reason = "a verified NumericDate lies within 2^53; `as` would saturate anyway"
 )]
-fn whole_seconds(date: f64) -> i64 {
-    date.trunc() as i64
+fn whole_seconds(date: NumericDate) -> i64 {
+    date.as_secs_f64().trunc() as i64
 }

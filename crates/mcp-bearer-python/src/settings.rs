@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mcp_bearer::keys::{RemoteKeys, StaticKeys};
 use mcp_bearer::{
-    Algorithm, BearerAuthProvider, ConfigError, Decided, IssuerBuilder, KeySet, TokenCacheSize,
+    Algorithm, BearerAuthProvider, Clock, ConfigError, Decided, IssuerBuilder, KeySet, TokenCacheSize,
     Undecided,
 };
 use pyo3::exceptions::PyValueError;
@@ -150,7 +150,7 @@ impl Settings {
         if let Some(now) = self.now {
             let now = Duration::try_from_secs_f64(now)
                 .map_err(|error| PyValueError::new_err(format!("now: {error}")))?;
-            provider = provider.with_clock(Arc::new(move || now));
+            provider = provider.with_clock(Clock::new(move || now.into()));
         }
         if self.token_cache {
             provider = provider.with_token_cache(TokenCacheSize::default());

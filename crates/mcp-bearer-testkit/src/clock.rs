@@ -13,7 +13,7 @@ use std::time::Duration;
 /// use std::time::Duration;
 ///
 /// let clock = TestClock::new(1_800_000_000);
-/// let now = clock.as_fn();
+/// let now = clock.as_fn::<Duration>();
 /// clock.advance(Duration::from_secs(60));
 /// assert_eq!(now(), Duration::from_secs(1_800_000_060));
 /// ```
@@ -57,10 +57,10 @@ impl TestClock {
         self.nanoseconds.store(nanoseconds(to), Ordering::SeqCst);
     }
 
-    /// The clock as a function, the form in which the code under test takes it.
-    pub fn as_fn(&self) -> impl Fn() -> Duration + Clone + Send + Sync + 'static {
+    /// The clock as a function that gives the time since the epoch as the type that the code under test takes.
+    pub fn as_fn<T: From<Duration>>(&self) -> impl Fn() -> T + Clone + Send + Sync + 'static {
         let clock = self.clone();
-        move || clock.now()
+        move || clock.now().into()
     }
 
     fn change(&self, step: impl Fn(Duration) -> Duration) {
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn clones_and_functions_share_the_time() {
         let clock = TestClock::default();
-        let (other, function) = (clock.clone(), clock.as_fn());
+        let (other, function) = (clock.clone(), clock.as_fn::<Duration>());
         other.set(Duration::from_secs(5));
         assert_eq!(
             (clock.now(), function()),

@@ -38,16 +38,16 @@ mod token_cache;
 pub mod http;
 pub mod keys;
 
-pub use clock::{Clock, system_clock};
+pub use clock::Clock;
 pub use env::{EnvError, from_environment, from_variables};
 #[cfg(feature = "http")]
 pub use http::{BearerAuthLayer, BearerAuthService, BearerBody, FromExtensions};
 pub use mcp_bearer_core::{
     AccessToken, Algorithm, Challenge, ChallengeContext, ClaimError, ConfigError, Decided, Fault,
-    InvalidScope, JwkData, JwksData, KeyError, KeyInfo, KeySet, Limits, MetadataBuilder, Observer,
-    Policy, ProtectedResourceMetadata, Rejection, RejectionKind, ScopeHierarchy, Scopes,
-    SkippedKey, Step, TokenType, Undecided, UnknownAlgorithm, Unobserved, UnverifiedToken,
-    VerifyingKey,
+    InvalidScope, JwkData, JwksData, KeyError, KeyErrorKind, KeyInfo, KeySet, Limits,
+    MetadataBuilder, NumericDate, Observer, Policy, ProtectedResourceMetadata, Rejection,
+    RejectionKind, ScopeHierarchy, Scopes, SkippedKey, Step, Thumbprint, TokenType, Undecided,
+    UnixTime, UnknownAlgorithm, Unobserved, UnverifiedToken, VerifyingKey,
 };
 pub use provider::{BearerAuthProvider, IssuerBuilder, NeedsKeys, TryVerify};
 pub use rsa_key_pair::{KeyPairError, RsaKeyPair, RsaKeySize, TokenRequest};

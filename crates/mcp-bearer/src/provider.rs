@@ -11,17 +11,16 @@ mod secret_file;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mcp_bearer_core::{
     AccessToken, ConfigError, Decided, Limits, Observer, Policy, Rejection, RejectionKind, Scopes,
-    Step, Unobserved, UnverifiedToken,
+    Step, UnixTime, Unobserved, UnverifiedToken,
 };
 
 pub use builder::IssuerBuilder;
 use issuer::Issuer;
 
-use crate::clock::{Clock, system_clock};
+use crate::clock::Clock;
 use crate::keys::{KeyStatus, Miss, Refreshed};
 use crate::token_cache::{Found, Joined, ProcessCache, TokenCache, TokenCacheSize};
 
@@ -114,7 +113,7 @@ impl BearerAuthProvider {
         issuers: impl IntoIterator<Item = IssuerBuilder<Decided, Decided, Decided>>,
     ) -> Result<Self, ConfigError> {
         let issuers = issuer::build_all(issuers)?;
-        let (limits, clock) = (Limits::default(), system_clock());
+        let (limits, clock) = (Limits::default(), Clock::system());
         Ok(Self {
             inner: Arc::new(Inner {
                 issuers,
@@ -176,7 +175,7 @@ impl BearerAuthProvider {
     /// Required scopes are not looked at here: see [`check_required_scopes`](Self::check_required_scopes).
     #[must_use]
     pub fn try_verify_token(&self, token: &str) -> TryVerify {
-        let now = (self.inner.clock)();
+        let now = self.inner.clock.now();
         let Some(caches) = self.inner.cache.as_deref() else {
             return self.attempt(token, now, &mut Unobserved);
         };
@@ -187,7 +186,7 @@ impl BearerAuthProvider {
     }
 
     /// The verification, or what the cache has kept of one.
-    fn attempt_with(&self, cache: &TokenCache, token: &str, now: Duration) -> TryVerify {
+    fn attempt_with(&self, cache: &TokenCache, token: &str, now: UnixTime) -> TryVerify {
         if let Some(access) = self.cached(cache, token, now) {
             return TryVerify::Accepted(access);
         }
@@ -210,7 +209,7 @@ impl BearerAuthProvider {
         outcome
     }
 
-    fn cached(&self, cache: &TokenCache, token: &str, now: Duration) -> Option<AccessToken> {
+    fn cached(&self, cache: &TokenCache, token: &str, now: UnixTime) -> Option<AccessToken> {
         let issuer = |index: u32| {
             let issuer = self.inner.issuers.get(usize::try_from(index).ok()?)?;
             Some((&issuer.policy, &*issuer.keys))
@@ -286,7 +285,7 @@ impl BearerAuthProvider {
             }
             TryVerify::Accepted(_) | TryVerify::Rejected(_) => {}
         }
-        self.attempt(token, (self.inner.clock)(), observer)
+        self.attempt(token, self.inner.clock.now(), observer)
             .into_result()
     }
 
@@ -303,7 +302,7 @@ impl BearerAuthProvider {
     }
 
     /// The verification itself.
-    fn attempt(&self, token: &str, now: Duration, observer: &mut impl Observer) -> TryVerify {
+    fn attempt(&self, token: &str, now: UnixTime, observer: &mut impl Observer) -> TryVerify {
         match self.read(token, observer) {
             Ok(parsed) => parsed.verify(now, observer).0,
             Err(rejection) => TryVerify::Rejected(rejection),
@@ -472,7 +471,7 @@ struct Parsed<'t, 'p> {
 
 impl Parsed<'_, '_> {
     /// Steps 5 to 19, and the generation of the keys.
-    fn verify(&self, now: Duration, observer: &mut impl Observer) -> (TryVerify, u64) {
+    fn verify(&self, now: UnixTime, observer: &mut impl Observer) -> (TryVerify, u64) {
         let snapshot = self.issuer.keys.snapshot();
         let (unverified, policy) = (&self.unverified, &self.issuer.policy);
         let rejection = match unverified.verify_observed(&snapshot.set, policy, now, observer) {

@@ -149,7 +149,7 @@ impl RsaKeyPair {
     /// When the key is one that this crate would not verify with.
     pub fn public_jwk(&self, kid: Option<&str>) -> Result<JwkData, KeyPairError> {
         let key = self.verifying_key()?;
-        let thumbprint = || URL_SAFE_NO_PAD.encode(key.fingerprint());
+        let thumbprint = || key.thumbprint().to_string();
         let mut jwk = JwkData::from_key(&key).ok_or_else(|| failed("not a public key"))?;
         jwk.kid = Some(kid.map_or_else(thumbprint, ToOwned::to_owned));
         jwk.alg = Some("RS256".to_owned());

@@ -10,7 +10,7 @@ mod per_process;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use mcp_bearer_core::{AccessToken, Policy};
+use mcp_bearer_core::{AccessToken, Policy, UnixTime};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
@@ -89,7 +89,7 @@ struct Kept {
     access: AccessToken,
     issuer: u32,
     generation: u64,
-    verified_at: Duration,
+    verified_at: UnixTime,
 }
 
 /// The outcome of [`TokenCache::look`].
@@ -133,13 +133,13 @@ impl TokenCache {
     pub(crate) fn look<'p>(
         &self,
         token: &str,
-        now: Duration,
+        now: UnixTime,
         issuer: impl FnOnce(u32) -> Option<(&'p Policy, &'p dyn KeySource)>,
     ) -> Found<'_> {
         let Some(kept) = self.kept.get(&Token(token)) else {
             return Found::Nothing;
         };
-        let age = now.checked_sub(kept.verified_at);
+        let age = now.since(kept.verified_at);
         let Some((policy, keys)) = issuer(kept.issuer) else {
             return Found::Nothing;
         };
@@ -163,7 +163,7 @@ impl TokenCache {
         Found::Nothing
     }
 
-    pub(crate) fn keep(&self, access: &AccessToken, issuer: usize, generation: u64, now: Duration) {
+    pub(crate) fn keep(&self, access: &AccessToken, issuer: usize, generation: u64, now: UnixTime) {
         let Ok(issuer) = u32::try_from(issuer) else {
             return;
         };

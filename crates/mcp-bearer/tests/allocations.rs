@@ -1,10 +1,7 @@
 //! A hit of the token cache allocates nothing, whatever the source of the keys.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use mcp_bearer::{BearerAuthProvider, TokenCacheSize};
+use mcp_bearer::{BearerAuthProvider, Clock, TokenCacheSize, UnixTime};
 use mcp_bearer_testkit::{Forge, JwksServer, SigningKey};
 
 const NOW: u64 = 1_800_000_000;
@@ -19,7 +16,7 @@ fn allocations(provider: &BearerAuthProvider, token: &str) -> u64 {
 }
 
 fn prepared(provider: BearerAuthProvider) -> BearerAuthProvider {
-    let provider = provider.with_clock(Arc::new(|| Duration::from_secs(NOW)));
+    let provider = provider.with_clock(Clock::new(|| UnixTime::from_secs(NOW)));
     provider.with_token_cache(TokenCacheSize::default())
 }
 

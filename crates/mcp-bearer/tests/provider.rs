@@ -1,12 +1,11 @@
 //! The provider: decisions about issuers, keys and scopes, with tokens that the testkit forged.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_bearer::{
     Algorithm, BearerAuthProvider, Clock, RejectionKind, RsaKeyPair, RsaKeySize, TokenRequest,
-    TryVerify,
+    TryVerify, UnixTime,
 };
 use mcp_bearer_testkit::{Forge, JwksServer, SigningKey, TestClock};
 
@@ -15,7 +14,7 @@ const A: &str = "https://a.example.com/";
 const B: &str = "https://b.example.com/";
 
 fn clock() -> Clock {
-    Arc::new(|| Duration::from_secs(NOW))
+    Clock::new(|| UnixTime::from_secs(NOW))
 }
 
 fn kind(result: Result<mcp_bearer::AccessToken, mcp_bearer::Rejection>) -> RejectionKind {
@@ -333,7 +332,7 @@ fn time_is_the_clocks() {
     let key = SigningKey::shared_rsa_2048();
     let provider = BearerAuthProvider::builder().public_key(key.public_pem());
     let provider = provider.any_issuer().any_audience().build().unwrap();
-    let provider = provider.with_clock(Arc::new(test.as_fn()));
+    let provider = provider.with_clock(Clock::new(test.as_fn()));
     let token = Forge::new(&key, NOW).expires_in(100).token();
     assert!(provider.try_verify_token(&token).into_result().is_ok());
     test.advance(Duration::from_secs(159));
@@ -360,7 +359,8 @@ fn the_key_pair_makes_what_the_reference_makes() {
     assert_eq!(access.client_id(), None);
     assert_eq!(access.client_id_or_subject(), "fastmcp-user");
     assert!(access.scopes().is_empty() && access.audiences().is_empty());
-    let lifetime = access.expires_at().unwrap() - access.claim::<f64>("iat").unwrap().unwrap();
+    let lifetime =
+        access.expires_at().unwrap().as_secs_f64() - access.claim::<f64>("iat").unwrap().unwrap();
     assert!((lifetime - 3600.0).abs() < 0.5);
 
     let custom = TokenRequest::new()
@@ -372,9 +372,9 @@ fn the_key_pair_makes_what_the_reference_makes() {
         .expires_in_seconds(-3600);
     let expired = pair.create_token(&custom).unwrap();
     let result = provider.try_verify_token(&expired).into_result();
-    let provider = provider.with_clock(Arc::new({
-        let now = access.expires_at().unwrap();
-        move || Duration::from_secs_f64(now - 7200.0)
+    let provider = provider.with_clock(Clock::new({
+        let expires_at = access.expires_at().unwrap().to_unix_time().unwrap();
+        move || UnixTime::from_secs(expires_at.as_secs() - 7200)
     }));
     assert_eq!(kind(result), RejectionKind::Expired);
     let early = provider.try_verify_token(&expired).into_result().unwrap();

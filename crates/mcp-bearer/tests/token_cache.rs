@@ -11,7 +11,8 @@ use mcp_bearer::keys::{
     MonotonicClock, Refreshed, RemoteKeys, Snapshot,
 };
 use mcp_bearer::{
-    AccessToken, BearerAuthProvider, KeySet, Rejection, RejectionKind, TokenCacheSize,
+    AccessToken, BearerAuthProvider, Clock, KeySet, Rejection, RejectionKind, TokenCacheSize,
+    UnixTime,
 };
 use mcp_bearer_testkit::{Forge, SigningKey, TestClock};
 
@@ -72,7 +73,7 @@ impl World {
         let builder = BearerAuthProvider::builder().key_source(keys.clone());
         let provider = builder.any_issuer().any_audience().build().unwrap();
         let provider = provider
-            .with_clock(Arc::new(clock.as_fn()))
+            .with_clock(Clock::new(clock.as_fn()))
             .with_token_cache(size);
         Self {
             key,
@@ -137,7 +138,7 @@ fn a_changed_provider_begins_anew() {
     let later = world
         .provider
         .clone()
-        .with_clock(Arc::new(|| Duration::from_secs(NOW + 1)));
+        .with_clock(Clock::new(|| UnixTime::from_secs(NOW + 1)));
     assert_eq!(later.cached_tokens(), Some(0));
     let strict = BearerAuthProvider::builder()
         .key_source(world.keys.clone())
@@ -145,7 +146,7 @@ fn a_changed_provider_begins_anew() {
         .audience("https://another.example.com/mcp")
         .build()
         .unwrap()
-        .with_clock(Arc::new(world.clock.as_fn()))
+        .with_clock(Clock::new(world.clock.as_fn()))
         .with_token_cache(TokenCacheSize::default());
     let refused = strict.try_verify_token(&token).into_result().unwrap_err();
     assert_eq!(refused.kind(), RejectionKind::WrongAudience);
@@ -255,7 +256,7 @@ async fn an_issuers_keys_past_their_bound_serve_no_cached_token() {
     let provider = BearerAuthProvider::builder().key_source(source);
     let provider = provider.any_issuer().any_audience().build().unwrap();
     let provider = provider
-        .with_clock(Arc::new(TestClock::new(NOW).as_fn()))
+        .with_clock(Clock::new(TestClock::new(NOW).as_fn()))
         .with_token_cache(TokenCacheSize::default());
     let token = Forge::new(&key, NOW).token();
     let verify = || provider.try_verify_token(&token).into_result();

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use mcp_bearer::keys::{RemoteKeys, RemoteKeysBuilder};
-use mcp_bearer::{Algorithm, BearerAuthProvider, system_clock};
+use mcp_bearer::{Algorithm, BearerAuthProvider, Clock};
 use mcp_bearer_bench::{AUDIENCE, ISSUER};
 use mcp_bearer_testkit::{Forge, JwksServer, SigningKey};
 use tokio::runtime::Runtime;
@@ -77,7 +77,7 @@ pub(crate) fn provider_of(server: &JwksServer) -> BearerAuthProvider {
 
 /// A good token of the present.
 pub(crate) fn token(key: &SigningKey) -> Forge {
-    let now = system_clock()();
+    let now = Clock::system().now();
     Forge::new(key, now.as_secs())
         .issuer(ISSUER)
         .audience(AUDIENCE)

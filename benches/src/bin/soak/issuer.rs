@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
-use mcp_bearer::system_clock;
+use mcp_bearer::Clock;
 use mcp_bearer_bench::{AUDIENCE, ISSUER};
 use mcp_bearer_testkit::{Behaviour, Forge, JwksServer, SigningKey};
 
@@ -270,7 +270,7 @@ impl Key {
 
 /// A good token of this key, for a day.
 pub(crate) fn token(key: &SigningKey) -> Forge {
-    let now = system_clock()();
+    let now = Clock::system().now();
     Forge::new(key, now.as_secs())
         .issuer(ISSUER)
         .audience(AUDIENCE)

@@ -2,9 +2,12 @@
 //!
 //! Text from the token is quoted and escaped. The token itself is never printed.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use mcp_bearer::{AccessToken, Challenge, ChallengeContext, Rejection, RejectionKind, Scopes};
+use mcp_bearer::{
+    AccessToken, Challenge, ChallengeContext, NumericDate, Rejection, RejectionKind, Scopes,
+    UnixTime,
+};
 
 use super::Format;
 use super::explain::StepReport;
@@ -152,12 +155,14 @@ fn accepted_text(access: &AccessToken) -> String {
 }
 
 /// The time of expiry as a date where the calendar has one.
-fn expiry_text(at: f64) -> String {
+fn expiry_text(at: NumericDate) -> String {
     // The last second of the year 9999, beyond which RFC 3339 has no dates.
-    let in_calendar = (0.0..=253_402_300_799.0).contains(&at);
-    let date = in_calendar
-        .then(|| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs_f64(at.trunc())))
-        .flatten()
+    const CALENDAR_END: UnixTime = UnixTime::from_secs(253_402_300_799);
+    let date = at
+        .to_unix_time()
+        .map(|at| UnixTime::from_secs(at.as_secs()))
+        .filter(|at| *at <= CALENDAR_END)
+        .and_then(|at| SystemTime::UNIX_EPOCH.checked_add(at.into()))
         .map(humantime::format_rfc3339_seconds);
     match date {
         Some(date) => format!("expires {date}"),

@@ -177,8 +177,9 @@ fn a_single_key_serves_any_kid_but_only_its_type() {
     }
     assert!(!set.has_kid(""));
     assert_eq!(set.len(), 1);
-    assert!(set.contains_fingerprint(&key.fingerprint()) && !set.contains_fingerprint(&[0; 32]));
-    assert_eq!(set.keys().next().unwrap().fingerprint, key.fingerprint());
+    let other = VerifyingKey::from_pem(&SigningKey::ec_p256().public_pem()).unwrap();
+    assert!(set.has_thumbprint(key.thumbprint()) && !set.has_thumbprint(other.thumbprint()));
+    assert_eq!(set.keys().next().unwrap().thumbprint, key.thumbprint());
     assert_eq!(set.verifying_keys().count(), 1);
 }
 
@@ -221,4 +222,40 @@ fn a_shown_kid_is_quoted() {
         .map(|_| ())
         .unwrap_err();
     assert!(rejection.to_string().contains(r#""x\ny""#));
+}
+
+/// Whoever asks whether a set was withdrawn on purpose must tell a sound key of another purpose from a broken one.
+#[test]
+fn a_skipped_key_says_of_which_kind_its_fault_is() {
+    use crate::signature::KeyErrorKind as Kind;
+    let rsa = || SigningKey::shared_rsa_2048();
+    let with = |name: &str, value: serde_json::Value| {
+        let mut jwk = rsa().jwk();
+        jwk[name] = value;
+        jwk
+    };
+    let mut broken_encryption_key = rsa().with_use("enc").jwk();
+    broken_encryption_key["n"] = json!("AQAB=");
+    for (jwk, kind) in [
+        (rsa().with_use("enc").jwk(), Kind::OtherPurpose),
+        (rsa().with_alg("RSA-OAEP").jwk(), Kind::OtherPurpose),
+        (with("key_ops", json!(["encrypt"])), Kind::OtherPurpose),
+        (json!({"kty": "AKP"}), Kind::Unsupported),
+        (json!({"kty": "EC", "crv": "secp256k1"}), Kind::Unsupported),
+        (json!({"kty": "OKP", "crv": "X25519"}), Kind::Unsupported),
+        (weak_keys::oct(), Kind::SecretMisplaced),
+        (with("d", json!("AQAB")), Kind::Private),
+        (with("n", json!("AQAB")), Kind::Weak),
+        (with("n", json!("AQAB=")), Kind::Malformed),
+        (with("n", json!(7)), Kind::Malformed),
+        (with("alg", json!("ES256")), Kind::Malformed),
+        (with("kid", json!(7)), Kind::Malformed),
+        (json!({"kty": "EC"}), Kind::Malformed),
+        (json!({"use": "enc"}), Kind::Malformed),
+        (json!(7), Kind::Malformed),
+        (broken_encryption_key, Kind::Malformed),
+    ] {
+        let set = set(std::slice::from_ref(&jwk));
+        assert_eq!(set.skipped()[0].kind, kind, "{jwk}: {}", set.skipped()[0]);
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Fault, Rejection, RejectionKind, Shown};
 use crate::limits::Limits;
+use crate::time::{NumericDate, UnixTime};
 
 #[test]
 fn names_are_in_snake_case_and_differ() {
@@ -44,6 +45,7 @@ fn names_are_in_snake_case_and_differ() {
 #[test]
 fn sentences_are_exact() {
     let kind = RejectionKind::Expired;
+    let (date, now) = (NumericDate::from_secs_f64, UnixTime::from_secs(200));
     for (rejection, text) in [
         (
             Rejection::missing_credential(),
@@ -63,15 +65,15 @@ fn sentences_are_exact() {
             "claim \"aud\" is missing",
         ),
         (
-            Rejection::time(kind, "exp", 100.5, 200.0),
+            Rejection::time(kind, "exp", date(100.5), now),
             "expired 100 s ago: exp 100.5, now 200",
         ),
         (
-            Rejection::time(RejectionKind::TooOld, "iat", 100.0, 200.0),
+            Rejection::time(RejectionKind::TooOld, "iat", date(100.0), now),
             "issued 100 s ago, which is too long: iat 100, now 200",
         ),
         (
-            Rejection::time(RejectionKind::NotYetValid, "nbf", 300.0, 200.0),
+            Rejection::time(RejectionKind::NotYetValid, "nbf", date(300.0), now),
             "not valid for another 100 s: nbf 300, now 200",
         ),
         (

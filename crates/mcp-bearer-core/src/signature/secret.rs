@@ -9,7 +9,8 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
-use super::KeyError;
+use super::backend::Backend;
+use super::{KeyError, KeyErrorKind};
 use crate::algorithm::Algorithm;
 
 /// The length of the shortest hash.
@@ -28,25 +29,25 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// Refuses what is too short, or is no secret.
 pub(super) fn check(secret: &[u8]) -> Result<(), KeyError> {
     if secret.len() < LEAST_BYTES {
-        return Err(KeyError::new(format!(
+        return Err(KeyError::weak(format!(
             "the shared secret has {} bytes, and HS256 needs at least 32 (RFC 7518 section 3.2)",
             secret.len()
         )));
     }
     match document(secret) {
         None => Ok(()),
-        Some(form) => Err(KeyError::new(format!(
-            "the shared secret is a key in {form}; a key document must never serve as a secret"
-        ))),
+        Some(form) => Err(KeyError::new(
+            KeyErrorKind::SecretMisplaced,
+            format!(
+                "the shared secret is a key in {form}; a key document must never serve as a secret"
+            ),
+        )),
     }
 }
 
 pub(super) fn verifies(algorithm: Algorithm, secret: &[u8], message: &[u8], tag: &[u8]) -> bool {
-    let hash = match algorithm {
-        Algorithm::Hs256 => hmac::HMAC_SHA256,
-        Algorithm::Hs384 => hmac::HMAC_SHA384,
-        Algorithm::Hs512 => hmac::HMAC_SHA512,
-        _ => return false,
+    let Backend::Hmac(hash) = Backend::of(algorithm) else {
+        return false;
     };
     hmac::verify(&hmac::Key::new(hash, secret), message, tag).is_ok()
 }

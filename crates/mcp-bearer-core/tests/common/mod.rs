@@ -11,8 +11,8 @@
 use std::time::Duration;
 
 use mcp_bearer_core::{
-    AccessToken, Algorithm, KeySet, Limits, Policy, Rejection, Scopes, TokenType, UnverifiedToken,
-    VerifyingKey,
+    AccessToken, Algorithm, KeySet, Limits, Policy, Rejection, Scopes, TokenType, UnixTime,
+    UnverifiedToken, VerifyingKey,
 };
 use mcp_bearer_testkit::vectors::{Keys, Setting, VectorFile};
 
@@ -105,7 +105,7 @@ pub(crate) fn run(
     ready: &[Ready],
     token: &str,
 ) -> Result<AccessToken, Rejection> {
-    let now = Duration::from_secs(file.now);
+    let now = UnixTime::from_secs(file.now);
     let unverified = UnverifiedToken::parse(token, &limits(file))?;
     let chosen = match ready {
         [only] => only,

@@ -48,13 +48,13 @@ pub(super) fn report(source: &str, set: Option<&KeySet>, event: &KeyEvent) {
         }
         KeyEvent::Added(key) => {
             count_change(source, "added");
-            let (kid, alg, fingerprint) = names(key);
-            tracing::info!(target: TARGET, event = "key_added", source, kid, alg, fingerprint, "key added");
+            let (kid, alg, thumbprint) = names(key);
+            tracing::info!(target: TARGET, event = "key_added", source, kid, alg, thumbprint, "key added");
         }
         KeyEvent::Removed(key) => {
             count_change(source, "removed");
-            let (kid, alg, fingerprint) = names(key);
-            tracing::info!(target: TARGET, event = "key_removed", source, kid, alg, fingerprint, "key removed");
+            let (kid, alg, thumbprint) = names(key);
+            tracing::info!(target: TARGET, event = "key_removed", source, kid, alg, thumbprint, "key removed");
         }
         KeyEvent::Stale => {
             #[cfg(feature = "metrics")]
@@ -94,10 +94,12 @@ fn report_skipped(source: &str, set: &KeySet) {
 }
 
 fn names(key: &KeyInfo) -> (Option<String>, Option<&'static str>, String) {
-    let fingerprint = key.fingerprint.iter().take(8);
-    let fingerprint = fingerprint.map(|byte| format!("{byte:02x}")).collect();
     let algorithm = key.algorithm.map(Algorithm::name);
-    (key.kid.as_deref().map(shown), algorithm, fingerprint)
+    (
+        key.kid.as_deref().map(shown),
+        algorithm,
+        key.thumbprint.to_string(),
+    )
 }
 
 fn count_fetch(source: &str, result: &'static str) {

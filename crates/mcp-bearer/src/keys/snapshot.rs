@@ -224,7 +224,7 @@ pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
 /// A key that is there twice is there twice, because a token without `kid` finds two.
 fn sorted_keys(set: &KeySet) -> Vec<KeyInfo> {
     let mut keys: Vec<KeyInfo> = set.keys().collect();
-    let order = |key: &KeyInfo| (key.kid.clone(), key.algorithm, key.fingerprint);
+    let order = |key: &KeyInfo| (key.kid.clone(), key.algorithm, key.thumbprint);
     keys.sort_by_cached_key(order);
     keys
 }

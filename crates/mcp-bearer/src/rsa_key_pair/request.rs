@@ -1,10 +1,9 @@
 //! What a token shall say, with the defaults of the reference system.
 
-use std::time::Duration;
-
+use mcp_bearer_core::UnixTime;
 use serde_json::{Map, Value, json};
 
-use crate::clock::system_now;
+use crate::clock::Clock;
 
 /// The contents of a token that [`RsaKeyPair::create_token`](super::RsaKeyPair::create_token) signs.
 ///
@@ -30,7 +29,7 @@ pub struct TokenRequest {
     expires_in_seconds: i64,
     additional_claims: Map<String, Value>,
     kid: Option<String>,
-    now: Option<Duration>,
+    now: Option<UnixTime>,
 }
 
 impl TokenRequest {
@@ -95,8 +94,8 @@ impl TokenRequest {
         self
     }
 
-    /// The time of issue since the Unix epoch; the system's clock unless given.
-    pub fn issued_at(mut self, now: Duration) -> Self {
+    /// The time of issue; the system's clock unless given.
+    pub fn issued_at(mut self, now: UnixTime) -> Self {
         self.now = Some(now);
         self
     }
@@ -110,7 +109,7 @@ impl TokenRequest {
     }
 
     pub(super) fn claims_json(&self) -> String {
-        let now = self.now.unwrap_or_else(system_now).as_secs();
+        let now = self.now.unwrap_or_else(|| Clock::system().now()).as_secs();
         let issued_at = i64::try_from(now).unwrap_or(i64::MAX);
         let mut claims = Map::new();
         claims.insert("iss".to_owned(), Value::from(self.issuer.as_str()));

@@ -47,7 +47,7 @@ pub(crate) fn good() -> Forge {
 }
 
 pub(crate) fn clock() -> mcp_bearer::Clock {
-    Arc::new(TestClock::new(NOW).as_fn())
+    mcp_bearer::Clock::new(TestClock::new(NOW).as_fn())
 }
 
 pub(crate) fn provider(required_scopes: &[&str]) -> BearerAuthProvider {

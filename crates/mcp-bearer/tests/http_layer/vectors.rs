@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use mcp_bearer::keys::StaticKeys;
 use mcp_bearer::{
-    Algorithm, BearerAuthLayer, BearerAuthProvider, Challenge, Decided, FromExtensions,
-    IssuerBuilder, KeySet, Limits, Rejection, TokenType, VerifyingKey,
+    Algorithm, BearerAuthLayer, BearerAuthProvider, Challenge, Clock, Decided, FromExtensions,
+    IssuerBuilder, KeySet, Limits, Rejection, TokenType, UnixTime, VerifyingKey,
 };
 use mcp_bearer_testkit::vectors::{self, Case, ChallengeCase, Expect, Keys, Setting, VectorFile};
 
@@ -78,14 +78,14 @@ fn issuer(setting: &Setting) -> IssuerBuilder<Decided, Decided, Decided> {
 fn layer(file: &VectorFile) -> Result<BearerAuthLayer, String> {
     let issuers = file.settings.iter().map(issuer);
     let provider = BearerAuthProvider::for_issuers(issuers).map_err(|error| error.to_string())?;
-    let now = Duration::from_secs(file.now);
+    let now = UnixTime::from_secs(file.now);
     let mut limits = Limits::default();
     if let Some(bytes) = file.token_bytes {
         limits = limits.with_token_bytes(bytes);
     }
     Ok(BearerAuthLayer::new(
         provider
-            .with_clock(Arc::new(move || now))
+            .with_clock(Clock::new(move || now))
             .with_limits(limits),
     ))
 }

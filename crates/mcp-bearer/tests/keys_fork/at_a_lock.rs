@@ -59,7 +59,7 @@ fn is_accepted() -> bool {
 
 pub(crate) fn a_fork_while_the_library_holds_a_keys_lock() {
     let key = SigningKey::shared_rsa_2048();
-    let now = mcp_bearer::system_clock()().as_secs();
+    let now = mcp_bearer::Clock::system().now().as_secs();
     let token = |alg| Forge::new(&key, now).alg(alg).token();
     let provider = BearerAuthProvider::builder()
         .public_key(key.public_pem())

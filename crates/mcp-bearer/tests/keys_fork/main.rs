@@ -87,7 +87,7 @@ fn a_provider_goes_on_in_a_child() {
         .algorithms([Algorithm::EdDsa])
         .build()
         .unwrap();
-    let now = mcp_bearer::system_clock()().as_secs();
+    let now = mcp_bearer::Clock::system().now().as_secs();
     let token = |key| Forge::new(key, now).token();
     let accepts = |key| block_on(provider.verify_token(&token(key))).is_ok();
     assert!(accepts(&one));
@@ -109,7 +109,7 @@ fn a_fork_in_the_middle_of_verifications() {
         .build()
         .unwrap()
         .with_token_cache(mcp_bearer::TokenCacheSize::default());
-    let now = mcp_bearer::system_clock()().as_secs();
+    let now = mcp_bearer::Clock::system().now().as_secs();
     // Bad signatures are never kept, so that each sight is a first one; good ones are written into the cache.
     let good = Forge::new(&key, now).token();
     let others: Vec<String> = (0..200)
@@ -160,7 +160,7 @@ fn a_fork_in_the_middle_of_verifications() {
 /// A key's parsed form is made when it is first used. What the library does then is forked at in `at_a_lock.rs`.
 fn a_fork_in_the_middle_of_a_keys_first_use() {
     let key = SigningKey::shared_rsa_2048();
-    let now = mcp_bearer::system_clock()().as_secs();
+    let now = mcp_bearer::Clock::system().now().as_secs();
     // Not the algorithm that a key is tried with when it is read.
     let token = Forge::new(&key, now).alg("PS256").token();
     let provider = || {

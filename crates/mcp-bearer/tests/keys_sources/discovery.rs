@@ -331,6 +331,6 @@ async fn two_issuers_with_one_kid_never_see_each_others_keys() {
     two.server.set_keys(vec![other.jwk()]);
     one.fetch().await;
     two.fetch().await;
-    let fingerprint = |of: &Issuer| of.keys.snapshot().set.keys().next().unwrap().fingerprint;
-    assert_ne!(fingerprint(&one), fingerprint(&two));
+    let thumbprint = |of: &Issuer| of.keys.snapshot().set.keys().next().unwrap().thumbprint;
+    assert_ne!(thumbprint(&one), thumbprint(&two));
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use futures_util::future::FutureExt;
 use mcp_bearer::{
-    Algorithm, BearerAuthProvider, RejectionKind,
+    Algorithm, BearerAuthProvider, Clock, RejectionKind,
     keys::{KeySource, Miss, Refreshed},
 };
 use mcp_bearer_testkit::{
@@ -26,7 +26,7 @@ fn refused(world: &World, key: &SigningKey) -> Option<RejectionKind> {
         .algorithms([Algorithm::EdDsa, Algorithm::Es384, Algorithm::Es512])
         .build()
         .unwrap()
-        .with_clock(Arc::new(TestClock::new(NOW).as_fn()));
+        .with_clock(Clock::new(TestClock::new(NOW).as_fn()));
     let token = Forge::new(key, NOW).token();
     let answer = provider.try_verify_token(&token).into_result();
     answer.err().map(|rejection| rejection.kind())

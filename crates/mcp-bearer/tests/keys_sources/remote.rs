@@ -62,8 +62,8 @@ async fn a_new_key_under_an_old_kid_is_found_by_its_signature() {
     assert_eq!(told, Refreshed::NewKeys);
     let after = world.keys.snapshot();
     assert_ne!(before.generation, after.generation);
-    let fingerprint = before.set.keys().next().unwrap().fingerprint;
-    assert!(!after.set.contains_fingerprint(&fingerprint));
+    let thumbprint = before.set.keys().next().unwrap().thumbprint;
+    assert!(!after.set.has_thumbprint(thumbprint));
 }
 
 #[tokio::test]

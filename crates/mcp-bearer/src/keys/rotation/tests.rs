@@ -50,7 +50,7 @@ fn key_set(keys: &[Key]) -> KeySet {
 fn contents(set: &KeySet) -> Vec<(Option<String>, String)> {
     let usable = set
         .keys()
-        .map(|key| (key.kid, format!("{:?}", key.fingerprint)));
+        .map(|key| (key.kid, format!("{:?}", key.thumbprint)));
     let skipped = set.skipped().iter();
     usable
         .chain(skipped.map(|key| (key.kid.clone(), key.reason.clone())))
