@@ -112,7 +112,8 @@ def handler_of(answers: AuthorizationServer) -> type[http.server.BaseHTTPRequest
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # who asked for held keys may have given up
+                self.wfile.write(body)
 
         def log_message(self, *arguments: object) -> None:
             pass
