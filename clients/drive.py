@@ -19,8 +19,9 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 HERE = Path(__file__).resolve().parent
 CLIENT_SECONDS = 120
@@ -35,8 +36,7 @@ def main() -> None:
     work = options.work_dir.resolve()
     work.mkdir(parents=True, exist_ok=True)
     program = options.bin_dir.resolve() / "mcp-bearer"
-    for name in ("NO_PROXY", "no_proxy"):
-        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1"]))
+    beside_any_proxy()
     keys = work / "keys"
     shutil.rmtree(keys, ignore_errors=True)
     run(program, "keygen", "--out", keys)
@@ -55,11 +55,7 @@ def main() -> None:
         cases.write_text(json.dumps(work_list))
         outcomes = {name: drive(name, start, cases, expected) for name, start in clients.items()}
     outcomes["log"] = search_log(log, [case["token"] for case in work_list["cases"]])
-
-    for name, (outcome, detail) in outcomes.items():
-        print(f"{name:12} {outcome.name} ({detail})")
-    passes = {Outcome.OK} if os.environ.get("CI") == "true" else {Outcome.OK, Outcome.SKIPPED}
-    sys.exit(0 if {outcome for outcome, _ in outcomes.values()} <= passes else 1)
+    report(outcomes)
 
 
 class Outcome(enum.Enum):
@@ -68,6 +64,20 @@ class Outcome(enum.Enum):
     OK = enum.auto()
     SKIPPED = enum.auto()
     FAILED = enum.auto()
+
+
+def report(outcomes: dict[str, tuple[Outcome, str]]) -> NoReturn:
+    """Prints what became of each client, and ends the program with what that means."""
+    for name, (outcome, detail) in outcomes.items():
+        print(f"{name:12} {outcome.name} ({detail})")
+    passes = {Outcome.OK} if os.environ.get("CI") == "true" else {Outcome.OK, Outcome.SKIPPED}
+    sys.exit(0 if {outcome for outcome, _ in outcomes.values()} <= passes else 1)
+
+
+def beside_any_proxy() -> None:
+    """For the clients too: all that is asked here is on loopback."""
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1"]))
 
 
 def parse_arguments(about: str) -> argparse.Namespace:
@@ -85,18 +95,24 @@ def demo_server(program: Path, keys: Path, log: Path) -> Iterator[dict]:
     """
     command = [program, "demo", "--listen", "127.0.0.1:0", "--format", "json",
                "--private-key", keys / "private.pem"]  # fmt: skip
-    environment = {**os.environ, "MCP_BEARER_LOG": "trace"}
+    with listening(command, log, {**os.environ, "MCP_BEARER_LOG": "trace"}) as demo:
+        assert set(demo) == {"url", "metadata_url", "token", "expires_at"}, sorted(demo)
+        yield demo
+
+
+@contextlib.contextmanager
+def listening(command: list, log: Path, environment: Mapping[str, str]) -> Iterator[dict]:
+    """A server that prints a line of JSON once it accepts connections, as long as the context lasts."""
     with log.open("w") as stderr:
         server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=stderr, env=environment, text=True)  # fmt: skip
+    name = Path(command[0]).name
     try:
-        line = server.stdout.readline()  # it is printed once connections are accepted
+        line = server.stdout.readline()
         if not line:
-            sys.exit(f"the demo ended with {server.wait()} before it said where it listens: {log}")
-        demo = json.loads(line)
-        assert set(demo) == {"url", "metadata_url", "token", "expires_at"}, sorted(demo)
-        yield demo
-        assert server.poll() is None, f"the demo ended with {server.returncode} on its own"
+            sys.exit(f"{name} ended with {server.wait()} before it said where it listens: {log}")
+        yield json.loads(line)
+        assert server.poll() is None, f"{name} ended with {server.returncode} on its own"
     finally:
         server.terminate()
         try:
@@ -200,7 +216,7 @@ def search_log(log: Path, tokens: list[str | None]) -> tuple[Outcome, str]:
     return Outcome.OK, f"{len(text.splitlines())} lines at TRACE without a segment of a token"
 
 
-def install_python(work: Path) -> list:
+def install_python(work: Path, program: str = "client.py") -> list:
     environment = work / "python"
     python = environment / "bin" / "python"
     requirements = HERE / "python" / "requirements.txt"
@@ -210,10 +226,10 @@ def install_python(work: Path) -> list:
         run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
             "-r", requirements, timeout=INSTALL_SECONDS)  # fmt: skip
         shutil.copy(requirements, stamp)
-    return [python, HERE / "python" / "client.py"]
+    return [python, HERE / "python" / program]
 
 
-def install_typescript(work: Path) -> list:
+def install_typescript(work: Path, program: str = "client.mjs") -> list:
     """The sources are copied beside the packages, because Node resolves imports from there."""
     folder = work / "typescript"
     folder.mkdir(exist_ok=True)
@@ -226,8 +242,7 @@ def install_typescript(work: Path) -> list:
         run("npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts",
             "--silent", cwd=folder, timeout=INSTALL_SECONDS)  # fmt: skip
         shutil.copy(package, stamp)
-    shutil.copy(HERE / "typescript" / "client.mjs", folder)
-    return ["node", folder / "client.mjs"]
+    return ["node", shutil.copy(HERE / "typescript" / program, folder)]
 
 
 def run(*command: object, **options: object) -> str:

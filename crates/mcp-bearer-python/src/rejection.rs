@@ -75,7 +75,7 @@ impl Rejection {
         Challenge::status_of(self.0.kind())
     }
 
-    /// Seconds until the next attempt to get keys.
+    /// Seconds after which a request can start another attempt to get keys.
     #[getter]
     fn retry_after(&self) -> Option<u64> {
         self.0.retry_after().map(|after| after.as_secs())

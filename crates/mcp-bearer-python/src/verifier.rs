@@ -14,6 +14,9 @@ use crate::pending::{Pending, Rest};
 use crate::rejection;
 use crate::settings::{Built, Settings};
 
+/// Why keys are missing when no attempt to get them has ended.
+const SILENT: &str = "no answer yet";
+
 /// A provider with one policy. Immutable: another policy is another verifier.
 #[pyclass(frozen, weakref, module = "mcp_bearer._native")]
 pub(crate) struct Verifier {
@@ -44,6 +47,26 @@ impl Verifier {
     #[getter]
     fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
+    }
+
+    /// Fetches the keys unless they are held, and blocks this thread meanwhile, at most 5 s and without the interpreter.
+    /// The result is `(source, why)` for keys that are still missing; nothing when `problem` says why.
+    fn warm_up(&self, py: Python<'_>) -> Vec<(String, String)> {
+        if self.problem.is_some() {
+            return Vec::new();
+        }
+        py.detach(|| {
+            futures_executor::block_on(self.provider.warm_up());
+            let statuses = self.provider.key_status();
+            statuses
+                .into_iter()
+                .filter(|status| status.snapshot.set.is_empty())
+                .map(|status| {
+                    let why = status.last_failure;
+                    (status.source, why.unwrap_or_else(|| SILENT.to_owned()))
+                })
+                .collect()
+        })
     }
 
     /// A `dict` of fields, a `Rejection`, or a `Pending`. Never waits; without the interpreter while it verifies.

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from mcp_bearer import BearerAuthProvider, RSAKeyPair
 
@@ -45,6 +47,17 @@ def provider(pair: RSAKeyPair) -> BearerAuthProvider:
 def make_token(pair: RSAKeyPair, **changes: Any) -> str:
     request: dict[str, Any] = {"subject": "alice", "issuer": ISSUER, "audience": AUDIENCE, "scopes": ["read", "write"]}
     return pair.create_token(**{**request, **changes})
+
+
+def sign(pair: RSAKeyPair, **changes: Any) -> str:
+    """A token with exactly these claims, whatever they are: `None` leaves one out."""
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "scope": "read write", "exp": time.time() + 3600, **changes}
+    claims = {name: value for name, value in claims.items() if value is not None}
+    parts = [json.dumps(part).encode() for part in ({"alg": "RS256", "typ": "JWT"}, claims)]
+    message = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts)
+    key = load_pem_private_key(pair.private_key.get_secret_value().encode(), password=None)
+    signature = base64.urlsafe_b64encode(key.sign(message, padding.PKCS1v15(), hashes.SHA256())).rstrip(b"=")
+    return b".".join((message, signature)).decode()
 
 
 def make_jwks(*pairs: tuple[RSAKeyPair, str | None]) -> bytes:

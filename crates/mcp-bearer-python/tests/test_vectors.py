@@ -19,7 +19,7 @@ BEYOND_THE_CLASS = {"token_type_rfc9068", "max_age", "accept_identity_token_shap
 REFUSED_AT_ONCE = {"signature/confusion_jwks.json", "signature/confusion_pem.json", "signature/oct_in_jwks_hs256.json"}
 
 # Keys that serve for nothing, or not for all the algorithms asked for: the class refuses every token.
-CLOSED = {"signature/secret_short.json", "signature/no_keys.json", "signature/unavailable.json"}
+CLOSED = {"signature/secret_short.json", "signature/no_keys.json"}
 
 
 def load():
@@ -95,7 +95,9 @@ def check(name, case, got):
         if name not in CLOSED:
             wanted = case["expect"]["reject"]
             assert got.kind == wanted["kind"], f"{label}: {got}"
-            assert wanted.get("detail", "") in str(got), label
+            # Why there are no keys is the class's own text.
+            if got.kind != "keys_unavailable":
+                assert wanted.get("detail", "") in str(got), label
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED_AT_ONCE))

@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -25,6 +25,8 @@ from mcp_bearer._rejection import Rejection
 # anyio imports it when first used: a child of a `fork` in the middle of that would wait for the import for ever.
 with contextlib.suppress(ImportError):
     importlib.import_module("anyio._backends._asyncio")
+
+_T = TypeVar("_T")
 
 
 class BearerAuthProvider(_fastmcp.Base):
@@ -126,6 +128,23 @@ class BearerAuthProvider(_fastmcp.Base):
         super().__delattr__(name)
         if name in POLICY:
             self.__dict__["_cell"] = Cell()
+
+    # --- Keys ---
+
+    async def warm_up(self) -> None:
+        """Fetches the keys, so that the first token does not wait for them: for the start of a server.
+
+        It returns at once when keys are held, and after 5 s at the latest. It never raises: when the keys cannot be had,
+        the reason is in the log, and a later token starts another attempt. It does not block the event loop, and keys
+        that it has fetched serve every loop: ``asyncio.run(auth.warm_up())`` before the server begins its own will do.
+        """
+        try:
+            verifier, cell = self._verifier()
+        except Exception:
+            _log.write(logging.ERROR, "warm_up: the provider's settings cannot work", exc_info=True)
+            return
+        for source, why in await _waited(verifier.warm_up, cell):
+            _log.write(logging.WARNING, "warm_up: no keys from %s: %s", source, why)
 
     # --- Verification ---
 
@@ -269,12 +288,15 @@ _EXTRACT_SCOPES = BUILT_IN["_extract_scopes"]
 async def _settled(
     outcome: dict[str, Any] | _native.Rejection | _native.Pending, cell: Cell
 ) -> dict[str, Any] | _native.Rejection:
-    """Waits for newer keys, at most 5 s, in a thread that no other work of the program queues for.
+    """What comes of it with newer keys."""
+    while isinstance(outcome, _native.Pending):
+        outcome = await _waited(outcome.wait, cell)
+    return outcome
+
+
+async def _waited(wait: Callable[[], _T], cell: Cell) -> _T:
+    """Waits for keys, at most 5 s, in a thread that no other work of the program queues for.
 
     The cell is held meanwhile: with it would go the `fetch` function, should another be assigned.
     """
-    while isinstance(outcome, _native.Pending):
-        outcome = await anyio.to_thread.run_sync(
-            outcome.wait, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
-        )
-    return outcome
+    return await anyio.to_thread.run_sync(wait, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1))

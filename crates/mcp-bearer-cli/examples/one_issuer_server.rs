@@ -1,0 +1,82 @@
+//! An MCP server that trusts one issuer and holds none of its keys when it starts.
+//!
+//! `clients/sign_in.py` starts it, and says there what clients must meet. A server for real users would call
+//! `provider.warm_up()` first: this one waits for its first token on purpose.
+//!
+//! Usage: `one_issuer_server ISSUER`. It prints `{"url","metadata_url"}` once it listens, and logs to stderr.
+#![allow(
+    clippy::print_stdout,
+    reason = "its output is for the program that started it"
+)]
+
+use std::error::Error;
+use std::sync::Arc;
+
+use axum::Router;
+use http::request::Parts;
+use mcp_bearer::keys::RemoteKeys;
+use mcp_bearer::{AccessToken, BearerAuthLayer, BearerAuthProvider, FromExtensions};
+use rmcp::handler::server::tool::Extension;
+use rmcp::model::{ServerCapabilities, ServerConfig};
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use rmcp::{ServerHandler, tool, tool_handler, tool_router};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+#[derive(Clone)]
+struct Server;
+
+#[tool_router]
+impl Server {
+    #[tool(description = "Names the subject of the token you called with")]
+    async fn whoami(&self, Extension(parts): Extension<Parts>) -> String {
+        let access = AccessToken::from_extensions(&parts.extensions);
+        let subject = access.and_then(AccessToken::subject);
+        json!({ "subject": subject }).to_string()
+    }
+}
+
+#[tool_handler]
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let issuer = std::env::args()
+        .nth(1)
+        .ok_or("usage: one_issuer_server ISSUER")?;
+    tracing_subscriber::fmt()
+        .with_env_filter("trace")
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}/mcp", listener.local_addr()?);
+
+    let provider = BearerAuthProvider::builder()
+        .remote_keys(RemoteKeys::discover(&issuer))
+        .issuer(&issuer)
+        .audience(&url)
+        .required_scopes(["mcp:read"])
+        .build()?;
+    let auth = BearerAuthLayer::new(provider).resource(&url)?;
+
+    let config = StreamableHttpServerConfig::default()
+        .with_allowed_hosts(["127.0.0.1"])
+        .enforce_origin_validation()
+        .with_legacy_session_mode(false)
+        .with_json_response(true);
+    let sessions = Arc::<NeverSessionManager>::default();
+    let mcp = StreamableHttpService::new(|| Ok(Server), sessions, config);
+    let app = Router::new()
+        .merge(auth.metadata_route())
+        .route_service("/mcp", auth.layer(mcp));
+    let metadata_url = auth.metadata().url();
+    println!("{}", json!({ "url": url, "metadata_url": metadata_url }));
+    axum::serve(listener, app).await?;
+    Ok(())
+}
