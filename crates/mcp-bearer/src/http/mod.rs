@@ -7,6 +7,7 @@
 //! extensions.
 //!
 //! ```
+//! use bytes::Bytes;
 //! use http::{Request, Response, StatusCode};
 //! use http_body_util::Empty;
 //! use mcp_bearer::http::FromExtensions;
@@ -23,7 +24,7 @@
 //!     .audience(resource)
 //!     .build()?;
 //! let auth = BearerAuthLayer::new(provider).resource(resource)?;
-//! let hello = auth.layer(service_fn(|request: Request<Empty<&[u8]>>| async move {
+//! let hello = auth.layer(service_fn(|request: Request<Empty<Bytes>>| async move {
 //!     let access = AccessToken::from_extensions(request.extensions());
 //!     let name = access.and_then(AccessToken::subject).unwrap_or("nobody");
 //!     Ok::<_, std::convert::Infallible>(Response::new(name.to_owned()))
