@@ -97,11 +97,18 @@ impl Demo {
         };
         let runtime = Runtime::new()
             .map_err(|error| Failure::problem(format!("no async runtime: {error}")))?;
-        runtime.block_on(self.serve(address, &keys))
+        runtime.block_on(self.without_repeats().serve(address, &keys))
     }
 
     fn scopes(&self) -> &[String] {
         if self.no_scope { &[] } else { &self.scopes }
+    }
+
+    /// Each scope once, in the order they were given in.
+    fn without_repeats(mut self) -> Self {
+        let mut seen = std::collections::HashSet::new();
+        self.scopes.retain(|scope| seen.insert(scope.clone()));
+        self
     }
 
     async fn serve(&self, address: SocketAddr, keys: &RsaKeyPair) -> Result<Outcome, Failure> {
@@ -135,10 +142,13 @@ impl Demo {
             .audience(&place.url)
             .subject("demo-user")
             .claim("client_id", "demo-client")
-            .scopes(self.scopes())
             .expires_in_seconds(i64::try_from(LIFETIME.as_secs()).unwrap_or_default())
             .issued_at(now)
             .kid(kid);
+        let request = match self.scopes() {
+            [] => request,
+            scopes => request.scopes(scopes),
+        };
         let token = keys.create_token(&request).map_err(failed)?;
 
         let stopped = stopped().map_err(|error| Failure::problem(format!("signals: {error}")))?;
@@ -258,8 +268,13 @@ impl Shown<'_> {
                 )
             }
             None => {
-                "mcp-bearer keygen --out keys && mcp-bearer demo --private-key keys/private.pem"
-                    .to_owned()
+                let options = match self.scopes {
+                    [] => " --no-scope",
+                    _ => options.as_str(),
+                };
+                format!(
+                    "mcp-bearer keygen --out keys && mcp-bearer demo --private-key keys/private.pem{options}"
+                )
             }
         };
         format!(

@@ -17,7 +17,7 @@ use mcp_bearer::ConfigError;
 /// The last lines of `--help`.
 pub(crate) const EXIT_CODES: &str = "\
 Data goes to stdout, everything else to stderr.
-Exit codes: 0 done; 1 the answer is no (a token was rejected); 2 usage, configuration or key errors, no token at all.";
+Exit codes: 0 done; 1 the answer is no (a token was rejected); 2 usage, configuration or key errors.";
 
 /// How a command ended when nothing went wrong. Of several, the greatest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,12 +8,12 @@ mod explain;
 mod lines;
 mod settings;
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 
 use clap::{Args, ValueEnum};
-use mcp_bearer::{AccessToken, BearerAuthProvider, Rejection, Scopes, TryVerify, Unobserved};
+use mcp_bearer::{AccessToken, BearerAuthProvider, Rejection, Scopes, TryVerify};
 use tokio::runtime::Runtime;
 
 use self::answer::Answer;
@@ -128,6 +128,7 @@ struct Verifier {
     required: Scopes,
     detail: Detail,
     runtime: OnceCell<Runtime>,
+    warmed_up: Cell<bool>,
 }
 
 impl Verifier {
@@ -138,6 +139,7 @@ impl Verifier {
             required,
             detail,
             runtime: OnceCell::new(),
+            warmed_up: Cell::new(false),
         }
     }
 
@@ -156,6 +158,7 @@ impl Verifier {
             match self.detail {
                 Detail::Verdict => self.verify(&token)?,
                 Detail::EveryStep => {
+                    self.fetch_first(&token)?;
                     let verdict = self.provider.verify_token_observed(&token, &mut recorder);
                     self.runtime()?.block_on(verdict)
                 }
@@ -175,18 +178,33 @@ impl Verifier {
         })
     }
 
-    /// Without waiting where the keys are at hand. Keys are fetched first even for a token that its own claims condemn:
-    /// what is asked here is whether it was signed, too.
+    /// Without waiting where the keys are at hand.
     fn verify(&self, token: &str) -> Result<Result<AccessToken, Rejection>, Failure> {
-        match self.provider.try_verify_token(token) {
-            TryVerify::Accepted(access) => Ok(Ok(access)),
-            TryVerify::Rejected(rejection) if !rejection.is_unverified() => Ok(Err(rejection)),
-            TryVerify::Rejected(_) | TryVerify::NeedsKeys(_) => {
-                let (runtime, mut unobserved) = (self.runtime()?, Unobserved);
-                let verdict = self.provider.verify_token_observed(token, &mut unobserved);
-                Ok(runtime.block_on(verdict))
-            }
+        self.fetch_first(token)?;
+        Ok(match self.provider.try_verify_token(token) {
+            TryVerify::Accepted(access) => Ok(access),
+            TryVerify::Rejected(rejection) => Err(rejection),
+            TryVerify::NeedsKeys(needs) => self
+                .runtime()?
+                .block_on(self.provider.verify_with_newer_keys(token, needs)),
+        })
+    }
+
+    /// Waits once for the first fetch, even for a token that its own claims condemn: what is asked here is also whether it
+    /// was signed. A server never waits for that.
+    fn fetch_first(&self, token: &str) -> Result<(), Failure> {
+        if self.warmed_up.get() {
+            return Ok(());
         }
+        let unverified = |verdict| matches!(verdict, TryVerify::Rejected(rejection) if rejection.is_unverified());
+        let mut all = self.provider.key_status().into_iter();
+        if all.all(|keys| !keys.snapshot.set.is_empty()) {
+            self.warmed_up.set(true);
+        } else if unverified(self.provider.try_verify_token(token)) {
+            self.warmed_up.set(true);
+            self.runtime()?.block_on(self.provider.warm_up());
+        }
+        Ok(())
     }
 
     fn runtime(&self) -> Result<&Runtime, Failure> {

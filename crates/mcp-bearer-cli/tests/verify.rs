@@ -285,7 +285,7 @@ fn explain_lists_every_step() {
         "     7  passed       token type: ".to_owned(),
         format!("     8  passed       key id: {key}"),
         "     9  passed       key and signature: ".to_owned(),
-        "    10  passed       claims, now that they are trusted: one JSON object".to_owned(),
+        "    10  passed       claims, reported after the signature: one JSON object".to_owned(),
         "    11  passed       expiry: exp 1800003600".to_owned(),
         "    12  passed       not before, issued at: nbf absent, iat 1800000000".to_owned(),
         "    13  passed       issuer: \"https://idp.example.com/\"".to_owned(),

@@ -107,6 +107,8 @@ fn a_condemned_token_is_refused_for_its_own_fault() {
                     "{label}"
                 );
                 assert_eq!(answer["status"], 401, "{label}");
+                let told = answer.get("verified").is_some_and(|told| told == false);
+                assert_eq!(told, issuer == Issuer::Down, "{label}");
                 let detail = answer["detail"].as_str().unwrap();
                 assert_eq!(
                     detail.contains("not verified"),

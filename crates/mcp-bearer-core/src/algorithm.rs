@@ -6,6 +6,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use crate::limits::Limits;
+
 /// A JWS algorithm that this crate can verify.
 ///
 /// `alg` is compared byte for byte: the names are case-sensitive (RFC 7515 section 4.1.1).
@@ -173,8 +175,12 @@ impl Algorithm {
     /// How many bytes a signature has: fixed, or for RSA as many as a modulus of 2,048 to 8,192 bits.
     pub(crate) const fn signature_bytes(self) -> RangeInclusive<usize> {
         match self {
-            Self::Rs256 | Self::Rs384 | Self::Rs512 => 256..=1024,
-            Self::Ps256 | Self::Ps384 | Self::Ps512 => 256..=1024,
+            Self::Rs256 | Self::Rs384 | Self::Rs512 => {
+                Limits::RSA_BITS_MIN / 8..=Limits::RSA_BITS_MAX / 8
+            }
+            Self::Ps256 | Self::Ps384 | Self::Ps512 => {
+                Limits::RSA_BITS_MIN / 8..=Limits::RSA_BITS_MAX / 8
+            }
             Self::Es256 | Self::EdDsa | Self::Ed25519 => 64..=64,
             Self::Es384 => 96..=96,
             Self::Es512 => 132..=132,
@@ -237,3 +243,25 @@ impl fmt::Display for UnknownAlgorithm {
 }
 
 impl std::error::Error for UnknownAlgorithm {}
+
+#[cfg(test)]
+mod tests {
+    use super::Algorithm;
+
+    /// RFC 7518 sections 3.2 to 3.5, RFC 8032 section 5.1.6.
+    #[test]
+    fn each_algorithm_has_its_length_of_signature() {
+        for algorithm in Algorithm::ALL {
+            let name = algorithm.name();
+            let expected = match name {
+                "ES256" | "EdDSA" | "Ed25519" | "HS512" => 64..=64,
+                "ES384" => 96..=96,
+                "ES512" => 132..=132,
+                "HS256" => 32..=32,
+                "HS384" => 48..=48,
+                _ => 256..=1024,
+            };
+            assert_eq!(algorithm.signature_bytes(), expected, "{name}");
+        }
+    }
+}

@@ -97,7 +97,7 @@ impl KeySet {
         Self::published(jwks.keys.iter().cloned().map(Ok))
     }
 
-    /// No keys, for the given reason: every token that gets as far as the key meets
+    /// No keys, for the given reason: every token that keys could save meets
     /// [`KeysUnavailable`](RejectionKind::KeysUnavailable).
     #[must_use]
     pub fn unavailable(why: impl Into<String>, retry_after: Duration) -> Self {

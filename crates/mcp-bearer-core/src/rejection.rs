@@ -37,7 +37,7 @@ pub enum RejectionKind {
     AlgorithmNotAllowed,
     /// The request has more than one credential (RFC 6750 section 2).
     BadCredential,
-    /// No candidate key verifies the signature.
+    /// No candidate key verifies the signature, or it has a length that the algorithm cannot have.
     BadSignature,
     /// A claim has a value the policy does not allow.
     ClaimNotAllowed,
@@ -168,6 +168,14 @@ impl Rejection {
     #[must_use]
     pub const fn is_unverified(&self) -> bool {
         matches!(self.facts, Facts::NotVerified(_))
+    }
+
+    /// For [`RejectionKind::KeysUnavailable`]: why there are no keys.
+    pub(crate) fn unavailable_because(&self) -> Option<&str> {
+        match &self.facts {
+            Facts::Keys { why, .. } => Some(why),
+            _ => None,
+        }
     }
 
     /// For [`RejectionKind::KeysUnavailable`]: after this time, at least a second, a request can start another attempt

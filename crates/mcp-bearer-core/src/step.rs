@@ -101,7 +101,7 @@ impl Step {
             Self::TokenType => ("7", "token type"),
             Self::KeyId => ("8", "key id"),
             Self::Signature => ("9", "key and signature"),
-            Self::ClaimsHeld => ("10", "claims, now that they are trusted"),
+            Self::ClaimsHeld => ("10", "claims, reported after the signature"),
             Self::Expiry => ("11", "expiry"),
             Self::NotBefore => ("12", "not before, issued at"),
             Self::Issuer => ("13", "issuer"),
@@ -122,7 +122,7 @@ pub trait Observer {
     /// A step was passed.
     fn passed(&mut self, step: Step, facts: fmt::Arguments<'_>);
 
-    /// A step was not needed.
+    /// A step was not needed, or could not be done.
     fn skipped(&mut self, step: Step, why: &'static str);
 
     /// A step ended the verification.
@@ -181,7 +181,7 @@ impl<'o, O: Observer> Watch<'o, O> {
         rejection
     }
 
-    /// Reports that a step was not needed.
+    /// Reports that a step was not needed, or could not be done.
     pub(crate) fn skip(&mut self, step: Step, why: &'static str) {
         self.observer.skipped(step, why);
     }
@@ -189,7 +189,7 @@ impl<'o, O: Observer> Watch<'o, O> {
     /// From here on, rejections say that no signature was verified.
     pub(crate) fn without_signature(&mut self, unavailable: &Rejection) {
         self.skip(Step::Signature, "no keys to verify with");
-        self.unverified = Some(unavailable.to_string().into());
+        self.unverified = unavailable.unavailable_because().map(Into::into);
     }
 }
 

@@ -1,7 +1,8 @@
 //! Steps 5 to 19: the only way from an unverified token to an [`AccessToken`].
 //!
-//! The order of the steps is part of the specification: the signature stands before every claim, so that nothing an
-//! attacker writes into claims can be told from the answer. A step must never be skipped for an option's sake.
+//! The order of the steps is part of the specification: with keys held, the signature is checked before every claim, so
+//! that the answer to a forged token says nothing about its claims. Without keys, a token that its own claims condemn is
+//! refused for that, unverified. No option skips a step.
 
 mod access_token;
 
@@ -118,6 +119,7 @@ impl UnverifiedToken<'_> {
     }
 
     /// Whether it is a well-formed token of an algorithm that the policy allows, with a signature of a possible length.
+    /// Steps 6 and 7, and what the claims say, do not count.
     ///
     /// Such a token, whatever its claims say, is a reason to fetch the keys of a source that was never asked.
     #[must_use]
@@ -125,6 +127,7 @@ impl UnverifiedToken<'_> {
         self.algorithm().is_some_and(|algorithm| {
             policy.rules.algorithms.contains(&algorithm)
                 && self.check_signature_length(algorithm).is_ok()
+                && Header::read(&self.header).key_id().is_ok()
                 && self.claims().is_ok()
         })
     }

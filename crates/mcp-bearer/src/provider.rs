@@ -260,14 +260,12 @@ impl BearerAuthProvider {
         if refreshed == Refreshed::Unchanged && !outage {
             return Err(needs.rejection);
         }
-        // New keys; or none still, and then the time until the next attempt has moved.
+        // New keys; or none still, and then the reason may have changed.
         self.try_verify_token(token).into_result()
     }
 
     /// [`verify_token`](Self::verify_token), with every step reported to an observer once the keys are as good as they
     /// get.
-    ///
-    /// The first fetch is waited for even when the token's own claims condemn it, so that every step is reached.
     ///
     /// # Errors
     /// The first step that fails.
@@ -276,29 +274,11 @@ impl BearerAuthProvider {
         token: &str,
         observer: &mut impl Observer,
     ) -> Result<AccessToken, Rejection> {
-        match self.try_verify_token(token) {
-            TryVerify::NeedsKeys(needs) => {
-                let _ = self.verify_with_newer_keys(token, needs).await;
-            }
-            TryVerify::Rejected(rejection) if rejection.is_unverified() => {
-                self.first_fetch(token).await;
-            }
-            TryVerify::Accepted(_) | TryVerify::Rejected(_) => {}
+        if let TryVerify::NeedsKeys(needs) = self.try_verify_token(token) {
+            let _ = self.verify_with_newer_keys(token, needs).await;
         }
         self.attempt(token, self.inner.clock.now(), observer)
             .into_result()
-    }
-
-    /// Waits for the first fetch of the token's issuer, at most 5 s; returns at once when one has ended.
-    async fn first_fetch(&self, token: &str) {
-        let Ok(parsed) = self.read(token, &mut Unobserved) else {
-            return;
-        };
-        let keys = &parsed.issuer.keys;
-        let status = keys.status();
-        if status.fetched + status.not_modified + status.failed == 0 {
-            let _ = keys.refresh(Miss::no_keys()).await;
-        }
     }
 
     /// The verification itself.

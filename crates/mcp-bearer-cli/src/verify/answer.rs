@@ -55,8 +55,14 @@ impl Answer<'_> {
     fn rejected_json(&self, rejection: &Rejection) -> String {
         let challenge = self.challenge(rejection);
         format!(
-            r#"{{"accepted":false,"reason":"{}","detail":{},"status":{},"www_authenticate":{}"#,
+            r#"{{"accepted":false,"reason":"{}",{}"detail":{},"status":{},"www_authenticate":{}"#,
             rejection.kind(),
+            // Only said where it is: no signature was checked, and the claims may be a stranger's.
+            if rejection.is_unverified() {
+                r#""verified":false,"#
+            } else {
+                ""
+            },
             json_string(&self.detail(rejection)),
             challenge.status,
             json_string_or_null(challenge.www_authenticate.as_deref()),

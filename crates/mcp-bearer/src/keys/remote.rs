@@ -9,7 +9,6 @@ mod task;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use tokio::sync::{mpsc, oneshot};
@@ -42,8 +41,6 @@ struct Inner {
     origin: Arc<Origin>,
     published: Arc<PublishedKeys<Location>>,
     task: BackgroundTask<Command, Admission>,
-    /// Whether anyone has asked for keys: a prefetch is only ever the first to ask.
-    asked: AtomicBool,
 }
 
 impl RemoteKeys {
@@ -54,7 +51,6 @@ impl RemoteKeys {
                 published: Arc::new(PublishedKeys::new(source, clock, Location::default())),
                 origin: Arc::new(origin),
                 task: BackgroundTask::new(),
-                asked: AtomicBool::new(false),
             }),
         }
     }
@@ -88,7 +84,6 @@ impl RemoteKeys {
                 })
             })
             .map_err(|_| Refreshed::Unchanged)?;
-        self.inner.asked.store(true, Ordering::Relaxed);
         Ok(answer)
     }
 
@@ -123,12 +118,9 @@ impl KeySource for RemoteKeys {
     }
 
     fn prefetch(&self) {
-        let asked = &self.inner.asked;
-        if !asked.load(Ordering::Relaxed) && !asked.swap(true, Ordering::Relaxed) {
-            // Nobody waits for the answer, and dropping it stops no fetch.
-            let sent = self.ask(Miss::no_keys()).is_ok();
-            asked.store(sent, Ordering::Relaxed);
-        }
+        let first = |admission: &Arc<Admission>| admission.is_first().then_some(Command::Prefetch);
+        // It cannot be sent only where others wait to be read, and those start the fetch.
+        let _ = self.inner.task.send(self.start(), first);
     }
 
     fn status(&self) -> KeyStatus {

@@ -176,6 +176,12 @@ impl Rotation {
         Asked::Answer(Refreshed::Unchanged)
     }
 
+    /// The first fetch, for which no request waits; `None` when a fetch was made before, or keys are held.
+    pub(super) fn prefetch(&mut self, now: Duration) -> Option<FetchOrder> {
+        let first = self.fetches == 0 && self.held.is_none();
+        first.then(|| self.start_fetch(now, Cause::Empty))
+    }
+
     /// Time has passed: a scheduled fetch may be due, a wait over, the set too old.
     pub(super) fn tick(&mut self, now: Duration) -> Effects {
         let mut effects = Effects::default();

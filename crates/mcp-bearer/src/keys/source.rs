@@ -35,7 +35,8 @@ pub trait KeySource: Send + Sync {
     ///
     /// Called for a well-formed token that newer keys could not save: it still shows that tokens
     /// come. However many such tokens come, they start this one fetch and no other. A source that
-    /// fetches nothing does nothing.
+    /// fetches nothing does nothing. A source that wraps another one passes the call on: otherwise a
+    /// server that gets only such tokens never fetches keys.
     fn prefetch(&self) {}
 
     /// The state of the source, for operators.

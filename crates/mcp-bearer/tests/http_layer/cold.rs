@@ -237,13 +237,17 @@ async fn a_flood_of_condemned_tokens_starts_one_fetch() {
         cold.server
             .wait_for_hits("/jwks.json", 1, Duration::from_secs(5))
     );
-    // They hold no place of those that wait: a good token is let in by the same fetch.
-    let token = good();
-    let (good, ()) = tokio::join!(cold.ask(&token), async {
+    // They hold none of the 64 places to wait: as many good tokens are let in by the same fetch.
+    let tokens: Vec<Forge> = (0..64)
+        .map(|index| good().claim("jti", index.to_string()))
+        .collect();
+    let asked = futures_util::future::join_all(tokens.iter().map(|token| cold.ask(token)));
+    let (answers, ()) = tokio::join!(asked, async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         cold.server.release();
     });
-    assert_eq!((good.status.as_u16(), cold.server.total_hits()), (200, 1));
+    let let_in = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!((let_in, cold.server.total_hits()), (64, 1));
 }
 
 #[tokio::test]
@@ -262,6 +266,14 @@ async fn while_the_issuer_is_down_only_tokens_that_keys_could_save_ask_again() {
     assert_eq!(cold.server.total_hits(), 1);
     assert_eq!(cold.ask(&good()).await.reason(), "keys_unavailable");
     assert_eq!(cold.server.total_hits(), 2);
+    // A source that a good token has asked first was asked, too.
+    let other = Cold::new(Issuer::Down, Count::One);
+    assert_eq!(other.ask(&good()).await.reason(), "keys_unavailable");
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let expired = good().expires_in(-3600);
+    assert_eq!(other.ask(&expired).await.reason(), "expired");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(other.server.total_hits(), 1);
     cold.server.set_behaviour(Behaviour::ok());
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!(cold.ask(&good()).await.status, 200);
@@ -300,7 +312,10 @@ async fn tokens_that_are_not_plausible_start_no_fetch() {
     for (reason, token) in [
         ("malformed", good().raw_claims("[]")),
         ("malformed", good().empty_signature()),
+        // As long as an ES256 signature is.
+        ("algorithm_not_allowed", good().alg_name("EdDSA")),
         ("algorithm_not_allowed", good().alg_name("RS256")),
+        ("malformed", good().header("kid", 7)),
         ("algorithm_not_allowed", good().alg_name("none")),
     ] {
         assert_eq!(cold.ask(&token).await.reason(), reason);
@@ -331,6 +346,24 @@ async fn a_warm_server_looks_at_the_signature_first() {
         warm.ask(&good().expires_in(-3600)).await.reason(),
         "unknown_key"
     );
+}
+
+/// All sources fetch at the same time: one that hangs delays no other.
+#[tokio::test]
+async fn a_warm_up_asks_every_issuer_at_once() {
+    let cold = Cold::new(Issuer::Held, Count::Several);
+    cold.server
+        .set_behaviour_at("/other.json", Behaviour::ok().held());
+    let ((), ()) = tokio::join!(cold.provider.warm_up(), async {
+        for _ in 0..200 {
+            if cold.server.total_hits() == 2 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(cold.server.total_hits(), 2);
+        cold.server.release();
+    });
 }
 
 /// Keys that are too old to be used are as good as none.

@@ -39,6 +39,7 @@ fn key(kid: &str) -> serde_json::Value {
 fn main() {
     a_remote_source_goes_on_in_a_child();
     a_provider_goes_on_in_a_child();
+    a_child_fetches_though_its_parent_asked_in_vain();
     a_fork_in_the_middle_of_verifications();
     a_fork_in_the_middle_of_a_keys_first_use();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -96,6 +97,28 @@ fn a_provider_goes_on_in_a_child() {
     in_a_child(|| accepts(&one) && accepts(&other));
     assert!(accepts(&one) && accepts(&other));
     assert_eq!(server.total_hits(), 3);
+}
+
+/// Each process asks once because of a token that no key could save.
+fn a_child_fetches_though_its_parent_asked_in_vain() {
+    let server = JwksServer::start();
+    server.set_keys(vec![key("a")]);
+    server.set_behaviour(Behaviour::Status(500));
+    let keys = RemoteKeys::builder(server.url()).build().unwrap();
+    let wait = Duration::from_secs(10);
+    keys.prefetch();
+    assert!(server.wait_for_hits(JwksServer::JWKS_PATH, 1, wait));
+    in_a_child(|| {
+        let before = keys.status().failed;
+        keys.prefetch();
+        keys.prefetch();
+        let start = Instant::now();
+        while keys.status().failed == before && start.elapsed() < wait {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        keys.status().failed == before + 1
+    });
+    assert_eq!(server.total_hits(), 2);
 }
 
 /// Threads verify first sights without a pause while the process forks: their verifications never end in the child, which

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -28,6 +28,8 @@ const READ_AGAIN_AFTER: Duration = Duration::from_secs(60);
 pub(super) enum Command {
     /// The set is overdue: look at the schedule.
     CheckSchedule,
+    /// Fetch for the first time. No request waits for it.
+    Prefetch,
     Refresh {
         miss: Miss,
         reply: oneshot::Sender<Refreshed>,
@@ -39,6 +41,8 @@ pub(super) enum Command {
 /// the clock.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
+    /// Whether any request has asked this task, or was admitted to.
+    asked: AtomicBool,
     waiting: AtomicUsize,
     misses_from: AtomicU64,
     retries_from: AtomicU64,
@@ -59,11 +63,19 @@ impl Admission {
         if nanos(now) < from.load(Ordering::Relaxed) {
             return None;
         }
+        self.asked.store(true, Ordering::Relaxed);
         let more = |waiting| (waiting < WAITERS_MAX).then_some(waiting + 1);
         self.waiting
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
             .ok()
             .map(|_| WaitPermit(Arc::clone(self)))
+    }
+}
+
+impl Admission {
+    /// Whether nothing was asked of this task before. Only the first caller gets a yes.
+    pub(super) fn is_first(&self) -> bool {
+        !self.asked.load(Ordering::Relaxed) && !self.asked.swap(true, Ordering::Relaxed)
     }
 }
 
@@ -89,6 +101,7 @@ pub(super) async fn run(
             command = commands.recv() => match command {
                 Some(Command::Refresh { miss, reply, permit }) => task.ask(miss, reply, permit),
                 Some(Command::CheckSchedule) => {}
+                Some(Command::Prefetch) => task.prefetch(),
                 None => return,
             },
             Some(ended) = task.fetch.join_next(), if !task.fetch.is_empty() => {
@@ -162,6 +175,13 @@ impl Task {
                     self.start_fetch(order);
                 }
             }
+        }
+        self.update_admission();
+    }
+
+    fn prefetch(&mut self) {
+        if let Some(order) = self.rotation.prefetch(self.origin.clock.now()) {
+            self.start_fetch(order);
         }
         self.update_admission();
     }
