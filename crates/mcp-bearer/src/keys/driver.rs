@@ -1,6 +1,6 @@
 //! The one thread that runs the tasks of all key sources, and the channels to those tasks.
 //!
-//! It is started when first needed, and anew in a forked child, where the parent's threads do not
+//! It is started when first needed, and again in a forked child, where the parent's threads do not
 //! exist and a lock that one of them held stays held for ever. So nothing here takes a lock that
 //! another thread can hold, touches (or even drops) a channel of another process, or panics.
 
@@ -207,7 +207,8 @@ mod tests {
                 });
             }
         });
-        // Tasks that lost the race were never made, or were dropped unspawned: one at most was started.
+        // Tasks that lost the race were never made, or were dropped unspawned: one at most was
+        // started.
         assert_eq!(STARTED.load(Ordering::SeqCst), 1);
         drop(handle);
         ends.append(&mut endings.into_inner().unwrap());

@@ -10,7 +10,9 @@
 
 mod discovery;
 mod faults;
+mod fetch_errors;
 mod file;
+mod prefetch;
 mod remote;
 #[cfg(feature = "remote")]
 mod tls;
