@@ -12,6 +12,7 @@ mod discovery;
 mod faults;
 mod fetch_errors;
 mod file;
+mod many;
 mod prefetch;
 mod remote;
 #[cfg(feature = "remote")]
