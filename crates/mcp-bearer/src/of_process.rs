@@ -1,7 +1,8 @@
 //! [`OfProcess`]: a value that belongs to one process, and that a child of `fork` must leave alone.
 //!
-//! In a child the parent's other threads do not exist: a lock that one of them held stays held for ever,
-//! and what one was changing stays half changed. So such a value is not used there, nor dropped.
+//! In a child the parent's other threads do not exist: a lock that one of them held stays held for
+//! ever, and what one was changing stays half changed. So such a value is not used there, nor
+//! dropped.
 
 use std::{mem, process};
 

@@ -1,8 +1,8 @@
 //! Verified tokens, cached by the whole token.
 //!
-//! A hit is worth exactly what a verification would be worth at that moment: times are checked again,
-//! the key that verified the token must still be in use, and one provider never sees what another's
-//! policy decided. Failures are not cached, so bad tokens cannot fill it.
+//! A hit is worth exactly what a verification would be worth at that moment: times are checked
+//! again, the key that verified the token must still be in use, and one provider never sees what
+//! another's policy decided. Failures are not cached, so bad tokens cannot fill it.
 
 mod in_flight;
 mod per_process;
@@ -33,8 +33,8 @@ pub struct TokenCacheSize {
     pub entries: usize,
     /// At most this many bytes, as far as they can be counted. 64 MiB: 10,000 tokens of 6 KiB.
     pub bytes: usize,
-    /// A token is verified again after this time. 5 min: how long a decision may outlive its reason,
-    /// such as a key that was removed from an issuer that cannot be reached.
+    /// A token is verified again after this time. 5 min: how long a decision may outlive its
+    /// reason, such as a key that was removed from an issuer that cannot be reached.
     pub max_age: Duration,
 }
 
@@ -129,7 +129,8 @@ impl TokenCache {
         self.kept.len()
     }
 
-    /// Looks up a token. `issuer` returns the policy and the keys of the issuer it was verified for.
+    /// Looks up a token. `issuer` returns the policy and the keys of the issuer it was verified
+    /// for.
     pub(crate) fn look<'p>(
         &self,
         token: &str,

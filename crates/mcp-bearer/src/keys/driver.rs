@@ -1,6 +1,6 @@
 //! The one thread that runs the tasks of all key sources, and the channels to those tasks.
 //!
-//! It is started when first needed, and anew in a forked child, where the parent's threads do not
+//! It is started when first needed, and again in a forked child, where the parent's threads do not
 //! exist and a lock that one of them held stays held for ever. So nothing here takes a lock that
 //! another thread can hold, touches (or even drops) a channel of another process, or panics.
 
@@ -10,12 +10,15 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use futures_util::future::BoxFuture;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::of_process::OfProcess;
 
-/// The capacity of a channel; a command beyond it is not sent.
-const CHANNEL: usize = 256;
+/// Commands that wait for one task. A source lets fewer requests than that wait at the same time.
+const COMMANDS: usize = 256;
+/// Tasks that wait for the driver thread. Each source starts one, so their number is what bounds
+/// this: a surplus would be refused though its issuer is well.
+const TASKS: usize = Semaphore::MAX_PERMITS;
 /// Threads for files, which the operating system reads in blocking form only, and for callers'
 /// fetchers that block. One that hangs occupies its thread for longer than its exchange lasts.
 const BLOCKING_THREADS: usize = 64;
@@ -72,7 +75,7 @@ impl<C: Send + 'static, S: Default + Send + Sync + 'static> BackgroundTask<C, S>
         if let Some(running) = current.as_ref().filter(|it| it.commands.is_open()) {
             return Some(Arc::clone(running));
         }
-        let (commands, receiver) = Sender::channel();
+        let (commands, receiver) = Sender::channel(COMMANDS);
         let shared = Arc::default();
         let new = Arc::new(Running { commands, shared });
         match replace(&self.running, current.as_ref(), &new) {
@@ -87,8 +90,8 @@ impl<C: Send + 'static, S: Default + Send + Sync + 'static> BackgroundTask<C, S>
 }
 
 impl<T> Sender<T> {
-    fn channel() -> (Self, mpsc::Receiver<T>) {
-        let (sender, receiver) = mpsc::channel(CHANNEL);
+    fn channel(capacity: usize) -> (Self, mpsc::Receiver<T>) {
+        let (sender, receiver) = mpsc::channel(capacity);
         (Self(OfProcess::new(sender)), receiver)
     }
 
@@ -124,7 +127,7 @@ fn driver() -> Option<Arc<Sender<Task>>> {
     if let Some(driver) = current.as_ref().filter(|driver| driver.is_open()) {
         return Some(Arc::clone(driver));
     }
-    let (tasks, receiver) = Sender::channel();
+    let (tasks, receiver) = Sender::channel(TASKS);
     let driver = Arc::new(tasks);
     if let Err(error) = thread::Builder::new()
         .name("mcp-bearer-keys".to_owned())
@@ -207,7 +210,8 @@ mod tests {
                 });
             }
         });
-        // Tasks that lost the race were never made, or were dropped unspawned: one at most was started.
+        // Tasks that lost the race were never made, or were dropped unspawned: one at most was
+        // started.
         assert_eq!(STARTED.load(Ordering::SeqCst), 1);
         drop(handle);
         ends.append(&mut endings.into_inner().unwrap());

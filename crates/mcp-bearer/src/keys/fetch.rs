@@ -18,11 +18,12 @@ pub(super) const EXCHANGE: Duration = Duration::from_secs(5);
 
 /// Makes the requests for an issuer's documents.
 ///
-/// The crate's own implementation is `HttpFetch` (feature `remote`). Another one lets a caller supply
-/// the documents: through a corporate proxy, from a test. It must not follow a redirect, nor hold
-/// more of a body than the request allows. It is called on the thread that serves all sources, one
-/// exchange at a time per source, and must not block that thread: every source and every waiting
-/// request would wait with it. An exchange that takes longer than 5 s is dropped and counts as failed.
+/// The crate's own implementation is `HttpFetch` (feature `remote`). Another one lets a caller
+/// supply the documents: through a corporate proxy, from a test. It must not follow a redirect, nor
+/// hold more of a body than the request allows. It is called on the thread that serves all sources,
+/// one exchange at a time per source, and must not block that thread: every source and every
+/// waiting request would wait with it. An exchange that takes longer than 5 s is dropped and counts
+/// as failed.
 pub trait Fetch: Send + Sync {
     /// Makes the request once.
     fn fetch(&self, request: FetchRequest) -> BoxFuture<'_, Result<FetchResponse, FetchError>>;
@@ -99,7 +100,8 @@ impl FetchResponse {
         self.status
     }
 
-    /// The values of a header, joined by commas as RFC 9110 section 5.3 allows; its name in any case.
+    /// The values of a header, joined by commas as RFC 9110 section 5.3 allows; its name in any
+    /// case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<String> {
         let values: Vec<&str> = self

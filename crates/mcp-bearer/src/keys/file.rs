@@ -1,4 +1,5 @@
-//! [`FileKeys`]: keys in a file, read again when it changes: written in place, or replaced by a rename.
+//! [`FileKeys`]: keys in a file, read again when it changes: written in place, or replaced by a
+//! rename.
 //!
 //! No request reads the file, and a broken file never replaces good keys.
 
@@ -22,7 +23,8 @@ use super::source::{KeySource, KeyStatus, Refreshed};
 
 /// The time between two looks at the file's metadata.
 const POLL: Duration = Duration::from_secs(2);
-/// When no look has come for so long, the task is gone (in a forked child): a request starts another.
+/// When no look has come for so long, the task is gone (in a forked child): a request starts
+/// another.
 const OVERDUE: Duration = Duration::from_secs(10);
 
 /// Keys from a file: a JWK Set, or one key in PEM.
@@ -167,8 +169,8 @@ struct Watch {
     failure: Option<String>,
 }
 
-/// Whether the file was read twice under one stamp: the second of two writes may come within one tick
-/// of the file system's clock.
+/// Whether the file was read twice under one stamp: the second of two writes may come within one
+/// tick of the file system's clock.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Settled {
     Yes,
@@ -261,8 +263,8 @@ struct Stamp {
     identity: Identity,
 }
 
-/// Device and inode: another file under the same name. And the time of the last change, in seconds and
-/// nanoseconds, which no program can set: a copy may have the modification time of its origin.
+/// Device and inode: another file under the same name. And the time of the last change, in seconds
+/// and nanoseconds, which no program can set: a copy may have the modification time of its origin.
 #[cfg(unix)]
 type Identity = (u64, u64, i64, i64);
 #[cfg(not(unix))]

@@ -67,7 +67,8 @@ impl Jitter {
         Self(thousandths.min(1000))
     }
 
-    /// Between three quarters of `time` and all of it: a retry never comes later than its table says.
+    /// Between three quarters of `time` and all of it: a retry never comes later than its table
+    /// says.
     pub(super) fn shorten(self, time: Duration) -> Duration {
         time.saturating_mul(750 + self.0 / 4) / 1000
     }
@@ -155,7 +156,8 @@ impl Directives {
         found
     }
 
-    /// `no-store` is a framework's default rather than an issuer's choice: it counts as no statement.
+    /// `no-store` is a framework's default rather than an issuer's choice: it counts as no
+    /// statement.
     pub(super) fn lifetime(self, age: Duration, ceiling: Duration) -> Duration {
         let stated = match (self.store, self.max_age) {
             (Store::Allowed, Some(seconds)) => Duration::from_secs(seconds).saturating_sub(age),

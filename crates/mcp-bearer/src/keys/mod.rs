@@ -1,15 +1,16 @@
 //! Where keys come from, and how they stay current.
 //!
-//! A [`KeySource`] returns an immutable set at once. When the set cannot verify a token, the source may
-//! be asked for newer keys; it decides whether a fetch is worth it and whether the request may wait.
-//! Sources: [`StaticKeys`], [`FileKeys`], [`RemoteKeys`].
+//! A [`KeySource`] returns an immutable set at once. When the set cannot verify a token, the source
+//! may be asked for newer keys; it decides whether a fetch is worth it and whether the request may
+//! wait. Sources: [`StaticKeys`], [`FileKeys`], [`RemoteKeys`].
 //!
 //! # Events
 //!
-//! [`tracing`] events with the target `mcp_bearer::keys` and a field `event`, whose values are stable:
-//! `fetched`, `not_modified`, `failed`, `document_failed`, `key_added`, `key_removed`, `key_skipped`,
-//! `stale`. Each has the field `source`: the address without user, query and fragment, or the file's
-//! path. No event contains a token, a private key or the query of an address.
+//! [`tracing`] events with the target `mcp_bearer::keys` and a field `event`, whose values are
+//! stable: `fetched`, `not_modified`, `failed`, `document_failed`, `key_added`, `key_removed`,
+//! `key_skipped`, `stale`. Each has the field `source`: the address without user, query and
+//! fragment, or the file's path. No event contains a token, a private key or the query of an
+//! address.
 //!
 //! With the feature `metrics`, counters of the `metrics` facade, all with the label `source`:
 //!

@@ -1,7 +1,7 @@
 //! The clock of key rotation: the time since it was made, which no operator can set back.
 //!
-//! It is not for claims, which are about the time of day. On Linux it stops while the machine sleeps,
-//! so a laptop may use a key set for that much longer.
+//! It is not for claims, which are about the time of day. On Linux it stops while the machine
+//! sleeps, so a laptop may use a key set for that much longer.
 
 use std::fmt;
 use std::sync::Arc;
@@ -46,7 +46,8 @@ impl MonotonicClock {
         }
     }
 
-    /// Ends when the clock shows `time` or later. The machine's clock needs a tokio runtime with a timer.
+    /// Ends when the clock shows `time` or later. The machine's clock needs a tokio runtime with a
+    /// timer.
     pub(super) async fn sleep_until(&self, time: Duration) {
         match &self.0 {
             Source::System(_) => tokio::time::sleep(time.saturating_sub(self.now())).await,

@@ -77,8 +77,8 @@ impl<R: Clone> PublishedKeys<R> {
         &self.clock
     }
 
-    /// Replaces the state. `why` there are no keys is put into the rejections of tokens, `due_at` is
-    /// when the task renews the set, and `last_failure` is for operators.
+    /// Replaces the state. `why` there are no keys is put into the rejections of tokens, `due_at`
+    /// is when the task renews the set, and `last_failure` is for operators.
     pub(super) fn publish(
         &self,
         held: Option<HeldKeys>,

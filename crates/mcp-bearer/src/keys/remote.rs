@@ -23,8 +23,8 @@ use super::source::{KeySource, KeyStatus, Refreshed};
 /// Keys that an issuer publishes over HTTP.
 ///
 /// Nothing is fetched before the first request for keys, which [`Miss::no_keys`] can be. Clones are
-/// handles of one source; its fetching ends with the last of them. It can be made and used without a
-/// tokio runtime, from any thread, from several runtimes, and after a `fork`.
+/// handles of one source; its fetching ends with the last of them. It can be made and used without
+/// a tokio runtime, from any thread, from several runtimes, and after a `fork`.
 ///
 /// ```
 /// use mcp_bearer::keys::{KeySource, RemoteKeys};

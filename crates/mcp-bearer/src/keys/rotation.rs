@@ -1,7 +1,7 @@
 //! Decides when a remote key set is fetched, who waits for it, and until when it is used.
 //!
-//! A state machine: time and jitter are arguments, and what has to be done is returned as values. It
-//! does no I/O, reads no clock, and holds a bounded amount of memory per source.
+//! A state machine: time and jitter are arguments, and what has to be done is returned as values.
+//! It does no I/O, reads no clock, and holds a bounded amount of memory per source.
 
 mod miss_budget;
 #[cfg(test)]
@@ -212,7 +212,8 @@ impl Rotation {
         }
     }
 
-    /// The fetch `id` has ended. Only the one in flight counts: an older answer never replaces a newer.
+    /// The fetch `id` has ended. Only the one in flight counts: an older answer never replaces a
+    /// newer.
     pub(super) fn finish_fetch(
         &mut self,
         now: Duration,

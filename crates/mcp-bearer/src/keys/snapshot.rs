@@ -86,7 +86,8 @@ impl Miss {
 pub enum MissKind {
     /// No key fits the token's `kid` and algorithm.
     UnknownKid,
-    /// A key has that `kid`, but did not make the signature. Some issuers reuse a `kid` for a new key.
+    /// A key has that `kid`, but did not make the signature. Some issuers reuse a `kid` for a new
+    /// key.
     BadSignature,
     /// There is no usable set at all.
     NoKeys,

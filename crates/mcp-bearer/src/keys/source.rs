@@ -63,7 +63,8 @@ pub struct KeyStatus {
     pub phase: KeyPhase,
     /// The keys; an unavailable set when none are held.
     pub snapshot: Snapshot,
-    /// The time since the source last confirmed the keys. `None` for keys that are fixed or not held.
+    /// The time since the source last confirmed the keys. `None` for keys that are fixed or not
+    /// held.
     pub age: Option<Duration>,
     /// Why the last attempt failed; `None` when it succeeded.
     pub last_failure: Option<String>,

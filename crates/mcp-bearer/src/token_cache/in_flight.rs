@@ -1,7 +1,8 @@
-//! Verifications in flight: a hundred requests with one new token make one verification, not a hundred.
+//! Verifications in flight: a hundred requests with one new token make one verification, not a
+//! hundred.
 //!
-//! A request waits for another's verification at most once; if that one failed it verifies for itself,
-//! so that a bad token cannot make requests queue behind each other.
+//! A request waits for another's verification at most once; if that one failed it verifies for
+//! itself, so that a bad token cannot make requests queue behind each other.
 
 use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};

@@ -1,7 +1,7 @@
 //! A `fork` at the worst moment: while the crypto library holds a lock for writing.
 //!
-//! It does so for microseconds when an RSA key is first used, and a fork by chance meets that once in hundreds. So this
-//! program stands in for the function that takes such a lock, and forks there.
+//! It does so for microseconds when an RSA key is first used, and a fork by chance meets that once
+//! in hundreds. So this program stands in for the function that takes such a lock, and forks there.
 
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 

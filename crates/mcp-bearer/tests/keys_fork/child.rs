@@ -14,7 +14,8 @@ const SIGKILL: i32 = 9;
 
 /// Runs `check` in a child; it must end well within 20 s.
 pub(crate) fn in_a_child(check: impl FnOnce() -> bool) {
-    // SAFETY: the child calls only what the crate promises to work there, and leaves without unwinding.
+    // SAFETY: the child calls only what the crate promises to work there, and leaves without
+    // unwinding.
     let child = unsafe { fork() };
     assert!(child >= 0, "fork failed");
     if child == 0 {

@@ -1,4 +1,5 @@
-//! A source that was used before a `fork` works in the child, where the parent's threads do not exist.
+//! A source that was used before a `fork` works in the child, where the parent's threads do not
+//! exist.
 
 #![cfg(unix)]
 #![allow(
@@ -121,8 +122,8 @@ fn a_child_fetches_though_its_parent_asked_in_vain() {
     assert_eq!(server.total_hits(), 2);
 }
 
-/// Threads verify first sights without a pause while the process forks: their verifications never end in the child, which
-/// must not wait for them.
+/// Threads verify first sights without a pause while the process forks: their verifications never
+/// end in the child, which must not wait for them.
 fn a_fork_in_the_middle_of_verifications() {
     let key = SigningKey::shared_rsa_2048();
     let provider = BearerAuthProvider::builder()
@@ -133,7 +134,8 @@ fn a_fork_in_the_middle_of_verifications() {
         .unwrap()
         .with_token_cache(mcp_bearer::TokenCacheSize::default());
     let now = mcp_bearer::Clock::system().now().as_secs();
-    // Bad signatures are never kept, so that each sight is a first one; good ones are written into the cache.
+    // Bad signatures are never kept, so that each sight is a first one; good ones are written into
+    // the cache.
     let good = Forge::new(&key, now).token();
     let others: Vec<String> = (0..200)
         .map(|number: u32| {
@@ -180,7 +182,8 @@ fn a_fork_in_the_middle_of_verifications() {
     });
 }
 
-/// A key's parsed form is made when it is first used. What the library does then is forked at in `at_a_lock.rs`.
+/// A key's parsed form is made when it is first used. What the library does then is forked at in
+/// `at_a_lock.rs`.
 fn a_fork_in_the_middle_of_a_keys_first_use() {
     let key = SigningKey::shared_rsa_2048();
     let now = mcp_bearer::Clock::system().now().as_secs();

@@ -143,7 +143,7 @@ async fn a_document_without_a_good_address_says_so() {
 }
 
 #[tokio::test]
-async fn no_document_at_all_is_told_with_every_address() {
+async fn without_a_document_the_failure_names_every_address() {
     let issuer = issuer();
     let failure = issuer.failure().await;
     for path in [RFC_8414, OIDC_INSERTED, OIDC_APPENDED] {
@@ -169,12 +169,13 @@ async fn moves(gone: u16) {
     assert_eq!(issuer.fetch().await, Refreshed::NewKeys);
     assert_eq!(kids(&issuer.keys.snapshot()), ["old"]);
 
-    // Gone: the document is read again at once, and conditions for the old address are not sent to the new.
+    // Gone: the document is read again at once, and conditions for the old address are not sent to
+    // the new.
     let document = issuer.document(&issuer.issuer, &new.url());
     issuer.server.serve(RFC_8414, document);
     old.set_behaviour(Behaviour::Status(gone));
-    let told = issuer.keys.refresh(unknown(&issuer.keys, "new")).await;
-    assert_eq!(told, Refreshed::NewKeys);
+    let refreshed = issuer.keys.refresh(unknown(&issuer.keys, "new")).await;
+    assert_eq!(refreshed, Refreshed::NewKeys);
     assert_eq!(kids(&issuer.keys.snapshot()), ["new"]);
     assert!(new.requests()[0].header("if-none-match").is_none());
     assert_eq!(old.total_hits(), 2);
@@ -195,9 +196,9 @@ async fn a_304_from_an_address_that_was_asked_without_conditions_confirms_nothin
         .set_behaviour_at(JwksServer::JWKS_PATH, Behaviour::Status(410));
     let document = issuer.document(&issuer.issuer, &issuer.server.url_of("/moved"));
     issuer.server.serve(RFC_8414, document);
-    let told = issuer.keys.refresh(unknown(&issuer.keys, "x")).await;
+    let refreshed = issuer.keys.refresh(unknown(&issuer.keys, "x")).await;
     let status = issuer.keys.status();
-    assert_eq!((told, status.not_modified), (Refreshed::Unchanged, 0));
+    assert_eq!((refreshed, status.not_modified), (Refreshed::Unchanged, 0));
     assert!(status.last_failure.unwrap().contains("304"));
 }
 
@@ -261,7 +262,7 @@ async fn an_old_document_is_read_again_with_a_scheduled_refresh() {
 }
 
 #[tokio::test]
-async fn a_move_is_noticed_though_the_old_address_answers_and_strangers_ask() {
+async fn a_move_is_noticed_though_the_old_address_answers_and_made_up_kids_come() {
     let issuer = issuer();
     issuer.serve(RFC_8414);
     issuer.fetch().await;
@@ -283,7 +284,7 @@ async fn a_move_is_noticed_though_the_old_address_answers_and_strangers_ask() {
 }
 
 #[tokio::test]
-async fn a_document_that_hangs_delays_no_keys_and_is_told() {
+async fn a_document_that_hangs_delays_no_keys_and_is_reported() {
     for doubtful in [false, true] {
         let issuer = issuer();
         issuer.serve(RFC_8414);
@@ -308,11 +309,11 @@ async fn a_document_that_hangs_delays_no_keys_and_is_told() {
         }
         issuer.server.set_keys(vec![key("b").jwk()]);
         let start = std::time::Instant::now();
-        let told = issuer.keys.refresh(unknown(&issuer.keys, "b")).await;
-        assert_eq!(told, Refreshed::NewKeys);
+        let refreshed = issuer.keys.refresh(unknown(&issuer.keys, "b")).await;
+        assert_eq!(refreshed, Refreshed::NewKeys);
         assert!(start.elapsed() < secs(2), "{:?}", start.elapsed());
         if !doubtful {
-            eventually("the operator is told", || {
+            eventually("the failure is reported", || {
                 issuer.time.advance(secs(6)); // for one candidate after the other
                 let failure = issuer.keys.status().last_failure.unwrap_or_default();
                 failure.contains("timed out")

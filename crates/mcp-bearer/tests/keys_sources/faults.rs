@@ -32,7 +32,8 @@ fn refused(world: &World, key: &SigningKey) -> Option<RejectionKind> {
     answer.err().map(|rejection| rejection.kind())
 }
 
-/// The source holds "a" and asks again; the issuer behaves so: the answer must count as a failure that says this.
+/// The source holds "a" and asks again; the issuer behaves so: the answer must count as a failure
+/// that says this.
 async fn fails(behaviour: Behaviour, reason: &str) -> World {
     let world = World::holding(Behaviour::ok()).await;
     world.server.set_behaviour(behaviour.clone().held());
@@ -45,7 +46,8 @@ async fn fails(behaviour: Behaviour, reason: &str) -> World {
     world
 }
 
-/// The same where the answer does not come by itself: after 5 s of the source's clock it has failed.
+/// The same where the answer does not come by itself: after 5 s of the source's clock it has
+/// failed.
 async fn times_out(behaviour: Behaviour) -> World {
     let world = World::holding(Behaviour::ok()).await;
     world.server.set_behaviour(behaviour.clone());
@@ -65,8 +67,8 @@ fn check(world: &World, reason: &str, behaviour: &Behaviour) {
     assert_eq!(refused(world, &world.a), None, "{behaviour:?}");
     assert_eq!(kids(&world.keys.snapshot()), ["a"], "{behaviour:?}");
     assert_eq!((status.fetched, status.failed), (1, 1), "{behaviour:?}");
-    let told = status.last_failure.unwrap();
-    assert!(told.contains(reason), "{behaviour:?}: {told}");
+    let failure = status.last_failure.unwrap();
+    assert!(failure.contains(reason), "{behaviour:?}: {failure}");
 }
 
 #[tokio::test]
@@ -125,8 +127,8 @@ async fn large_bodies_are_not_read_to_their_end() {
     fails(Behaviour::Huge(512 * 1024 + 1), "longer than 524288 bytes").await;
 }
 
-/// RFC 9110 section 15.2: any number of interim answers may come first, and the HTTP client looks for the last one in all that
-/// it has read.
+/// RFC 9110 section 15.2: any number of interim answers may come first, and the HTTP client looks
+/// for the last one in all that it has read.
 #[tokio::test]
 async fn an_answer_that_never_begins_delays_no_other_source() {
     let hostile = World::new(Behaviour::EndlessHints);

@@ -59,7 +59,7 @@ async fn a_file_written_in_place_or_renamed_over_is_read_again() {
     fs::write(&other, jwks(&["c"])).unwrap();
     fs::rename(&other, &path).unwrap();
     becomes(&keys, &time, &["c"]).await;
-    // Whoever saw the older set is sent to the newer one; whoever did not learns nothing new.
+    // A request that saw the older set gets the newer one; any other learns nothing new.
     let miss = unknown(&keys, "d");
     assert_eq!(keys.refresh(miss.clone()).await, Refreshed::Unchanged);
     fs::write(&path, jwks(&["d"])).unwrap();

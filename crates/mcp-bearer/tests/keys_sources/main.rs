@@ -10,7 +10,10 @@
 
 mod discovery;
 mod faults;
+mod fetch_errors;
 mod file;
+mod many;
+mod prefetch;
 mod remote;
 #[cfg(feature = "remote")]
 mod tls;

@@ -58,8 +58,8 @@ async fn a_new_key_under_an_old_kid_is_found_by_its_signature() {
     world.keys.refresh(Miss::no_keys()).await;
     let before = world.keys.snapshot();
     world.server.set_keys(vec![new.with_kid("a").jwk()]);
-    let told = world.keys.refresh(forged(&world.keys, "a")).await;
-    assert_eq!(told, Refreshed::NewKeys);
+    let refreshed = world.keys.refresh(forged(&world.keys, "a")).await;
+    assert_eq!(refreshed, Refreshed::NewKeys);
     let after = world.keys.snapshot();
     assert_ne!(before.generation, after.generation);
     let thumbprint = before.set.keys().next().unwrap().thumbprint;
@@ -134,7 +134,7 @@ async fn a_confirmed_set_is_not_sent_again() {
     let after = world.keys.snapshot();
     assert!(Arc::ptr_eq(&before.set, &after.set));
     assert_eq!(before.generation, after.generation);
-    // The lifetime has begun anew.
+    // The lifetime has started again.
     world.time.advance(secs(599));
     assert_eq!(world.keys.status().phase, KeyPhase::Fresh);
 }
@@ -249,9 +249,9 @@ async fn an_issuer_that_is_down_at_the_start_is_found_when_it_comes_back() {
     assert_eq!(keys.refresh(Miss::no_keys()).await, Refreshed::Unchanged);
     let status = keys.status();
     assert!(status.last_failure.unwrap().contains("refused"));
-    // Within a second of the last attempt nobody is asked.
-    let told = keys.refresh(Miss::no_keys()).now_or_never();
-    assert_eq!(told, Some(Refreshed::Unchanged));
+    // Within a second of the last attempt there is no other.
+    let refreshed = keys.refresh(Miss::no_keys()).now_or_never();
+    assert_eq!(refreshed, Some(Refreshed::Unchanged));
     assert_eq!(keys.status().failed, 1);
 
     let server = JwksServer::start_at(address);
@@ -439,7 +439,7 @@ fn the_query_of_an_address_is_not_shown() {
 }
 
 #[test]
-fn a_wrong_configuration_is_told_whole() {
+fn every_problem_of_a_wrong_configuration_is_reported() {
     let problems = RemoteKeys::builder("http://idp.example.com/jwks")
         .max_freshness(secs(59))
         .staleness_bound(secs(7 * 24 * 3600 + 1))

@@ -1,6 +1,8 @@
-//! The built-in client: whose certificates are trusted, which way it goes, and how long it takes at most.
+//! The built-in client: whose certificates are trusted, which way it goes, and how long it takes at
+//! most.
 //!
-//! `tls/` holds a test CA and a certificate of it for `localhost`, valid from 2020 to 2120. The CA's key is gone.
+//! `tls/` holds a test CA and a certificate of it for `localhost`, valid from 2020 to 2120. The
+//! CA's key is gone.
 
 use std::{
     io::{Read, Write},
@@ -10,8 +12,8 @@ use std::{
 };
 
 use mcp_bearer::keys::{
-    Fetch, FetchRequest, HttpFetch, KeySource, Miss, MonotonicClock, Refreshed, RemoteKeys,
-    RemoteKeysBuilder,
+    Fetch, FetchErrorKind, FetchRequest, HttpFetch, KeySource, Miss, MonotonicClock, Refreshed,
+    RemoteKeys, RemoteKeysBuilder,
 };
 use mcp_bearer_testkit::{Behaviour, JwksServer};
 use rustls::{
@@ -122,11 +124,11 @@ async fn a_ca_file_is_read_again_for_each_exchange() {
     assert!(problems[0].contains("ca_file"), "{problems:?}");
 }
 
-/// What the machine trusts, and which proxies it names, is decided by its environment, which only a process of its own
-/// can change: the test runs itself there.
+/// What the machine trusts, and which proxies it names, is decided by its environment, which only a
+/// process of its own can change: the test runs itself there.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the child is told by its environment that it is one"
+    reason = "a variable marks the process that the test starts"
 )]
 fn in_a_process_with(variables: &[(&str, &Path)], test: &str, inside: impl Future<Output = ()>) {
     const CHILD: &str = "MCP_BEARER_TEST_CHILD";
@@ -236,7 +238,8 @@ async fn a_proxy_that_is_named_is_used_for_https_and_only_there() {
 
 #[tokio::test]
 async fn localhost_is_this_machine_whatever_a_resolver_says() {
-    // Most machines know the name for 127.0.0.1 alone; one without IPv6 cannot be asked at the other.
+    // Most machines know the name for 127.0.0.1 alone; one without IPv6 cannot be asked at the
+    // other.
     for host in ["127.0.0.1", "[::1]"] {
         let address = format!("{host}:0");
         if TcpListener::bind(&address).is_err() {
@@ -259,12 +262,13 @@ async fn gives_up_after(url: &str) -> std::time::Duration {
     let request = FetchRequest::new(url.to_owned(), 1000);
     let error = fetch.unwrap().fetch(request).await.unwrap_err();
     assert_eq!(error.to_string(), "timed out");
+    assert_eq!(error.kind(), FetchErrorKind::TimedOut);
     start.elapsed()
 }
 
 #[tokio::test]
 async fn a_connection_has_three_seconds_to_be_made_tls_included() {
-    // The system accepts, and nobody says a word.
+    // The system accepts the connection, and no byte ever comes.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/jwks", listener.local_addr().unwrap());
     let time = gives_up_after(&url).await;

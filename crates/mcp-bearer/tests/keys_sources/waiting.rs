@@ -7,7 +7,7 @@ use mcp_bearer_testkit::Behaviour;
 use crate::{World, eventually, key, kids, secs, unknown};
 
 #[tokio::test]
-async fn with_a_slow_issuer_and_an_aging_set_nobody_waits() {
+async fn with_a_slow_issuer_and_an_aging_set_no_request_waits() {
     let world = World::holding(Behaviour::ok_with([("Cache-Control", "max-age=60")])).await;
     world.server.set_behaviour(Behaviour::ok().held());
     world.time.advance(secs(61));
@@ -54,7 +54,7 @@ async fn in_a_flood_a_new_key_works_within_the_cooldown() {
 }
 
 #[tokio::test]
-async fn a_kid_that_a_stranger_probed_works_ten_seconds_after_its_publication() {
+async fn a_kid_that_was_guessed_works_ten_seconds_after_its_publication() {
     let world = World::holding(Behaviour::ok()).await;
     assert_eq!(world.ask("b").await, Refreshed::Unchanged);
     world.server.set_keys(vec![key("b").jwk()]);
@@ -72,8 +72,8 @@ async fn sixty_four_wait_for_a_hanging_issuer_and_the_others_are_answered_at_onc
         .collect();
     world.wait_for_hits(1);
     for _ in 0..1000 {
-        let told = world.keys.refresh(Miss::no_keys()).now_or_never();
-        assert_eq!(told, Some(Refreshed::Unchanged));
+        let refreshed = world.keys.refresh(Miss::no_keys()).now_or_never();
+        assert_eq!(refreshed, Some(Refreshed::Unchanged));
     }
     assert!(asked.iter_mut().all(|one| one.now_or_never().is_none()));
     world.time.advance(secs(5));
@@ -103,7 +103,7 @@ async fn a_dropped_request_cancels_no_fetch_and_spends_nothing_twice() {
     assert_eq!(world.hits(), 3);
 }
 
-/// The token after the first of a new key finds the fetch under way, whoever spent the budget before.
+/// The second token of a new key finds the fetch in flight, whatever spent the budget before.
 #[tokio::test]
 async fn the_last_fetch_of_the_budget_is_joined() {
     let world = World::holding(Behaviour::ok()).await;

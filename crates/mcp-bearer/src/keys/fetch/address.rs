@@ -122,7 +122,8 @@ fn may_be_public(host: &Host<&str>) -> bool {
     }
 }
 
-/// Whether the address is public unicast, also as seen through IPv4-mapped, NAT64, 6to4 and Teredo forms.
+/// Whether the address is public unicast, also as seen through IPv4-mapped, NAT64, 6to4 and Teredo
+/// forms.
 ///
 /// ```
 /// use mcp_bearer::keys::is_public_unicast;

@@ -2,7 +2,8 @@
 //!
 //! It never follows a redirect, reads the environment, keeps a connection, or holds more than the
 //! allowed body. Each exchange has a thread and a runtime of its own, because the HTTP client reads
-//! megabytes of an answer whose head has no end without a pause: it would hold up every other source.
+//! megabytes of an answer whose head has no end without a pause: it would hold up every other
+//! source.
 
 use std::error::Error;
 use std::fmt::{self, Write};
@@ -36,12 +37,12 @@ const HEADERS: [header::HeaderName; 5] = [
 
 /// Fetches over HTTP.
 ///
-/// Proxies of the environment are not used: which machine sees the issuer's answers is the operator's
-/// decision, made with [`HttpFetchBuilder::proxy`]. Every exchange makes its own connection, since
-/// they are an hour apart. The client is made on first use, with the machine's CA store (on Linux the
-/// variables `SSL_CERT_FILE` and `SSL_CERT_DIR` can name another); on a machine without one each fetch
-/// fails with an error that says so. Each exchange has its own thread, so that it needs no runtime and
-/// delays no other source.
+/// Proxies of the environment are not used: which machine sees the issuer's answers is the
+/// operator's decision, made with [`HttpFetchBuilder::proxy`]. Every exchange makes its own
+/// connection, since they are an hour apart. The client is made on first use, with the machine's CA
+/// store (on Linux the variables `SSL_CERT_FILE` and `SSL_CERT_DIR` can name another); on a machine
+/// without one each fetch fails with an error that says so. Each exchange has its own thread, so
+/// that it needs no runtime and delays no other source.
 pub struct HttpFetch(Arc<Clients>);
 
 /// A client belongs to one process: a forked child makes its own.
@@ -255,8 +256,8 @@ enum Scheme {
     Http,
 }
 
-/// Resolves names, and gives public addresses only: the connection can only go to an address that was
-/// checked.
+/// Resolves names, and gives public addresses only: the connection can only go to an address that
+/// was checked.
 struct PublicResolver;
 
 impl dns::Resolve for PublicResolver {

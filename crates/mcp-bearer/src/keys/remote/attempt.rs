@@ -170,7 +170,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// The three addresses of a document may hang one after the other: an attempt waits for one only.
+    /// The three addresses of a document may hang one after the other: an attempt waits for one
+    /// only.
     async fn read_within_an_exchange(&self) -> Result<Document, Unread> {
         let end = self.origin.clock.now().saturating_add(EXCHANGE);
         tokio::select! {

@@ -62,8 +62,8 @@ impl RemoteKeysBuilder {
         }
     }
 
-    /// The longest lifetime that an issuer may give to its keys: 60 s to 24 h, 1 h unless set. It is
-    /// also how long a withdrawn key is accepted while the issuer can be reached.
+    /// The longest lifetime that an issuer may give to its keys: 60 s to 24 h, 1 h unless set. It
+    /// is also how long a withdrawn key is accepted while the issuer can be reached.
     pub fn max_freshness(mut self, ceiling: Duration) -> Self {
         self.lifetimes.max_freshness = ceiling;
         self
@@ -100,8 +100,8 @@ impl RemoteKeysBuilder {
         self
     }
 
-    /// Fetches with this instead of the crate's own HTTP client. `ca_file`, `proxy` and the guard are
-    /// options of that client.
+    /// Fetches with this instead of the crate's own HTTP client. `ca_file`, `proxy` and the guard
+    /// are options of that client.
     pub fn fetch(mut self, fetch: Arc<dyn Fetch>) -> Self {
         self.fetch = Some(fetch);
         self

@@ -78,8 +78,8 @@ pub(super) fn check_issuer(issuer: &str, rules: AddressRules) -> Result<Url, Str
     Ok(url)
 }
 
-/// RFC 8414 inserted, OpenID Connect inserted, OpenID Connect appended; the last two are the same for
-/// an issuer without a path.
+/// RFC 8414 inserted, OpenID Connect inserted, OpenID Connect appended; the last two are the same
+/// for an issuer without a path.
 fn candidates(issuer: &Url) -> Vec<Url> {
     let path = issuer.path().trim_end_matches('/');
     let mut urls: Vec<Url> = Vec::new();

@@ -1,5 +1,5 @@
-//! How many fetches tokens can cause while keys are held: 2 at once, then one per 10 s, and none for
-//! 10 s for a miss that a successful answer left as it was.
+//! How many fetches tokens can cause while keys are held: 2 at once, then one per 10 s, and none
+//! for 10 s for a miss that a successful answer left as it was.
 //!
 //! Anyone can send tokens with made-up `kid`s. A scheduled fetch never spends from this budget.
 
@@ -100,8 +100,8 @@ impl UnhelpedMisses {
         true
     }
 
-    /// An answer that was asked for at `asked_at`, and after which the keys have this generation, did
-    /// not help the miss. Once the keys change, the miss may be fetched for again.
+    /// An answer that was asked for at `asked_at`, and after which the keys have this generation,
+    /// did not help the miss. Once the keys change, the miss may be fetched for again.
     pub(super) fn insert(
         &mut self,
         now: Duration,

@@ -1,4 +1,4 @@
-//! One test for each row of the table that `rotation` carries out, and properties over random histories.
+//! One test per rule of `rotation`, and properties over random histories.
 #![allow(clippy::as_conversions, reason = "test code")]
 
 mod freshness;

@@ -116,9 +116,9 @@ async fn a_document_that_cannot_be_had_is_asked_for_once_a_minute_beside_the_fet
         issuer.keys.refresh(junk).await
     };
     junk(0).await;
-    eventually("the failure is told", || {
+    eventually("the failure is reported", || {
         let failure = issuer.keys.status().last_failure;
-        failure.is_some_and(|told| told.contains("500"))
+        failure.is_some_and(|reason| reason.contains("500"))
     })
     .await;
     assert_eq!(issuer.server.hits(RFC_8414), 2);

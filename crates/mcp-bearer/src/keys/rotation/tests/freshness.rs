@@ -170,7 +170,8 @@ fn a_304_with_another_etag_than_the_one_asked_with_is_a_failure() {
             panic!("{other}: {:?}", effects.events)
         };
         assert!(reason.contains("another ETag"), "{reason}");
-        // The set stays, no fresher than it was; the next request is unconditional and its answer good.
+        // The set stays, no fresher than it was; the next request is unconditional and its answer
+        // good.
         let held = rotation.usable(secs(551)).unwrap();
         assert_eq!((held.snapshot.generation, held.fresh_until), (1, secs(600)));
         let order = rotation.tick(secs(552)).fetch.unwrap();
@@ -182,20 +183,25 @@ fn a_304_with_another_etag_than_the_one_asked_with_is_a_failure() {
 
 #[test]
 fn a_304_with_the_same_etag_confirms_whether_marked_weak_or_not() {
-    for (asked, told) in [
+    for (asked, received) in [
         ("\"1\"", "W/\"1\""),
         ("W/\"1\"", "\"1\""),
         ("\"1\"", "\"1\""),
     ] {
         let mut rotation = holding(&[("a", 1)], etag(asked));
         let order = rotation.tick(secs(3590)).fetch.unwrap();
-        let answer = FetchResult::NotModified(etag(told));
+        let answer = FetchResult::NotModified(etag(received));
         let effects = rotation.finish_fetch(secs(3590), order.id, answer, jitter());
-        assert_eq!(effects.events, [KeyEvent::NotModified], "{asked} {told}");
+        assert_eq!(
+            effects.events,
+            [KeyEvent::NotModified],
+            "{asked} {received}"
+        );
     }
 }
 
-/// An issuer without tags may answer 304 whenever its file is not newer, also when it went back to an older one.
+/// An issuer without tags may answer 304 whenever its file is not newer, also when it went back to
+/// an older one.
 #[test]
 fn a_304_of_another_date_than_the_one_asked_with_is_a_failure() {
     let dated = |date: &str| CacheHeaders {
@@ -206,14 +212,14 @@ fn a_304_of_another_date_than_the_one_asked_with_is_a_failure() {
         "Thu, 01 Oct 2026 00:00:00 GMT",
         "Mon, 01 Jun 2026 00:00:00 GMT",
     );
-    for (told, confirmed) in [
+    for (received, confirmed) in [
         (dated(newer), true),
         (dated(older), false),
         (headers("max-age=60"), true),
     ] {
         let mut rotation = holding(&[("a", 1)], dated(newer));
         let order = rotation.tick(secs(3500)).fetch.unwrap();
-        let answer = FetchResult::NotModified(told);
+        let answer = FetchResult::NotModified(received);
         let effects = rotation.finish_fetch(secs(3500), order.id, answer, jitter());
         let renewed = rotation.held.as_ref().unwrap().confirmed_at == secs(3500);
         assert_eq!(renewed, confirmed, "{effects:?}");
@@ -227,14 +233,14 @@ fn a_304_of_another_date_than_the_one_asked_with_is_a_failure() {
 fn a_304_that_was_decided_by_tag_may_carry_another_date() {
     let mut rotation = holding(&[("a", 1)], tagged());
     let order = rotation.tick(secs(550)).fetch.unwrap();
-    let told = CacheHeaders {
+    let received = CacheHeaders {
         last_modified: Some("Mon, 01 Jun 2026 00:00:00 GMT".to_owned()),
         ..CacheHeaders::default()
     };
     let effects = rotation.finish_fetch(
         secs(550),
         order.id,
-        FetchResult::NotModified(told),
+        FetchResult::NotModified(received),
         jitter(),
     );
     assert_eq!(effects.events, [KeyEvent::NotModified]);

@@ -200,7 +200,8 @@ impl World {
         assert!(self.rotation.waiters.is_empty() || self.in_flight.is_some());
     }
 
-    /// In every stretch of time: no more fetches by strangers than the budget, none of the others too close.
+    /// In every stretch of time: no more fetches by strangers than the budget, none of the others
+    /// too close.
     fn check_budget(&self) {
         let by = |cause| {
             let of = self
@@ -284,7 +285,7 @@ proptest! {
             );
             let generation = world.generation();
             world.ask(unknown(&format!("junk-{junk}"), generation));
-            // Where the name is an old one's, the signature tells.
+            // Where an old key has the name, the signature is what differs.
             let known = world.rotation.usable(world.now).is_some_and(|held| held.snapshot.set.has_kid(newest));
             world.ask(if known { forged(newest, generation) } else { unknown(newest, generation) });
             if world.in_flight.is_some() {

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn one_fetch_at_a_time_and_everyone_joins_it() {
+fn one_fetch_at_a_time_and_every_request_joins_it() {
     let mut rotation = rotation();
     let id = asked(&mut rotation, Duration::ZERO, no_keys());
     for _ in 1..50 {
@@ -19,7 +19,7 @@ fn one_fetch_at_a_time_and_everyone_joins_it() {
 }
 
 #[test]
-fn strangers_can_cause_two_fetches_at_once_and_one_per_ten_seconds() {
+fn misses_can_cause_two_fetches_at_once_and_one_per_ten_seconds() {
     for miss in [unknown, forged] {
         for succeed in [true, false] {
             let mut rotation = holding(&[("a", 1)], headers("max-age=3600"));
@@ -70,7 +70,7 @@ fn a_new_key_under_an_old_kid_is_found_by_its_signature() {
 }
 
 #[test]
-fn sixty_four_wait_and_nobody_longer_than_five_seconds() {
+fn sixty_four_wait_and_none_longer_than_five_seconds() {
     let mut rotation = rotation();
     let id = asked(&mut rotation, Duration::ZERO, no_keys());
     let mut waiting = 1;
@@ -141,7 +141,7 @@ fn what_is_remembered_is_forgotten_when_the_keys_change() {
         jitter(),
     );
     assert!(!rotation.unhelped.contains(secs(503), &unknown("x", 2)));
-    // But a kid that the changed set lacks as well is remembered anew.
+    // But a kid that the changed set lacks as well is remembered again.
     let id = asked(&mut rotation, secs(520), unknown("y", 2));
     rotation.finish_fetch(secs(520), id, set(&[("c", 1)], tagged()), jitter());
     assert!(refused(&mut rotation, secs(529), unknown("y", 3)));
@@ -164,7 +164,7 @@ fn the_memory_is_bounded_and_loses_the_least_recent() {
 }
 
 #[test]
-fn a_miss_put_during_a_fetch_is_answered_by_the_next_one() {
+fn a_miss_during_a_fetch_is_answered_by_the_next_one() {
     let mut rotation = holding(&[("a", 1)], headers("max-age=3600"));
     let first = asked(&mut rotation, secs(100), unknown("junk", 1));
     assert!(matches!(
@@ -284,12 +284,12 @@ fn without_keys_requests_drive_attempts_at_most_a_second_apart() {
             assert_eq!(
                 rotation.next_wake(),
                 None,
-                "nobody asks, nothing is fetched"
+                "without requests nothing is fetched"
             );
             assert!(refused(&mut rotation, now, no_keys()));
-            let gate = rotation.retries_from();
-            assert!(gate > now + secs(1) / 2 && gate <= now + secs(1));
-            now = gate;
+            let next = rotation.retries_from();
+            assert!(next > now + secs(1) / 2 && next <= now + secs(1));
+            now = next;
         }
     }
 }
@@ -310,7 +310,8 @@ fn a_set_is_used_up_to_its_staleness_bound_and_no_longer() {
     assert_eq!(effects.events, [KeyEvent::Stale]);
     assert!(effects.fetch.is_none() && rotation.tick(end).events.is_empty());
     assert_eq!(rotation.next_wake(), None);
-    // From now on requests drive the attempts, whatever they miss; the issuer may still confirm the set.
+    // From now on requests drive the attempts, whatever they miss; the issuer may still confirm the
+    // set.
     let id = asked(&mut rotation, end, unknown("a", 1));
     let effects = rotation.finish_fetch(
         end,
@@ -349,7 +350,7 @@ fn the_same_answer_again_leaves_the_set_and_its_generation() {
     assert!(Arc::ptr_eq(&held.snapshot.set, &before) && held.snapshot.generation == 1);
 }
 
-/// What operators are told when this set comes, and the generation then.
+/// The events when this set comes, and the generation then.
 fn then(rotation: &mut Rotation, keys: &[Key]) -> (Vec<KeyEvent>, u64) {
     let now = rotation.refresh_at.unwrap();
     let order = rotation.tick(now).fetch.unwrap();
@@ -385,7 +386,7 @@ fn the_generation_counts_changes_of_the_usable_keys_not_of_the_bytes() {
 }
 
 #[test]
-fn skipped_keys_are_told_when_they_are_others_than_before() {
+fn skipped_keys_are_reported_when_they_are_others_than_before() {
     let mut rotation = rotation();
     let id = asked(&mut rotation, Duration::ZERO, no_keys());
     let first = set(&[("a", 1), ("!x", 1)], tagged());
@@ -417,11 +418,11 @@ fn an_older_answer_never_replaces_a_newer_one() {
 }
 
 #[test]
-fn whoever_saw_an_older_set_is_sent_to_the_newer_one_without_a_fetch() {
+fn a_request_that_saw_an_older_set_gets_the_newer_one_without_a_fetch() {
     let mut rotation = holding(&[("a", 1)], tagged());
     for generation in [0, 7] {
-        let told = rotation.ask(secs(1), unknown("a", generation));
-        assert!(matches!(told, Asked::Answer(Refreshed::NewKeys)));
+        let answer = rotation.ask(secs(1), unknown("a", generation));
+        assert!(matches!(answer, Asked::Answer(Refreshed::NewKeys)));
     }
     assert_eq!(rotation.fetches, 1);
 }
