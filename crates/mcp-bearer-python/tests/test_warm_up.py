@@ -134,8 +134,7 @@ async def test_a_fetch_that_is_replaced_meanwhile_still_answers(pair, log):
     issuer = HookIssuer(make_jwks((pair, None)), "held")
     provider = cold(issuer)
     warming = asyncio.create_task(provider.warm_up())
-    while not issuer.asked:
-        await asyncio.sleep(0.01)
+    await asyncio.to_thread(until, lambda: issuer.asked)
     provider.fetch = CountingFetch(b"")
     gc.collect()
     issuer.released.set()
