@@ -1,6 +1,8 @@
 """A FastAPI app behind the middleware: RFC 6750 answers, and the RFC 9728 document of the app."""
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 
@@ -16,7 +18,16 @@ provider = BearerAuthProvider(
     audience=RESOURCE,
     required_scopes=["api:read"],
 )
-app = FastAPI()
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """The keys are there before the first token."""
+    await provider.warm_up()
+    yield
+
+
+app = FastAPI(lifespan=lifespan)
 app.add_middleware(BearerAuthMiddleware, provider=provider, resource=RESOURCE, authorization_servers=[ISSUER])
 
 

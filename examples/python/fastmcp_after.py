@@ -1,5 +1,7 @@
-"""The same server with mcp-bearer: one import has changed. Runs with FastMCP 2.9 to 4.x."""
+"""The same server with mcp-bearer: one import has changed, and the keys are there before the first token.
+Runs with FastMCP 2.9 to 4.x."""
 
+import asyncio
 import os
 
 from fastmcp import FastMCP
@@ -24,4 +26,5 @@ def whoami() -> str:
 
 
 if __name__ == "__main__":
+    asyncio.run(auth.warm_up())
     mcp.run(transport="http", host="127.0.0.1", port=8000)

@@ -1,6 +1,8 @@
 """A server of the official `mcp` SDK 2.x. With SDK 1.x the class is `mcp.server.fastmcp.FastMCP`."""
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.settings import AuthSettings
@@ -17,9 +19,19 @@ verifier = BearerAuthProvider(
     issuer=ISSUER,
     audience=RESOURCE,
 )
+
+
+@asynccontextmanager
+async def lifespan(server: MCPServer[None]) -> AsyncIterator[None]:
+    """The keys are there before the first token."""
+    await verifier.warm_up()
+    yield
+
+
 mcp = MCPServer(
     "Example",
     token_verifier=verifier,
+    lifespan=lifespan,
     auth=AuthSettings(
         issuer_url=AnyHttpUrl(ISSUER),
         resource_server_url=AnyHttpUrl(RESOURCE),

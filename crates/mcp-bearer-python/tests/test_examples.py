@@ -1,12 +1,13 @@
 """The examples, served: a good token comes through, none does not."""
 
-import http.server
+import contextlib
 import importlib.util
 import json
-import threading
+import runpy
 from pathlib import Path
 
 import pytest
+from cold import HttpIssuer
 from conftest import ISSUER, make_jwks, make_token
 from test_servers import OAUTH_PROVIDER, SDK_2, VERSION, ask, call_tool, post, serving
 
@@ -16,24 +17,12 @@ FOLDER = Path(__file__).parents[3] / "examples" / "python"
 RESOURCE = "https://mcp.example.com/mcp"
 
 
-@pytest.fixture(scope="module")
-def jwks_uri(pair):
-    body = make_jwks((pair, None))
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/jwks.json"
-    server.shutdown()
+@pytest.fixture
+def issuer(pair, monkeypatch):
+    """The one whose keys the examples fetch."""
+    with contextlib.closing(HttpIssuer(make_jwks((pair, None)), "up")) as issuer:
+        monkeypatch.setenv("JWKS_URI", issuer.options()["jwks_uri"])
+        yield issuer
 
 
 def load(name):
@@ -47,21 +36,28 @@ def missing(package):
     return importlib.util.find_spec(package) is None
 
 
-def test_before_and_after_differ_by_one_import():
-    before, after = ((FOLDER / f"fastmcp_{name}.py").read_text().splitlines() for name in ("before", "after"))
-    changed = [line for line in set(before) ^ set(after) if line and '"""' not in line]
-    assert sorted(changed) == [
-        "from fastmcp.server.auth.providers.bearer import BearerAuthProvider",
+def statements(name):
+    text = (FOLDER / f"{name}.py").read_text()
+    return [line for line in text.split('"""\n', 1)[1].splitlines() if line]
+
+
+def test_before_and_after_differ_by_one_import_and_the_fetch_at_startup():
+    before, after = statements("fastmcp_before"), statements("fastmcp_after")
+    assert [line for line in before if line not in after] == [
+        "from fastmcp.server.auth.providers.bearer import BearerAuthProvider"
+    ]
+    assert [line for line in after if line not in before] == [
+        "import asyncio",
         "from mcp_bearer import BearerAuthProvider",
+        "    asyncio.run(auth.warm_up())",
     ]
 
 
 @pytest.mark.skipif(VERSION == (0, 0), reason="FastMCP is not installed")
 @pytest.mark.parametrize("name", ["fastmcp_before", "fastmcp_after"])
-def test_fastmcp(name, jwks_uri, pair, monkeypatch):
+def test_fastmcp(name, issuer, pair):
     if name == "fastmcp_before" and not OAUTH_PROVIDER:
         pytest.skip("the module is in no newer release")
-    monkeypatch.setenv("JWKS_URI", jwks_uri)
     module = load(name)
     assert isinstance(module.auth, mcp_bearer.BearerAuthProvider) == (name == "fastmcp_after")
     with serving(module.mcp.http_app(path="/mcp")) as url:
@@ -70,21 +66,31 @@ def test_fastmcp(name, jwks_uri, pair, monkeypatch):
         assert post(url)[0] == 401
 
 
+@pytest.mark.skipif(VERSION == (0, 0), reason="FastMCP is not installed")
+def test_fastmcp_fetches_the_keys_before_it_runs(issuer, monkeypatch):
+    import fastmcp
+
+    asked = []
+    monkeypatch.setattr(fastmcp.FastMCP, "run", lambda self, **options: asked.append(issuer.asked))
+    runpy.run_path(str(FOLDER / "fastmcp_after.py"), run_name="__main__")
+    assert asked == [1]
+
+
 @pytest.mark.skipif(not SDK_2, reason="the SDK's release 2 is not installed")
-def test_sdk(jwks_uri, pair, monkeypatch):
-    monkeypatch.setenv("JWKS_URI", jwks_uri)
+def test_sdk(issuer, pair):
     with serving(load("sdk_server").app) as url:
+        assert issuer.asked == 1  # at startup
         assert call_tool(url, make_token(pair, audience=RESOURCE, scopes=["mcp:read"]), as_json=False) == "alice"
         assert post(url, make_token(pair, audience=RESOURCE, scopes=["other"]))[0] == 403
         assert post(url)[0] == 401
 
 
 @pytest.mark.skipif(missing("fastapi"), reason="FastAPI is not installed")
-def test_fastapi(jwks_uri, pair, monkeypatch):
+def test_fastapi(issuer, pair):
     import urllib.request
 
-    monkeypatch.setenv("JWKS_URI", jwks_uri)
     with serving(load("fastapi_app").app) as url:
+        assert issuer.asked == 1  # at startup
         origin = url.removesuffix("/mcp")
 
         def get(path, token=None):

@@ -130,16 +130,19 @@ async def test_a_call_that_is_cancelled_cancels_no_fetch(start, pair):
     assert issuer.asked == 1
 
 
-async def test_a_fetch_that_is_replaced_meanwhile_still_answers(pair, log):
-    issuer = HookIssuer(make_jwks((pair, None)), "held")
+async def test_a_fetch_that_is_replaced_before_it_is_asked_still_answers(pair, log, monkeypatch):
+    issuer = HookIssuer(make_jwks((pair, None)), "up")
     provider = cold(issuer)
-    warming = asyncio.create_task(provider.warm_up())
-    while not issuer.asked:
-        await asyncio.sleep(0.01)
-    provider.fetch = CountingFetch(b"")
-    gc.collect()
-    issuer.released.set()
-    await warming
+    run_sync = anyio.to_thread.run_sync
+
+    async def run_later(wait, **options):
+        provider.fetch = CountingFetch(b"")
+        gc.collect()
+        return await run_sync(wait, **options)
+
+    monkeypatch.setattr(anyio.to_thread, "run_sync", run_later)
+    await provider.warm_up()
+    assert issuer.asked == 1
     assert log.text == ""
 
 
