@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::algorithm::{Algorithm, Curve};
 use crate::base64url;
-use crate::json::{self, Object};
+use crate::json::{self, Members};
 use crate::limits::Limits;
 use crate::rejection::Shown;
 use crate::signature::{JwkMembers, KeyError, KeyErrorKind, VerifyingKey};
@@ -265,7 +265,7 @@ type Element = Result<Map<String, Value>, KeyError>;
 pub(crate) fn elements(text: &str) -> Result<Vec<Element>, KeyError> {
     let text = within_limit(text, "a JWK Set")?;
     // What is wrong inside one key must not spoil the others.
-    let set = Object::parse_outermost(text).map_err(|error| {
+    let set = Members::parse_outermost(text).map_err(|error| {
         KeyError::malformed(format!("not a JWK Set: {} at byte {}", error.why, error.at))
     })?;
     let Some(json::Value::Array(keys)) = set.get(text, "keys") else {
@@ -296,14 +296,14 @@ fn within_limit<'a>(text: &'a str, what: &str) -> Result<&'a str, KeyError> {
 }
 
 fn map(text: &str, what: &str) -> Result<Map<String, Value>, KeyError> {
-    let object = Object::parse(text).map_err(|error| {
+    let members = Members::parse(text).map_err(|error| {
         KeyError::malformed(format!("not {what}: {} at byte {}", error.why, error.at))
     })?;
-    match object.huge_number_at() {
+    match members.huge_number_at() {
         Some(at) => Err(KeyError::malformed(format!(
             "not {what}: an impossible number at byte {at}"
         ))),
-        None => Ok(object.to_map(text)),
+        None => Ok(members.to_map(text)),
     }
 }
 
