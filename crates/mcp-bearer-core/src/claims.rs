@@ -7,8 +7,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use crate::compact::Parsed;
-use crate::json::{Value, elements};
+use crate::json::{JsonObject, Value, elements};
 use crate::limits::Limits;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::scope::Scopes;
@@ -36,9 +35,9 @@ pub(crate) struct Claims<'a> {
 }
 
 impl<'a> Claims<'a> {
-    pub(crate) fn read(parsed: &'a Parsed) -> Self {
+    pub(crate) fn read(object: &'a JsonObject) -> Self {
         let mut claims = Self::default();
-        for (name, member) in parsed.object.members(&parsed.text) {
+        for (name, value) in object.members() {
             let slot = match name.as_bytes() {
                 b"exp" => &mut claims.exp,
                 b"nbf" => &mut claims.nbf,
@@ -58,7 +57,7 @@ impl<'a> Claims<'a> {
                 b"typ" => &mut claims.typ,
                 _ => continue,
             };
-            *slot = Some(member.value(&parsed.text));
+            *slot = Some(value.read());
         }
         claims
     }
@@ -267,10 +266,10 @@ fn is_within_the_bound(value: &Value<'_>) -> bool {
 }
 
 /// Step 19: the first of the named claims that is present, even when it is empty.
-pub(crate) fn scopes(parsed: &Parsed, names: &[Box<str>]) -> Result<Scopes, Rejection> {
+pub(crate) fn scopes(claims: &JsonObject, names: &[Box<str>]) -> Result<Scopes, Rejection> {
     let found = names
         .iter()
-        .find_map(|name| Some((name, parsed.get(name)?)));
+        .find_map(|name| Some((name, claims.get(name)?)));
     let Some((name, value)) = found else {
         return Ok(Scopes::none());
     };

@@ -12,7 +12,7 @@ use memchr::memchr_iter;
 
 use crate::algorithm::Algorithm;
 use crate::base64url;
-use crate::json::{JsonError, Object, Value, utf8};
+use crate::json::{JsonError, JsonObject, Value};
 use crate::limits::Limits;
 use crate::rejection::{Rejection, RejectionKind, Shown};
 use crate::step::{Observer, Step, Unobserved, Watch};
@@ -32,23 +32,16 @@ pub struct UnverifiedToken<'t> {
     pub(crate) token: &'t str,
     pub(crate) signing_input: &'t str,
     pub(crate) signature: Vec<u8>,
-    pub(crate) header: Parsed,
+    pub(crate) header: JsonObject,
     claims: Held,
 }
 
 /// The outcome of step 4.
 #[derive(Clone)]
 enum Held {
-    Read(Result<Arc<Parsed>, JsonError>),
+    Read(Result<Arc<JsonObject>, JsonError>),
     /// The algorithm cannot be one of ours, so that hardly anyone will ask.
-    ReadWhenAsked(OnceLock<Result<Arc<Parsed>, JsonError>>),
-}
-
-/// An object together with the text that its positions point into.
-#[derive(Clone, Debug)]
-pub(crate) struct Parsed {
-    pub(crate) text: String,
-    pub(crate) object: Object,
+    ReadWhenAsked(OnceLock<Result<Arc<JsonObject>, JsonError>>),
 }
 
 impl<'t> UnverifiedToken<'t> {
@@ -81,7 +74,7 @@ impl<'t> UnverifiedToken<'t> {
         let segments = watch.step(Step::Segments, segments, Segments::show)?;
 
         let header = read_header(segments.header);
-        let header = watch.step(Step::HeaderJson, header, Parsed::show_names)?;
+        let header = watch.step(Step::HeaderJson, header, show_names)?;
 
         let unverified = Self {
             token,
@@ -94,11 +87,11 @@ impl<'t> UnverifiedToken<'t> {
             watch.skip(Step::ClaimsJson, "no known algorithm could sign them");
             return Ok(unverified);
         }
-        let claims = Parsed::read(segments.claims).map(Arc::new);
+        let claims = JsonObject::read(segments.claims).map(Arc::new);
         match &claims {
             Ok(claims) => {
                 watch.step(Step::ClaimsJson, Ok(claims), |claims, f| {
-                    claims.show_names(f)
+                    show_names(claims, f)
                 })?;
             }
             Err(_) => watch.skip(Step::ClaimsJson, "reported after the signature"),
@@ -193,7 +186,7 @@ impl<'t> UnverifiedToken<'t> {
     }
 
     /// The held outcome of step 4.
-    pub(crate) fn claims(&self) -> Result<&Arc<Parsed>, Rejection> {
+    pub(crate) fn claims(&self) -> Result<&Arc<JsonObject>, Rejection> {
         let held = match &self.claims {
             Held::Read(held) => held,
             Held::ReadWhenAsked(cell) => cell.get_or_init(|| self.read_claims()),
@@ -203,10 +196,10 @@ impl<'t> UnverifiedToken<'t> {
     }
 
     /// From the segment, which has been decoded once.
-    fn read_claims(&self) -> Result<Arc<Parsed>, JsonError> {
+    fn read_claims(&self) -> Result<Arc<JsonObject>, JsonError> {
         let segment = self.signing_input.split('.').nth(1).unwrap_or_default();
         let bytes = base64url::decode(segment).unwrap_or_default();
-        Parsed::read(bytes).map(Arc::new)
+        JsonObject::read(bytes).map(Arc::new)
     }
 }
 
@@ -220,30 +213,17 @@ impl fmt::Debug for UnverifiedToken<'_> {
     }
 }
 
-impl Parsed {
-    fn read(bytes: Vec<u8>) -> Result<Self, JsonError> {
-        let text = utf8(bytes)?;
-        let object = Object::parse(&text)?;
-        Ok(Self { text, object })
+/// The first member names.
+fn show_names(object: &JsonObject, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (index, (name, _)) in object.members().take(32).enumerate() {
+        write!(f, "{}{}", if index == 0 { "" } else { " " }, Shown(&name))?;
     }
-
-    pub(crate) fn get(&self, name: &str) -> Option<Value<'_>> {
-        self.object.get(&self.text, name)
-    }
-
-    /// The first member names.
-    fn show_names(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.object.members(&self.text);
-        for (index, (name, _)) in names.take(32).enumerate() {
-            write!(f, "{}{}", if index == 0 { "" } else { " " }, Shown(&name))?;
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// Step 3.
-fn read_header(segment: Vec<u8>) -> Result<Parsed, Rejection> {
-    let header = Parsed::read(segment).and_then(|header| match header.object.huge_number_at() {
+fn read_header(segment: Vec<u8>) -> Result<JsonObject, Rejection> {
+    let header = JsonObject::read(segment).and_then(|header| match header.huge_number_at() {
         Some(at) => Err(JsonError {
             why: "a number that no finite double can hold",
             at,

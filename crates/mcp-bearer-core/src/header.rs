@@ -6,8 +6,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 use crate::algorithm::Algorithm;
-use crate::compact::Parsed;
-use crate::json::Value;
+use crate::json::{JsonObject, Value};
 use crate::rejection::{Rejection, RejectionKind, Shown};
 
 /// The members that the verifier looks at, found in one pass.
@@ -21,9 +20,9 @@ pub(crate) struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    pub(crate) fn read(parsed: &'a Parsed) -> Self {
+    pub(crate) fn read(object: &'a JsonObject) -> Self {
         let mut header = Self::default();
-        for (name, member) in parsed.object.members(&parsed.text) {
+        for (name, value) in object.members() {
             let slot = match name.as_bytes() {
                 b"alg" => &mut header.alg,
                 b"crit" => &mut header.crit,
@@ -32,7 +31,7 @@ impl<'a> Header<'a> {
                 b"kid" => &mut header.kid,
                 _ => continue,
             };
-            *slot = Some(member.value(&parsed.text));
+            *slot = Some(value.read());
         }
         header
     }

@@ -7,36 +7,23 @@
 //! (big numbers, raw values) that any crate of the program may turn on.
 
 mod escape;
+mod object;
 mod scan;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
 
+pub(crate) use object::{JsonObject, Members};
 use scan::Scanner;
 
 use crate::limits::Limits;
-
-/// The members of one validated object, as positions in its text.
-#[derive(Clone, Debug)]
-pub(crate) struct Object {
-    members: Vec<Member>,
-    huge_number_at: Option<usize>,
-}
 
 /// A position range in a validated text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     start: u32,
     end: u32,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Member {
-    name: Span,
-    name_escaped: bool,
-    value: Span,
-    value_escaped: bool,
 }
 
 /// A string of a validated text: where it stands, or what it says once its escapes are carried out.
@@ -64,81 +51,6 @@ pub(crate) enum Value<'a> {
     Array(&'a str),
     /// The text of an object, braces included.
     Object(&'a str),
-}
-
-impl Object {
-    /// Reads and validates one object; `text` must be nothing else.
-    pub(crate) fn parse(text: &str) -> Result<Self, JsonError> {
-        scan::object::<{ scan::EVERYWHERE }>(text)
-    }
-
-    /// The same, but the names of inner objects are not compared: whoever reads one of those must parse it by itself.
-    pub(crate) fn parse_outermost(text: &str) -> Result<Self, JsonError> {
-        scan::object::<{ scan::OUTERMOST }>(text)
-    }
-
-    /// Where the first number stands that no finite double can hold.
-    pub(crate) const fn huge_number_at(&self) -> Option<usize> {
-        self.huge_number_at
-    }
-
-    /// Name and value of each member, in order. `text` must be the text that was parsed.
-    pub(crate) fn members<'s, 'a: 's>(
-        &'s self,
-        text: &'a str,
-    ) -> impl Iterator<Item = (Cow<'a, str>, Member)> + 's {
-        self.members
-            .iter()
-            .map(|member| (member.name(text), *member))
-    }
-
-    /// The value of a member. `text` must be the text that was parsed.
-    pub(crate) fn get<'a>(&self, text: &'a str, name: &str) -> Option<Value<'a>> {
-        let member = self
-            .members
-            .iter()
-            .find(|member| member.is_named(text, name))?;
-        Some(member.value(text))
-    }
-
-    /// The bytes its index holds.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.members.capacity() * size_of::<Member>()
-    }
-
-    /// The whole object as a tree, for callers that want one.
-    pub(crate) fn to_map(&self, text: &str) -> serde_json::Map<String, serde_json::Value> {
-        self.members(text)
-            .map(|(name, member)| (name.into_owned(), member.value(text).to_tree()))
-            .collect()
-    }
-}
-
-impl Member {
-    pub(crate) fn name<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let raw = self.name.of(text);
-        if self.name_escaped {
-            Cow::Owned(escape::unescape(raw))
-        } else {
-            Cow::Borrowed(raw)
-        }
-    }
-
-    fn is_named(&self, text: &str, name: &str) -> bool {
-        if self.name_escaped {
-            self.name(text) == name
-        } else {
-            self.name.of(text) == name
-        }
-    }
-
-    pub(crate) fn value<'a>(&self, text: &'a str) -> Value<'a> {
-        let raw = self.value.of(text);
-        if !self.value_escaped && raw.starts_with('"') {
-            return Value::String(Cow::Borrowed(raw.get(1..raw.len() - 1).unwrap_or_default()));
-        }
-        Value::of(raw)
-    }
 }
 
 impl Text {
@@ -169,6 +81,7 @@ impl Span {
         self.end - self.start
     }
 
+    #[inline]
     pub(crate) fn of(self, text: &str) -> &str {
         let range = usize_of(self.start)..usize_of(self.end);
         text.get(range).unwrap_or_default()

@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 
 use crate::algorithm::{Algorithm, Curve};
 use crate::base64url;
-use crate::json::{self, Object};
+use crate::json::{self, Members};
 use crate::limits::Limits;
 use crate::rejection::Shown;
-use crate::signature::{JwkMembers, KeyError, KeyErrorKind, VerifyingKey};
+use crate::signature::{JwkMembers, KeyError, VerifyingKey};
 
 /// One JSON Web Key as on the wire (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2).
 ///
@@ -143,13 +143,10 @@ impl JwkData {
     pub(crate) fn algorithm(&self) -> Option<Result<Algorithm, KeyError>> {
         let name = self.alg.as_deref()?;
         Some(name.parse().map_err(|_| {
-            KeyError::new(
-                KeyErrorKind::OtherPurpose,
-                format!(
-                    "it is for the algorithm {}, which does not sign tokens",
-                    Shown(name)
-                ),
-            )
+            KeyError::wrong_purpose(format!(
+                "it is for the algorithm {}, which does not sign tokens",
+                Shown(name)
+            ))
         }))
     }
 
@@ -157,12 +154,12 @@ impl JwkData {
     pub(crate) fn check_purpose(&self) -> Result<(), KeyError> {
         if let Some(purpose) = self.use_.as_deref().filter(|purpose| *purpose != "sig") {
             let why = format!("\"use\" is {}, not \"sig\"", Shown(purpose));
-            return Err(KeyError::new(KeyErrorKind::OtherPurpose, why));
+            return Err(KeyError::wrong_purpose(why));
         }
         match &self.key_ops {
             Some(ops) if !ops.iter().any(|op| op == "verify") => {
                 let why = "\"key_ops\" does not contain \"verify\"";
-                Err(KeyError::new(KeyErrorKind::OtherPurpose, why))
+                Err(KeyError::wrong_purpose(why))
             }
             _ => Ok(()),
         }
@@ -193,12 +190,12 @@ impl VerifyingKey {
         if jwk.kty == "oct" {
             let why =
                 "a shared secret (\"oct\") is never taken from a JWKS; give it as one explicitly";
-            return Err(KeyError::new(KeyErrorKind::SecretMisplaced, why));
+            return Err(KeyError::private(why));
         }
         if jwk.is_private() {
             let why =
                 "it holds private parameters; publish the public ones only and replace the key";
-            return Err(KeyError::new(KeyErrorKind::Private, why));
+            return Err(KeyError::private(why));
         }
         let kty = jwk.kty.as_str();
         if !["RSA", "EC", "OKP"].contains(&kty) {
@@ -249,8 +246,9 @@ impl JwksData {
     /// When the text is not a JWK Set, has too many keys, or one of them cannot be read.
     pub fn from_json(text: &str) -> Result<Self, KeyError> {
         let keys = elements(text)?.into_iter().enumerate().map(|(index, key)| {
-            key.and_then(JwkData::from_map)
-                .map_err(|error| KeyError::malformed(format!("key number {}: {error}", index + 1)))
+            key.and_then(JwkData::from_map).map_err(|error| {
+                KeyError::of(error.kind(), format!("key number {}: {error}", index + 1))
+            })
         });
         Ok(Self {
             keys: keys.collect::<Result<_, _>>()?,
@@ -265,7 +263,7 @@ type Element = Result<Map<String, Value>, KeyError>;
 pub(crate) fn elements(text: &str) -> Result<Vec<Element>, KeyError> {
     let text = within_limit(text, "a JWK Set")?;
     // What is wrong inside one key must not spoil the others.
-    let set = Object::parse_outermost(text).map_err(|error| {
+    let set = Members::parse_outermost(text).map_err(|error| {
         KeyError::malformed(format!("not a JWK Set: {} at byte {}", error.why, error.at))
     })?;
     let Some(json::Value::Array(keys)) = set.get(text, "keys") else {
@@ -276,7 +274,7 @@ pub(crate) fn elements(text: &str) -> Result<Vec<Element>, KeyError> {
     let (got, most) = (json::elements(keys).count(), Limits::JWKS_KEYS);
     if got > most {
         let why = format!("the JWK Set has {got} keys, at most {most} are read");
-        return Err(KeyError::new(KeyErrorKind::TooLarge, why));
+        return Err(KeyError::too_large(why));
     }
     let object = |key| match key {
         json::Value::Object(text) => map(text, "a JWK"),
@@ -290,20 +288,20 @@ fn within_limit<'a>(text: &'a str, what: &str) -> Result<&'a str, KeyError> {
     if text.len() > Limits::JWKS_BYTES {
         let most = Limits::JWKS_BYTES;
         let why = format!("{what} of more than {most} bytes is not read");
-        return Err(KeyError::new(KeyErrorKind::TooLarge, why));
+        return Err(KeyError::too_large(why));
     }
     Ok(text.strip_prefix('\u{FEFF}').unwrap_or(text))
 }
 
 fn map(text: &str, what: &str) -> Result<Map<String, Value>, KeyError> {
-    let object = Object::parse(text).map_err(|error| {
+    let members = Members::parse(text).map_err(|error| {
         KeyError::malformed(format!("not {what}: {} at byte {}", error.why, error.at))
     })?;
-    match object.huge_number_at() {
+    match members.huge_number_at() {
         Some(at) => Err(KeyError::malformed(format!(
             "not {what}: an impossible number at byte {at}"
         ))),
-        None => Ok(object.to_map(text)),
+        None => Ok(members.to_map(text)),
     }
 }
 

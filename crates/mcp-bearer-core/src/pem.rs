@@ -9,7 +9,7 @@ use x509_cert::Certificate;
 
 use crate::algorithm::Curve;
 use crate::limits::Limits;
-use crate::signature::{KeyError, KeyErrorKind, VerifyingKey};
+use crate::signature::{KeyError, VerifyingKey};
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -37,7 +37,7 @@ impl VerifyingKey {
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         if text.len() > Limits::PEM_BYTES {
             let why = "the PEM text is longer than 64 KiB";
-            return Err(KeyError::new(KeyErrorKind::TooLarge, why));
+            return Err(KeyError::too_large(why));
         }
         let blocks = pem::parse_many(text).map_err(|_| {
             KeyError::malformed("not PEM text; it begins with -----BEGIN PUBLIC KEY-----")
@@ -58,8 +58,7 @@ impl VerifyingKey {
             "PUBLIC KEY" => from_spki(block.contents()),
             "RSA PUBLIC KEY" => VerifyingKey::from_pkcs1(block.contents()),
             "CERTIFICATE" => from_certificate(block.contents()),
-            tag if tag.ends_with("PRIVATE KEY") => Err(KeyError::new(
-                KeyErrorKind::Private,
+            tag if tag.ends_with("PRIVATE KEY") => Err(KeyError::private(
                 "this is a private key; a verifier needs the public key only (openssl pkey -pubout)",
             )),
             _ => Err(KeyError::malformed(

@@ -5,26 +5,27 @@
 //! refused for that, unverified. No option skips a step.
 
 mod access_token;
+mod checks;
+mod shown;
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
 use std::sync::Arc;
 
 pub use access_token::{AccessToken, ClaimError};
+use shown::{AudienceShown, DateShown, OrAbsent};
 
 use crate::algorithm::Algorithm;
-use crate::claims::{self, Audience, Claims, Identity, Times, missing};
-use crate::compact::{Parsed, UnverifiedToken};
+use crate::claims::{self, Claims, Identity, Times};
+use crate::compact::UnverifiedToken;
 use crate::header::{DeclaredType, Header};
-use crate::json::{Text, Value};
+use crate::json::JsonObject;
 use crate::key_set::KeySet;
-use crate::limits::Limits;
-use crate::policy::{Expected, IdentityTokenShape, Policy, Rules, TokenType};
+use crate::policy::{Policy, Rules};
 use crate::rejection::{Rejection, RejectionKind, Shown};
-use crate::scope::Scopes;
 use crate::signature::VerifyingKey;
 use crate::step::{Observer, Step, Unobserved, Watch};
-use crate::time::{NumericDate, UnixTime};
+use crate::time::UnixTime;
 
 impl UnverifiedToken<'_> {
     /// Verifies the signature with one of `keys` and the claims against `policy`, at the time `now`.
@@ -73,25 +74,25 @@ impl UnverifiedToken<'_> {
             outcome => watch.step(Step::Signature, outcome, |key, f| write!(f, "{key:?}"))?,
         };
 
-        let parsed = self.trusted_claims(&mut watch)?;
-        let claims = Claims::read(parsed);
+        let object = self.trusted_claims(&mut watch)?;
+        let claims = Claims::read(object);
         let checked = check_claims(&claims, &header, rules, now, &mut watch)?;
         let Identity { subject, client } = checked.identity;
-        let required = check_required(parsed, client.map(|client| &**client), rules);
+        let required = checks::required(object, client.map(|client| &**client), rules);
         watch.step(Step::RequiredClaims, required, |(), f| {
             write!(f, "{} claims required", rules.required_claims.len())
         })?;
-        let scopes = claims::scopes(parsed, &rules.scope_claims);
+        let scopes = claims::scopes(object, &rules.scope_claims);
         let scopes = watch.step(Step::Scopes, scopes, |scopes, f| {
             write!(f, "{:?}", scopes.as_str())
         })?;
 
         Ok(AccessToken::proven(access_token::Proven {
             token: self.token.into(),
-            claims: parsed.clone(),
-            issuer: checked.issuer.map(|text| Text::keep(&parsed.text, text)),
-            subject: subject.map(|text| Text::keep(&parsed.text, text)),
-            client: client.map(|text| Text::keep(&parsed.text, text)),
+            claims: object.clone(),
+            issuer: checked.issuer.map(|text| object.keep(text)),
+            subject: subject.map(|text| object.keep(text)),
+            client: client.map(|text| object.keep(text)),
             scopes,
             times: checked.times,
             algorithm: header.algorithm,
@@ -203,11 +204,11 @@ impl UnverifiedToken<'_> {
     fn trusted_claims(
         &self,
         watch: &mut Watch<'_, impl Observer>,
-    ) -> Result<&Arc<Parsed>, Rejection> {
+    ) -> Result<&Arc<JsonObject>, Rejection> {
         let held = self
             .claims()
-            .and_then(|parsed| match parsed.object.huge_number_at() {
-                None => Ok(parsed),
+            .and_then(|object| match object.huge_number_at() {
+                None => Ok(object),
                 Some(at) => {
                     let text =
                         format!("claims: a number that no finite double can hold at byte {at}");
@@ -236,15 +237,7 @@ fn check_header<'h>(
     let algorithm = header.algorithm(&rules.algorithms);
     let algorithm = watch.step(Step::Algorithm, algorithm, Algorithm::fmt)?;
     watch.step(Step::Critical, header.critical(), none)?;
-    let declared = header
-        .declared_type()
-        .and_then(|declared| match (rules.token_type, declared) {
-            (TokenType::Rfc9068, DeclaredType::Plain) => {
-                let why = "type \"at+jwt\" is demanded (RFC 9068 section 4)";
-                Err(Rejection::with(RejectionKind::WrongTokenType, why))
-            }
-            _ => Ok(declared),
-        });
+    let declared = checks::declared_type(header, rules);
     let declared = watch.step(Step::TokenType, declared, DeclaredType::fmt)?;
     let kid = watch.step(Step::KeyId, header.key_id(), |kid, f| match kid {
         Some(kid) => Shown(kid).fmt(f),
@@ -276,30 +269,28 @@ fn check_claims<'c, 'a>(
         .expiry()
         .and_then(|expiry| expiry.check_expiry(&rules.times, now).map(|()| expiry));
     let expiry = watch.step(Step::Expiry, expiry, |expiry, f| {
-        write!(f, "exp {}", Seconds(expiry.expires_at))
+        write!(f, "exp {}", DateShown(expiry.expires_at))
     })?;
     let times = claims
         .times(expiry)
         .and_then(|times| times.check_start(&rules.times, now).map(|()| times));
     let times = watch.step(Step::NotBefore, times, |times, f| {
-        let (nbf, iat) = (Seconds(times.not_before), Seconds(times.issued_at));
+        let (nbf, iat) = (DateShown(times.not_before), DateShown(times.issued_at));
         write!(f, "nbf {nbf}, iat {iat}")
     })?;
-    let issuer = watch.step(Step::Issuer, check_issuer(claims, rules), |issuer, f| {
-        OrAbsent(*issuer).fmt(f)
+    let issuer = checks::issuer(claims, rules);
+    let issuer = watch.step(Step::Issuer, issuer, |issuer, f| OrAbsent(*issuer).fmt(f))?;
+    let audience = checks::audience(claims, rules);
+    watch.step(Step::Audience, audience, |audience, f| {
+        AudienceShown(*audience).fmt(f)
     })?;
-    watch.step(
-        Step::Audience,
-        check_audience(claims, rules),
-        |audience, f| AudienceShown(*audience).fmt(f),
-    )?;
     let identity = watch.step(Step::Identity, claims.identity(), |identity, f| {
         let subject = OrAbsent(identity.subject.map(|subject| &**subject));
         let client = OrAbsent(identity.client.map(|client| &**client));
         write!(f, "subject {subject}, client {client}")
     })?;
-    watch.step(Step::SenderConstraint, check_sender(claims), none)?;
-    let access_token_only = check_access_token(claims, header.declared, rules);
+    watch.step(Step::SenderConstraint, checks::sender(claims), none)?;
+    let access_token_only = checks::access_token_only(claims, header.declared, rules);
     watch.step(Step::AccessTokenOnly, access_token_only, |(), f| {
         f.write_str("no mark of another kind")
     })?;
@@ -312,172 +303,4 @@ fn check_claims<'c, 'a>(
 
 fn none((): &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str("none")
-}
-
-/// Step 13.
-fn check_issuer<'c>(claims: &'c Claims<'_>, rules: &Rules) -> Result<Option<&'c str>, Rejection> {
-    let issuer = claims::string("iss", claims.iss.as_ref())?.map(|issuer| &**issuer);
-    match (issuer, &rules.issuers) {
-        (None, Expected::Any) => Ok(None),
-        (None, Expected::OneOf(_)) => Err(missing("iss")),
-        (Some(issuer), expected) if expected.allows(issuer) => Ok(Some(issuer)),
-        (Some(issuer), Expected::OneOf(expected)) => {
-            let text = format!("issuer {} is not the expected {expected:?}", Shown(issuer));
-            Err(Rejection::because(RejectionKind::WrongIssuer, text))
-        }
-        (Some(issuer), Expected::Any) => Ok(Some(issuer)),
-    }
-}
-
-/// Step 14.
-fn check_audience<'c, 'a>(
-    claims: &'c Claims<'a>,
-    rules: &Rules,
-) -> Result<Option<Audience<'c, 'a>>, Rejection> {
-    let audience = claims::audience(claims.aud.as_ref())?;
-    match (audience, &rules.audiences) {
-        (None, Expected::OneOf(_)) => Err(missing("aud")),
-        (Some(audience), expected) if audience.any(|text| expected.allows(text)) => {
-            Ok(Some(audience))
-        }
-        (Some(audience), Expected::OneOf(expected)) => {
-            let got = AudienceShown(Some(audience));
-            let text = format!("audience {got} does not hold the expected {expected:?}");
-            Err(Rejection::because(RejectionKind::WrongAudience, text))
-        }
-        (audience, Expected::Any) => Ok(audience),
-    }
-}
-
-/// Step 16.
-fn check_sender(claims: &Claims<'_>) -> Result<(), Rejection> {
-    if claims.cnf.is_none() {
-        return Ok(());
-    }
-    let why = "claim \"cnf\" binds the token to a key, so it is not a bearer token";
-    Err(Rejection::with(RejectionKind::SenderConstrained, why))
-}
-
-/// Step 17.
-fn check_access_token(
-    claims: &Claims<'_>,
-    declared: DeclaredType,
-    rules: &Rules,
-) -> Result<(), Rejection> {
-    let refuse = |why| Err(Rejection::with(RejectionKind::WrongTokenType, why));
-    let of_identity = claims.at_hash.is_some() || claims.c_hash.is_some();
-    let tolerated = declared == DeclaredType::AccessToken
-        || rules.identity_token_shape == IdentityTokenShape::Accept;
-    if of_identity && !tolerated {
-        return refuse("claim \"at_hash\" or \"c_hash\" is the mark of an ID token");
-    }
-    match &claims.token_use {
-        None => {}
-        Some(Value::String(purpose)) if purpose == "access" => {}
-        Some(_) => return refuse("claim \"token_use\" is not \"access\""),
-    }
-    match &claims.typ {
-        None => Ok(()),
-        Some(Value::String(typ)) => {
-            let other = ["ID", "Refresh", "Offline", "Logout"];
-            if other.into_iter().any(|name| typ.eq_ignore_ascii_case(name)) {
-                return refuse("claim \"typ\" is that of an ID, refresh, offline or logout token");
-            }
-            Ok(())
-        }
-        Some(_) => refuse("claim \"typ\" is not a string"),
-    }
-}
-
-/// Step 18.
-fn check_required(parsed: &Parsed, client: Option<&str>, rules: &Rules) -> Result<(), Rejection> {
-    for required in &rules.required_claims {
-        let name = &required.name;
-        let Some(value) = parsed.get(name) else {
-            let text = format!("claim {name:?} is missing");
-            return Err(Rejection::because(RejectionKind::MissingClaim, text));
-        };
-        if !required.allowed.iter().any(|allowed| value.equals(allowed)) {
-            let text = format!("claim {name:?} does not have a required value");
-            return Err(Rejection::because(RejectionKind::ClaimNotAllowed, text));
-        }
-    }
-    match (&rules.allowed_client_ids, client) {
-        (None, _) => Ok(()),
-        (Some(_), None) => Err(missing("client_id")),
-        (Some(allowed), Some(client)) if allowed.iter().any(|id| id == client) => Ok(()),
-        (Some(_), Some(client)) => {
-            let text = format!("client {} is not among the allowed ones", Shown(client));
-            Err(Rejection::because(RejectionKind::ClaimNotAllowed, text))
-        }
-    }
-}
-
-/// A NumericDate, or that there is none.
-struct Seconds(Option<NumericDate>);
-
-impl Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(seconds) => write!(f, "{seconds}"),
-            None => f.write_str("absent"),
-        }
-    }
-}
-
-/// A text, quoted and cut, or that there is none.
-struct OrAbsent<'a>(Option<&'a str>);
-
-impl Display for OrAbsent<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(text) => Shown(text).fmt(f),
-            None => f.write_str("absent"),
-        }
-    }
-}
-
-/// The first few audiences, quoted and cut.
-struct AudienceShown<'c, 'a>(Option<Audience<'c, 'a>>);
-
-impl AudienceShown<'_, '_> {
-    const SHOWN: usize = 4;
-}
-
-impl Display for AudienceShown<'_, '_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(audience) = self.0 else {
-            return f.write_str("absent");
-        };
-        // One look at each, and nothing collected: a hostile token may hold thousands.
-        let (mut count, mut written) = (0_usize, Ok(()));
-        audience.any(|text| {
-            if count < Self::SHOWN && written.is_ok() {
-                written = write!(f, "{}{}", if count == 0 { "" } else { ", " }, Shown(text));
-            }
-            count += 1;
-            false
-        });
-        written?;
-        match count.checked_sub(Self::SHOWN) {
-            _ if count == 0 => f.write_str("[]"),
-            None | Some(0) => Ok(()),
-            Some(more) => write!(f, " and {more} more"),
-        }
-    }
-}
-
-/// The `kid` of a token that was verified before.
-fn kid_of(token: &str) -> Result<Option<String>, Rejection> {
-    let unverified =
-        UnverifiedToken::parse(token, &Limits::default().with_token_bytes(usize::MAX))?;
-    let header = Header::read(&unverified.header);
-    Ok(header.key_id()?.map(|kid| kid.clone().into_owned()))
-}
-
-/// What an operation needs, against what a token holds. Scopes are asked for after verification, by whoever knows the
-/// operation.
-pub(crate) fn missing_scopes(token: &AccessToken, required: &Scopes) -> Scopes {
-    let lacking = required.iter().filter(|scope| !token.has_scope(scope));
-    Scopes::from_names(lacking).unwrap_or_default()
 }

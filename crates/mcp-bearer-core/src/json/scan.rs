@@ -3,7 +3,8 @@
 //! It must accept nothing that RFC 8259 does not, and must look at each byte a bounded number of times.
 
 use super::escape::{hexadecimal, unescape};
-use super::{JsonError, Member, Object, Span};
+use super::object::{Member, Members};
+use super::{JsonError, Span};
 use crate::limits::Limits;
 
 type Scan<T> = Result<T, JsonError>;
@@ -16,10 +17,15 @@ const fn error<T>(why: &'static str, at: usize) -> Scan<T> {
 const FEW: usize = 24;
 
 /// Where no member name may stand twice.
-pub(super) const EVERYWHERE: bool = true;
-pub(super) const OUTERMOST: bool = false;
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Uniqueness {
+    /// In every object.
+    Everywhere,
+    /// In the outermost object; what stands in inner ones is not compared.
+    Outermost,
+}
 
-pub(super) fn object<const INNER: bool>(text: &str) -> Scan<Object> {
+pub(super) fn object(text: &str, uniqueness: Uniqueness) -> Scan<Members> {
     let Ok(_) = u32::try_from(text.len()) else {
         return error("longer than 4 GiB", 0);
     };
@@ -36,7 +42,7 @@ pub(super) fn object<const INNER: bool>(text: &str) -> Scan<Object> {
         plain,
         huge_number_at: None,
     };
-    scanner.whole::<INNER>()
+    scanner.whole(uniqueness)
 }
 
 /// A name in an object that is still open, or a member of the outermost one.
@@ -84,7 +90,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn whole<const INNER: bool>(&mut self) -> Scan<Object> {
+    fn whole(&mut self, uniqueness: Uniqueness) -> Scan<Members> {
         let mut members: Vec<Member> = Vec::with_capacity(16);
         self.skip_space();
         match self.peek() {
@@ -96,28 +102,25 @@ impl<'a> Scanner<'a> {
         if self.peek() == Some(b'}') {
             self.at += 1;
         } else {
-            while self.member::<INNER>(&mut members)? {}
+            while self.member(&mut members, uniqueness)? {}
         }
         self.skip_space();
         if self.peek().is_some() {
             return error("something follows the object", self.at);
         }
         self.no_duplicate(&members)?;
-        Ok(Object {
-            members,
-            huge_number_at: self.huge_number_at,
-        })
+        Ok(Members::new(members, self.huge_number_at))
     }
 
     /// One member of the outermost object and what stands behind it; says whether another one must follow.
-    fn member<const INNER: bool>(&mut self, members: &mut Vec<Member>) -> Scan<bool> {
+    fn member(&mut self, members: &mut Vec<Member>, uniqueness: Uniqueness) -> Scan<bool> {
         self.skip_space();
         let name = self.name()?;
         self.skip_space();
         let start = self.at;
         let value_escaped = match self.peek() {
             Some(b'{' | b'[') => {
-                self.container::<INNER>()?;
+                self.container(uniqueness)?;
                 false
             }
             _ => self.scalar()?,
@@ -140,7 +143,8 @@ impl<'a> Scanner<'a> {
     }
 
     /// An array or an object inside the outermost one, with all that it holds.
-    fn container<const INNER: bool>(&mut self) -> Scan<()> {
+    fn container(&mut self, uniqueness: Uniqueness) -> Scan<()> {
+        let compared = uniqueness == Uniqueness::Everywhere;
         let mut names: Vec<Name> = Vec::new(); // of the objects that are open
         let mut starts: Vec<usize> = Vec::new(); // where the names of each of them begin
         let mut objects = 0_u128; // bit n: level n + 1 is an object
@@ -155,7 +159,7 @@ impl<'a> Scanner<'a> {
             let closes = match (next, byte) {
                 (Next::NameOrEnd | Next::Name, b'"') => {
                     let name = self.name()?;
-                    if INNER {
+                    if compared {
                         names.push(name);
                     }
                     next = Next::Value;
@@ -170,7 +174,7 @@ impl<'a> Scanner<'a> {
                     let bit = 1_u128 << depth;
                     next = if byte == b'{' {
                         objects |= bit;
-                        if INNER {
+                        if compared {
                             starts.push(names.len());
                         }
                         Next::NameOrEnd
@@ -204,7 +208,7 @@ impl<'a> Scanner<'a> {
             if closes {
                 self.at += 1;
                 depth -= 1;
-                if INNER && byte == b'}' {
+                if compared && byte == b'}' {
                     let start = starts.pop().unwrap_or_default();
                     self.no_duplicate(names.get(start..).unwrap_or_default())?;
                     names.truncate(start);
@@ -258,7 +262,7 @@ impl<'a> Scanner<'a> {
             return self.any_string();
         }
         let contents = self.text.as_bytes().get(self.at + 1..).unwrap_or_default();
-        match first_special::<true>(contents) {
+        match first_quote(contents) {
             Some(length) => {
                 self.at += length + 2;
                 Ok(false)
@@ -272,7 +276,7 @@ impl<'a> Scanner<'a> {
         let mut escaped = false;
         loop {
             let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            let Some(before) = first_special::<false>(rest) else {
+            let Some(before) = first_special(rest) else {
                 return error("a string without an end", self.text.len());
             };
             self.at += before;
@@ -532,30 +536,51 @@ impl Name {
     }
 }
 
-/// The first quote, and where the text is not known to be `PLAIN` the first backslash or control character too, looked for
-/// eight bytes at a time.
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// The first quote.
 #[inline]
-fn first_special<const PLAIN: bool>(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    const QUOTES: u64 = ONES * 0x22;
-    const BACKSLASHES: u64 = ONES * 0x5C;
-    // The lowest bit these leave set marks the first such byte; above it they may err.
-    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGHS;
+fn first_quote(bytes: &[u8]) -> Option<usize> {
+    first(bytes, |word| equal(word, b'"'), |byte| byte == b'"')
+}
+
+/// The first quote, backslash or control character.
+#[inline]
+fn first_special(bytes: &[u8]) -> Option<usize> {
+    let special = |byte| matches!(byte, b'"' | b'\\' | 0..0x20);
+    let marks = |word| equal(word, b'"') | equal(word, b'\\') | below(word, 0x20);
+    first(bytes, marks, special)
+}
+
+/// The first byte of a kind, looked for eight bytes at a time.
+#[inline]
+fn first(
+    bytes: &[u8],
+    marks: impl Fn(u64) -> u64,
+    is_special: impl Fn(u8) -> bool,
+) -> Option<usize> {
     let (words, rest) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let mut special = below(word ^ QUOTES, 1);
-        if !PLAIN {
-            special |= below(word ^ BACKSLASHES, 1) | below(word, 0x20);
-        }
+        let special = marks(u64::from_le_bytes(*word));
         if special != 0 {
             let byte = usize::try_from(special.trailing_zeros() / 8).unwrap_or_default();
             return Some(index * 8 + byte);
         }
     }
-    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-    rest.iter().position(special).map(|at| words.len() * 8 + at)
+    rest.iter()
+        .position(|byte| is_special(*byte))
+        .map(|at| words.len() * 8 + at)
+}
+
+/// The lowest bit that is set marks the first byte below the limit; bits above it may err.
+const fn below(word: u64, limit: u64) -> u64 {
+    const HIGHS: u64 = ONES * 0x80;
+    word.wrapping_sub(ONES * limit) & !word & HIGHS
+}
+
+/// The lowest bit that is set marks the first byte that is this one; bits above it may err.
+fn equal(word: u64, byte: u8) -> u64 {
+    below(word ^ (ONES * u64::from(byte)), 1)
 }
 
 fn span(start: usize, end: usize) -> Span {

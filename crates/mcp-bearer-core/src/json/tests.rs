@@ -3,14 +3,14 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value as Tree, json};
 
-use super::{JsonError, Object, Text, Value, elements, entries, utf8};
+use super::{JsonError, Members, Text, Value, elements, entries, utf8};
 
-fn read(bytes: &[u8]) -> Result<Object, JsonError> {
-    utf8(bytes.to_vec()).and_then(|text| Object::parse(&text))
+fn read(bytes: &[u8]) -> Result<Members, JsonError> {
+    utf8(bytes.to_vec()).and_then(|text| Members::parse(&text))
 }
 
 fn parse(text: &str) -> Result<Map<String, Tree>, &'static str> {
-    let object = Object::parse(text).map_err(|error| error.why)?;
+    let object = Members::parse(text).map_err(|error| error.why)?;
     Ok(object.to_map(text))
 }
 
@@ -79,7 +79,7 @@ fn values_are_what_they_say() {
     let text = r#" {"s":"a\u00e9\ud83d\ude00\n\/","n":-1.5e1,"t":true,"f":false,"z":null,"a":[1,[2]],"o":{"x":{}},"":0} "#;
     let expected = json!({"s": "aé😀\n/", "n": -15.0, "t": true, "f": false, "z": null, "a": [1, [2]], "o": {"x": {}}, "": 0});
     assert!(same(&Tree::Object(parse(text).unwrap()), &expected));
-    let object = Object::parse(text).unwrap();
+    let object = Members::parse(text).unwrap();
     assert_eq!(object.get(text, "s"), Some(Value::String("aé😀\n/".into())));
     assert_eq!(object.get(text, "n"), Some(Value::Number("-1.5e1")));
     assert_eq!(object.get(text, "t"), Some(Value::Bool(true)));
@@ -94,7 +94,7 @@ fn values_are_what_they_say() {
 #[test]
 fn a_value_is_lent_without_the_space_around_it() {
     let text = "{\"a\" : \t1 , \"b\":\n[ ] ,\"c\": \"x\" }";
-    let object = Object::parse(text).unwrap();
+    let object = Members::parse(text).unwrap();
     assert_eq!(object.get(text, "a"), Some(Value::Number("1")));
     assert_eq!(object.get(text, "b"), Some(Value::Array("[ ]")));
     assert_eq!(object.get(text, "c"), Some(Value::String("x".into())));
@@ -103,7 +103,7 @@ fn a_value_is_lent_without_the_space_around_it() {
 #[test]
 fn an_escaped_name_is_found_by_what_it_means() {
     let text = r#"{"\u0061ud":1,"b\/c":2,"\ud83d\ude00":3}"#;
-    let object = Object::parse(text).unwrap();
+    let object = Members::parse(text).unwrap();
     assert_eq!(object.get(text, "aud"), Some(Value::Number("1")));
     assert_eq!(object.get(text, "b/c"), Some(Value::Number("2")));
     assert_eq!(object.get(text, "😀"), Some(Value::Number("3")));
@@ -205,7 +205,7 @@ fn duplicates_are_found_in_every_object_and_in_no_other() {
 
 #[test]
 fn the_first_number_beyond_a_double_is_reported() {
-    let at = |text: &str| Object::parse(text).unwrap().huge_number_at();
+    let at = |text: &str| Members::parse(text).unwrap().huge_number_at();
     assert_eq!(
         at(r#"{"a":1e308,"b":[-1.7976931348623157e308,1e-999,0e999]}"#),
         None
@@ -311,7 +311,7 @@ fn a_value_equals_its_tree_and_no_other() {
     ];
     for one in &values {
         let text = json!({ "x": one }).to_string();
-        let object = Object::parse(&text).unwrap();
+        let object = Members::parse(&text).unwrap();
         let value = object.get(&text, "x").unwrap();
         for other in &values {
             assert_eq!(value.equals(other), one == other, "{one} {other}");
@@ -332,7 +332,7 @@ fn a_value_equals_its_tree_and_no_other() {
         assert_eq!(super::same_number(other, one), same, "{one} {other}");
     }
     let text = r#"{"x":{"\u0061":[1 , "\u0062"]}}"#;
-    let object = Object::parse(text).unwrap();
+    let object = Members::parse(text).unwrap();
     assert!(
         object
             .get(text, "x")
@@ -373,7 +373,7 @@ fn is_private(text: &str) -> bool {
 
 /// What ours accepts, `serde_json` accepts with the same value; the reverse holds but for the named extra rules.
 fn compare(text: &str) -> Result<(), TestCaseError> {
-    let ours = Object::parse(text);
+    let ours = Members::parse(text);
     let theirs = serde_json::from_str::<Tree>(text);
     match (ours, theirs) {
         (Ok(object), Ok(tree)) => {

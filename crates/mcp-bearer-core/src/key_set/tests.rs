@@ -237,13 +237,13 @@ fn a_skipped_key_says_of_which_kind_its_fault_is() {
     let mut broken_encryption_key = rsa().with_use("enc").jwk();
     broken_encryption_key["n"] = json!("AQAB=");
     for (jwk, kind) in [
-        (rsa().with_use("enc").jwk(), Kind::OtherPurpose),
-        (rsa().with_alg("RSA-OAEP").jwk(), Kind::OtherPurpose),
-        (with("key_ops", json!(["encrypt"])), Kind::OtherPurpose),
+        (rsa().with_use("enc").jwk(), Kind::WrongPurpose),
+        (rsa().with_alg("RSA-OAEP").jwk(), Kind::WrongPurpose),
+        (with("key_ops", json!(["encrypt"])), Kind::WrongPurpose),
         (json!({"kty": "AKP"}), Kind::Unsupported),
         (json!({"kty": "EC", "crv": "secp256k1"}), Kind::Unsupported),
         (json!({"kty": "OKP", "crv": "X25519"}), Kind::Unsupported),
-        (weak_keys::oct(), Kind::SecretMisplaced),
+        (weak_keys::oct(), Kind::Private),
         (with("d", json!("AQAB")), Kind::Private),
         (with("n", json!("AQAB")), Kind::Weak),
         (with("n", json!("AQAB=")), Kind::Malformed),

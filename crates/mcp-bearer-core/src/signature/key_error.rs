@@ -23,40 +23,50 @@ pub struct KeyError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum KeyErrorKind {
-    /// It cannot be read: not the expected form, a member that is missing or of a wrong type, a point off its curve.
+    /// The text is no PEM, JWK or JWK Set, or a parameter of the key is missing or malformed.
     Malformed,
-    /// A sound key that is for something else: encryption, or an algorithm that does not sign tokens.
-    OtherPurpose,
-    /// It holds private parameters. Whoever verifies needs the public ones only.
-    Private,
-    /// A shared secret where a public key belongs, or a key document where a shared secret belongs.
-    SecretMisplaced,
-    /// Longer than the limit, or more keys than the limit.
+    /// The key or its document is longer, or has more keys, than is read.
     TooLarge,
-    /// A key type or a curve that this crate does not know.
+    /// A type, a form or a curve that this crate does not verify with.
     Unsupported,
-    /// Readable, and too weak to be trusted.
+    /// Readable, and of a kind that can be broken.
     Weak,
+    /// A private or secret key where a public one is needed.
+    Private,
+    /// A sound key that is published for something else than verifying tokens (RFC 7517 sections 4.2 to 4.4).
+    WrongPurpose,
+    /// A key document that was given as a shared secret.
+    NotASecret,
 }
 
 impl KeyError {
-    pub(crate) fn new(kind: KeyErrorKind, why: impl Into<Box<str>>) -> Self {
-        Self {
-            kind,
-            why: why.into(),
-        }
+    pub(crate) fn of(kind: KeyErrorKind, why: impl Into<Box<str>>) -> Self {
+        let why = why.into();
+        Self { kind, why }
     }
 
     pub(crate) fn malformed(why: impl Into<Box<str>>) -> Self {
-        Self::new(KeyErrorKind::Malformed, why)
+        Self::of(KeyErrorKind::Malformed, why)
+    }
+
+    pub(crate) fn too_large(why: impl Into<Box<str>>) -> Self {
+        Self::of(KeyErrorKind::TooLarge, why)
     }
 
     pub(crate) fn unsupported(why: impl Into<Box<str>>) -> Self {
-        Self::new(KeyErrorKind::Unsupported, why)
+        Self::of(KeyErrorKind::Unsupported, why)
     }
 
     pub(crate) fn weak(why: impl Into<Box<str>>) -> Self {
-        Self::new(KeyErrorKind::Weak, why)
+        Self::of(KeyErrorKind::Weak, why)
+    }
+
+    pub(crate) fn private(why: impl Into<Box<str>>) -> Self {
+        Self::of(KeyErrorKind::Private, why)
+    }
+
+    pub(crate) fn wrong_purpose(why: impl Into<Box<str>>) -> Self {
+        Self::of(KeyErrorKind::WrongPurpose, why)
     }
 
     /// The kind, to branch on.

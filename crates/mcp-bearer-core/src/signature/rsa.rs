@@ -29,7 +29,7 @@ pub(super) fn check<'a>(
     }
     if bits > Limits::RSA_BITS_MAX {
         let most = Limits::RSA_BITS_MAX;
-        return Err(KeyError::unsupported(format!(
+        return Err(KeyError::too_large(format!(
             "the RSA modulus has {bits} bits, at most {most} are verified"
         )));
     }

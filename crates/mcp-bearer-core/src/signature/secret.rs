@@ -36,8 +36,8 @@ pub(super) fn check(secret: &[u8]) -> Result<(), KeyError> {
     }
     match document(secret) {
         None => Ok(()),
-        Some(form) => Err(KeyError::new(
-            KeyErrorKind::SecretMisplaced,
+        Some(form) => Err(KeyError::of(
+            KeyErrorKind::NotASecret,
             format!(
                 "the shared secret is a key in {form}; a key document must never serve as a secret"
             ),

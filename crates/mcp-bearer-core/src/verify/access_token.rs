@@ -9,8 +9,9 @@ use serde::de::DeserializeOwned;
 
 use crate::algorithm::Algorithm;
 use crate::claims::{self, Claims, Times};
-use crate::compact::Parsed;
-use crate::json::{Text, Value, elements, entries};
+use crate::compact::UnverifiedToken;
+use crate::header::Header;
+use crate::json::{JsonObject, Text, Value, elements, entries};
 use crate::key_set::KeySet;
 use crate::limits::Limits;
 use crate::policy::Policy;
@@ -33,7 +34,7 @@ pub struct AccessToken(Arc<Proven>);
 /// What verification found out.
 pub(super) struct Proven {
     pub(super) token: Box<str>,
-    pub(super) claims: Arc<Parsed>,
+    pub(super) claims: Arc<JsonObject>,
     pub(super) issuer: Option<Text>,
     pub(super) subject: Option<Text>,
     pub(super) client: Option<Text>,
@@ -82,7 +83,7 @@ impl AccessToken {
     }
 
     fn kept<'a>(&'a self, text: &'a Option<Text>) -> Option<&'a str> {
-        text.as_ref().map(|text| text.of(&self.0.claims.text))
+        text.as_ref().map(|text| text.of(self.0.claims.text()))
     }
 
     /// `aud`: whom it is for (RFC 7519 section 4.1.3).
@@ -120,13 +121,13 @@ impl AccessToken {
     /// The claims as they were signed: validated JSON text.
     #[must_use]
     pub fn claims_json(&self) -> &str {
-        &self.0.claims.text
+        self.0.claims.text()
     }
 
     /// All claims as values.
     #[must_use]
     pub fn claims(&self) -> serde_json::Map<String, serde_json::Value> {
-        self.0.claims.object.to_map(&self.0.claims.text)
+        self.0.claims.to_map()
     }
 
     /// One claim as a type of the caller's; `None` when it is absent.
@@ -158,7 +159,8 @@ impl AccessToken {
         if required.iter().all(|scope| self.has_scope(scope)) {
             return Ok(());
         }
-        let missing = super::missing_scopes(self, required);
+        let lacking = required.iter().filter(|scope| !self.has_scope(scope));
+        let missing = Scopes::from_names(lacking).unwrap_or_default();
         Err(Rejection::insufficient_scope(required.clone(), missing))
     }
 
@@ -177,7 +179,7 @@ impl AccessToken {
     /// token that is kept while keys change.
     #[must_use]
     pub fn recheck_key(&self, keys: &KeySet) -> bool {
-        let kid = super::kid_of(&self.0.token);
+        let kid = kid_of(&self.0.token);
         let Ok(kid) = kid else {
             return false;
         };
@@ -188,12 +190,9 @@ impl AccessToken {
     /// The bytes of memory it holds, for a cache that is bounded by them.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let claims = &self.0.claims;
         size_of::<Proven>()
-            + size_of::<Parsed>()
             + self.0.token.len()
-            + claims.text.capacity()
-            + claims.object.memory_bytes()
+            + self.0.claims.memory_bytes()
             + self.0.scopes.as_str().len()
             + [&self.0.issuer, &self.0.subject, &self.0.client]
                 .into_iter()
@@ -246,6 +245,14 @@ impl fmt::Display for ClaimError {
 }
 
 impl std::error::Error for ClaimError {}
+
+/// The `kid` of a token that was verified before.
+fn kid_of(token: &str) -> Result<Option<String>, Rejection> {
+    let unverified =
+        UnverifiedToken::parse(token, &Limits::default().with_token_bytes(usize::MAX))?;
+    let header = Header::read(&unverified.header);
+    Ok(header.key_id()?.map(|kid| kid.clone().into_owned()))
+}
 
 /// `serde_json` gives objects with such a member another meaning when certain features are on; a token must not be
 /// able to use that. The depth of validated text bounds the recursion.

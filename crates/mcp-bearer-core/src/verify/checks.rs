@@ -1,0 +1,126 @@
+//! What the policy asks of the header and of the claims: step 7 and steps 13 to 18, one function each.
+
+use super::shown::AudienceShown;
+use crate::claims::{self, Audience, Claims, missing};
+use crate::header::{DeclaredType, Header};
+use crate::json::{JsonObject, Value};
+use crate::policy::{Expected, IdentityTokenShape, Rules, TokenType};
+use crate::rejection::{Rejection, RejectionKind, Shown};
+
+/// Step 7.
+pub(super) fn declared_type(header: &Header<'_>, rules: &Rules) -> Result<DeclaredType, Rejection> {
+    let declared = header.declared_type()?;
+    match (rules.token_type, declared) {
+        (TokenType::Any, _) | (TokenType::Rfc9068, DeclaredType::AccessToken) => Ok(declared),
+        (TokenType::Rfc9068, DeclaredType::Plain) => {
+            let why = "type \"at+jwt\" is demanded (RFC 9068 section 4)";
+            Err(Rejection::with(RejectionKind::WrongTokenType, why))
+        }
+    }
+}
+
+/// Step 13.
+pub(super) fn issuer<'c>(
+    claims: &'c Claims<'_>,
+    rules: &Rules,
+) -> Result<Option<&'c str>, Rejection> {
+    let issuer = claims::string("iss", claims.iss.as_ref())?.map(|issuer| &**issuer);
+    match (issuer, &rules.issuers) {
+        (None, Expected::Any) => Ok(None),
+        (None, Expected::OneOf(_)) => Err(missing("iss")),
+        (Some(issuer), expected) if expected.allows(issuer) => Ok(Some(issuer)),
+        (Some(issuer), Expected::OneOf(expected)) => {
+            let text = format!("issuer {} is not the expected {expected:?}", Shown(issuer));
+            Err(Rejection::because(RejectionKind::WrongIssuer, text))
+        }
+        (Some(issuer), Expected::Any) => Ok(Some(issuer)),
+    }
+}
+
+/// Step 14.
+pub(super) fn audience<'c, 'a>(
+    claims: &'c Claims<'a>,
+    rules: &Rules,
+) -> Result<Option<Audience<'c, 'a>>, Rejection> {
+    let audience = claims::audience(claims.aud.as_ref())?;
+    match (audience, &rules.audiences) {
+        (None, Expected::OneOf(_)) => Err(missing("aud")),
+        (Some(audience), expected) if audience.any(|text| expected.allows(text)) => {
+            Ok(Some(audience))
+        }
+        (Some(audience), Expected::OneOf(expected)) => {
+            let got = AudienceShown(Some(audience));
+            let text = format!("audience {got} does not hold the expected {expected:?}");
+            Err(Rejection::because(RejectionKind::WrongAudience, text))
+        }
+        (audience, Expected::Any) => Ok(audience),
+    }
+}
+
+/// Step 16.
+pub(super) fn sender(claims: &Claims<'_>) -> Result<(), Rejection> {
+    if claims.cnf.is_none() {
+        return Ok(());
+    }
+    let why = "claim \"cnf\" binds the token to a key, so it is not a bearer token";
+    Err(Rejection::with(RejectionKind::SenderConstrained, why))
+}
+
+/// Step 17.
+pub(super) fn access_token_only(
+    claims: &Claims<'_>,
+    declared: DeclaredType,
+    rules: &Rules,
+) -> Result<(), Rejection> {
+    let refuse = |why| Err(Rejection::with(RejectionKind::WrongTokenType, why));
+    let of_identity = claims.at_hash.is_some() || claims.c_hash.is_some();
+    let tolerated = declared == DeclaredType::AccessToken
+        || rules.identity_token_shape == IdentityTokenShape::Accept;
+    if of_identity && !tolerated {
+        return refuse("claim \"at_hash\" or \"c_hash\" is the mark of an ID token");
+    }
+    match &claims.token_use {
+        None => {}
+        Some(Value::String(purpose)) if purpose == "access" => {}
+        Some(_) => return refuse("claim \"token_use\" is not \"access\""),
+    }
+    match &claims.typ {
+        None => Ok(()),
+        Some(Value::String(typ)) => {
+            let other = ["ID", "Refresh", "Offline", "Logout"];
+            if other.into_iter().any(|name| typ.eq_ignore_ascii_case(name)) {
+                return refuse("claim \"typ\" is that of an ID, refresh, offline or logout token");
+            }
+            Ok(())
+        }
+        Some(_) => refuse("claim \"typ\" is not a string"),
+    }
+}
+
+/// Step 18.
+pub(super) fn required(
+    claims: &JsonObject,
+    client: Option<&str>,
+    rules: &Rules,
+) -> Result<(), Rejection> {
+    for required in &rules.required_claims {
+        let name = &required.name;
+        let Some(value) = claims.get(name) else {
+            let text = format!("claim {name:?} is missing");
+            return Err(Rejection::because(RejectionKind::MissingClaim, text));
+        };
+        if !required.allowed.iter().any(|allowed| value.equals(allowed)) {
+            let text = format!("claim {name:?} does not have a required value");
+            return Err(Rejection::because(RejectionKind::ClaimNotAllowed, text));
+        }
+    }
+    match (&rules.allowed_client_ids, client) {
+        (None, _) => Ok(()),
+        (Some(_), None) => Err(missing("client_id")),
+        (Some(allowed), Some(client)) if allowed.iter().any(|id| id == client) => Ok(()),
+        (Some(_), Some(client)) => {
+            let text = format!("client {} is not among the allowed ones", Shown(client));
+            Err(Rejection::because(RejectionKind::ClaimNotAllowed, text))
+        }
+    }
+}
