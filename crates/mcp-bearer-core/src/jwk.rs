@@ -13,7 +13,7 @@ use crate::base64url;
 use crate::json::{self, Object};
 use crate::limits::Limits;
 use crate::rejection::Shown;
-use crate::signature::{KeyError, VerifyingKey};
+use crate::signature::{KeyError, KeyErrorKind, VerifyingKey};
 
 /// One JSON Web Key as on the wire (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2).
 ///
@@ -131,7 +131,7 @@ impl JwkData {
     pub(crate) fn algorithm(&self) -> Option<Result<Algorithm, KeyError>> {
         let name = self.alg.as_deref()?;
         Some(name.parse().map_err(|_| {
-            KeyError::new(format!(
+            KeyError::unsupported(format!(
                 "it is for the algorithm {}, which does not sign tokens",
                 Shown(name)
             ))
@@ -140,15 +140,13 @@ impl JwkData {
 
     /// `use` absent or `sig`, and `key_ops` absent or with `verify` (RFC 7517 sections 4.2 and 4.3).
     pub(crate) fn check_purpose(&self) -> Result<(), KeyError> {
+        let wrong = |why: String| Err(KeyError::of(KeyErrorKind::WrongPurpose, why));
         if let Some(purpose) = self.use_.as_deref().filter(|purpose| *purpose != "sig") {
-            return Err(KeyError::new(format!(
-                "\"use\" is {}, not \"sig\"",
-                Shown(purpose)
-            )));
+            return wrong(format!("\"use\" is {}, not \"sig\"", Shown(purpose)));
         }
         match &self.key_ops {
             Some(ops) if !ops.iter().any(|op| op == "verify") => {
-                Err(KeyError::new("\"key_ops\" does not contain \"verify\""))
+                wrong("\"key_ops\" does not contain \"verify\"".to_owned())
             }
             _ => Ok(()),
         }
@@ -179,12 +177,12 @@ impl VerifyingKey {
         if jwk.kty == "oct" {
             let why =
                 "a shared secret (\"oct\") is never taken from a JWKS; give it as one explicitly";
-            return Err(KeyError::new(why));
+            return Err(KeyError::private(why));
         }
         if jwk.is_private() {
             let why =
                 "it holds private parameters; publish the public ones only and replace the key";
-            return Err(KeyError::new(why));
+            return Err(KeyError::private(why));
         }
         match (jwk.kty.as_str(), jwk.crv.as_deref()) {
             ("RSA", _) => Self::rsa(
@@ -195,12 +193,12 @@ impl VerifyingKey {
             ("EC", Some("P-384")) => Self::ec_jwk(KeyType::P384, jwk),
             ("EC", Some("P-521")) => Self::ec_jwk(KeyType::P521, jwk),
             ("OKP", Some("Ed25519")) => Self::ed25519(&bytes(jwk.x.as_deref(), "x")?),
-            ("EC" | "OKP", Some(crv)) => Err(KeyError::new(format!(
+            ("EC" | "OKP", Some(crv)) => Err(KeyError::unsupported(format!(
                 "the curve {} is not supported",
                 Shown(crv)
             ))),
             ("EC" | "OKP", None) => Err(KeyError::new("\"crv\" is missing or not a string")),
-            (kty, _) => Err(KeyError::new(format!(
+            (kty, _) => Err(KeyError::unsupported(format!(
                 "the key type {} is not known",
                 Shown(kty)
             ))),
@@ -239,8 +237,9 @@ impl JwksData {
     /// When the text is not a JWK Set, has too many keys, or one of them cannot be read.
     pub fn from_json(text: &str) -> Result<Self, KeyError> {
         let keys = elements(text)?.into_iter().enumerate().map(|(index, key)| {
-            key.and_then(JwkData::from_map)
-                .map_err(|error| KeyError::new(format!("key number {}: {error}", index + 1)))
+            key.and_then(JwkData::from_map).map_err(|error| {
+                KeyError::of(error.kind(), format!("key number {}: {error}", index + 1))
+            })
         });
         Ok(Self {
             keys: keys.collect::<Result<_, _>>()?,
@@ -265,7 +264,7 @@ pub(crate) fn elements(text: &str) -> Result<Vec<Element>, KeyError> {
     };
     let (got, most) = (json::elements(keys).count(), Limits::JWKS_KEYS);
     if got > most {
-        return Err(KeyError::new(format!(
+        return Err(KeyError::too_large(format!(
             "the JWK Set has {got} keys, at most {most} are read"
         )));
     }
@@ -280,7 +279,7 @@ pub(crate) fn elements(text: &str) -> Result<Vec<Element>, KeyError> {
 fn within_limit<'a>(text: &'a str, what: &str) -> Result<&'a str, KeyError> {
     if text.len() > Limits::JWKS_BYTES {
         let most = Limits::JWKS_BYTES;
-        return Err(KeyError::new(format!(
+        return Err(KeyError::too_large(format!(
             "{what} of more than {most} bytes is not read"
         )));
     }

@@ -9,7 +9,7 @@ use crate::algorithm::Algorithm;
 use crate::jwk::{JwkData, JwksData, elements};
 use crate::limits::Limits;
 use crate::rejection::{Rejection, RejectionKind, Shown};
-use crate::signature::{KeyError, VerifyingKey};
+use crate::signature::{KeyError, KeyErrorKind, VerifyingKey};
 
 /// An immutable set of verifying keys.
 ///
@@ -271,7 +271,7 @@ impl Entry {
         let algorithm = jwk.algorithm().transpose()?;
         if let Some(algorithm) = algorithm.filter(|algorithm| !key.fits(*algorithm)) {
             let text = format!("it is for {algorithm}, but its type is {}", key.describe());
-            return Err(KeyError::new(text));
+            return Err(KeyError::of(KeyErrorKind::WrongPurpose, text));
         }
         Ok(Self {
             key,

@@ -36,7 +36,7 @@ impl VerifyingKey {
     /// When the text is not exactly one such block, or the key cannot be used; the text says why.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         if text.len() > Limits::PEM_BYTES {
-            return Err(KeyError::new("the PEM text is longer than 64 KiB"));
+            return Err(KeyError::too_large("the PEM text is longer than 64 KiB"));
         }
         let blocks = pem::parse_many(text).map_err(|_| {
             KeyError::new("not PEM text; it begins with -----BEGIN PUBLIC KEY-----")
@@ -57,7 +57,7 @@ impl VerifyingKey {
             "PUBLIC KEY" => from_spki(block.contents()),
             "RSA PUBLIC KEY" => VerifyingKey::from_pkcs1(block.contents()),
             "CERTIFICATE" => from_certificate(block.contents()),
-            tag if tag.ends_with("PRIVATE KEY") => Err(KeyError::new(
+            tag if tag.ends_with("PRIVATE KEY") => Err(KeyError::private(
                 "this is a private key; a verifier needs the public key only (openssl pkey -pubout)",
             )),
             _ => Err(KeyError::new(
@@ -91,7 +91,11 @@ fn from_spki(der: &[u8]) -> Result<VerifyingKey, KeyError> {
             P256 => KeyType::P256,
             P384 => KeyType::P384,
             P521 => KeyType::P521,
-            _ => return Err(KeyError::new("the curve is none of P-256, P-384 and P-521")),
+            _ => {
+                return Err(KeyError::unsupported(
+                    "the curve is none of P-256, P-384 and P-521",
+                ));
+            }
         };
         let why = "the point is not uncompressed";
         let (Some(4), Some(point)) = (bits.first(), bits.get(1..)) else {
@@ -102,7 +106,9 @@ fn from_spki(der: &[u8]) -> Result<VerifyingKey, KeyError> {
             .ok_or_else(invalid)?;
         VerifyingKey::ec(curve, x, y)
     } else {
-        Err(KeyError::new("the key is none of RSA, EC and Ed25519"))
+        Err(KeyError::unsupported(
+            "the key is none of RSA, EC and Ed25519",
+        ))
     }
 }
 

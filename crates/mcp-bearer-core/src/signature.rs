@@ -58,19 +58,69 @@ enum Material {
     Secret(Zeroizing<Box<[u8]>>),
 }
 
-/// Why a key cannot be used. The text names the cause and, where there is one, the next step.
+/// Why a key cannot be used: its [`kind`](Self::kind), and the cause with the next step, where there is one, in its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyError(Box<str>);
+pub struct KeyError {
+    kind: KeyErrorKind,
+    why: Box<str>,
+}
+
+/// The kinds of [`KeyError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyErrorKind {
+    /// The text is no PEM, JWK or JWK Set, or a parameter of the key is missing or malformed.
+    Malformed,
+    /// The document is longer, or has more keys, than is read.
+    TooLarge,
+    /// A type, curve or algorithm that this crate does not verify with.
+    Unsupported,
+    /// Too short, or of a kind that can be broken.
+    Weak,
+    /// A private or secret key where a public one is needed.
+    Private,
+    /// Published for something else than verifying (RFC 7517 sections 4.2 to 4.4).
+    WrongPurpose,
+    /// A key document that was given as a shared secret.
+    NotASecret,
+}
 
 impl KeyError {
     pub(crate) fn new(why: impl Into<Box<str>>) -> Self {
-        Self(why.into())
+        Self::of(KeyErrorKind::Malformed, why)
+    }
+
+    pub(crate) fn too_large(why: impl Into<Box<str>>) -> Self {
+        Self::of(KeyErrorKind::TooLarge, why)
+    }
+
+    pub(crate) fn unsupported(why: impl Into<Box<str>>) -> Self {
+        Self::of(KeyErrorKind::Unsupported, why)
+    }
+
+    pub(crate) fn weak(why: impl Into<Box<str>>) -> Self {
+        Self::of(KeyErrorKind::Weak, why)
+    }
+
+    pub(crate) fn private(why: impl Into<Box<str>>) -> Self {
+        Self::of(KeyErrorKind::Private, why)
+    }
+
+    pub(crate) fn of(kind: KeyErrorKind, why: impl Into<Box<str>>) -> Self {
+        let why = why.into();
+        Self { kind, why }
+    }
+
+    /// The kind.
+    #[must_use]
+    pub fn kind(&self) -> KeyErrorKind {
+        self.kind
     }
 }
 
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.why)
     }
 }
 
@@ -126,7 +176,7 @@ impl VerifyingKey {
             KeyType::P384 => ("P-384", 48),
             KeyType::P521 => ("P-521", 66),
             KeyType::Rsa | KeyType::Ed25519 | KeyType::Secret => {
-                return Err(KeyError::new("not an elliptic curve of RFC 7518"));
+                return Err(KeyError::unsupported("not an elliptic curve of RFC 7518"));
             }
         };
         if x.len() != size || y.len() != size {
@@ -151,7 +201,7 @@ impl VerifyingKey {
             return Err(KeyError::new("an Ed25519 key has 32 bytes (RFC 8032)"));
         };
         if let Some(why) = ed25519::fault(&bytes) {
-            return Err(KeyError::new(why));
+            return Err(KeyError::weak(why));
         }
         let text = format!(
             r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#,

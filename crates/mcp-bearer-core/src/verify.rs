@@ -10,7 +10,7 @@ use std::fmt::{self, Display};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use access_token::{AccessToken, ClaimError};
+pub use access_token::{AccessToken, ClaimError, ClaimErrorKind};
 
 use crate::algorithm::Algorithm;
 use crate::claims::{self, Audience, Claims, Identity, Times, missing};
@@ -31,9 +31,9 @@ impl UnverifiedToken<'_> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use mcp_bearer_core::{KeySet, Limits, Policy, RejectionKind, UnverifiedToken};
+    /// use mcp_bearer_core::{Expected, KeySet, Limits, Policy, RejectionKind, UnverifiedToken};
     /// let keys = KeySet::from_jwks_json(r#"{"keys":[]}"#)?;
-    /// let policy = Policy::builder().any_issuer().any_audience().build()?;
+    /// let policy = Policy::builder(Expected::Any, Expected::Any).build()?;
     /// let token = UnverifiedToken::parse("eyJhbGciOiJub25lIn0.e30.AA", &Limits::default())?;
     /// let rejection = token.verify(&keys, &policy, Duration::from_secs(1_800_000_000)).unwrap_err();
     /// assert_eq!(rejection.kind(), RejectionKind::AlgorithmNotAllowed);

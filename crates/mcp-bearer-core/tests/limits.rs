@@ -11,8 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use mcp_bearer_core::{
-    Algorithm, JwkData, KeySet, Limits, Policy, Rejection, RejectionKind, UnverifiedToken,
-    VerifyingKey,
+    Algorithm, Expected, JwkData, KeySet, Limits, Policy, Rejection, RejectionKind,
+    UnverifiedToken, VerifyingKey,
 };
 use mcp_bearer_testkit::{Forge, SigningKey};
 use serde_json::{Value, json};
@@ -33,9 +33,7 @@ fn limits() -> Limits {
 }
 
 fn verify(key: &SigningKey, token: &str) -> Result<mcp_bearer_core::AccessToken, Rejection> {
-    let policy = Policy::builder()
-        .issuer(Forge::ISSUER)
-        .audience(Forge::AUDIENCE)
+    let policy = Policy::builder(Forge::ISSUER, Forge::AUDIENCE)
         .algorithms([Algorithm::EdDsa])
         .build()
         .unwrap();
@@ -140,9 +138,7 @@ fn the_deepest_good_token_is_verified() {
             let token = verify(&key, &text).unwrap();
             assert_eq!(token.subject(), Some(Forge::SUBJECT));
             assert!(token.claims_json().contains(&members));
-            let policy = Policy::builder()
-                .any_issuer()
-                .any_audience()
+            let policy = Policy::builder(Expected::Any, Expected::Any)
                 .algorithms([Algorithm::EdDsa])
                 .required_claim(
                     "x",

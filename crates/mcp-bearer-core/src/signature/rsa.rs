@@ -23,18 +23,18 @@ pub(super) fn check<'a>(
     let bits = bit_length(modulus);
     if bits < Limits::RSA_BITS_MIN {
         let least = Limits::RSA_BITS_MIN;
-        return Err(KeyError::new(format!(
+        return Err(KeyError::weak(format!(
             "the RSA modulus has {bits} bits, at least {least} are needed (RFC 7518 section 3.3)"
         )));
     }
     if bits > Limits::RSA_BITS_MAX {
         let most = Limits::RSA_BITS_MAX;
-        return Err(KeyError::new(format!(
+        return Err(KeyError::too_large(format!(
             "the RSA modulus has {bits} bits, at most {most} are verified"
         )));
     }
     if modulus.last().is_none_or(|last| last & 1 == 0) {
-        return Err(KeyError::new("the RSA modulus is even"));
+        return Err(KeyError::weak("the RSA modulus is even"));
     }
     let small = match exponent {
         [] => true,
@@ -42,12 +42,12 @@ pub(super) fn check<'a>(
         _ => false,
     };
     if small || exponent.last().is_none_or(|last| last & 1 == 0) || bit_length(exponent) > 32 {
-        return Err(KeyError::new(
+        return Err(KeyError::weak(
             "the RSA exponent must be odd, from 3 up to 2^32",
         ));
     }
     if has_roca_mark(modulus) {
-        return Err(KeyError::new(
+        return Err(KeyError::weak(
             "the RSA modulus bears the mark of ROCA (CVE-2017-15361)",
         ));
     }

