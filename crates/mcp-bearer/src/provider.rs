@@ -6,7 +6,6 @@
 
 mod builder;
 mod issuer;
-mod secret_file;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,14 +13,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_bearer_core::{
-    AccessToken, ConfigError, Decided, Limits, Observer, Policy, Rejection, RejectionKind, Scopes,
-    Step, Unobserved, UnverifiedToken,
+    AccessToken, Limits, Observer, Policy, Rejection, RejectionKind, Scopes, Step, Unobserved,
+    UnverifiedToken,
 };
 
-pub use builder::IssuerBuilder;
-use issuer::Issuer;
+pub use builder::{Decided, IssuerBuilder, Undecided};
+pub(crate) use issuer::Issuer;
 
 use crate::clock::{Clock, system_clock};
+use crate::config::{ConfigError, ServerDraft};
 use crate::keys::{KeyStatus, Miss, Refreshed};
 use crate::token_cache::{Flight, Found, ProcessCache, TokenCache, TokenCacheSize};
 
@@ -82,11 +82,7 @@ pub struct NeedsKeys {
 
 impl BearerAuthProvider {
     /// Begins a provider for one issuer. Keys, issuer and audience must be decided.
-    pub fn builder() -> IssuerBuilder<
-        mcp_bearer_core::Undecided,
-        mcp_bearer_core::Undecided,
-        mcp_bearer_core::Undecided,
-    > {
+    pub fn builder() -> IssuerBuilder<Undecided, Undecided, Undecided> {
         IssuerBuilder::new()
     }
 
@@ -113,16 +109,28 @@ impl BearerAuthProvider {
     pub fn for_issuers(
         issuers: impl IntoIterator<Item = IssuerBuilder<Decided, Decided, Decided>>,
     ) -> Result<Self, ConfigError> {
-        let issuers = issuer::build_all(issuers)?;
+        let mut server = ServerDraft::default();
+        server.issuers = issuers.into_iter().map(|issuer| issuer.draft).collect();
+        server.check()
+    }
+
+    pub(crate) fn of_issuers(issuers: Vec<Issuer>) -> Self {
         let (limits, clock) = (Limits::default(), system_clock());
-        Ok(Self {
-            inner: Arc::new(Inner {
-                issuers,
-                limits,
-                clock,
-                cache: None,
-            }),
-        })
+        let inner = Inner {
+            issuers,
+            limits,
+            clock,
+            cache: None,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Each issuer alone, as a provider that shares its keys with this one.
+    pub fn issuers(&self) -> impl Iterator<Item = Self> {
+        let one = |issuer: &Issuer| Self::of_issuers(vec![issuer.clone()]);
+        self.inner.issuers.iter().map(one)
     }
 
     /// The same provider with another clock.

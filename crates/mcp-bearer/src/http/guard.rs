@@ -5,7 +5,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, Entry};
 use ::http::{HeaderMap, Method, Request, Response};
@@ -37,13 +36,8 @@ pub struct Guard(Arc<Inner>);
 
 struct Inner {
     provider: BearerAuthProvider,
-    metadata: Option<Advertised>,
-}
-
-/// The address of the RFC 9728 document, and whether anything is there.
-struct Advertised {
-    url: String,
-    served: AtomicBool,
+    /// The address of the RFC 9728 document.
+    metadata_url: Option<String>,
 }
 
 /// The answer to a request that is not let in. Boxed: it is large, and rare where it matters.
@@ -63,11 +57,10 @@ pub(super) enum Verdict {
 
 impl Guard {
     pub(super) fn new(provider: BearerAuthProvider, metadata_url: Option<String>) -> Self {
-        let metadata = metadata_url.map(|url| Advertised {
-            url,
-            served: AtomicBool::new(false),
-        });
-        Self(Arc::new(Inner { provider, metadata }))
+        Self(Arc::new(Inner {
+            provider,
+            metadata_url,
+        }))
     }
 
     /// The provider.
@@ -99,13 +92,6 @@ impl Guard {
     #[must_use]
     pub fn challenge(&self, rejection: &Rejection) -> Response<AnswerBody> {
         *self.deny(rejection.clone(), None)
-    }
-
-    /// From now on challenges name the metadata document.
-    pub(super) fn advertise_metadata(&self) {
-        if let Some(metadata) = &self.0.metadata {
-            metadata.served.store(true, Ordering::Relaxed);
-        }
     }
 
     /// The synchronous part: everything but the wait for newer keys.
@@ -161,11 +147,9 @@ impl Guard {
     /// The one place that denies: logs once, answers once.
     fn deny(&self, rejection: Rejection, token: Option<&str>) -> Denial {
         denial::log(&rejection, token, self.provider().limits());
-        let served = |metadata: &&Advertised| metadata.served.load(Ordering::Relaxed);
-        let metadata = self.0.metadata.as_ref().filter(served);
         let context = ChallengeContext {
             scopes: self.provider().challenge_scopes(token),
-            resource_metadata: metadata.map(|metadata| metadata.url.as_str()),
+            resource_metadata: self.0.metadata_url.as_deref(),
         };
         let challenge = Challenge::new(&rejection, &context);
         Box::new(response::respond(challenge, rejection))
@@ -192,10 +176,7 @@ impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard")
             .field("provider", &self.0.provider)
-            .field(
-                "metadata",
-                &self.0.metadata.as_ref().map(|metadata| &metadata.url),
-            )
+            .field("metadata_url", &self.0.metadata_url)
             .finish()
     }
 }

@@ -14,6 +14,11 @@ use futures_util::future::{BoxFuture, FutureExt, ready};
 use mcp_bearer_core::{KeySet, Limits, VerifyingKey};
 use tokio::sync::mpsc;
 
+use crate::config::{
+    problem::{ConfigError, Fact, Problem},
+    setting::Setting,
+};
+
 use super::{
     KeySource, KeyStatus, Miss, MonotonicClock, Refreshed, Snapshot,
     board::{Board, Nudge, Sheet, Times},
@@ -61,7 +66,7 @@ impl FileKeys {
     ///
     /// # Errors
     /// When it cannot be read, or holds no usable key: a wrong configuration should not start.
-    pub fn open(path: impl Into<PathBuf>) -> Result<Self, Vec<String>> {
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, ConfigError> {
         Self::open_with_clock(path, MonotonicClock::system())
     }
 
@@ -72,10 +77,11 @@ impl FileKeys {
     pub fn open_with_clock(
         path: impl Into<PathBuf>,
         clock: MonotonicClock,
-    ) -> Result<Self, Vec<String>> {
+    ) -> Result<Self, ConfigError> {
         let path: Arc<Path> = path.into().into();
         let label: Arc<str> = path.display().to_string().into();
-        let loaded = load(&path).map_err(|reason| vec![format!("{label}: {reason}")])?;
+        let loaded = load(&path)
+            .map_err(|reason| Problem::of(Setting::KeyFile, Fact::file(&*path, reason)))?;
         let facts = Facts {
             set: Arc::new(loaded.set),
             digest: loaded.digest,

@@ -55,10 +55,7 @@ impl Transport {
             ("https", _) | ("http", Plain::Anywhere) => {}
             ("http", Plain::Loopback) if is_loopback(&host) => {}
             ("http", _) => {
-                return Err(
-                    "http is allowed on loopback only; use https, or the option insecure_allow_http"
-                        .to_owned(),
-                );
+                return Err("http is allowed on loopback only; use https".to_owned());
             }
             _ => return Err("the scheme must be https".to_owned()),
         }
