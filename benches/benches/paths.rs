@@ -122,7 +122,7 @@ fn algorithms(c: &mut Criterion) {
         let forge = Forge::new(&key, NOW).issuer(ISSUER).audience(AUDIENCE);
         let token = forge.alg(algorithm.name()).token();
         let keys = mcp_bearer::KeySet::from_jwks_json(&key.jwks().to_string()).unwrap();
-        let policy = Policy::builder().issuer(ISSUER).audience(AUDIENCE);
+        let policy = Policy::builder(ISSUER, AUDIENCE);
         let policy = policy.algorithms([algorithm]).build().unwrap();
         group.bench_function(name, |b| {
             b.iter(|| {

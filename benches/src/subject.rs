@@ -82,11 +82,7 @@ impl Subject {
     /// The policy that accepts it, with every check on.
     #[must_use]
     pub fn policy(&self) -> Policy {
-        Policy::builder()
-            .issuer(ISSUER)
-            .audience(AUDIENCE)
-            .build()
-            .unwrap()
+        Policy::builder(ISSUER, AUDIENCE).build().unwrap()
     }
 
     /// A provider that accepts it.

@@ -23,9 +23,7 @@ struct Door {
 static DOOR: LazyLock<Door> = LazyLock::new(|| Door {
     key: SigningKey::hmac(SECRET),
     keys: KeySet::single(VerifyingKey::shared_secret(&SECRET).unwrap()),
-    policy: Policy::builder()
-        .issuer("i")
-        .audience("a")
+    policy: Policy::builder("i", "a")
         .algorithms([Algorithm::Hs256])
         .build()
         .unwrap(),

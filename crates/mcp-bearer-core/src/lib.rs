@@ -15,9 +15,7 @@
 //!      MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n\
 //!      -----END PUBLIC KEY-----\n",
 //! )?;
-//! let policy = Policy::builder()
-//!     .issuer("https://idp.example.com/")
-//!     .audience("https://mcp.example.com/mcp")
+//! let policy = Policy::builder("https://idp.example.com/", "https://mcp.example.com/mcp")
 //!     .algorithms([mcp_bearer_core::Algorithm::EdDsa])
 //!     .build()?;
 //! let token = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.\
@@ -59,11 +57,11 @@ pub use jwk::{JwkData, JwksData};
 pub use key_set::{KeyInfo, KeySet, SkippedKey};
 pub use limits::Limits;
 pub use metadata::{MetadataBuilder, ProtectedResourceMetadata};
-pub use policy::{ConfigError, Decided, Policy, PolicyBuilder, TokenType, Undecided};
+pub use policy::{Expected, Policy, PolicyBuilder, Rule, RuleError, TokenType};
 pub use rejection::{Fault, Rejection, RejectionKind};
-pub use scope::{InvalidScope, ScopeHierarchy, Scopes};
+pub use scope::{HierarchyError, HierarchyFault, InvalidScope, ScopeHierarchy, Scopes};
 pub use signature::{KeyError, KeyErrorKind, VerifyingKey};
 pub use step::{Observer, Step, Unobserved};
 pub use thumbprint::Thumbprint;
 pub use time::{NumericDate, UnixTime};
-pub use verify::{AccessToken, ClaimError};
+pub use verify::{AccessToken, ClaimError, ClaimErrorKind};

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use serde::Serialize;
 
-use crate::policy::ConfigError;
+use crate::policy::{Rule, RuleError};
 use crate::scope::Scopes;
 
 /// The document of RFC 9728 section 2, checked.
@@ -22,7 +22,7 @@ use crate::scope::Scopes;
 ///     metadata.url(),
 ///     "https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
 /// );
-/// # Ok::<(), mcp_bearer_core::ConfigError>(())
+/// # Ok::<(), mcp_bearer_core::RuleError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProtectedResourceMetadata {
@@ -146,25 +146,24 @@ impl MetadataBuilder {
     /// # Errors
     /// When the resource or an authorization server is not an absolute https URL without fragment and user (http on loopback
     /// is allowed), or no authorization server is named.
-    pub fn build(self) -> Result<ProtectedResourceMetadata, ConfigError> {
-        let mut problems = Vec::new();
-        let split = Split::of(&self.resource, Scheme::Https);
-        if let Err(why) = &split {
-            problems.push(format!("resource {:?}: {why}", self.resource));
-        }
+    pub fn build(self) -> Result<ProtectedResourceMetadata, RuleError> {
+        let mut error = RuleError::default();
+        let split = Split::of(&self.resource, Scheme::Https).map_err(|why| {
+            error.add(Rule::Resource, format!("{:?}: {why}", self.resource));
+        });
         if self.authorization_servers.is_empty() {
-            problems.push(
-                "authorization_servers: at least one issuer must be named by its URL (RFC 9728 is of no use without)"
-                    .to_owned(),
-            );
+            let why =
+                "at least one issuer must be named by its URL (RFC 9728 is of no use without)";
+            error.add(Rule::AuthorizationServers, why);
         }
         for server in &self.authorization_servers {
             if let Err(why) = Split::of(server, self.servers) {
-                problems.push(format!("authorization_servers: {server:?}: {why}"));
+                error.add(Rule::AuthorizationServers, format!("{server:?}: {why}"));
             }
         }
-        ConfigError::unless_empty(problems)?;
-        let split = split.map_err(|why| ConfigError::new(vec![why.to_owned()]))?;
+        let (Ok(split), true) = (split, error.problems().is_empty()) else {
+            return Err(error);
+        };
         let path = format!("/.well-known/oauth-protected-resource{}", split.path);
         let query = split.query;
         let url = format!("{}{path}{query}", split.origin);

@@ -1,9 +1,8 @@
 //! What a token must say. Every expectation that is set makes its claim required; what is not checked is spelled out.
 //!
-//! A policy that cannot work must not be built: [`ConfigError`] names every problem at once.
+//! A policy that cannot work is not built: [`RuleError`] reports every problem at once.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,20 +15,13 @@ use crate::scope::ScopeHierarchy;
 
 /// The rules for the tokens of one issuer, or of several that share their keys. Cheap to clone.
 ///
-/// Issuer and audience are decisions that the types demand; "any" is spelled out.
+/// Issuer and audience are decisions that a builder takes first; "any" is spelled out.
 ///
 /// ```
-/// use mcp_bearer_core::Policy;
-/// let policy = Policy::builder()
-///     .issuer("https://idp.example.com/")
-///     .audience("https://mcp.example.com/mcp")
-///     .build()?;
-/// # Ok::<(), mcp_bearer_core::ConfigError>(())
-/// ```
-///
-/// ```compile_fail
-/// // No decision about the audience: this does not compile.
-/// mcp_bearer_core::Policy::builder().issuer("https://idp.example.com/").build();
+/// use mcp_bearer_core::{Expected, Policy};
+/// let policy = Policy::builder("https://idp.example.com/", "https://mcp.example.com/mcp").build()?;
+/// assert_eq!(policy.audiences(), &Expected::from("https://mcp.example.com/mcp"));
+/// # Ok::<(), mcp_bearer_core::RuleError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -50,10 +42,19 @@ pub(crate) struct Rules {
     pub(crate) hierarchy: Arc<ScopeHierarchy>,
 }
 
-/// What a claim must equal.
+/// What a claim must equal: one of a list, or anything.
+///
+/// ```
+/// use mcp_bearer_core::Expected;
+/// assert!(Expected::from(["a", "b"]).allows("b"));
+/// assert!(!Expected::from("a").allows("A"));
+/// assert!(Expected::Any.allows("whatever"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Expected {
+pub enum Expected {
+    /// Any value, or none at all.
     Any,
+    /// The claim must be present and equal to one of these, byte for byte.
     OneOf(Vec<String>),
 }
 
@@ -83,21 +84,27 @@ pub(crate) struct RequiredClaim {
     pub(crate) allowed: Vec<Value>,
 }
 
-/// A decision that has not been taken. See [`PolicyBuilder`].
-#[derive(Clone, Copy, Debug)]
-pub struct Undecided;
-
-/// A decision that has been taken.
-#[derive(Clone, Copy, Debug)]
-pub struct Decided;
-
 impl Policy {
-    /// Begins a policy. Two decisions are required: about the issuer (`I`) and about the audience (`A`).
-    #[must_use]
-    pub fn builder() -> PolicyBuilder<Undecided, Undecided> {
+    /// Begins a policy for tokens of these issuers (`iss`), made for these audiences (`aud`).
+    ///
+    /// [`Expected::Any`] as the issuer: only the key says who signed. As the audience: a token that another server
+    /// received can be replayed here.
+    pub fn builder(issuers: impl Into<Expected>, audiences: impl Into<Expected>) -> PolicyBuilder {
         PolicyBuilder {
-            draft: Draft::default(),
-            decided: PhantomData,
+            algorithms: None,
+            token_type: TokenType::default(),
+            issuers: issuers.into(),
+            audiences: audiences.into(),
+            times: TimeRules {
+                leeway: Limits::LEEWAY_DEFAULT,
+                expiry: Expiry::Required,
+                max_age: None,
+            },
+            identity_token_shape: IdentityTokenShape::default(),
+            required_claims: Vec::new(),
+            allowed_client_ids: None,
+            scope_claims: vec!["scope".into(), "scp".into()],
+            scope_implies: Vec::new(),
         }
     }
 
@@ -107,16 +114,16 @@ impl Policy {
         &self.rules.algorithms
     }
 
-    /// The issuers it expects; `None` when any will do.
+    /// The issuers it expects.
     #[must_use]
-    pub fn issuers(&self) -> Option<&[String]> {
-        self.rules.issuers.listed()
+    pub fn issuers(&self) -> &Expected {
+        &self.rules.issuers
     }
 
-    /// The audiences it expects; `None` when any will do.
+    /// The audiences it expects.
     #[must_use]
-    pub fn audiences(&self) -> Option<&[String]> {
-        self.rules.audiences.listed()
+    pub fn audiences(&self) -> &Expected {
+        &self.rules.audiences
     }
 
     /// The tolerance between the issuer's clock and ours.
@@ -133,161 +140,111 @@ impl Policy {
 }
 
 impl Expected {
-    pub(crate) fn allows(&self, value: &str) -> bool {
+    /// Whether a value is among them.
+    #[must_use]
+    pub fn allows(&self, value: &str) -> bool {
         match self {
             Self::Any => true,
             Self::OneOf(values) => values.iter().any(|expected| expected == value),
         }
     }
 
-    fn listed(&self) -> Option<&[String]> {
+    /// The values that are listed; none for "any".
+    #[must_use]
+    pub fn listed(&self) -> &[String] {
         match self {
-            Self::Any => None,
-            Self::OneOf(values) => Some(values),
+            Self::Any => &[],
+            Self::OneOf(values) => values,
         }
     }
 }
 
-/// Builds a [`Policy`]; `I` and `A` say whether issuer and audience have been decided.
-#[derive(Clone, Debug)]
-pub struct PolicyBuilder<I, A> {
-    draft: Draft,
-    decided: PhantomData<(I, A)>,
+impl From<&str> for Expected {
+    fn from(value: &str) -> Self {
+        Self::OneOf(vec![value.to_owned()])
+    }
 }
 
-#[derive(Clone, Debug, Default)]
-struct Draft {
+impl From<String> for Expected {
+    fn from(value: String) -> Self {
+        Self::OneOf(vec![value])
+    }
+}
+
+impl<T: Into<String>> From<Vec<T>> for Expected {
+    fn from(values: Vec<T>) -> Self {
+        Self::OneOf(values.into_iter().map(Into::into).collect())
+    }
+}
+
+impl<T: Into<String>, const N: usize> From<[T; N]> for Expected {
+    fn from(values: [T; N]) -> Self {
+        Self::OneOf(values.map(Into::into).into())
+    }
+}
+
+/// Builds a [`Policy`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing is checked before `build`"]
+pub struct PolicyBuilder {
     algorithms: Option<Vec<Algorithm>>,
     token_type: TokenType,
-    issuers: Vec<String>,
-    any_issuer: bool,
-    audiences: Vec<String>,
-    any_audience: bool,
-    leeway: Option<Duration>,
-    expiry: Expiry,
-    max_age: Option<Duration>,
+    issuers: Expected,
+    audiences: Expected,
+    times: TimeRules,
     identity_token_shape: IdentityTokenShape,
     required_claims: Vec<RequiredClaim>,
     allowed_client_ids: Option<Vec<String>>,
-    scope_claims: Option<Vec<Box<str>>>,
+    scope_claims: Vec<Box<str>>,
     scope_implies: Vec<(String, Vec<String>)>,
 }
 
-impl<A> PolicyBuilder<Undecided, A> {
-    /// `iss` must be present and equal to this, byte for byte.
-    #[must_use]
-    pub fn issuer(self, issuer: impl Into<String>) -> PolicyBuilder<Decided, A> {
-        self.issuers([issuer])
-    }
-
-    /// `iss` must be present and equal to one of these, byte for byte.
-    #[must_use]
-    pub fn issuers<T: Into<String>>(
-        mut self,
-        issuers: impl IntoIterator<Item = T>,
-    ) -> PolicyBuilder<Decided, A> {
-        self.draft.issuers = issuers.into_iter().map(Into::into).collect();
-        PolicyBuilder {
-            draft: self.draft,
-            decided: PhantomData,
-        }
-    }
-
-    /// Whatever stands in `iss`, or nothing: only the key says who signed.
-    #[must_use]
-    pub fn any_issuer(mut self) -> PolicyBuilder<Decided, A> {
-        self.draft.any_issuer = true;
-        PolicyBuilder {
-            draft: self.draft,
-            decided: PhantomData,
-        }
-    }
-}
-
-impl<I> PolicyBuilder<I, Undecided> {
-    /// `aud` must be present and contain this, byte for byte. For an MCP server it is its resource identifier.
-    #[must_use]
-    pub fn audience(self, audience: impl Into<String>) -> PolicyBuilder<I, Decided> {
-        self.audiences([audience])
-    }
-
-    /// `aud` must be present and contain one of these, byte for byte.
-    #[must_use]
-    pub fn audiences<T: Into<String>>(
-        mut self,
-        audiences: impl IntoIterator<Item = T>,
-    ) -> PolicyBuilder<I, Decided> {
-        self.draft.audiences = audiences.into_iter().map(Into::into).collect();
-        PolicyBuilder {
-            draft: self.draft,
-            decided: PhantomData,
-        }
-    }
-
-    /// Tokens made for any resource: one that another server received can be replayed here.
-    #[must_use]
-    pub fn any_audience(mut self) -> PolicyBuilder<I, Decided> {
-        self.draft.any_audience = true;
-        PolicyBuilder {
-            draft: self.draft,
-            decided: PhantomData,
-        }
-    }
-}
-
-impl<I, A> PolicyBuilder<I, A> {
+impl PolicyBuilder {
     /// The allowed algorithms; RS256 alone unless set.
-    #[must_use]
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
-        self.draft.algorithms = Some(algorithms.into_iter().collect());
+        self.algorithms = Some(algorithms.into_iter().collect());
         self
     }
 
     /// The tolerance between the issuer's clock and ours; 60 s unless set, at most 300 s.
-    #[must_use]
     pub fn leeway(mut self, leeway: Duration) -> Self {
-        self.draft.leeway = Some(leeway);
+        self.times.leeway = leeway;
         self
     }
 
     /// `iat` becomes required, and may lie at most this far back.
-    #[must_use]
     pub fn max_age(mut self, max_age: Duration) -> Self {
-        self.draft.max_age = Some(max_age);
+        self.times.max_age = Some(max_age);
         self
     }
 
     /// Which `typ` is demanded.
-    #[must_use]
     pub fn token_type(mut self, token_type: TokenType) -> Self {
-        self.draft.token_type = token_type;
+        self.token_type = token_type;
         self
     }
 
     /// Accepts tokens without `exp`, which can never be refused for their age: a stolen one works for ever.
-    #[must_use]
     pub fn accept_tokens_that_never_expire(mut self) -> Self {
-        self.draft.expiry = Expiry::Optional;
+        self.times.expiry = Expiry::Optional;
         self
     }
 
     /// Accepts tokens with `at_hash` or `c_hash`, the marks of an ID token: a client could then use an ID token as an
     /// access token. Dex issues access tokens of that shape.
-    #[must_use]
     pub fn accept_identity_token_shape(mut self) -> Self {
-        self.draft.identity_token_shape = IdentityTokenShape::Accept;
+        self.identity_token_shape = IdentityTokenShape::Accept;
         self
     }
 
     /// A claim that must be present and equal to one of the values.
-    #[must_use]
     pub fn required_claim<V: Into<Value>>(
         mut self,
         name: impl Into<String>,
         allowed: impl IntoIterator<Item = V>,
     ) -> Self {
         let allowed = allowed.into_iter().map(Into::into).collect();
-        self.draft.required_claims.push(RequiredClaim {
+        self.required_claims.push(RequiredClaim {
             name: name.into(),
             allowed,
         });
@@ -295,171 +252,198 @@ impl<I, A> PolicyBuilder<I, A> {
     }
 
     /// The clients (`client_id`, `azp`, `cid` or `appid`) that may come; the claim becomes required.
-    #[must_use]
     pub fn allowed_client_ids<T: Into<String>>(
         mut self,
         clients: impl IntoIterator<Item = T>,
     ) -> Self {
-        self.draft.allowed_client_ids = Some(clients.into_iter().map(Into::into).collect());
+        self.allowed_client_ids = Some(clients.into_iter().map(Into::into).collect());
         self
     }
 
     /// The claims that scopes are read from, the first one present winning; `scope`, then `scp` unless set.
-    #[must_use]
     pub fn scope_claims<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
         let names = names.into_iter().map(|name| name.into().into_boxed_str());
-        self.draft.scope_claims = Some(names.collect());
+        self.scope_claims = names.collect();
         self
     }
 
     /// Says that holding `scope` includes holding the others.
-    #[must_use]
     pub fn scope_implies<T: Into<String>>(
         mut self,
         scope: impl Into<String>,
         implied: impl IntoIterator<Item = T>,
     ) -> Self {
         let implied = implied.into_iter().map(Into::into).collect();
-        self.draft.scope_implies.push((scope.into(), implied));
+        self.scope_implies.push((scope.into(), implied));
         self
     }
-}
 
-impl PolicyBuilder<Decided, Decided> {
     /// Checks the whole and builds it.
     ///
     /// # Errors
     /// Every problem at once: an empty list, a leeway over 300 s, a scope cycle, HMAC beside public-key algorithms.
-    pub fn build(self) -> Result<Policy, ConfigError> {
-        let draft = self.draft;
-        let mut problems = draft.problems();
-        let hierarchy = ScopeHierarchy::new(draft.scope_implies).unwrap_or_else(|found| {
-            problems.extend(found);
+    pub fn build(self) -> Result<Policy, RuleError> {
+        let algorithms = self.algorithms.unwrap_or_else(|| vec![Algorithm::Rs256]);
+        let mut error = RuleError::default();
+        let blank = |list: &[String]| list.is_empty() || list.iter().any(String::is_empty);
+        for (rule, expected) in [
+            (Rule::Issuers, &self.issuers),
+            (Rule::Audiences, &self.audiences),
+        ] {
+            error.add_if(
+                matches!(expected, Expected::OneOf(list) if blank(list)),
+                rule,
+                BLANK,
+            );
+        }
+        error.add_if(algorithms.is_empty(), Rule::Algorithms, "the list is empty");
+        let secret = |algorithm: &Algorithm| algorithm.is_symmetric();
+        error.add_if(
+            algorithms.iter().any(secret) && !algorithms.iter().all(secret),
+            Rule::Algorithms,
+            "HS256, HS384 and HS512 cannot stand beside public-key algorithms",
+        );
+        error.add_if(
+            self.times.leeway > Limits::LEEWAY_MAX,
+            Rule::Leeway,
+            "more than 300 s; expiry would mean little",
+        );
+        let no_age = self.times.max_age.is_some_and(|age| age.is_zero());
+        error.add_if(no_age, Rule::MaxAge, "zero");
+        let claims = &self.required_claims;
+        error.add_if(
+            claims
+                .iter()
+                .any(|claim| claim.allowed.is_empty() || claim.name.is_empty()),
+            Rule::RequiredClaims,
+            "a claim without a name or an allowed value",
+        );
+        let clients = self.allowed_client_ids.as_deref();
+        error.add_if(clients.is_some_and(blank), Rule::AllowedClientIds, BLANK);
+        let names = &self.scope_claims;
+        let unnamed = names.is_empty() || names.iter().any(|name| name.is_empty());
+        error.add_if(unnamed, Rule::ScopeClaims, BLANK);
+        let hierarchy = ScopeHierarchy::new(self.scope_implies).unwrap_or_else(|found| {
+            for fault in found.faults() {
+                error.add(Rule::ScopeImplies, fault.to_string());
+            }
             ScopeHierarchy::default()
         });
-        ConfigError::unless_empty(problems)?;
-        let default_scopes = || vec!["scope".into(), "scp".into()];
+        error.unless_empty()?;
         Ok(Policy {
             rules: Arc::new(Rules {
-                algorithms: draft.algorithms.unwrap_or_else(|| vec![Algorithm::Rs256]),
-                token_type: draft.token_type,
-                issuers: expected(draft.any_issuer, draft.issuers),
-                audiences: expected(draft.any_audience, draft.audiences),
-                times: TimeRules {
-                    leeway: draft.leeway.unwrap_or(Limits::LEEWAY_DEFAULT),
-                    expiry: draft.expiry,
-                    max_age: draft.max_age,
-                },
-                identity_token_shape: draft.identity_token_shape,
-                required_claims: draft.required_claims,
-                allowed_client_ids: draft.allowed_client_ids,
-                scope_claims: draft.scope_claims.unwrap_or_else(default_scopes),
+                algorithms,
+                token_type: self.token_type,
+                issuers: self.issuers,
+                audiences: self.audiences,
+                times: self.times,
+                identity_token_shape: self.identity_token_shape,
+                required_claims: self.required_claims,
+                allowed_client_ids: self.allowed_client_ids,
+                scope_claims: self.scope_claims,
                 hierarchy: Arc::new(hierarchy),
             }),
         })
     }
 }
 
-fn expected(any: bool, listed: Vec<String>) -> Expected {
-    if any {
-        Expected::Any
-    } else {
-        Expected::OneOf(listed)
+const BLANK: &str = "the list is empty or holds an empty name";
+
+/// The rules that can be wrong: those of a [`Policy`], and those of a
+/// [`ProtectedResourceMetadata`](crate::ProtectedResourceMetadata).
+///
+/// Exhaustive on purpose: `mcp-bearer` maps each to the names that it has on a command line, in a file and so on, and
+/// a rule without such names must not compile there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// The issuers of [`Policy::builder`].
+    Issuers,
+    /// The audiences of [`Policy::builder`].
+    Audiences,
+    /// [`PolicyBuilder::algorithms`].
+    Algorithms,
+    /// [`PolicyBuilder::leeway`].
+    Leeway,
+    /// [`PolicyBuilder::max_age`].
+    MaxAge,
+    /// [`PolicyBuilder::required_claim`].
+    RequiredClaims,
+    /// [`PolicyBuilder::allowed_client_ids`].
+    AllowedClientIds,
+    /// [`PolicyBuilder::scope_claims`].
+    ScopeClaims,
+    /// [`PolicyBuilder::scope_implies`].
+    ScopeImplies,
+    /// The resource of [`ProtectedResourceMetadata::builder`](crate::ProtectedResourceMetadata::builder).
+    Resource,
+    /// [`MetadataBuilder::authorization_servers`](crate::MetadataBuilder::authorization_servers).
+    AuthorizationServers,
+}
+
+impl Rule {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Issuers => "issuers",
+            Self::Audiences => "audiences",
+            Self::Algorithms => "algorithms",
+            Self::Leeway => "leeway",
+            Self::MaxAge => "max_age",
+            Self::RequiredClaims => "required_claims",
+            Self::AllowedClientIds => "allowed_client_ids",
+            Self::ScopeClaims => "scope_claims",
+            Self::ScopeImplies => "scope_implies",
+            Self::Resource => "resource",
+            Self::AuthorizationServers => "authorization_servers",
+        }
     }
 }
 
-impl Draft {
-    fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        let mut problem = |found: bool, text: &str| {
-            if found {
-                problems.push(text.to_owned());
-            }
-        };
-        let blank = |list: &[String]| list.is_empty() || list.iter().any(String::is_empty);
-        problem(
-            !self.any_issuer && blank(&self.issuers),
-            "issuer: the list is empty or holds an empty name; say \"any issuer\" if that is meant",
-        );
-        problem(
-            !self.any_audience && blank(&self.audiences),
-            "audience: the list is empty or holds an empty name; say \"any audience\" if that is meant",
-        );
-        let algorithms = self.algorithms.as_deref().unwrap_or(&[Algorithm::Rs256]);
-        problem(algorithms.is_empty(), "algorithms: the list is empty");
-        let secret = |algorithm: &Algorithm| algorithm.is_symmetric();
-        problem(
-            algorithms.iter().any(secret) && !algorithms.iter().all(secret),
-            "algorithms: HS256, HS384 and HS512 cannot stand beside public-key algorithms",
-        );
-        problem(
-            self.leeway
-                .is_some_and(|leeway| leeway > Limits::LEEWAY_MAX),
-            "leeway: more than 300 s; expiry would mean little",
-        );
-        problem(
-            self.max_age.is_some_and(|age| age.is_zero()),
-            "max_age: zero",
-        );
-        problem(
-            self.required_claims
-                .iter()
-                .any(|claim| claim.allowed.is_empty() || claim.name.is_empty()),
-            "required_claims: a claim without a name or an allowed value",
-        );
-        problem(
-            self.allowed_client_ids.as_deref().is_some_and(blank),
-            "allowed_client_ids: the list is empty or holds an empty name",
-        );
-        problem(
-            self.scope_claims
-                .as_deref()
-                .is_some_and(|names| names.is_empty() || names.iter().any(|name| name.is_empty())),
-            "scope_claims: the list is empty or holds an empty name",
-        );
-        problems
-    }
+/// Rules that cannot work, every problem at once: which rule, and what is wrong with it. What is wrong is one lower-case
+/// sentence without the name of the rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleError {
+    problems: Vec<(Rule, String)>,
 }
 
-/// A configuration that cannot work, with every problem at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    problems: Vec<String>,
-}
-
-impl ConfigError {
-    /// An error of these problems, each one lower-case sentence that begins with the setting's name.
+impl RuleError {
+    /// The problems.
     #[must_use]
-    pub fn new(problems: Vec<String>) -> Self {
-        Self { problems }
+    pub fn problems(&self) -> &[(Rule, String)] {
+        &self.problems
     }
 
-    /// Nothing to report is not an error.
-    ///
-    /// # Errors
-    /// When there is a problem.
-    pub fn unless_empty(problems: Vec<String>) -> Result<(), Self> {
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Self { problems })
+    pub(crate) fn add(&mut self, rule: Rule, fact: impl Into<String>) {
+        self.problems.push((rule, fact.into()));
+    }
+
+    fn add_if(&mut self, found: bool, rule: Rule, fact: &str) {
+        if found {
+            self.add(rule, fact);
         }
     }
 
-    /// The problems.
-    #[must_use]
-    pub fn problems(&self) -> &[String] {
-        &self.problems
+    /// Nothing to report is not an error.
+    pub(crate) fn unless_empty(self) -> Result<(), Self> {
+        if self.problems.is_empty() {
+            Ok(())
+        } else {
+            Err(self)
+        }
     }
 }
 
-impl fmt::Display for ConfigError {
+impl fmt::Display for RuleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.problems.join("; "))
+        let mut between = "";
+        for (rule, fact) in &self.problems {
+            write!(f, "{between}{}: {fact}", rule.name())?;
+            between = "; ";
+        }
+        Ok(())
     }
 }
 
-impl std::error::Error for ConfigError {}
+impl std::error::Error for RuleError {}
 
 #[cfg(test)]
 mod tests;

@@ -155,15 +155,15 @@ impl ScopeHierarchy {
     /// Builds the closure of the given pairs.
     ///
     /// # Errors
-    /// One sentence for each name that is no scope-token and for each cycle.
-    pub fn new<S, L>(pairs: impl IntoIterator<Item = (S, L)>) -> Result<Self, Vec<String>>
+    /// Every name that is no scope-token, and every cycle.
+    pub fn new<S, L>(pairs: impl IntoIterator<Item = (S, L)>) -> Result<Self, HierarchyError>
     where
         S: AsRef<str>,
         L: IntoIterator,
         L::Item: AsRef<str>,
     {
         let mut direct: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        let mut problems = Vec::new();
+        let mut faults = Vec::new();
         for (scope, implies) in pairs {
             let entry = direct.entry(scope.as_ref().to_owned()).or_default();
             entry.extend(implies.into_iter().map(|name| name.as_ref().to_owned()));
@@ -173,23 +173,21 @@ impl ScopeHierarchy {
             .flat_map(|(scope, implies)| implies.iter().chain([scope]))
         {
             if let Err(invalid) = check(name) {
-                problems.push(format!("scope_implies: {invalid}"));
+                faults.push(HierarchyFault::NotAScope(invalid));
             }
         }
         let mut implied = BTreeMap::new();
         for scope in direct.keys() {
             let closure = close(&direct, scope);
             if closure.contains(scope) {
-                problems.push(format!(
-                    "scope_implies: {scope:?} implies itself through a cycle"
-                ));
+                faults.push(HierarchyFault::Cycle(scope.clone()));
             }
             implied.insert(scope.clone(), closure);
         }
-        if problems.is_empty() {
+        if faults.is_empty() {
             Ok(Self { implied })
         } else {
-            Err(problems)
+            Err(HierarchyError { faults })
         }
     }
 
@@ -219,6 +217,48 @@ impl ScopeHierarchy {
             .map(String::as_str)
     }
 }
+
+/// Relations between scopes that cannot be, every one at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HierarchyError {
+    faults: Vec<HierarchyFault>,
+}
+
+/// One thing that a [`ScopeHierarchy`] cannot have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HierarchyFault {
+    /// A name that is no scope-token.
+    NotAScope(InvalidScope),
+    /// This scope implies itself.
+    Cycle(String),
+}
+
+impl HierarchyError {
+    /// What is wrong.
+    #[must_use]
+    pub fn faults(&self) -> &[HierarchyFault] {
+        &self.faults
+    }
+}
+
+impl fmt::Display for HierarchyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let faults: Vec<String> = self.faults.iter().map(ToString::to_string).collect();
+        f.write_str(&faults.join("; "))
+    }
+}
+
+impl fmt::Display for HierarchyFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAScope(invalid) => invalid.fmt(f),
+            Self::Cycle(scope) => write!(f, "{scope:?} implies itself through a cycle"),
+        }
+    }
+}
+
+impl std::error::Error for HierarchyError {}
 
 /// Follows the relation from one scope; bounded by the number of names, so a cycle ends too.
 fn close(direct: &BTreeMap<String, BTreeSet<String>>, from: &str) -> BTreeSet<String> {

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Display};
 use std::sync::Arc;
 
-pub use access_token::{AccessToken, ClaimError};
+pub use access_token::{AccessToken, ClaimError, ClaimErrorKind};
 use shown::{AudienceShown, DateShown, OrAbsent};
 
 use crate::algorithm::Algorithm;
@@ -31,9 +31,9 @@ impl UnverifiedToken<'_> {
     /// Verifies the signature with one of `keys` and the claims against `policy`, at the time `now`.
     ///
     /// ```
-    /// use mcp_bearer_core::{KeySet, Limits, Policy, RejectionKind, UnixTime, UnverifiedToken};
+    /// use mcp_bearer_core::{Expected, KeySet, Limits, Policy, RejectionKind, UnixTime, UnverifiedToken};
     /// let keys = KeySet::from_jwks_json(r#"{"keys":[]}"#)?;
-    /// let policy = Policy::builder().any_issuer().any_audience().build()?;
+    /// let policy = Policy::builder(Expected::Any, Expected::Any).build()?;
     /// let token = UnverifiedToken::parse("eyJhbGciOiJub25lIn0.e30.AA", &Limits::default())?;
     /// let rejection = token.verify(&keys, &policy, UnixTime::from_secs(1_800_000_000)).unwrap_err();
     /// assert_eq!(rejection.kind(), RejectionKind::AlgorithmNotAllowed);

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mcp_bearer_core::{
-    AccessToken, Algorithm, KeySet, Limits, NumericDate, Policy, RejectionKind, Scopes, UnixTime,
-    UnverifiedToken, VerifyingKey,
+    AccessToken, Algorithm, ClaimErrorKind, KeySet, Limits, NumericDate, Policy, RejectionKind,
+    Scopes, UnixTime, UnverifiedToken, VerifyingKey,
 };
 use mcp_bearer_testkit::{Forge, SigningKey};
 use serde_json::{Value, json};
@@ -33,11 +33,8 @@ fn policy() -> Policy {
     builder().build().unwrap()
 }
 
-fn builder() -> mcp_bearer_core::PolicyBuilder<mcp_bearer_core::Decided, mcp_bearer_core::Decided> {
-    Policy::builder()
-        .issuer(Forge::ISSUER)
-        .audience(Forge::AUDIENCE)
-        .algorithms([Algorithm::EdDsa])
+fn builder() -> mcp_bearer_core::PolicyBuilder {
+    Policy::builder(Forge::ISSUER, Forge::AUDIENCE).algorithms([Algorithm::EdDsa])
 }
 
 fn keys() -> KeySet {
@@ -130,7 +127,8 @@ fn a_claim_is_read_into_the_callers_type() {
     );
     assert_eq!(token.claim::<Option<u8>>("none").unwrap(), Some(None));
     assert_eq!(token.claim::<u8>("missing").unwrap(), None);
-    assert!(token.claim::<u8>("list").is_err());
+    let error = token.claim::<u8>("list").unwrap_err();
+    assert_eq!(error.kind(), ClaimErrorKind::WrongType);
     assert!(token.claim::<u8>("none").is_err());
     let error = token.claim::<u8>("long").unwrap_err().to_string();
     assert!(error.len() < 200 && error.ends_with("..."), "{error}");
@@ -158,7 +156,8 @@ fn names_that_a_json_library_reserves_are_never_given_a_meaning() {
         }
         let escaped = format!(r#""x":{{"\u0024{}":"1"}},"#, &name[1..]);
         let token = verified(&forge().claims_prefix(&escaped));
-        assert!(token.claim::<Value>("x").is_err());
+        let error = token.claim::<Value>("x").unwrap_err();
+        assert_eq!(error.kind(), ClaimErrorKind::ReservedName);
         // Nor do they stand for a date, a string or a scope.
         for claim in ["exp", "iat", "sub", "iss", "aud", "scope", "client_id"] {
             let text = forge().claim(claim, json!({name: "1800003600"})).token();

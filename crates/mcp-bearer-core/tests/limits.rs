@@ -10,7 +10,7 @@
 use std::thread;
 
 use mcp_bearer_core::{
-    Algorithm, JwkData, KeySet, Limits, Policy, Rejection, RejectionKind, UnixTime,
+    Algorithm, Expected, JwkData, KeySet, Limits, Policy, Rejection, RejectionKind, UnixTime,
     UnverifiedToken, VerifyingKey,
 };
 use mcp_bearer_testkit::{Forge, SigningKey};
@@ -32,9 +32,7 @@ fn limits() -> Limits {
 }
 
 fn verify(key: &SigningKey, token: &str) -> Result<mcp_bearer_core::AccessToken, Rejection> {
-    let policy = Policy::builder()
-        .issuer(Forge::ISSUER)
-        .audience(Forge::AUDIENCE)
+    let policy = Policy::builder(Forge::ISSUER, Forge::AUDIENCE)
         .algorithms([Algorithm::EdDsa])
         .build()
         .unwrap();
@@ -139,9 +137,7 @@ fn the_deepest_good_token_is_verified() {
             let token = verify(&key, &text).unwrap();
             assert_eq!(token.subject(), Some(Forge::SUBJECT));
             assert!(token.claims_json().contains(&members));
-            let policy = Policy::builder()
-                .any_issuer()
-                .any_audience()
+            let policy = Policy::builder(Expected::Any, Expected::Any)
                 .algorithms([Algorithm::EdDsa])
                 .required_claim(
                     "x",

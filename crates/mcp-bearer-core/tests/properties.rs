@@ -33,9 +33,7 @@ struct Door {
 
 impl Door {
     fn of(key: VerifyingKey, algorithm: Algorithm) -> Self {
-        let policy = Policy::builder()
-            .issuer(Forge::ISSUER)
-            .audience(Forge::AUDIENCE)
+        let policy = Policy::builder(Forge::ISSUER, Forge::AUDIENCE)
             .algorithms([algorithm])
             .build()
             .unwrap();

@@ -60,7 +60,7 @@ pub struct Setting {
     /// The tolerance in seconds; 60 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leeway: Option<u64>,
-    /// Everything that only a program can set, and that the command line cannot.
+    /// The less usual rules.
     #[serde(default, skip_serializing_if = "PolicyOptions::is_default")]
     pub policy: PolicyOptions,
 }
@@ -208,6 +208,39 @@ pub enum Credential {
     BadCredential,
 }
 
+/// Every setting with a value that changes what becomes of a token: the file `settings/effects.json`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Effects {
+    /// What the file is about.
+    pub about: String,
+    /// The time of verification, in seconds since the Unix epoch.
+    pub now: u64,
+    /// Files by name. A value `file:NAME` is the path of one, `text:NAME` what is in it.
+    pub files: BTreeMap<String, String>,
+    /// The settings by name, one case or several each.
+    pub cases: Vec<Effect>,
+}
+
+/// What one setting does.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Effect {
+    /// Its name in Rust.
+    pub setting: String,
+    /// The other settings, by their names in Rust.
+    pub base: BTreeMap<String, Value>,
+    /// Its value: a length of time in seconds, pairs as an object.
+    pub value: Value,
+    /// The token.
+    pub token: String,
+    /// What becomes of the token without the setting: `accepted`, `cached`, the kind of its rejection
+    /// (`keys_unavailable` where keys would have to be fetched), or `does not start`.
+    pub without: String,
+    /// What becomes of it with the setting.
+    pub with: String,
+}
+
 /// Every file of token cases, in the order of their paths.
 ///
 /// # Panics
@@ -235,6 +268,14 @@ pub fn challenges() -> Vec<ChallengeCase> {
 /// As [`all`].
 pub fn authorizations() -> Vec<AuthorizationCase> {
     parse(&folder().join("wire").join("authorization.json"))
+}
+
+/// What each setting does.
+///
+/// # Panics
+/// As [`all`].
+pub fn effects() -> Effects {
+    parse(&folder().join("settings").join("effects.json"))
 }
 
 /// The folder `vectors/`.
@@ -356,12 +397,13 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// Token cases lie in folders; `wire` and `keys` hold other things.
+/// Token cases lie in folders; some folders hold other things.
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
         let path = entry.expect("a directory entry").path();
         let name = path.file_name().expect("a name");
-        if path.is_dir() && name != "wire" && name != "keys" {
+        if path.is_dir() && !["keys", "settings", "wire"].contains(&name.to_string_lossy().as_ref())
+        {
             collect(&path, paths);
         } else if path
             .extension()

@@ -28,7 +28,8 @@
 #![deny(missing_docs)]
 
 mod clock;
-mod env;
+pub mod config;
+mod explain;
 mod of_process;
 mod provider;
 mod rsa_key_pair;
@@ -39,16 +40,17 @@ pub mod http;
 pub mod keys;
 
 pub use clock::Clock;
-pub use env::{EnvError, from_environment, from_variables};
+pub use config::{ConfigError, from_environment, from_variables};
+pub use explain::{ExplainedStep, Explanation, StepOutcome};
 #[cfg(feature = "http")]
 pub use http::{BearerAuthLayer, BearerAuthService, BearerBody, FromExtensions};
 pub use mcp_bearer_core::{
-    AccessToken, Algorithm, Challenge, ChallengeContext, ClaimError, ConfigError, Decided, Fault,
-    InvalidScope, JwkData, JwksData, KeyError, KeyErrorKind, KeyInfo, KeySet, Limits,
-    MetadataBuilder, NumericDate, Observer, Policy, ProtectedResourceMetadata, Rejection,
-    RejectionKind, ScopeHierarchy, Scopes, SkippedKey, Step, Thumbprint, TokenType, Undecided,
-    UnixTime, UnknownAlgorithm, Unobserved, UnverifiedToken, VerifyingKey,
+    AccessToken, Algorithm, Challenge, ChallengeContext, ClaimError, ClaimErrorKind, Expected,
+    Fault, InvalidScope, JwkData, JwksData, KeyError, KeyErrorKind, KeyInfo, KeySet, Limits,
+    MetadataBuilder, NumericDate, Observer, Policy, PolicyBuilder, ProtectedResourceMetadata,
+    Rejection, RejectionKind, Rule, RuleError, ScopeHierarchy, Scopes, SkippedKey, Step,
+    Thumbprint, TokenType, UnixTime, UnknownAlgorithm, Unobserved, UnverifiedToken, VerifyingKey,
 };
-pub use provider::{BearerAuthProvider, IssuerBuilder, NeedsKeys, TryVerify};
-pub use rsa_key_pair::{KeyPairError, RsaKeyPair, RsaKeySize, TokenRequest};
+pub use provider::{BearerAuthProvider, Decided, IssuerBuilder, NeedsKeys, TryVerify, Undecided};
+pub use rsa_key_pair::{KeyPairError, KeyPairErrorKind, RsaKeyPair, RsaKeySize, TokenRequest};
 pub use token_cache::TokenCacheSize;

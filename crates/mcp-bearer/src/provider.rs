@@ -6,21 +6,21 @@
 
 mod builder;
 mod issuer;
-mod secret_file;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use mcp_bearer_core::{
-    AccessToken, ConfigError, Decided, Limits, Observer, Policy, Rejection, RejectionKind, Scopes,
-    Step, UnixTime, Unobserved, UnverifiedToken,
+    AccessToken, Limits, Observer, Policy, Rejection, RejectionKind, Scopes, Step, UnixTime,
+    Unobserved, UnverifiedToken,
 };
 
-pub use builder::IssuerBuilder;
-use issuer::Issuer;
+pub use builder::{Decided, IssuerBuilder, Undecided};
+pub(crate) use issuer::Issuer;
 
 use crate::clock::Clock;
+use crate::config::{ConfigError, ServerDraft};
 use crate::keys::{KeyStatus, Miss, Refreshed};
 use crate::token_cache::{Found, Joined, ProcessCache, TokenCache, TokenCacheSize};
 
@@ -81,11 +81,7 @@ pub struct NeedsKeys {
 
 impl BearerAuthProvider {
     /// Begins a provider for one issuer. Keys, issuer and audience must be decided.
-    pub fn builder() -> IssuerBuilder<
-        mcp_bearer_core::Undecided,
-        mcp_bearer_core::Undecided,
-        mcp_bearer_core::Undecided,
-    > {
+    pub fn builder() -> IssuerBuilder<Undecided, Undecided, Undecided> {
         IssuerBuilder::new()
     }
 
@@ -112,16 +108,28 @@ impl BearerAuthProvider {
     pub fn for_issuers(
         issuers: impl IntoIterator<Item = IssuerBuilder<Decided, Decided, Decided>>,
     ) -> Result<Self, ConfigError> {
-        let issuers = issuer::build_all(issuers)?;
+        let mut server = ServerDraft::default();
+        server.issuers = issuers.into_iter().map(|issuer| issuer.draft).collect();
+        server.check()
+    }
+
+    pub(crate) fn of_issuers(issuers: Vec<Issuer>) -> Self {
         let (limits, clock) = (Limits::default(), Clock::system());
-        Ok(Self {
-            inner: Arc::new(Inner {
-                issuers,
-                limits,
-                clock,
-                cache: None,
-            }),
-        })
+        let inner = Inner {
+            issuers,
+            limits,
+            clock,
+            cache: None,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Each issuer alone, as a provider that shares its keys with this one.
+    pub fn issuers(&self) -> impl Iterator<Item = Self> {
+        let one = |issuer: &Issuer| Self::of_issuers(vec![issuer.clone()]);
+        self.inner.issuers.iter().map(one)
     }
 
     /// The same provider with another clock.

@@ -49,11 +49,38 @@ pub enum RsaKeySize {
 
 /// A key pair that cannot be made, read or used. It never holds key text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyPairError(String);
+pub struct KeyPairError {
+    kind: KeyPairErrorKind,
+    why: String,
+}
+
+/// The kinds of [`KeyPairError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyPairErrorKind {
+    /// The cryptography failed: no randomness, or a key that cannot be written or sign.
+    Failed,
+    /// The text is not exactly one PEM block.
+    Malformed,
+    /// The private key is encrypted.
+    Encrypted,
+    /// The block is no private key.
+    NotPrivate,
+    /// The key is none that this crate signs or verifies with.
+    Unsupported,
+}
+
+impl KeyPairError {
+    /// The kind.
+    #[must_use]
+    pub fn kind(&self) -> KeyPairErrorKind {
+        self.kind
+    }
+}
 
 impl fmt::Display for KeyPairError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.why)
     }
 }
 
@@ -88,26 +115,31 @@ impl RsaKeyPair {
     /// # Errors
     /// When the text is not exactly one such block, or the key is not an RSA key of 2048 to 8192 bits.
     pub fn from_private_key_pem(text: &str) -> Result<Self, KeyPairError> {
-        let unreadable = || failed("not PEM text; it begins with -----BEGIN PRIVATE KEY-----");
+        use KeyPairErrorKind::{Encrypted, Malformed, NotPrivate, Unsupported};
+        let unreadable = || {
+            let why = "not PEM text; it begins with -----BEGIN PRIVATE KEY-----";
+            error(Malformed, why)
+        };
         let blocks = pem::parse_many(text).map_err(|_| unreadable())?;
         let [block] = blocks.as_slice() else {
-            return Err(failed("one PEM block is needed, the private key"));
+            return Err(error(Malformed, "one PEM block is needed, the private key"));
         };
-        let invalid = |_| failed("not an RSA private key of 2048 to 8192 bits");
+        let invalid = |_| error(Unsupported, "not an RSA private key of 2048 to 8192 bits");
         let signer = match block.tag() {
             "PRIVATE KEY" => Signer::from_pkcs8(block.contents()).map_err(invalid)?,
             "RSA PRIVATE KEY" => Signer::from_der(block.contents()).map_err(invalid)?,
             "ENCRYPTED PRIVATE KEY" => {
-                return Err(failed(
-                    "the private key is encrypted; decrypt it first (openssl pkey)",
-                ));
+                let why = "the private key is encrypted; decrypt it first (openssl pkey)";
+                return Err(error(Encrypted, why));
             }
             tag if tag.ends_with("PUBLIC KEY") => {
-                return Err(failed(
-                    "this is a public key; signing needs the private key",
-                ));
+                let why = "this is a public key; signing needs the private key";
+                return Err(error(NotPrivate, why));
             }
-            _ => return Err(failed("neither PRIVATE KEY nor RSA PRIVATE KEY")),
+            _ => {
+                let why = "neither PRIVATE KEY nor RSA PRIVATE KEY";
+                return Err(error(NotPrivate, why));
+            }
         };
         Self::from_signer(signer)
     }
@@ -162,7 +194,8 @@ impl RsaKeyPair {
     /// # Errors
     /// When the key is one that this crate would not verify with.
     pub fn verifying_key(&self) -> Result<VerifyingKey, KeyPairError> {
-        VerifyingKey::from_pem(&self.public_pem).map_err(|error| KeyPairError(error.to_string()))
+        VerifyingKey::from_pem(&self.public_pem)
+            .map_err(|why| error(KeyPairErrorKind::Unsupported, &why.to_string()))
     }
 
     /// Signs a token with RS256 (RFC 7515 section 7.1).
@@ -194,7 +227,12 @@ impl fmt::Debug for RsaKeyPair {
 }
 
 fn failed(why: &str) -> KeyPairError {
-    KeyPairError(why.to_owned())
+    error(KeyPairErrorKind::Failed, why)
+}
+
+fn error(kind: KeyPairErrorKind, why: &str) -> KeyPairError {
+    let why = why.to_owned();
+    KeyPairError { kind, why }
 }
 
 fn pem(tag: &str, der: &[u8]) -> String {

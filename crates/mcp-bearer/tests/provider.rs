@@ -159,7 +159,7 @@ fn several_issuers_must_be_told_apart() {
         entry().any_issuer().any_audience(),
         entry().issuer(A).any_audience(),
     ]);
-    assert!(any.unwrap_err().to_string().contains("any issuer"));
+    assert!(any.unwrap_err().to_string().contains("any_issuer"));
     assert!(BearerAuthProvider::for_issuers([]).is_err());
 }
 
@@ -401,4 +401,60 @@ fn a_key_pair_is_read_back_and_shows_no_secret() {
     let public = RsaKeyPair::generate().unwrap();
     let error = RsaKeyPair::from_private_key_pem(public.public_key_pem()).unwrap_err();
     assert!(error.to_string().contains("public key"));
+}
+
+#[tokio::test]
+async fn an_explanation_has_every_step_and_the_required_scopes() {
+    use mcp_bearer::{Explanation, Rejection, Step, StepOutcome};
+    let (one, _, provider) = two_issuers();
+    let numbers = |explained: &Explanation, outcome: StepOutcome| {
+        let steps = explained.steps.iter();
+        let steps = steps.filter(|step| step.outcome == outcome);
+        steps.map(|step| step.number).collect::<Vec<_>>().join(" ")
+    };
+    let scoped = token(&one, A).scope("a:read").token();
+    let explained = provider.explain_token(&scoped).await;
+    assert!(explained.verdict.is_ok());
+    assert_eq!(explained.steps.len(), Step::ALL.len() + 1);
+    assert_eq!(numbers(&explained, StepOutcome::NotReached), "");
+    assert_eq!(numbers(&explained, StepOutcome::Failed), "");
+
+    let explained = provider.explain_token(&token(&one, A).token()).await;
+    assert_eq!(
+        kind(explained.verdict.clone()),
+        RejectionKind::InsufficientScope
+    );
+    assert_eq!(numbers(&explained, StepOutcome::Failed), "scopes");
+
+    let expired = token(&one, A).expires_in(-3600).token();
+    let explained = provider.explain_token(&expired).await;
+    assert_eq!(numbers(&explained, StepOutcome::Failed), "11");
+    let after = "12 13 14 15 16 17 18 19 scopes";
+    assert_eq!(numbers(&explained, StepOutcome::NotReached), after);
+    let all = format!("{explained:?}");
+    assert!(expired.split('.').all(|segment| !all.contains(segment)));
+
+    let refused = Explanation::refused(Step::Length, Rejection::token_too_large(9, 8));
+    assert_eq!(numbers(&refused, StepOutcome::Failed), "1");
+    assert!(refused.verdict.is_err());
+}
+
+#[test]
+fn a_key_pair_error_has_the_kind_of_its_cause() {
+    use mcp_bearer::KeyPairErrorKind;
+    let pair = RsaKeyPair::generate().unwrap();
+    let twice = pair.private_key_pem().repeat(2);
+    let encrypted =
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    let no_key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    for (text, kind) in [
+        ("nonsense", KeyPairErrorKind::Malformed),
+        (&twice, KeyPairErrorKind::Malformed),
+        (encrypted, KeyPairErrorKind::Encrypted),
+        (pair.public_key_pem(), KeyPairErrorKind::NotPrivate),
+        (no_key, KeyPairErrorKind::Unsupported),
+    ] {
+        let error = RsaKeyPair::from_private_key_pem(text).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+    }
 }

@@ -101,7 +101,7 @@ fn what_is_no_resource_is_refused() {
         "https://h.example:99999/mcp",
     ] {
         assert!(
-            build(resource).unwrap_err().starts_with("resource "),
+            build(resource).unwrap_err().starts_with("resource: "),
             "{resource}"
         );
     }

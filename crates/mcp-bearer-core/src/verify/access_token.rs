@@ -139,7 +139,10 @@ impl AccessToken {
             return Ok(None);
         };
         if holds_reserved_name(&value) {
-            return Err(ClaimError("holds a reserved member name".into()));
+            return Err(ClaimError {
+                kind: ClaimErrorKind::ReservedName,
+                why: "holds a reserved member name".into(),
+            });
         }
         let value = serde_json::from_value(value.to_tree());
         value.map(Some).map_err(|error| ClaimError::of(&error))
@@ -224,23 +227,46 @@ impl fmt::Debug for AccessToken {
 
 /// A claim that cannot be read as the wanted type.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimError(Box<str>);
+pub struct ClaimError {
+    kind: ClaimErrorKind,
+    why: Box<str>,
+}
+
+/// The kinds of [`ClaimError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClaimErrorKind {
+    /// The value does not fit the type.
+    WrongType,
+    /// The value holds a member name that JSON libraries give a meaning of their own.
+    ReservedName,
+}
 
 impl ClaimError {
+    /// The kind.
+    #[must_use]
+    pub fn kind(&self) -> ClaimErrorKind {
+        self.kind
+    }
+
     /// The library's words quote the whole value.
     fn of(error: &serde_json::Error) -> Self {
         const SHOWN_CHARS: usize = 2 * Limits::SHOWN_CHARS;
         let text = error.to_string();
-        Self(match text.char_indices().nth(SHOWN_CHARS) {
+        let why = match text.char_indices().nth(SHOWN_CHARS) {
             None => text.into(),
             Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()).into(),
-        })
+        };
+        Self {
+            kind: ClaimErrorKind::WrongType,
+            why,
+        }
     }
 }
 
 impl fmt::Display for ClaimError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.why)
     }
 }
 

@@ -11,8 +11,8 @@
 use std::time::Duration;
 
 use mcp_bearer_core::{
-    AccessToken, Algorithm, KeySet, Limits, Policy, Rejection, Scopes, TokenType, UnixTime,
-    UnverifiedToken, VerifyingKey,
+    AccessToken, Algorithm, Expected, KeySet, Limits, Policy, Rejection, Scopes, TokenType,
+    UnixTime, UnverifiedToken, VerifyingKey,
 };
 use mcp_bearer_testkit::vectors::{Keys, Setting, VectorFile};
 
@@ -49,15 +49,11 @@ pub(crate) fn key_set(keys: &Keys) -> KeySet {
 }
 
 pub(crate) fn policy(setting: &Setting) -> Policy {
-    let builder = Policy::builder();
-    let builder = match &setting.issuers {
-        Some(issuers) => builder.issuers(issuers),
-        None => builder.any_issuer(),
+    let expected = |listed: &Option<Vec<String>>| match listed {
+        Some(listed) => Expected::OneOf(listed.clone()),
+        None => Expected::Any,
     };
-    let mut builder = match &setting.audiences {
-        Some(audiences) => builder.audiences(audiences),
-        None => builder.any_audience(),
-    };
+    let mut builder = Policy::builder(expected(&setting.issuers), expected(&setting.audiences));
     let algorithms = setting.algorithms.iter();
     builder = builder.algorithms(algorithms.map(|name| name.parse::<Algorithm>().unwrap()));
     if let Some(leeway) = setting.leeway {

@@ -22,6 +22,7 @@ mod good;
 mod header;
 mod keys;
 mod scopes;
+mod settings;
 mod signature;
 
 use std::collections::BTreeMap;
@@ -57,6 +58,7 @@ fn main() {
     claims::write(&mut book);
     scopes::write(&mut book);
     good::write(&mut book);
+    settings::write();
     println!(
         "{} files, {} accepted and {} rejected tokens",
         book.files, book.accepted, book.rejected

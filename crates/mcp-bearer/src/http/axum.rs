@@ -81,11 +81,9 @@ pub enum ExtractorRejection {
 impl BearerAuthLayer<Resource> {
     /// The metadata document as a router with one route, to be merged into the server's.
     ///
-    /// What [`metadata_service`](Self::metadata_service) says about serving it holds here too.
-    ///
     /// A segment of the resource's path that begins with `:` or `*` is one that axum's `merge` panics on, unless the
     /// receiving router was told [`without_v07_checks`](Router::without_v07_checks).
-    #[must_use = "challenges name the document from now on, so it has to be served"]
+    #[must_use = "challenges name the document, so it has to be served"]
     pub fn metadata_route<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         let service = self.metadata_service();
         let path = literal(service.path());

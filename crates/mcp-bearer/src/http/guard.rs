@@ -5,7 +5,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::http::header::{AUTHORIZATION, Entry};
 use ::http::{HeaderMap, Request, Response};
@@ -39,14 +38,9 @@ pub struct Guard(Arc<Inner>);
 
 struct Inner {
     provider: BearerAuthProvider,
-    metadata: Option<Advertised>,
+    /// The address of the RFC 9728 document.
+    metadata_url: Option<String>,
     preflight: Preflight,
-}
-
-/// The address of the RFC 9728 document, and whether anything is there.
-struct Advertised {
-    url: String,
-    served: AtomicBool,
 }
 
 /// The answer to a request that is not let in. Boxed: it is large, and rare where it matters.
@@ -72,13 +66,9 @@ impl Guard {
         metadata_url: Option<String>,
         preflight: Preflight,
     ) -> Self {
-        let metadata = metadata_url.map(|url| Advertised {
-            url,
-            served: AtomicBool::new(false),
-        });
         Self(Arc::new(Inner {
             provider,
-            metadata,
+            metadata_url,
             preflight,
         }))
     }
@@ -112,13 +102,6 @@ impl Guard {
     #[must_use]
     pub fn challenge(&self, rejection: &Rejection) -> Response<AnswerBody> {
         *self.deny(rejection.clone(), None)
-    }
-
-    /// From now on challenges name the metadata document.
-    pub(super) fn advertise_metadata(&self) {
-        if let Some(metadata) = &self.0.metadata {
-            metadata.served.store(true, Ordering::Relaxed);
-        }
     }
 
     /// The synchronous part: everything but the wait for newer keys.
@@ -192,11 +175,9 @@ impl Guard {
     /// The one place that denies: logs once, answers once.
     fn deny(&self, rejection: Rejection, token: Option<&str>) -> Denial {
         denial::log(&rejection, token, self.provider().limits());
-        let served = |metadata: &&Advertised| metadata.served.load(Ordering::Relaxed);
-        let metadata = self.0.metadata.as_ref().filter(served);
         let context = ChallengeContext {
             scopes: self.provider().challenge_scopes(token),
-            resource_metadata: metadata.map(|metadata| metadata.url.as_str()),
+            resource_metadata: self.0.metadata_url.as_deref(),
         };
         let challenge = Challenge::new(&rejection, &context);
         Box::new(response::respond(challenge, rejection))
@@ -223,10 +204,7 @@ impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard")
             .field("provider", &self.0.provider)
-            .field(
-                "metadata",
-                &self.0.metadata.as_ref().map(|metadata| &metadata.url),
-            )
+            .field("metadata_url", &self.0.metadata_url)
             .finish()
     }
 }

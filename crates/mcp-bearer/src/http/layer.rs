@@ -1,7 +1,6 @@
 //! [`BearerAuthLayer`]: what is configured once and put in front of services.
 //!
-//! It decides nothing about requests (that is `guard.rs`). It must never advertise a metadata document that nobody
-//! serves.
+//! It decides nothing about requests (that is `guard.rs`), and nothing about it changes once it is made.
 
 use ::http::Response;
 
@@ -10,6 +9,7 @@ use super::guard::Guard;
 use super::metadata_route::MetadataService;
 use super::preflight::Preflight;
 use super::service::BearerAuthService;
+use crate::config::{Problem, Setting};
 use crate::{
     AccessToken, BearerAuthProvider, ConfigError, ProtectedResourceMetadata, Rejection, Scopes,
 };
@@ -17,8 +17,9 @@ use crate::{
 /// Puts bearer authentication in front of a tower service.
 ///
 /// It begins without a resource: [`new`](Self::new), then the options, then [`resource`](Self::resource), which checks
-/// them all. Only a layer with a resource has a metadata document (RFC 9728) to serve; the compiler says so. A layer
-/// without one guards as well, but its challenges do not tell a client where to get a token.
+/// them all. Only a layer with a resource has a metadata document (RFC 9728) to serve; the compiler says so. Its challenges
+/// name the document, so serve it. A layer without a resource guards as well, but its challenges do not tell a client where
+/// to get a token.
 ///
 /// Cheap to clone; clones and the services they made belong together.
 ///
@@ -126,6 +127,10 @@ impl BearerAuthLayer {
     /// Names the resource by its identifier: the URL of the MCP endpoint as clients know it (RFC 8707). Checks the
     /// options.
     ///
+    /// The challenges of the layer that comes of it name the document's URL (`resource_metadata`, RFC 9728 section 5.1), and
+    /// clients that find nothing there give up: serve it with [`metadata_service`](BearerAuthLayer::metadata_service), or see
+    /// to it that a proxy in front does.
+    ///
     /// # Errors
     /// Every problem at once: the identifier is not an absolute https URL without fragment (http on loopback is
     /// allowed), no authorization server is known or one is no such URL, a scope is none.
@@ -135,11 +140,11 @@ impl BearerAuthLayer {
     ) -> Result<BearerAuthLayer<Resource>, ConfigError> {
         let provider = self.guard.provider();
         let options = self.resource;
-        let mut problems = Vec::new();
+        let mut problems: Vec<Problem> = Vec::new();
         let scopes = match options.scopes_supported {
             None => provider.all_required_scopes(),
             Some(names) => Scopes::from_names(&names).unwrap_or_else(|error| {
-                problems.push(format!("scopes_supported: {error}"));
+                problems.push(Problem::of(Setting::ScopesSupported, error.to_string()));
                 Scopes::default()
             }),
         };
@@ -157,13 +162,11 @@ impl BearerAuthLayer {
         if let Some(url) = options.documentation {
             builder = builder.resource_documentation(url);
         }
-        let metadata = match builder.build() {
-            Ok(metadata) if problems.is_empty() => metadata,
-            Ok(_) => return Err(ConfigError::new(problems)),
-            Err(error) => {
-                problems.extend_from_slice(error.problems());
-                return Err(ConfigError::new(problems));
-            }
+        let metadata = builder
+            .build()
+            .map_err(|error| problems.extend(ConfigError::from(error).into_problems()));
+        let (Ok(metadata), true) = (metadata, problems.is_empty()) else {
+            return Err(ConfigError::new(problems));
         };
         let url = Some(metadata.url().to_owned());
         let guard = Guard::new(provider.clone(), url, self.guard.preflight().clone());
@@ -175,28 +178,16 @@ impl BearerAuthLayer {
 }
 
 impl BearerAuthLayer<Resource> {
-    /// The metadata document. To look at it promises nothing; see [`metadata_service`](Self::metadata_service).
+    /// The metadata document.
     #[must_use]
     pub fn metadata(&self) -> &ProtectedResourceMetadata {
         &self.resource.metadata
     }
 
     /// The service that answers with the metadata document, for [`path`](MetadataService::path).
-    ///
-    /// From this call on the challenges of this layer, its clones and their services name the document's URL
-    /// (`resource_metadata`, RFC 9728 section 5.1): clients that find nothing there give up. So do not ask for it and
-    /// then not serve it.
     #[must_use]
     pub fn metadata_service(&self) -> MetadataService {
-        self.guard.advertise_metadata();
         MetadataService::new(&self.resource.metadata)
-    }
-
-    /// Says that something else, such as a proxy in front, serves the metadata document at its
-    /// [`url`](ProtectedResourceMetadata::url): challenges name it.
-    pub fn metadata_is_served_elsewhere(self) -> Self {
-        self.guard.advertise_metadata();
-        self
     }
 }
 

@@ -20,6 +20,8 @@ use super::monotonic::MonotonicClock;
 use super::published::{PublishedKeys, Renewal};
 use super::snapshot::{HeldKeys, Miss, Snapshot, next_snapshot, sha256};
 use super::source::{KeySource, KeyStatus, Refreshed};
+use crate::config::problem::{ConfigError, Fact, Problem};
+use crate::config::setting::Setting;
 
 /// The time between two looks at the file's metadata.
 const POLL: Duration = Duration::from_secs(2);
@@ -58,7 +60,7 @@ impl FileKeys {
     ///
     /// # Errors
     /// When it cannot be read, or has no usable key: a wrong configuration must not start.
-    pub fn open(path: impl Into<PathBuf>) -> Result<Self, Vec<String>> {
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, ConfigError> {
         Self::open_with_clock(path, MonotonicClock::system())
     }
 
@@ -69,10 +71,11 @@ impl FileKeys {
     pub fn open_with_clock(
         path: impl Into<PathBuf>,
         clock: MonotonicClock,
-    ) -> Result<Self, Vec<String>> {
+    ) -> Result<Self, ConfigError> {
         let path: Arc<Path> = path.into().into();
         let source = path.display().to_string();
-        let loaded = load(&path).map_err(|reason| vec![format!("{source}: {reason}")])?;
+        let loaded = load(&path)
+            .map_err(|reason| Problem::of(Setting::KeyFile, Fact::file(&*path, reason)))?;
         let watch = Watch::new(loaded, clock.now());
         let published = PublishedKeys::new(source, clock, watch.seen);
         // Due at once: the first snapshot starts the task.

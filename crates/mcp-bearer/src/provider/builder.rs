@@ -1,23 +1,28 @@
-//! What has to be decided about an issuer before its tokens are let in.
+//! What has to be decided about an issuer before its tokens are let in, as types: keys, issuer and audience.
 //!
-//! Keys, issuer and audience are decisions that the types demand. A builder must never fall back to a weaker rule: what
-//! cannot work is an error that names every problem at once.
+//! A setter writes into a draft, and [`IssuerBuilder::build`] is the draft's check.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_bearer_core::{
-    Algorithm, ConfigError, Decided, JwksData, KeySet, Policy, PolicyBuilder, Scopes, TokenType,
-    Undecided, VerifyingKey,
-};
+use mcp_bearer_core::{Algorithm, Expected, JwksData, TokenType};
+use zeroize::Zeroizing;
 
 use super::BearerAuthProvider;
-use super::issuer::Issuer;
-use super::secret_file;
-use crate::keys::{FileKeys, KeySource, RemoteKeys, RemoteKeysBuilder, StaticKeys};
+use crate::config::{ConfigError, IssuerDraft};
+use crate::keys::{Fetch, KeySource, RemoteKeysBuilder};
+
+/// A decision that has not been taken. See [`IssuerBuilder`].
+#[derive(Clone, Copy, Debug)]
+pub struct Undecided;
+
+/// A decision that has been taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Decided;
 
 /// Builds the rules for one issuer: `K` its keys, `I` its name, `A` the audience, each decided or not.
 ///
@@ -36,31 +41,14 @@ use crate::keys::{FileKeys, KeySource, RemoteKeys, RemoteKeysBuilder, StaticKeys
 /// ```
 #[must_use]
 pub struct IssuerBuilder<K, I, A> {
-    keys: Option<Keys>,
-    policy: PolicyBuilder<I, A>,
-    algorithms: Option<Vec<Algorithm>>,
-    required_scopes: Vec<String>,
-    decided: PhantomData<K>,
-}
-
-/// Where the keys come from, before it is known whether that can work.
-enum Keys {
-    Pem(String),
-    Secret(Result<VerifyingKey, String>),
-    JwksText(String),
-    Jwks(JwksData),
-    File(PathBuf),
-    Remote(Box<RemoteKeysBuilder>),
-    Source(Arc<dyn KeySource>),
+    pub(super) draft: IssuerDraft,
+    decided: PhantomData<(K, I, A)>,
 }
 
 impl IssuerBuilder<Undecided, Undecided, Undecided> {
     pub(super) fn new() -> Self {
         Self {
-            keys: None,
-            policy: Policy::builder(),
-            algorithms: None,
-            required_scopes: Vec::new(),
+            draft: IssuerDraft::default(),
             decided: PhantomData,
         }
     }
@@ -69,117 +57,143 @@ impl IssuerBuilder<Undecided, Undecided, Undecided> {
 impl<I, A> IssuerBuilder<Undecided, I, A> {
     /// One public key in PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`. It serves whatever `kid` a token names.
     pub fn public_key(self, pem: impl Into<String>) -> IssuerBuilder<Decided, I, A> {
-        self.keys(Keys::Pem(pem.into()))
+        self.with(|draft| draft.public_key = Some(pem.into()))
     }
 
     /// A JWK Set in JSON (RFC 7517 section 5).
     pub fn jwks_json(self, text: impl Into<String>) -> IssuerBuilder<Decided, I, A> {
-        self.keys(Keys::JwksText(text.into()))
+        self.with(|draft| draft.jwks_json = Some(text.into()))
     }
 
     /// A JWK Set.
-    pub fn jwks(self, jwks: JwksData) -> IssuerBuilder<Decided, I, A> {
-        self.keys(Keys::Jwks(jwks))
+    pub fn jwks(self, jwks: impl Borrow<JwksData>) -> IssuerBuilder<Decided, I, A> {
+        // Strings, lists and maps always serialize.
+        self.jwks_json(serde_json::to_string(jwks.borrow()).unwrap_or_default())
     }
 
     /// A file with a JWK Set or a PEM public key, read again when it changes.
     pub fn key_file(self, path: impl Into<PathBuf>) -> IssuerBuilder<Decided, I, A> {
-        self.keys(Keys::File(path.into()))
+        self.with(|draft| draft.key_file = Some(path.into()))
     }
 
     /// The address of a JWK Set, fetched when first needed and kept current. https, or http on loopback.
     pub fn jwks_uri(self, url: impl Into<String>) -> IssuerBuilder<Decided, I, A> {
-        self.remote_keys(RemoteKeys::builder(url))
+        self.with(|draft| draft.jwks_uri = Some(url.into()))
     }
 
-    /// Keys over HTTP with their own settings: lifetimes, a private CA, a fetch hook, discovery.
+    /// An issuer whose metadata lead to its keys (RFC 8414, OpenID Connect Discovery).
+    pub fn discover(self, issuer: impl Into<String>) -> IssuerBuilder<Decided, I, A> {
+        self.with(|draft| draft.discover = Some(issuer.into()))
+    }
+
+    /// Keys over HTTP that are configured apart.
     pub fn remote_keys(self, keys: RemoteKeysBuilder) -> IssuerBuilder<Decided, I, A> {
-        self.keys(Keys::Remote(Box::new(keys)))
+        self.with(|draft| draft.remote_keys = Some(keys))
     }
 
     /// Any other source of keys.
     pub fn key_source(self, source: Arc<dyn KeySource>) -> IssuerBuilder<Decided, I, A> {
-        self.keys(Keys::Source(source))
+        self.with(|draft| draft.key_source = Some(source))
     }
 
     /// A secret shared with the issuer, for HS256, HS384 and HS512. Whoever can verify with it can also sign with it.
     ///
     /// The algorithm is HS256 unless [`algorithms`](IssuerBuilder::algorithms) says otherwise.
     pub fn shared_secret(self, secret: impl AsRef<[u8]>) -> IssuerBuilder<Decided, I, A> {
-        let key = VerifyingKey::shared_secret(secret.as_ref());
-        self.keys(Keys::Secret(key.map_err(|error| error.to_string())))
+        let secret = Zeroizing::new(secret.as_ref().to_vec());
+        self.with(|draft| draft.shared_secret = Some(secret))
     }
 
     /// [`shared_secret`](Self::shared_secret) from a file, which is read once. The line end that an editor leaves behind a
     /// secret of printable text is no part of it; any other byte is.
-    pub fn shared_secret_file(self, path: impl AsRef<Path>) -> IssuerBuilder<Decided, I, A> {
-        let key = secret_file::read(path.as_ref());
-        let key = key.and_then(|secret| {
-            VerifyingKey::shared_secret(&secret).map_err(|error| error.to_string())
-        });
-        self.keys(Keys::Secret(key))
+    pub fn shared_secret_file(self, path: impl Into<PathBuf>) -> IssuerBuilder<Decided, I, A> {
+        self.with(|draft| draft.shared_secret_file = Some(path.into()))
+    }
+}
+
+impl<K, A> IssuerBuilder<K, Undecided, A> {
+    /// `iss` must be present and equal to this, byte for byte.
+    pub fn issuer(self, issuer: impl Into<String>) -> IssuerBuilder<K, Decided, A> {
+        self.issuers([issuer])
     }
 
-    fn keys(self, keys: Keys) -> IssuerBuilder<Decided, I, A> {
-        IssuerBuilder {
-            keys: Some(keys),
-            policy: self.policy,
-            algorithms: self.algorithms,
-            required_scopes: self.required_scopes,
-            decided: PhantomData,
-        }
+    /// `iss` must be present and equal to one of these names of one issuer, byte for byte.
+    pub fn issuers<T: Into<String>>(
+        self,
+        issuers: impl IntoIterator<Item = T>,
+    ) -> IssuerBuilder<K, Decided, A> {
+        self.with(|draft| draft.issuers = Some(Expected::OneOf(strings(issuers))))
+    }
+
+    /// Whatever stands in `iss`, or nothing: only the key says who signed.
+    pub fn any_issuer(self) -> IssuerBuilder<K, Decided, A> {
+        self.with(|draft| draft.issuers = Some(Expected::Any))
+    }
+}
+
+impl<K, I> IssuerBuilder<K, I, Undecided> {
+    /// `aud` must be present and contain this, byte for byte: the resource identifier of the MCP server.
+    pub fn audience(self, audience: impl Into<String>) -> IssuerBuilder<K, I, Decided> {
+        self.audiences([audience])
+    }
+
+    /// `aud` must be present and contain one of these, byte for byte.
+    pub fn audiences<T: Into<String>>(
+        self,
+        audiences: impl IntoIterator<Item = T>,
+    ) -> IssuerBuilder<K, I, Decided> {
+        self.with(|draft| draft.audiences = Some(Expected::OneOf(strings(audiences))))
+    }
+
+    /// Tokens made for any resource: one that another server received can be replayed here.
+    pub fn any_audience(self) -> IssuerBuilder<K, I, Decided> {
+        self.with(|draft| draft.audiences = Some(Expected::Any))
     }
 }
 
 impl<K, I, A> IssuerBuilder<K, I, A> {
-    fn with_policy<J, B>(
-        self,
-        change: impl FnOnce(PolicyBuilder<I, A>) -> PolicyBuilder<J, B>,
-    ) -> IssuerBuilder<K, J, B> {
+    /// The types say what `change` decides.
+    fn with<L, J, B>(mut self, change: impl FnOnce(&mut IssuerDraft)) -> IssuerBuilder<L, J, B> {
+        change(&mut self.draft);
         IssuerBuilder {
-            keys: self.keys,
-            policy: change(self.policy),
-            algorithms: self.algorithms,
-            required_scopes: self.required_scopes,
+            draft: self.draft,
             decided: PhantomData,
         }
     }
 
     /// The allowed algorithms; RS256 alone unless set.
-    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
-        self.algorithms = Some(algorithms.into_iter().collect());
-        self
+    pub fn algorithms(self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.with(|draft| draft.algorithms = Some(algorithms.into_iter().collect()))
     }
 
     /// The scopes that every request needs. The HTTP layer answers 403 when one is missing.
-    pub fn required_scopes<T: Into<String>>(mut self, scopes: impl IntoIterator<Item = T>) -> Self {
-        self.required_scopes = scopes.into_iter().map(Into::into).collect();
-        self
+    pub fn required_scopes<T: Into<String>>(self, scopes: impl IntoIterator<Item = T>) -> Self {
+        self.with(|draft| draft.required_scopes = strings(scopes))
     }
 
     /// The tolerance between the issuer's clock and ours; 60 s unless set, at most 300 s.
     pub fn leeway(self, leeway: Duration) -> Self {
-        self.with_policy(|policy| policy.leeway(leeway))
+        self.with(|draft| draft.leeway = Some(leeway))
     }
 
     /// `iat` becomes required, and may lie at most this far back.
     pub fn max_age(self, max_age: Duration) -> Self {
-        self.with_policy(|policy| policy.max_age(max_age))
+        self.with(|draft| draft.max_age = Some(max_age))
     }
 
     /// Which `typ` is demanded.
     pub fn token_type(self, token_type: TokenType) -> Self {
-        self.with_policy(|policy| policy.token_type(token_type))
+        self.with(|draft| draft.token_type = Some(token_type))
     }
 
     /// Accepts tokens without `exp`: a stolen one works for ever.
     pub fn accept_tokens_that_never_expire(self) -> Self {
-        self.with_policy(PolicyBuilder::accept_tokens_that_never_expire)
+        self.with(|draft| draft.accept_tokens_that_never_expire = true)
     }
 
     /// Accepts tokens with the marks of an ID token, so that an ID token may pass for an access token.
     pub fn accept_identity_token_shape(self) -> Self {
-        self.with_policy(PolicyBuilder::accept_identity_token_shape)
+        self.with(|draft| draft.accept_identity_token_shape = true)
     }
 
     /// A claim that must be present and equal to one of the values.
@@ -188,17 +202,18 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
         name: impl Into<String>,
         allowed: impl IntoIterator<Item = V>,
     ) -> Self {
-        self.with_policy(|policy| policy.required_claim(name, allowed))
+        let claim = (name.into(), allowed.into_iter().map(Into::into).collect());
+        self.with(|draft| draft.required_claims.push(claim))
     }
 
     /// The clients that may come; `client_id`, `azp`, `cid` or `appid` becomes required.
     pub fn allowed_client_ids<T: Into<String>>(self, clients: impl IntoIterator<Item = T>) -> Self {
-        self.with_policy(|policy| policy.allowed_client_ids(clients))
+        self.with(|draft| draft.allowed_client_ids = Some(strings(clients)))
     }
 
     /// The claims that scopes are read from, the first one present winning; `scope`, then `scp` unless set.
     pub fn scope_claims<T: Into<String>>(self, names: impl IntoIterator<Item = T>) -> Self {
-        self.with_policy(|policy| policy.scope_claims(names))
+        self.with(|draft| draft.scope_claims = Some(strings(names)))
     }
 
     /// Says that holding `scope` includes holding the others.
@@ -207,47 +222,43 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
         scope: impl Into<String>,
         implied: impl IntoIterator<Item = T>,
     ) -> Self {
-        self.with_policy(|policy| policy.scope_implies(scope, implied))
-    }
-}
-
-impl<K, A> IssuerBuilder<K, Undecided, A> {
-    /// `iss` must be present and equal to this, byte for byte.
-    pub fn issuer(self, issuer: impl Into<String>) -> IssuerBuilder<K, Decided, A> {
-        self.with_policy(|policy| policy.issuer(issuer))
+        let implied = (scope.into(), strings(implied));
+        self.with(|draft| draft.scope_implies.push(implied))
     }
 
-    /// `iss` must be present and equal to one of these names of one issuer, byte for byte.
-    pub fn issuers<T: Into<String>>(
-        self,
-        issuers: impl IntoIterator<Item = T>,
-    ) -> IssuerBuilder<K, Decided, A> {
-        self.with_policy(|policy| policy.issuers(issuers))
+    /// Trusts the certificates in this PEM file when keys are fetched, and no others.
+    pub fn ca_file(self, path: impl Into<PathBuf>) -> Self {
+        self.with(|draft| draft.ca_file = Some(path.into()))
     }
 
-    /// Whatever stands in `iss`, or nothing: only the key says who signed.
-    pub fn any_issuer(self) -> IssuerBuilder<K, Decided, A> {
-        self.with_policy(PolicyBuilder::any_issuer)
-    }
-}
-
-impl<K, I> IssuerBuilder<K, I, Undecided> {
-    /// `aud` must be present and contain this, byte for byte: the resource identifier of the MCP server.
-    pub fn audience(self, audience: impl Into<String>) -> IssuerBuilder<K, I, Decided> {
-        self.with_policy(|policy| policy.audience(audience))
+    /// Fetches keys through this proxy for https. Proxies of the environment are not used.
+    pub fn proxy(self, url: impl Into<String>) -> Self {
+        self.with(|draft| draft.proxy = Some(Zeroizing::new(url.into())))
     }
 
-    /// `aud` must be present and contain one of these, byte for byte.
-    pub fn audiences<T: Into<String>>(
-        self,
-        audiences: impl IntoIterator<Item = T>,
-    ) -> IssuerBuilder<K, I, Decided> {
-        self.with_policy(|policy| policy.audiences(audiences))
+    /// Fetches keys from public unicast addresses only: for issuers that someone else names.
+    pub fn ssrf_guard(self) -> Self {
+        self.with(|draft| draft.ssrf_guard = true)
     }
 
-    /// Tokens made for any resource: one that another server received can be replayed here.
-    pub fn any_audience(self) -> IssuerBuilder<K, I, Decided> {
-        self.with_policy(PolicyBuilder::any_audience)
+    /// Allows http beyond loopback. Whoever stands between can then replace the keys and mint tokens.
+    pub fn insecure_allow_http(self) -> Self {
+        self.with(|draft| draft.insecure_allow_http = true)
+    }
+
+    /// The longest lifetime that an issuer may give to its keys: 60 s to 24 h, 1 h unless set.
+    pub fn max_freshness(self, ceiling: Duration) -> Self {
+        self.with(|draft| draft.max_freshness = Some(ceiling))
+    }
+
+    /// How long past their lifetime keys are used while the issuer cannot be reached: up to 7 days, 24 h unless set.
+    pub fn staleness_bound(self, bound: Duration) -> Self {
+        self.with(|draft| draft.staleness_bound = Some(bound))
+    }
+
+    /// Fetches keys by other means than the HTTP client of this crate.
+    pub fn fetch(self, fetch: Arc<dyn Fetch>) -> Self {
+        self.with(|draft| draft.fetch = Some(fetch))
     }
 }
 
@@ -259,125 +270,14 @@ impl IssuerBuilder<Decided, Decided, Decided> {
     pub fn build(self) -> Result<BearerAuthProvider, ConfigError> {
         BearerAuthProvider::for_issuers([self])
     }
-
-    pub(super) fn issuer_entry(self) -> Result<Issuer, ConfigError> {
-        let mut problems = Vec::new();
-        let secret = matches!(self.keys, Some(Keys::Secret(_)));
-        let default = if secret {
-            Algorithm::Hs256
-        } else {
-            Algorithm::Rs256
-        };
-        let algorithms = self.algorithms.unwrap_or_else(|| vec![default]);
-        if !secret && algorithms.iter().any(|algorithm| algorithm.is_symmetric()) {
-            problems.push(
-                "algorithms: HS256, HS384 and HS512 need a shared secret, and never go with public keys"
-                    .to_owned(),
-            );
-        }
-        let policy = self
-            .policy
-            .algorithms(algorithms.clone())
-            .build()
-            .map_err(|error| {
-                problems.extend_from_slice(error.problems());
-            });
-        let required_scopes = Scopes::from_names(&self.required_scopes).map_err(|error| {
-            problems.push(format!("required_scopes: {error}"));
-        });
-        let keys = match self.keys {
-            Some(keys) => keys
-                .open(&algorithms)
-                .map_err(|found| problems.extend(found)),
-            None => {
-                problems.push("keys: none given".to_owned());
-                Err(())
-            }
-        };
-        match (policy, required_scopes, keys) {
-            (Ok(policy), Ok(required_scopes), Ok(keys)) if problems.is_empty() => Ok(Issuer {
-                policy,
-                keys,
-                required_scopes,
-            }),
-            _ => Err(ConfigError::new(problems)),
-        }
-    }
 }
 
-impl Keys {
-    fn open(self, algorithms: &[Algorithm]) -> Result<Arc<dyn KeySource>, Vec<String>> {
-        let one = |problem: String| vec![problem];
-        match self {
-            Self::Pem(text) => {
-                let key = VerifyingKey::from_pem(&text);
-                let key = key.map_err(|error| one(format!("public_key: {error}")))?;
-                fixed(KeySet::single(key), "public_key", algorithms)
-            }
-            Self::Secret(key) => {
-                let key = key.map_err(|error| one(format!("shared_secret: {error}")))?;
-                if let Some(long) = algorithms.iter().find(|algorithm| !key.fits(**algorithm)) {
-                    let text = format!(
-                        "shared_secret: {} does not serve for {long}",
-                        key.describe()
-                    );
-                    return Err(one(text));
-                }
-                fixed(KeySet::single(key), "shared_secret", algorithms)
-            }
-            Self::JwksText(text) => {
-                let set = KeySet::from_jwks_json(&text);
-                let set = set.map_err(|error| one(format!("jwks: {error}")))?;
-                fixed(set, "jwks", algorithms)
-            }
-            Self::Jwks(jwks) => fixed(KeySet::from_jwks(&jwks), "jwks", algorithms),
-            Self::File(path) => {
-                let keys = FileKeys::open(path)?;
-                serves(&keys.snapshot().set, "key_file", algorithms)?;
-                Ok(Arc::new(keys))
-            }
-            Self::Remote(builder) => Ok(Arc::new(builder.build()?)),
-            Self::Source(source) => Ok(source),
-        }
-    }
-}
-
-fn fixed(
-    set: KeySet,
-    name: &str,
-    algorithms: &[Algorithm],
-) -> Result<Arc<dyn KeySource>, Vec<String>> {
-    serves(&set, name, algorithms)?;
-    Ok(Arc::new(StaticKeys::new(set)))
-}
-
-/// Keys that can never verify an allowed algorithm would refuse every token: better not to start.
-fn serves(set: &KeySet, name: &str, algorithms: &[Algorithm]) -> Result<(), Vec<String>> {
-    if set.is_empty() {
-        let skipped: Vec<String> = set.skipped().iter().map(ToString::to_string).collect();
-        return Err(vec![format!(
-            "{name}: no usable key; {}",
-            skipped.join("; ")
-        )]);
-    }
-    let serves = |algorithm| set.verifying_keys().any(|key| key.fits(algorithm));
-    if algorithms.iter().any(|algorithm| serves(*algorithm)) {
-        return Ok(());
-    }
-    let held: Vec<String> = set.verifying_keys().map(VerifyingKey::describe).collect();
-    let allowed: Vec<&str> = algorithms
-        .iter()
-        .map(|algorithm| algorithm.name())
-        .collect();
-    Err(vec![format!(
-        "algorithms: no key ({}) serves for {}; allow the algorithm that the issuer signs with",
-        held.join(", "),
-        allowed.join(", ")
-    )])
+fn strings<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Vec<String> {
+    texts.into_iter().map(Into::into).collect()
 }
 
 impl<K, I, A> fmt::Debug for IssuerBuilder<K, I, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IssuerBuilder").finish_non_exhaustive()
+        f.debug_tuple("IssuerBuilder").field(&self.draft).finish()
     }
 }

@@ -272,9 +272,6 @@ fn respond(
     let auth = BearerAuthLayer::new(crate::support::provider(&scopes(case)));
     match &case.resource_metadata {
         None => auth.challenge(rejection),
-        Some(_) => {
-            let auth = auth.resource(RESOURCE).unwrap();
-            auth.metadata_is_served_elsewhere().challenge(rejection)
-        }
+        Some(_) => auth.resource(RESOURCE).unwrap().challenge(rejection),
     }
 }

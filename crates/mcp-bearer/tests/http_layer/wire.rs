@@ -149,27 +149,16 @@ async fn no_keys_are_a_503_without_challenge() {
 }
 
 #[tokio::test]
-async fn the_metadata_url_is_named_exactly_when_a_route_serves_it() {
-    let auth = BearerAuthLayer::new(provider(&["mcp:read"]))
-        .resource(RESOURCE)
-        .unwrap();
-    let before = auth.clone().layer(Inner::default());
+async fn the_metadata_url_is_named_exactly_when_there_is_a_resource() {
     let bare = r#"Bearer scope="mcp:read""#;
+    let auth = BearerAuthLayer::new(provider(&["mcp:read"]));
+    let before = auth.clone().layer(Inner::default());
+    let auth = auth.resource(RESOURCE).unwrap();
     assert_eq!(auth.metadata().url(), METADATA_URL);
-    let answer = ask(before.clone(), Request::new(NoBody::new())).await;
-    assert_eq!(answer.challenge(), Some(bare), "nothing serves it yet");
+    let answer = ask(before, Request::new(NoBody::new())).await;
+    assert_eq!(answer.challenge(), Some(bare), "it has no resource");
 
-    let _ = auth.metadata_service();
     let full = format!(r#"{bare}, resource_metadata="{METADATA_URL}""#);
-    for service in [before, auth.layer(Inner::default())] {
-        let answer = ask(service, Request::new(NoBody::new())).await;
-        assert_eq!(answer.challenge(), Some(full.as_str()));
-    }
-
-    let auth = BearerAuthLayer::new(provider(&["mcp:read"]))
-        .resource(RESOURCE)
-        .unwrap();
-    let auth = auth.metadata_is_served_elsewhere();
     let answer = ask(auth.layer(Inner::default()), Request::new(NoBody::new())).await;
     assert_eq!(answer.challenge(), Some(full.as_str()));
     let refused = with_authorization(forge().authorization());
@@ -249,7 +238,6 @@ async fn a_handler_answers_a_rejection_of_its_own() {
     let auth = BearerAuthLayer::new(provider(&["mcp:read"]))
         .resource(RESOURCE)
         .unwrap();
-    let auth = auth.metadata_is_served_elsewhere();
     let access = auth.provider().verify_token(&good().token()).await.unwrap();
     let admin: Scopes = "mcp:admin mcp:read".parse().unwrap();
     let rejection = auth.require_scopes(&access, &admin).unwrap_err();

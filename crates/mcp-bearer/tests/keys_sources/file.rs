@@ -151,8 +151,8 @@ fn a_file_that_is_not_good_at_the_start_is_an_error() {
     assert!(FileKeys::open(folder.path()).is_err());
     if cfg!(unix) {
         // Opening a pipe would wait for ever.
-        let problems = FileKeys::open("/dev/zero").unwrap_err();
-        assert!(problems[0].contains("regular file"), "{problems:?}");
+        let error = FileKeys::open("/dev/zero").unwrap_err().to_string();
+        assert!(error.contains("regular file"), "{error}");
     }
     for text in [
         "",
@@ -161,8 +161,8 @@ fn a_file_that_is_not_good_at_the_start_is_an_error() {
         &SigningKey::ec_p256().private_pem(),
     ] {
         fs::write(&path, text).unwrap();
-        let problems = FileKeys::open(&path).unwrap_err();
-        assert!(problems[0].contains("jwks.json"), "{problems:?}");
-        assert!(!problems[0].contains("MC"), "{problems:?}");
+        let error = FileKeys::open(&path).unwrap_err().to_string();
+        assert!(error.contains("jwks.json"), "{error}");
+        assert!(!error.contains("MC"), "{error}");
     }
 }

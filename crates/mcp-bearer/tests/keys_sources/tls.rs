@@ -117,11 +117,9 @@ async fn a_ca_file_is_read_again_for_each_exchange() {
     time.advance(secs(1));
     assert_eq!(keys.refresh(Miss::no_keys()).await, Refreshed::NewKeys);
     std::fs::write(&path, "not a certificate").unwrap();
-    let problems = RemoteKeys::builder(&url)
-        .ca_file(&path)
-        .build()
-        .unwrap_err();
-    assert!(problems[0].contains("ca_file"), "{problems:?}");
+    let error = RemoteKeys::builder(&url).ca_file(&path).build();
+    let error = error.unwrap_err().to_string();
+    assert!(error.starts_with("ca_file: "), "{error}");
 }
 
 /// What the machine trusts, and which proxies it names, is decided by its environment, which only a

@@ -56,10 +56,7 @@ impl AddressRules {
             ("https", _) | ("http", PlainHttp::Anywhere) => {}
             ("http", PlainHttp::OnLoopback) if is_loopback(&host) => {}
             ("http", _) => {
-                return Err(
-                    "http is allowed on loopback only; use https, or the option insecure_allow_http"
-                        .to_owned(),
-                );
+                return Err("http is allowed on loopback only; use https".to_owned());
             }
             _ => return Err("the scheme must be https".to_owned()),
         }

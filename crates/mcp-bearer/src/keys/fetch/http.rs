@@ -20,6 +20,8 @@ use tokio::{runtime, sync::oneshot};
 
 use super::address::{AddressRules, PlainHttp, SsrfGuard, is_public_unicast, label_of};
 use super::{EXCHANGE, Fetch, FetchError, FetchErrorKind, FetchRequest, FetchResponse};
+use crate::config::problem::{ConfigError, Fact, Problem};
+use crate::config::setting::Setting;
 use crate::of_process::OfProcess;
 
 /// Name resolution, TCP and TLS together.
@@ -159,25 +161,23 @@ impl HttpFetchBuilder {
     /// Makes the fetcher. Connects to nothing.
     ///
     /// # Errors
-    /// Every problem with the options, one sentence each.
-    pub fn build(self) -> Result<HttpFetch, Vec<String>> {
+    /// Every problem with the options at once.
+    pub fn build(self) -> Result<HttpFetch, ConfigError> {
         let mut problems = Vec::new();
         if let Some(path) = &self.ca_file
-            && let Err(error) = certificates(path)
+            && let Err(why) = certificates(path)
         {
-            problems.push(error.to_string());
+            problems.push(Problem::of(Setting::CaFile, Fact::file(path, why)));
         }
-        if let Some(Err(error)) = self.proxy.as_deref().map(proxy) {
-            problems.push(error);
+        if let Some(Err(why)) = self.proxy.as_deref().map(proxy) {
+            problems.push(Problem::of(Setting::Proxy, why));
         }
         if self.proxy.is_some() && self.rules.guard == SsrfGuard::PublicOnly {
-            problems.push(
-                "proxy: not together with the SSRF guard, which cannot see where a proxy connects to"
-                    .to_owned(),
-            );
+            let fact = "cannot be used together: the guard does not see where a proxy connects to";
+            problems.push(Problem::new([Setting::Proxy, Setting::SsrfGuard], fact));
         }
         if !problems.is_empty() {
-            return Err(problems);
+            return Err(ConfigError::new(problems));
         }
         Ok(HttpFetch(Arc::new(Clients {
             options: self,
@@ -207,7 +207,10 @@ impl HttpFetchBuilder {
         builder = match (scheme, &self.ca_file) {
             // No certificate is needed: this must work on a machine without a CA store.
             (Scheme::Http, _) => builder.tls_certs_only([]),
-            (Scheme::Https, Some(path)) => builder.tls_certs_only(certificates(path)?),
+            (Scheme::Https, Some(path)) => {
+                let fault = |why| no_client(format!("{}: {why}", path.display()));
+                builder.tls_certs_only(certificates(path).map_err(fault)?)
+            }
             (Scheme::Https, None) => builder,
         };
         builder = match self.rules.guard {
@@ -223,7 +226,7 @@ impl HttpFetchBuilder {
         }
         builder.build().map_err(|error| {
             no_client(format!(
-                "no TLS client: {}; install a CA store, or name one by SSL_CERT_FILE or the option ca_file",
+                "no TLS client: {}; install a CA store, or name one by SSL_CERT_FILE",
                 describe(error)
             ))
         })
@@ -332,23 +335,22 @@ async fn read(mut response: Response, limit: usize) -> Result<Vec<u8>, FetchErro
     Ok(body)
 }
 
-fn certificates(path: &Path) -> Result<Vec<Certificate>, FetchError> {
-    let fault = |what: &str| no_client(format!("ca_file {}: {what}", path.display()));
-    let about = std::fs::metadata(path).map_err(|error| fault(&error.to_string()))?;
+fn certificates(path: &Path) -> Result<Vec<Certificate>, String> {
+    let about = std::fs::metadata(path).map_err(|error| error.to_string())?;
     if !about.is_file() || about.len() > CA_BYTES {
-        return Err(fault("not a file of certificates"));
+        return Err("not a file of certificates".to_owned());
     }
-    let text = std::fs::read(path).map_err(|error| fault(&error.to_string()))?;
-    let found = Certificate::from_pem_bundle(&text).map_err(|_| fault("not a PEM file"))?;
+    let text = std::fs::read(path).map_err(|error| error.to_string())?;
+    let found = Certificate::from_pem_bundle(&text).map_err(|_| "not a PEM file")?;
     if found.is_empty() {
-        return Err(fault("it holds no certificate"));
+        return Err("it holds no certificate".to_owned());
     }
     Ok(found)
 }
 
 fn proxy(url: &str) -> Result<Proxy, String> {
     // The address may contain a password, and reqwest's error would show it.
-    Proxy::https(url).map_err(|_| "proxy: not a proxy's address".to_owned())
+    Proxy::https(url).map_err(|_| "not a proxy's address".to_owned())
 }
 
 fn no_client(message: impl Into<String>) -> FetchError {

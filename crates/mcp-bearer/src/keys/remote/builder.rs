@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::RemoteKeys;
 use super::attempt::{Address, Origin};
 use super::discovery::check_issuer;
+use crate::config::problem::{ConfigError, Fact, Problem};
+use crate::config::setting::Setting;
 use crate::keys::fetch::Fetch;
 use crate::keys::fetch::address::{AddressRules, PlainHttp, SsrfGuard, label};
 use crate::keys::freshness::{
@@ -18,6 +20,7 @@ use crate::keys::monotonic::MonotonicClock;
 const STALENESS_BOUND_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Makes a [`RemoteKeys`].
+#[derive(Clone)]
 #[must_use = "nothing is made before `build`"]
 pub struct RemoteKeysBuilder {
     address: Given,
@@ -29,6 +32,7 @@ pub struct RemoteKeysBuilder {
     clock: MonotonicClock,
 }
 
+#[derive(Clone)]
 enum Given {
     JwksUri(String),
     Issuer(String),
@@ -116,31 +120,37 @@ impl RemoteKeysBuilder {
     /// Makes the source. Fetches nothing, so it does not fail when the issuer is down.
     ///
     /// # Errors
-    /// Every problem with the configuration, one sentence each.
-    pub fn build(mut self) -> Result<RemoteKeys, Vec<String>> {
+    /// Every problem with the configuration at once.
+    pub fn build(mut self) -> Result<RemoteKeys, ConfigError> {
         let mut problems = Vec::new();
         let Lifetimes {
             max_freshness,
             staleness_bound,
         } = self.lifetimes;
         if !(FRESHNESS_FLOOR..=FRESHNESS_CEILING_MAX).contains(&max_freshness) {
-            problems.push("max_freshness: must be from 60 s to 24 h".to_owned());
+            problems.push(Problem::of(
+                Setting::MaxFreshness,
+                "must be from 60 s to 24 h",
+            ));
         }
         if staleness_bound > STALENESS_BOUND_MAX {
-            problems.push("staleness_bound: must be at most 7 days".to_owned());
+            problems.push(Problem::of(
+                Setting::StalenessBound,
+                "must be at most 7 days",
+            ));
         }
         let address = match &self.address {
             Given::JwksUri(uri) => match self.rules.check(uri) {
                 Ok(url) => Some((label(&url), Address::JwksUri(url))),
                 Err(reason) => {
-                    problems.push(format!("jwks_uri: {reason}"));
+                    problems.push(Problem::of(Setting::JwksUri, reason));
                     None
                 }
             },
             Given::Issuer(issuer) => match check_issuer(issuer, self.rules) {
                 Ok(url) => Some((label(&url), Address::Issuer(issuer.clone()))),
                 Err(reason) => {
-                    problems.push(format!("issuer: {reason}"));
+                    problems.push(Problem::of(Setting::Discover, reason));
                     None
                 }
             },
@@ -148,7 +158,7 @@ impl RemoteKeysBuilder {
         let fetch = self.fetcher(&mut problems);
         let (Some((label, address)), Some(fetch), true) = (address, fetch, problems.is_empty())
         else {
-            return Err(problems);
+            return Err(ConfigError::new(problems));
         };
         let origin = Origin {
             address,
@@ -160,26 +170,31 @@ impl RemoteKeysBuilder {
         Ok(RemoteKeys::new(label, origin))
     }
 
-    fn fetcher(&mut self, problems: &mut Vec<String>) -> Option<Arc<dyn Fetch>> {
+    fn fetcher(&mut self, problems: &mut Vec<Problem>) -> Option<Arc<dyn Fetch>> {
         let Some(fetch) = self.fetch.take() else {
             return self.http(problems);
         };
         for (option, given) in [
-            ("ca_file", self.ca_file.is_some()),
-            ("proxy", self.proxy.is_some()),
-            ("the SSRF guard", self.rules.guard == SsrfGuard::PublicOnly),
+            (Setting::CaFile, self.ca_file.is_some()),
+            (Setting::Proxy, self.proxy.is_some()),
+            (
+                Setting::SsrfGuard,
+                self.rules.guard == SsrfGuard::PublicOnly,
+            ),
         ] {
             if given {
-                problems.push(format!(
-                    "fetch: {option} has no effect on a fetcher of your own"
-                ));
+                let fact = Fact::all(&[option]).text(" has no effect beside ");
+                let fact = fact
+                    .name(Setting::Fetch)
+                    .text(": it belongs to the built-in HTTP client");
+                problems.push(Problem::new([option, Setting::Fetch], fact));
             }
         }
         Some(fetch)
     }
 
     #[cfg(feature = "remote")]
-    fn http(&mut self, problems: &mut Vec<String>) -> Option<Arc<dyn Fetch>> {
+    fn http(&mut self, problems: &mut Vec<Problem>) -> Option<Arc<dyn Fetch>> {
         let mut http = crate::keys::fetch::http::HttpFetch::builder();
         if let Some(path) = self.ca_file.take() {
             http = http.ca_file(path);
@@ -196,16 +211,16 @@ impl RemoteKeysBuilder {
         match http.build() {
             Ok(http) => Some(Arc::new(http)),
             Err(found) => {
-                problems.extend(found);
+                problems.extend(found.into_problems());
                 None
             }
         }
     }
 
     #[cfg(not(feature = "remote"))]
-    fn http(&mut self, problems: &mut Vec<String>) -> Option<Arc<dyn Fetch>> {
-        problems
-            .push("fetch: this build has no HTTP client (feature `remote`); give one".to_owned());
+    fn http(&mut self, problems: &mut Vec<Problem>) -> Option<Arc<dyn Fetch>> {
+        let fact = "this build has no HTTP client (feature `remote`); give one";
+        problems.push(Problem::of(Setting::Fetch, fact));
         None
     }
 }

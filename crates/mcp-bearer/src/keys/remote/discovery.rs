@@ -72,7 +72,7 @@ pub(super) fn check_issuer(issuer: &str, rules: AddressRules) -> Result<Url, Str
     let url = rules.check(issuer)?;
     if url.query().is_some() {
         return Err(
-            "an issuer has no query (RFC 8414 section 2); give jwks_uri instead".to_owned(),
+            "an issuer has no query (RFC 8414 section 2); give the address of its keys".to_owned(),
         );
     }
     Ok(url)
@@ -139,7 +139,7 @@ fn another_issuer(named: &str, configured: &str) -> String {
     if named.contains(['{', '}']) {
         return format!(
             "it names a template, {named_shown}, instead of an issuer (as Microsoft Entra `common` does): \
-             give jwks_uri, and the issuer that the tokens carry"
+             give the address of its keys, and the issuer that the tokens carry"
         );
     }
     if named.trim_end_matches('/') == configured.trim_end_matches('/') {
@@ -150,7 +150,7 @@ fn another_issuer(named: &str, configured: &str) -> String {
     }
     format!(
         "it names another issuer, {named_shown}: configure exactly that, or (Azure AD B2C and others) give \
-         jwks_uri, and the issuer that the tokens carry"
+         the address of its keys, and the issuer that the tokens carry"
     )
 }
 
@@ -215,14 +215,14 @@ mod tests {
             "https://x.example.com",
         );
         assert!(
-            entra.contains("template") && entra.contains("jwks_uri"),
+            entra.contains("template") && entra.contains("address of its keys"),
             "{entra}"
         );
         let slash = another_issuer("https://x.example.com/", "https://x.example.com");
         assert!(slash.contains("slash"), "{slash}");
         let other = another_issuer("https://y.example.com/", "https://x.example.com");
         assert!(
-            other.contains("another issuer") && other.contains("jwks_uri"),
+            other.contains("another issuer") && other.contains("address of its keys"),
             "{other}"
         );
     }

@@ -1,30 +1,16 @@
-//! Reading a shared secret from a file: the one place that decides which of its bytes are the secret.
-//!
-//! An error names the file and never its contents, and what was read is wiped.
+//! A shared secret in a file: the one place that decides which of its bytes are the secret.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use super::file;
+
 /// No secret is longer.
-const FILE_BYTES: u64 = 64 * 1024;
+const SECRET_BYTES: usize = 64 * 1024;
 
 pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    let told = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
-    let file = File::open(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => told(&"there is no such file; check the path"),
-        _ => told(&error),
-    })?;
-    // Long enough from the start: a buffer that grows leaves its old bytes behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024 + 2));
-    file.take(FILE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| told(&error))?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > FILE_BYTES) {
-        return Err(told(&"larger than 64 KiB, so it is no secret"));
-    }
+    let mut bytes = file::bytes(path, SECRET_BYTES)?;
     let kept = without_line_end(&bytes).len();
     bytes.truncate(kept);
     Ok(bytes)

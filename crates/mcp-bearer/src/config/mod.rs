@@ -1,0 +1,36 @@
+//! Settings, said once: what there is, what it is called by whom, and from what an operator gave to a provider.
+//!
+//! [`Setting`] is the one table: each setting with its names in Rust, on a command line, as a variable, in TOML and in
+//! Python. An entrance turns what it is given into a [`Value`] and puts that into a [`ServerDraft`];
+//! [`ServerDraft::check`] makes a provider of it, or a [`ConfigError`] with every problem, which any entrance prints in its
+//! own words.
+//!
+//! ```
+//! use mcp_bearer::config::{Entrance, ServerDraft, Setting, Value};
+//! let mut draft = ServerDraft::from_entrance(Entrance::Flag);
+//! draft.set(Setting::JwksUri, Value::text("https://idp.example.com/jwks.json"));
+//! draft.set(Setting::Issuer, Value::text("https://idp.example.com/"));
+//! let words = draft.check().unwrap_err().own_words();
+//! assert!(words[0].contains("--any-audience"), "{words:?}");
+//! draft.set(Setting::Audience, Value::text("https://mcp.example.com/mcp"));
+//! let provider = draft.check()?;
+//! # Ok::<(), mcp_bearer::ConfigError>(())
+//! ```
+
+mod check;
+mod draft;
+mod file;
+mod key_source;
+pub(crate) mod problem;
+mod secret_file;
+pub(crate) mod setting;
+#[cfg(feature = "toml")]
+mod toml;
+mod value;
+mod variables;
+
+pub use draft::{IssuerDraft, ServerDraft};
+pub use problem::{ConfigError, Fact, Problem, Span};
+pub use setting::{Entrance, Group, Setting, Shape};
+pub use value::Value;
+pub use variables::{Variables, from_environment, from_variables};

@@ -1,0 +1,354 @@
+//! What is wrong with a configuration, in no entrance's words; and how each entrance says it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use mcp_bearer_core::{Rule, RuleError};
+
+use super::setting::{Entrance, Setting};
+
+/// A configuration that cannot work, with every problem at once.
+///
+/// Its text is in the words of the entrance that the configuration came by; [`words`](Self::words) has them in those of
+/// any other. It never holds a secret.
+///
+/// ```
+/// use mcp_bearer::BearerAuthProvider;
+/// use mcp_bearer::config::{Entrance, Setting};
+/// let error = BearerAuthProvider::builder()
+///     .jwks_uri("https://idp.example.com/jwks.json")
+///     .issuer("https://idp.example.com/")
+///     .any_audience()
+///     .max_age(std::time::Duration::ZERO)
+///     .build()
+///     .unwrap_err();
+/// assert_eq!(error.problems()[0].settings, [Setting::MaxAge]);
+/// assert_eq!(error.to_string(), "max_age: zero");
+/// assert_eq!(error.words(Entrance::Flag), ["--max-age: zero"]);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    entrance: Entrance,
+    file: Option<Arc<str>>,
+    problems: Vec<Problem>,
+}
+
+/// One thing that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Problem {
+    /// What it is about: one setting, several that contradict each other, or none that is known.
+    pub settings: Vec<Setting>,
+    /// Which of several issuers, from 0.
+    pub issuer: Option<usize>,
+    /// Where it stands in a file.
+    pub at: Option<Span>,
+    /// What is wrong.
+    pub fact: Fact,
+}
+
+/// A place in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Span {
+    /// The line, from 1.
+    pub line: usize,
+    /// The first byte of the text that belongs to it.
+    pub start: usize,
+    /// The first byte behind it.
+    pub end: usize,
+}
+
+/// What is wrong, as a lower-case sentence in which settings are named as the reader knows them.
+///
+/// ```
+/// use mcp_bearer::config::{Fact, Setting};
+/// let fact = Fact::from("this looks like a JWK Set; use ").name(Setting::JwksFile);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact(Vec<Piece>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    /// A setting between two pieces of text, or nothing where it has no name.
+    Clause(&'static str, Setting, &'static str),
+    /// Those of the settings that have a name.
+    List(Vec<Setting>),
+    /// A file and a colon, or nothing where what was taken for its name may be a secret that an error must not hold.
+    File(PathBuf),
+}
+
+type Names<'a> = &'a dyn Fn(Setting) -> Option<&'static str>;
+
+impl ConfigError {
+    /// An error of these problems.
+    #[must_use]
+    pub fn new(problems: Vec<Problem>) -> Self {
+        Self::from_entrance(Entrance::Rust, None, problems)
+    }
+
+    pub(super) fn from_entrance(
+        entrance: Entrance,
+        file: Option<Arc<str>>,
+        problems: Vec<Problem>,
+    ) -> Self {
+        Self {
+            entrance,
+            file,
+            problems,
+        }
+    }
+
+    /// The problems.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// The problems, for another error.
+    #[must_use]
+    pub fn into_problems(self) -> Vec<Problem> {
+        self.problems
+    }
+
+    /// One sentence for each problem, in the words of the entrance that the configuration came by.
+    #[must_use]
+    pub fn own_words(&self) -> Vec<String> {
+        self.words(self.entrance)
+    }
+
+    /// One sentence for each problem, in the words of this entrance.
+    #[must_use]
+    pub fn words(&self, entrance: Entrance) -> Vec<String> {
+        self.words_with(entrance, |_| None)
+    }
+
+    /// As [`words`](Self::words), for a caller that has names of its own for some settings.
+    #[must_use]
+    pub fn words_with(
+        &self,
+        entrance: Entrance,
+        own_name: impl Fn(Setting) -> Option<&'static str>,
+    ) -> Vec<String> {
+        let name = |setting: Setting| own_name(setting).or_else(|| setting.name(entrance));
+        let file = self.file.as_deref().filter(|_| entrance == Entrance::Toml);
+        let problems = self.problems.iter();
+        problems
+            .map(|problem| problem.words(entrance, file, &name))
+            .collect()
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.own_words().join("; "))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl From<Problem> for ConfigError {
+    fn from(problem: Problem) -> Self {
+        Self::new(vec![problem])
+    }
+}
+
+impl From<RuleError> for ConfigError {
+    fn from(error: RuleError) -> Self {
+        let problems = error.problems().iter();
+        let problem = |(rule, fact): &(Rule, String)| Problem::of((*rule).into(), fact.as_str());
+        Self::new(problems.map(problem).collect())
+    }
+}
+
+impl Problem {
+    /// A problem of these settings; of none, when nothing that is known is at fault.
+    #[must_use]
+    pub fn new(settings: impl Into<Vec<Setting>>, fact: impl Into<Fact>) -> Self {
+        Self {
+            settings: settings.into(),
+            issuer: None,
+            at: None,
+            fact: fact.into(),
+        }
+    }
+
+    pub(crate) fn of(setting: Setting, fact: impl Into<Fact>) -> Self {
+        Self::new([setting], fact)
+    }
+
+    fn words(&self, entrance: Entrance, file: Option<&str>, name: Names<'_>) -> String {
+        let fact = self.fact.words(entrance, name);
+        let place = match (file, self.at) {
+            (Some(file), Some(at)) => format!("{file}:{}: ", at.line),
+            (Some(file), None) => format!("{file}: "),
+            (None, _) => String::new(),
+        };
+        let issuer = match self.issuer {
+            Some(index) if place.is_empty() => format!("issuer number {}: ", index + 1),
+            _ => String::new(),
+        };
+        // A sentence that names its settings needs no name in front.
+        let settings = self.settings.iter().copied();
+        let named: Vec<&str> = settings
+            .filter(|setting| !self.fact.names(*setting))
+            .filter_map(name)
+            .collect();
+        let colon = if named.is_empty() { "" } else { ": " };
+        format!("{place}{issuer}{}{colon}{fact}", named.join(" and "))
+    }
+}
+
+impl Fact {
+    /// The same, and the name of a setting behind it.
+    #[must_use]
+    pub fn name(self, setting: Setting) -> Self {
+        self.clause("", setting, "")
+    }
+
+    /// The names of settings, joined by "and".
+    #[must_use]
+    pub fn all(settings: &[Setting]) -> Self {
+        let between = |index| if index == 0 { "" } else { " and " };
+        let pieces = settings.iter().enumerate();
+        Self(
+            pieces
+                .map(|(index, setting)| Piece::Clause(between(index), *setting, ""))
+                .collect(),
+        )
+    }
+
+    /// The same, and a clause that names a setting; nothing where the setting has no name.
+    #[must_use]
+    pub fn clause(mut self, before: &'static str, setting: Setting, after: &'static str) -> Self {
+        self.0.push(Piece::Clause(before, setting, after));
+        self
+    }
+
+    /// The same, and the names of those settings that have one.
+    #[must_use]
+    pub fn list(mut self, settings: impl IntoIterator<Item = Setting>) -> Self {
+        self.0.push(Piece::List(settings.into_iter().collect()));
+        self
+    }
+
+    /// The same, and more text.
+    #[must_use]
+    pub fn text(mut self, text: impl Into<String>) -> Self {
+        self.0.push(Piece::Text(text.into()));
+        self
+    }
+
+    /// The same, and another fact behind it.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// What is wrong with a file.
+    #[must_use]
+    pub fn file(path: impl Into<PathBuf>, why: impl Into<String>) -> Self {
+        Self(vec![Piece::File(path.into()), Piece::Text(why.into())])
+    }
+
+    fn names(&self, setting: Setting) -> bool {
+        self.0.iter().any(|piece| match piece {
+            Piece::Clause(_, named, _) => *named == setting,
+            Piece::List(settings) => settings.contains(&setting),
+            Piece::Text(_) | Piece::File(_) => false,
+        })
+    }
+
+    fn words(&self, entrance: Entrance, name: Names<'_>) -> String {
+        let mut words = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => words.push_str(text),
+                Piece::Clause(before, setting, after) => {
+                    for part in name(*setting)
+                        .map(|name| [before, name, after])
+                        .into_iter()
+                        .flatten()
+                    {
+                        words.push_str(part);
+                    }
+                }
+                Piece::List(settings) => {
+                    let names: Vec<&str> = settings.iter().copied().filter_map(name).collect();
+                    words.push_str(&names.join(", "));
+                }
+                Piece::File(path) => {
+                    if matches!(entrance, Entrance::Rust | Entrance::Flag | Entrance::Toml) {
+                        words.push_str(&format!("{}: ", path.display()));
+                    }
+                }
+            }
+        }
+        words
+    }
+}
+
+impl From<&str> for Fact {
+    fn from(text: &str) -> Self {
+        Self(vec![Piece::Text(text.to_owned())])
+    }
+}
+
+impl From<String> for Fact {
+    fn from(text: String) -> Self {
+        Self(vec![Piece::Text(text)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ConfigError, Fact, Problem};
+    use crate::config::setting::{Entrance, Setting};
+
+    fn words(problem: Problem, entrance: Entrance) -> String {
+        ConfigError::from(problem).words(entrance).remove(0)
+    }
+
+    #[test]
+    fn a_sentence_names_its_settings_once_and_as_the_reader_knows_them() {
+        let both = [Setting::Issuer, Setting::AnyIssuer];
+        let both = Problem::new(both, Fact::all(&both).text(" contradict each other"));
+        let flags = "--issuer and --any-issuer contradict each other";
+        assert_eq!(words(both.clone(), Entrance::Flag), flags);
+        let toml = "issuer.issuer and issuer.any_issuer contradict each other";
+        assert_eq!(words(both, Entrance::Toml), toml);
+        let two = Problem::new([Setting::JwksUri, Setting::Algorithms], "do not fit");
+        let python = "jwks_uri and algorithm: do not fit";
+        assert_eq!(words(two, Entrance::Python), python);
+    }
+
+    #[test]
+    fn a_clause_about_what_cannot_be_said_is_left_out() {
+        let fact =
+            Fact::from("no issuer").clause("; or say ", Setting::AnyIssuer, " if any will do");
+        let fact = Problem::new([], fact);
+        let flag = "no issuer; or say --any-issuer if any will do";
+        assert_eq!(words(fact.clone(), Entrance::Flag), flag);
+        assert_eq!(words(fact, Entrance::Python), "no issuer");
+        let list = Fact::from("one of ").list([Setting::PublicKey, Setting::JwksFile]);
+        assert_eq!(
+            words(Problem::new([], list), Entrance::Flag),
+            "one of --jwks"
+        );
+    }
+
+    #[test]
+    fn what_may_be_a_pasted_secret_is_shown_where_it_is_seen_anyway() {
+        let fact = Problem::of(
+            Setting::SharedSecretFile,
+            Fact::file("hunter2", "no such file"),
+        );
+        let flag = "--secret-file: hunter2: no such file";
+        assert_eq!(words(fact.clone(), Entrance::Flag), flag);
+        let variable = "MCP_BEARER_SHARED_SECRET_FILE: no such file";
+        assert_eq!(words(fact, Entrance::Variable), variable);
+    }
+}

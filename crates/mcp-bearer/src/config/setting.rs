@@ -1,0 +1,384 @@
+//! The one table of settings: what each is called in every place where it can be set.
+//!
+//! A row here, a field of a draft and its line in `set` are all that a new setting needs.
+
+use mcp_bearer_core::Rule;
+
+/// Where a setting can be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Entrance {
+    /// A method of [`IssuerBuilder`](crate::IssuerBuilder) and its kin.
+    Rust,
+    /// An option of the program `mcp-bearer`.
+    Flag,
+    /// A variable of the environment or of a `.env` file.
+    Variable,
+    /// A variable that FastMCP has, too.
+    FastMcpVariable,
+    /// A key of a TOML file, with the table that it stands in.
+    Toml,
+    /// An argument of the Python classes.
+    Python,
+}
+
+/// What a value looks like, whoever gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Shape {
+    /// On or off; off unless given.
+    Switch,
+    /// One text; the word says what it is.
+    Text(&'static str),
+    /// The name of a file.
+    Path,
+    /// One text or several; the word says what each is.
+    Texts(&'static str),
+    /// A length of time.
+    Duration,
+    /// Names with one value or several each; the word shows one pair as an option of the program takes it.
+    Pairs(&'static str),
+    /// Something that only code can give.
+    Code,
+}
+
+/// What a setting is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Group {
+    /// Where an issuer's keys come from: exactly one.
+    Keys,
+    /// Whose tokens are good, and for whom they must be made.
+    Decisions,
+    /// What else a token must say.
+    Rules,
+    /// How keys are fetched.
+    Fetching,
+    /// The server as a whole, whoever the issuer is.
+    Server,
+}
+
+struct Row {
+    about: &'static str,
+    group: Group,
+    shape: Shape,
+    names: [Option<&'static str>; 6],
+}
+
+macro_rules! name {
+    (-) => {
+        None
+    };
+    ($name:literal) => {
+        Some($name)
+    };
+}
+
+/// Rows of: what it is; its identifier, group and shape; its names for Rust, the program, our variables, FastMCP's variables,
+/// TOML and Python. `-` where it cannot be given.
+macro_rules! settings {
+    ($($(#[doc = $about:literal])+ $setting:ident $group:ident ($shape:expr) [$($name:tt)+])+) => {
+        /// One setting of an issuer or of a server.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Setting {
+            $($(#[doc = $about])+ $setting,)+
+        }
+
+        impl Setting {
+            /// Every setting, in the order in which they are documented and reported.
+            pub const ALL: &'static [Self] = &[$(Self::$setting),+];
+
+            const fn row(self) -> Row {
+                use Shape::{Code, Duration, Pairs, Path, Switch, Text, Texts};
+                match self {
+                    $(Self::$setting => Row {
+                        about: concat!($($about),+),
+                        group: Group::$group,
+                        shape: $shape,
+                        names: [$(name!($name)),+],
+                    },)+
+                }
+            }
+        }
+    };
+}
+
+settings! {
+    /// A public key in PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`. It serves whatever `kid` a token names.
+    PublicKey Keys (Text("PEM"))
+        ["public_key" - "MCP_BEARER_PUBLIC_KEY"
+         "FASTMCP_AUTH_BEARER_PUBLIC_KEY" "issuer.public_key" "public_key"]
+    /// A public key in PEM, in a file that is read again when it changes.
+    PublicKeyFile Keys (Path)
+        ["public_key_file" "--public-key" "MCP_BEARER_PUBLIC_KEY_FILE"
+         - "issuer.public_key_file" "public_key_file"]
+    /// A JWK Set in JSON (RFC 7517 section 5).
+    Jwks Keys (Text("JSON"))
+        ["jwks_json" - "MCP_BEARER_JWKS" - "issuer.jwks" "jwks"]
+    /// A JWK Set in a file that is read again when it changes.
+    JwksFile Keys (Path)
+        ["jwks_file" "--jwks" "MCP_BEARER_JWKS_FILE" - "issuer.jwks_file" "jwks_file"]
+    /// A file with a JWK Set or a public key in PEM, read again when it changes.
+    KeyFile Keys (Path)
+        ["key_file" - - - - -]
+    /// The address of a JWK Set: https, or http on loopback.
+    JwksUri Keys (Text("URL"))
+        ["jwks_uri" "--jwks-uri" "MCP_BEARER_JWKS_URI"
+         "FASTMCP_AUTH_BEARER_JWKS_URI" "issuer.jwks_uri" "jwks_uri"]
+    /// An issuer, whose metadata lead to its keys (RFC 8414, OpenID Connect Discovery). `iss` must then be this issuer,
+    /// unless something else is said of it.
+    Discover Keys (Text("ISSUER"))
+        ["discover" "--discover" "MCP_BEARER_DISCOVER" - "issuer.discover" "discover"]
+    /// The secret shared with the issuer, for HS256, HS384 and HS512. Whoever can verify with it can also sign with it.
+    SharedSecret Keys (Text("SECRET"))
+        ["shared_secret" - "MCP_BEARER_SHARED_SECRET" - "issuer.shared_secret" "secret"]
+    /// The secret shared with the issuer, for HS256, HS384 and HS512: the bytes of the file, without the line end behind
+    /// printable text.
+    SharedSecretFile Keys (Path)
+        ["shared_secret_file" "--secret-file" "MCP_BEARER_SHARED_SECRET_FILE"
+         - "issuer.shared_secret_file" "secret_file"]
+    /// Keys over HTTP with settings of their own.
+    RemoteKeys Keys (Code)
+        ["remote_keys" - - - - -]
+    /// Any other source of keys.
+    KeySource Keys (Code)
+        ["key_source" - - - - -]
+
+    /// `iss` must be this, byte for byte; with several names, one of them.
+    Issuer Decisions (Texts("ISSUER"))
+        ["issuer" "--issuer" "MCP_BEARER_ISSUER"
+         "FASTMCP_AUTH_BEARER_ISSUER" "issuer.issuer" "issuer"]
+    /// Whatever `iss` says, or nothing: only the key says who signed.
+    AnyIssuer Decisions (Switch)
+        ["any_issuer" "--any-issuer" "MCP_BEARER_ANY_ISSUER" - "issuer.any_issuer" -]
+    /// `aud` must hold this, byte for byte: the URL of the MCP server; with several, one of them.
+    Audience Decisions (Texts("AUDIENCE"))
+        ["audience" "--audience" "MCP_BEARER_AUDIENCE"
+         "FASTMCP_AUTH_BEARER_AUDIENCE" "issuer.audiences" "audience"]
+    /// Tokens made for any server: one that another server received can be replayed here.
+    AnyAudience Decisions (Switch)
+        ["any_audience" "--any-audience" "MCP_BEARER_ANY_AUDIENCE" - "issuer.any_audience" -]
+
+    /// The allowed algorithms; RS256 unless given, or HS256 with a shared secret.
+    Algorithms Rules (Texts("ALGORITHM"))
+        ["algorithms" "--algorithm" "MCP_BEARER_ALGORITHMS" - "issuer.algorithms" "algorithm"]
+    /// The scopes that every request needs.
+    RequiredScopes Rules (Texts("SCOPE"))
+        ["required_scopes" "--scope" "MCP_BEARER_REQUIRED_SCOPES"
+         "FASTMCP_AUTH_BEARER_REQUIRED_SCOPES" "issuer.required_scopes" "required_scopes"]
+    /// The tolerance between the issuer's clock and this one, at most 300 s; 60 s unless given.
+    Leeway Rules (Duration)
+        ["leeway" "--leeway" "MCP_BEARER_LEEWAY_SECONDS" - "issuer.leeway" "leeway"]
+    /// The largest age of a token by `iat`, which is then required.
+    MaxAge Rules (Duration)
+        ["max_age" "--max-age" "MCP_BEARER_MAX_AGE_SECONDS" - "issuer.max_age" "max_age"]
+    /// The `typ` that a token must have: `any`, or `rfc9068` for `at+jwt` alone; `any` unless given.
+    TokenType Rules (Text("TYPE"))
+        ["token_type" "--token-type" "MCP_BEARER_TOKEN_TYPE" - "issuer.token_type" "token_type"]
+    /// Claims that must be present and equal to a value; with an array, to one of its values.
+    RequiredClaims Rules (Pairs("NAME=JSON"))
+        ["required_claim" "--required-claim" "MCP_BEARER_REQUIRED_CLAIMS"
+         - "issuer.required_claims" "required_claims"]
+    /// The clients that may come (`client_id`, `azp`, `cid` or `appid`, which is then required).
+    AllowedClientIds Rules (Texts("CLIENT"))
+        ["allowed_client_ids" "--allowed-client-id" "MCP_BEARER_ALLOWED_CLIENT_IDS"
+         - "issuer.allowed_client_ids" "allowed_client_ids"]
+    /// The claims that scopes are read from, the first one present winning; `scope`, then `scp` unless given.
+    ScopeClaims Rules (Texts("CLAIM"))
+        ["scope_claims" "--scope-claim" "MCP_BEARER_SCOPE_CLAIMS"
+         - "issuer.scope_claims" "scope_claims"]
+    /// Scopes that include others: to hold one is to hold them.
+    ScopeImplies Rules (Pairs("SCOPE=SCOPES"))
+        ["scope_implies" "--scope-implies" "MCP_BEARER_SCOPE_IMPLIES"
+         - "issuer.scope_implies" "scope_implies"]
+    /// Accepts tokens without `exp`: a stolen one works for ever.
+    AcceptTokensThatNeverExpire Rules (Switch)
+        ["accept_tokens_that_never_expire" "--accept-tokens-that-never-expire"
+         "MCP_BEARER_ACCEPT_TOKENS_THAT_NEVER_EXPIRE" - "issuer.accept_tokens_that_never_expire"
+         "require_expiry"]
+    /// Accepts tokens with `at_hash` or `c_hash`, the marks of an ID token: an ID token may then pass for an access token.
+    AcceptIdentityTokenShape Rules (Switch)
+        ["accept_identity_token_shape" "--accept-identity-token-shape"
+         "MCP_BEARER_ACCEPT_IDENTITY_TOKEN_SHAPE" - "issuer.accept_identity_token_shape"
+         "accept_identity_token_shape"]
+
+    /// Trusts the certificates in this PEM file when keys are fetched, and no others.
+    CaFile Fetching (Path)
+        ["ca_file" "--ca-file" "MCP_BEARER_CA_FILE" - "issuer.ca_file" "ca_file"]
+    /// The proxy for https (`http://host:port`). Proxies that the environment names are not used.
+    Proxy Fetching (Text("URL"))
+        ["proxy" "--proxy" "MCP_BEARER_PROXY" - "issuer.proxy" "proxy"]
+    /// Connects to public unicast addresses only: for issuers that someone else names.
+    SsrfGuard Fetching (Switch)
+        ["ssrf_guard" "--ssrf-guard" "MCP_BEARER_SSRF_GUARD" - "issuer.ssrf_guard" "ssrf_safe"]
+    /// Allows http beyond loopback. Whoever stands between can then replace the keys and mint tokens.
+    InsecureAllowHttp Fetching (Switch)
+        ["insecure_allow_http" "--insecure-allow-http" "MCP_BEARER_INSECURE_ALLOW_HTTP"
+         - "issuer.insecure_allow_http" "insecure_allow_http"]
+    /// The longest lifetime that an issuer may give to its keys: 60 s to 24 h, 1 h unless given.
+    MaxFreshness Fetching (Duration)
+        ["max_freshness" "--max-freshness" "MCP_BEARER_MAX_FRESHNESS_SECONDS"
+         - "issuer.max_freshness" "max_freshness"]
+    /// How long past their lifetime keys are used while the issuer cannot be reached: at most 7 days, 24 h unless given.
+    StalenessBound Fetching (Duration)
+        ["staleness_bound" "--staleness-bound" "MCP_BEARER_STALENESS_BOUND_SECONDS"
+         - "issuer.staleness_bound" "staleness_bound"]
+    /// Fetches by other means than the HTTP client of this crate.
+    Fetch Fetching (Code)
+        ["fetch" - - - - "fetch"]
+
+    /// The identifier of the MCP server (RFC 9728): its URL as clients know it, and the audience unless one is given.
+    Resource Server (Text("URL"))
+        ["resource" "--resource" "MCP_BEARER_RESOURCE" - "resource" "resource"]
+    /// Keeps verified tokens for some minutes, for clients that send one token with every request.
+    TokenCache Server (Switch)
+        ["with_token_cache" "--token-cache" "MCP_BEARER_TOKEN_CACHE" - "token_cache" "token_cache"]
+    /// The issuers that clients may get a token from, by their https URLs.
+    AuthorizationServers Server (Code)
+        ["authorization_servers" - - - - "authorization_servers"]
+    /// The scopes worth asking for.
+    ScopesSupported Server (Code)
+        ["scopes_supported" - - - - -]
+}
+
+impl Setting {
+    /// What it is called there; `None` where it cannot be given.
+    ///
+    /// ```
+    /// use mcp_bearer::config::{Entrance, Setting};
+    /// assert_eq!(Setting::Leeway.name(Entrance::Flag), Some("--leeway"));
+    /// assert_eq!(Setting::Leeway.name(Entrance::Variable), Some("MCP_BEARER_LEEWAY_SECONDS"));
+    /// assert_eq!(Setting::KeySource.name(Entrance::Flag), None);
+    /// ```
+    #[must_use]
+    pub const fn name(self, entrance: Entrance) -> Option<&'static str> {
+        let [rust, flag, variable, fast_mcp, toml, python] = self.row().names;
+        match entrance {
+            Entrance::Rust => rust,
+            Entrance::Flag => flag,
+            Entrance::Variable => variable,
+            Entrance::FastMcpVariable => fast_mcp,
+            Entrance::Toml => toml,
+            Entrance::Python => python,
+        }
+    }
+
+    /// The setting with this name.
+    #[must_use]
+    pub fn named(name: &str, entrance: Entrance) -> Option<Self> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|setting| setting.name(entrance) == Some(name))
+    }
+
+    /// What it means, in a sentence or two.
+    #[must_use]
+    pub const fn about(self) -> &'static str {
+        self.row().about.trim_ascii()
+    }
+
+    /// What its values look like.
+    #[must_use]
+    pub const fn shape(self) -> Shape {
+        self.row().shape
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub const fn group(self) -> Group {
+        self.row().group
+    }
+}
+
+/// Exhaustive: a rule of the core without a name in every entrance does not compile.
+impl From<Rule> for Setting {
+    fn from(rule: Rule) -> Self {
+        match rule {
+            Rule::Issuers => Self::Issuer,
+            Rule::Audiences => Self::Audience,
+            Rule::Algorithms => Self::Algorithms,
+            Rule::Leeway => Self::Leeway,
+            Rule::MaxAge => Self::MaxAge,
+            Rule::RequiredClaims => Self::RequiredClaims,
+            Rule::AllowedClientIds => Self::AllowedClientIds,
+            Rule::ScopeClaims => Self::ScopeClaims,
+            Rule::ScopeImplies => Self::ScopeImplies,
+            Rule::Resource => Self::Resource,
+            Rule::AuthorizationServers => Self::AuthorizationServers,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Entrance, Setting, Shape};
+
+    const ENTRANCES: [Entrance; 6] = [
+        Entrance::Rust,
+        Entrance::Flag,
+        Entrance::Variable,
+        Entrance::FastMcpVariable,
+        Entrance::Toml,
+        Entrance::Python,
+    ];
+
+    #[test]
+    fn a_name_belongs_to_one_setting_and_has_the_form_of_its_entrance() {
+        for entrance in ENTRANCES {
+            for setting in Setting::ALL {
+                let Some(name) = setting.name(entrance) else {
+                    continue;
+                };
+                assert_eq!(Setting::named(name, entrance), Some(*setting), "{name}");
+                let snake = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+                let seconds = setting.shape() == Shape::Duration;
+                let variable = |prefix: &str| {
+                    let own = name.strip_prefix(prefix).unwrap_or_default();
+                    own == own.to_uppercase() && own.ends_with("_SECONDS") == seconds
+                };
+                assert!(
+                    match entrance {
+                        Entrance::Rust | Entrance::Python => name.chars().all(snake),
+                        Entrance::Flag => name.starts_with("--") && !name.contains('_'),
+                        Entrance::Variable => variable("MCP_BEARER_"),
+                        Entrance::FastMcpVariable => variable("FASTMCP_AUTH_BEARER_"),
+                        Entrance::Toml => name
+                            .strip_prefix("issuer.")
+                            .unwrap_or(name)
+                            .chars()
+                            .all(snake),
+                    },
+                    "{name}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_text_can_say_has_a_name_in_every_entrance() {
+        use Setting::{AnyAudience, AnyIssuer, Jwks, KeyFile, PublicKey, SharedSecret};
+        for setting in Setting::ALL {
+            let entrances = ENTRANCES.into_iter().filter(|entrance| {
+                let own = match (setting, entrance) {
+                    // FastMCP has five names, and ours are no more.
+                    (_, Entrance::FastMcpVariable) => false,
+                    // What only code can give, and the method that stands for two settings.
+                    (_, _) if setting.shape() == Shape::Code => false,
+                    (KeyFile, entrance) => *entrance == Entrance::Rust,
+                    // Everybody can see the options of a program; a file takes their place.
+                    (PublicKey | Jwks | SharedSecret, Entrance::Flag) => false,
+                    // In Python, as in FastMCP, what is absent is not checked.
+                    (AnyIssuer | AnyAudience, Entrance::Python) => false,
+                    _ => true,
+                };
+                own && setting.name(*entrance).is_none()
+            });
+            assert_eq!(entrances.collect::<Vec<_>>(), [], "{setting:?}");
+        }
+        let fast_mcp = Setting::ALL.iter().filter(|setting| {
+            let name = setting.name(Entrance::FastMcpVariable);
+            name.is_some()
+        });
+        assert_eq!(fast_mcp.count(), 5);
+    }
+}

@@ -1,0 +1,248 @@
+//! Settings from variables: the process environment and a `.env` file, in our names or in those that FastMCP has.
+//!
+//! Reading is a pure function of the variables, so tests need no environment. A value never gets into an error. A variable
+//! of either family that would do nothing (misspelt, empty, of the other family) is a problem: a rule that does nothing
+//! must not pass for a rule.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::draft::ServerDraft;
+use super::problem::{ConfigError, Fact, Problem};
+use super::setting::{Entrance, Setting, Shape};
+use super::value::{NOTHING, Value, is_blank};
+use crate::provider::BearerAuthProvider;
+
+const FAMILIES: [(Entrance, &str); 2] = [
+    (Entrance::Variable, "MCP_BEARER_"),
+    (Entrance::FastMcpVariable, "FASTMCP_AUTH_BEARER_"),
+];
+
+/// What the program logs; not a setting.
+const LOG: &str = "MCP_BEARER_LOG";
+
+/// A provider from the process environment, completed by a `.env` file in the working directory where there is one. The
+/// environment wins over the file.
+///
+/// The variables are those of [`Setting::name`] with [`Entrance::Variable`], such as:
+///
+/// | variable | meaning |
+/// |---|---|
+/// | `MCP_BEARER_JWKS_URI`, `MCP_BEARER_PUBLIC_KEY_FILE`, ... | where the keys come from; exactly one |
+/// | `MCP_BEARER_ISSUER` or `MCP_BEARER_ANY_ISSUER=true` | one issuer, or a JSON list |
+/// | `MCP_BEARER_AUDIENCE` or `MCP_BEARER_ANY_AUDIENCE=true` | one audience, or a JSON list |
+/// | `MCP_BEARER_REQUIRED_SCOPES` and other lists | a JSON list, or names split by spaces (algorithms by commas, too) |
+/// | `MCP_BEARER_LEEWAY_SECONDS` and other lengths of time | a whole number |
+/// | `MCP_BEARER_REQUIRED_CLAIMS`, `MCP_BEARER_SCOPE_IMPLIES` | a JSON object |
+///
+/// Without any of these, the five names that FastMCP has are read: `FASTMCP_AUTH_BEARER_PUBLIC_KEY`, `_JWKS_URI`, `_ISSUER`,
+/// `_AUDIENCE`, `_REQUIRED_SCOPES` (a JSON list). As there, exactly one of key and address is needed, and an issuer or
+/// audience that is absent is not checked.
+///
+/// # Errors
+/// Every problem at once.
+pub fn from_environment() -> Result<BearerAuthProvider, ConfigError> {
+    Variables::of_environment()?.draft().check()
+}
+
+/// A provider from variables that the caller looks up: [`from_environment`] without an environment.
+///
+/// ```
+/// let provider = mcp_bearer::from_variables(|name| match name {
+///     "FASTMCP_AUTH_BEARER_JWKS_URI" => Some("https://idp.example.com/jwks.json".into()),
+///     "FASTMCP_AUTH_BEARER_REQUIRED_SCOPES" => Some(r#"["mcp:read"]"#.into()),
+///     _ => None,
+/// })?;
+/// assert_eq!(provider.all_required_scopes().as_str(), "mcp:read");
+/// # Ok::<(), mcp_bearer::ConfigError>(())
+/// ```
+///
+/// # Errors
+/// Every problem at once.
+pub fn from_variables(
+    look_up: impl Fn(&str) -> Option<String>,
+) -> Result<BearerAuthProvider, ConfigError> {
+    let names = FAMILIES.iter().flat_map(|(family, _)| {
+        let settings = Setting::ALL.iter();
+        settings.filter_map(|setting| setting.name(*family))
+    });
+    let found = names.filter_map(|name| Some((name.to_owned(), Ok(look_up(name)?))));
+    Variables::read(found).draft().check()
+}
+
+/// What the variables of one family say, and what is wrong with those of both.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Variables {
+    /// The family that is read.
+    pub family: Entrance,
+    /// The settings.
+    pub values: Vec<(Setting, Value)>,
+    /// What is wrong with the variables as such.
+    pub problems: Vec<Problem>,
+}
+
+impl Variables {
+    /// Reads variables by name. Those of neither family are passed over. A variable may have a reason in place of a
+    /// value, such as that it is not Unicode.
+    pub fn read(variables: impl IntoIterator<Item = (String, Result<String, Fact>)>) -> Self {
+        let mut problems = Vec::new();
+        let mut found: [Vec<(Setting, &'static str, Zeroizing<String>)>; 2] = Default::default();
+        for (name, value) in variables.into_iter().filter(|(name, _)| is_ours(name)) {
+            let mut problem = |fact: Fact| {
+                let shown = name.escape_debug();
+                let fact = Fact::from(format!("{shown}: ")).and(fact);
+                problems.push(Problem::new([], fact));
+            };
+            let setting = FAMILIES
+                .iter()
+                .zip(&mut found)
+                .find_map(|((family, _), found)| {
+                    let setting = Setting::named(&name, *family)?;
+                    Some((found, setting, setting.name(*family)?))
+                });
+            match (setting, value) {
+                (_, Err(fact)) => problem(fact),
+                (Some((found, setting, name)), Ok(value)) => {
+                    found.push((setting, name, Zeroizing::new(value)));
+                }
+                (None, Ok(_)) if name == LOG => {}
+                (None, Ok(_)) => {
+                    problem("no such setting; is it misspelt, or in small letters?".into());
+                }
+            }
+        }
+        let [own, fast_mcp] = found;
+        let family = match own.first() {
+            Some((_, one, _)) => {
+                problems.extend(fast_mcp.iter().map(|(_, name, _)| {
+                    let fact = format!(
+                        "{name}: would do nothing beside {one}; use the names of one family"
+                    );
+                    Problem::new([], fact)
+                }));
+                Entrance::Variable
+            }
+            None if fast_mcp.is_empty() => Entrance::Variable,
+            None => Entrance::FastMcpVariable,
+        };
+        let read = if own.is_empty() { fast_mcp } else { own };
+        let mut values = Vec::new();
+        for (setting, _, text) in read {
+            match value(setting, family, &text) {
+                Ok(value) => values.push((setting, value)),
+                Err(fact) => problems.push(Problem::of(setting, fact)),
+            }
+        }
+        Self {
+            family,
+            values,
+            problems,
+        }
+    }
+
+    /// The draft of a server with these settings.
+    #[must_use]
+    pub fn draft(self) -> ServerDraft {
+        let mut draft = ServerDraft::from_entrance(self.family);
+        for problem in self.problems {
+            draft.problem(problem);
+        }
+        let mut absent = vec![
+            (Setting::Issuer, Setting::AnyIssuer),
+            (Setting::Audience, Setting::AnyAudience),
+        ];
+        for (setting, value) in self.values {
+            absent.retain(|(listed, _)| *listed != setting);
+            draft.set(setting, value);
+        }
+        // As in FastMCP, what is absent is not checked.
+        let implied = absent
+            .into_iter()
+            .filter(|_| self.family == Entrance::FastMcpVariable);
+        for (_, any) in implied {
+            draft.set(any, Value::Switch(true));
+        }
+        draft
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where the environment is read"
+    )]
+    fn of_environment() -> Result<Self, ConfigError> {
+        let mut variables = env_file(Path::new(".env"))?;
+        for (name, value) in std::env::vars_os() {
+            let name = name.to_string_lossy().into_owned();
+            let value = value.into_string().map_err(|_| Fact::from("not Unicode"));
+            variables.insert(name, value);
+        }
+        Ok(Self::read(variables))
+    }
+}
+
+/// Whether a name belongs to a family, or was meant to: in small letters it does, and behind what a mistake in a `.env`
+/// file puts in front.
+fn is_ours(name: &str) -> bool {
+    let name = name.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '_');
+    let name = name.to_ascii_uppercase();
+    FAMILIES.iter().any(|(_, prefix)| name.starts_with(prefix))
+}
+
+fn value(setting: Setting, family: Entrance, text: &str) -> Result<Value, Fact> {
+    if is_blank(text) {
+        return Err(NOTHING.into());
+    }
+    match setting.shape() {
+        Shape::Switch => match text {
+            "true" | "1" => Ok(Value::Switch(true)),
+            "false" | "0" => Ok(Value::Switch(false)),
+            _ => Err("neither \"true\" nor \"false\"".into()),
+        },
+        Shape::Duration => {
+            let seconds = text.trim().parse().map(Duration::from_secs);
+            let seconds = seconds.map_err(|_| Fact::from("not a whole number of seconds"))?;
+            Ok(Value::Duration(seconds))
+        }
+        Shape::Texts(_) => texts(setting, family, text).map(Value::Texts),
+        Shape::Text(_) | Shape::Path | Shape::Pairs(_) | Shape::Code => Ok(Value::text(text)),
+    }
+}
+
+/// A JSON list, or names split by blanks; an issuer and an audience may hold blanks. FastMCP reads scopes as a JSON list, and
+/// issuer and audience as they are.
+fn texts(setting: Setting, family: Entrance, text: &str) -> Result<Vec<String>, Fact> {
+    let whole = matches!(setting, Setting::Issuer | Setting::Audience);
+    let fast_mcp = family == Entrance::FastMcpVariable;
+    if fast_mcp && whole {
+        return Ok(vec![text.to_owned()]);
+    }
+    if fast_mcp || text.trim_start().starts_with('[') {
+        return serde_json::from_str(text).map_err(|_| "not a JSON list of strings".into());
+    }
+    if whole {
+        return Ok(vec![text.to_owned()]);
+    }
+    let splits = |c: char| c.is_whitespace() || (c == ',' && setting == Setting::Algorithms);
+    let names = text.split(splits).filter(|name| !name.is_empty());
+    Ok(names.map(str::to_owned).collect())
+}
+
+fn env_file(path: &Path) -> Result<BTreeMap<String, Result<String, Fact>>, ConfigError> {
+    // The library's error quotes the line, which may hold a secret.
+    let unreadable = || Problem::new([], ".env: cannot be read; each line is NAME=value");
+    match dotenvy::from_path_iter(path) {
+        Err(error) if error.not_found() => Ok(BTreeMap::new()),
+        Err(_) => Err(unreadable().into()),
+        Ok(pairs) => pairs
+            .map(|pair| pair.map(|(name, value)| (name, Ok(value))))
+            .collect::<Result<_, _>>()
+            .map_err(|_| unreadable().into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
