@@ -51,7 +51,7 @@ mod static_keys;
 mod withdrawal;
 
 #[cfg(feature = "remote")]
-pub use self::fetch::http::{HttpFetch, HttpFetchBuilder};
+pub use self::fetch::{builder::HttpFetchBuilder, http::HttpFetch};
 pub use self::{
     fetch::address::is_public_unicast,
     fetch::{Fetch, FetchError, FetchErrorKind, FetchRequest, FetchResponse},
