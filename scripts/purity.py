@@ -33,9 +33,9 @@ CORE_ORDER = [
 
 # The files of `keys/` in their order: each imports only from files above it, so there is no circle.
 KEYS_ORDER = [
-    "monotonic", "freshness", "events", "snapshot", "source", "static_keys", "published", "driver", "file",
-    "rotation/miss_budget", "rotation", "fetch/address", "fetch", "fetch/http", "remote/discovery", "remote/attempt",
-    "remote/task", "remote", "remote/builder", "mod",
+    "monotonic", "freshness", "withdrawal", "events", "snapshot", "source", "static_keys", "published", "driver", "file",
+    "rotation/miss_budget", "rotation", "fetch/address", "fetch", "fetch/connect", "fetch/http", "fetch/builder",
+    "remote/discovery", "remote/attempt", "remote/task", "remote", "remote/builder", "mod",
 ]  # fmt: skip
 
 FILE_LINES = 600

@@ -164,6 +164,20 @@ impl JwkData {
             _ => Ok(()),
         }
     }
+
+    /// Whether it is well-formed but never verifies a token here: of another type or curve, or for
+    /// another purpose such as encryption. A broken key could be meant for signatures.
+    pub(crate) fn serves_something_else(&self) -> bool {
+        match (self.kty.as_str(), self.crv.as_deref()) {
+            ("", _) | ("EC" | "OKP", None) => false,
+            ("RSA", _) | ("EC", Some("P-256" | "P-384" | "P-521")) | ("OKP", Some("Ed25519")) => {
+                let purpose = self.check_purpose().is_err();
+                let algorithm = self.algorithm().is_some_and(|algorithm| algorithm.is_err());
+                (purpose || algorithm) && VerifyingKey::from_jwk(self).is_ok()
+            }
+            _ => true,
+        }
+    }
 }
 
 /// Names the key and hides every value that could be private.

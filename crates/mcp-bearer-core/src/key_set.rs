@@ -31,6 +31,7 @@ enum Held {
     Published {
         keys: Vec<Entry>,
         skipped: Vec<SkippedKey>,
+        withdrawal: bool,
     },
     Unavailable {
         why: Box<str>,
@@ -109,12 +110,14 @@ impl KeySet {
 
     fn published(keys: impl Iterator<Item = Result<JwkData, KeyError>>) -> Self {
         let (mut usable, mut skipped) = (Vec::new(), Vec::new());
+        let mut withdrawal = true;
         for (index, jwk) in keys.enumerate() {
             let kid = jwk
                 .as_ref()
                 .ok()
                 .and_then(|jwk| jwk.kid.as_deref())
                 .map(shortened);
+            withdrawal &= jwk.as_ref().is_ok_and(JwkData::serves_something_else);
             match jwk.and_then(|jwk| Entry::new(&jwk)) {
                 Ok(entry) => usable.push(entry),
                 Err(error) => skipped.push(SkippedKey {
@@ -128,7 +131,24 @@ impl KeySet {
         Self(Held::Published {
             keys: usable,
             skipped,
+            withdrawal,
         })
+    }
+
+    /// Whether it is a published set without a key for signatures: it is empty, or each of its keys
+    /// is well-formed and of another type or purpose. So its issuer has withdrawn every key.
+    ///
+    /// ```
+    /// use mcp_bearer_core::KeySet;
+    /// assert!(KeySet::from_jwks_json(r#"{"keys":[]}"#)?.is_withdrawal());
+    /// // A key that should verify and cannot be read.
+    /// let broken = r#"{"keys":[{"kty":"RSA","n":"?","e":"AQAB"}]}"#;
+    /// assert!(!KeySet::from_jwks_json(broken)?.is_withdrawal());
+    /// # Ok::<(), mcp_bearer_core::KeyError>(())
+    /// ```
+    #[must_use]
+    pub fn is_withdrawal(&self) -> bool {
+        matches!(&self.0, Held::Published { withdrawal, .. } if *withdrawal)
     }
 
     /// How many usable keys there are.

@@ -259,3 +259,55 @@ fn a_skipped_key_says_of_which_kind_its_fault_is() {
         assert_eq!(set.skipped()[0].kind, kind, "{jwk}: {}", set.skipped()[0]);
     }
 }
+
+#[test]
+fn a_set_withdraws_every_key_when_each_is_well_formed_and_for_something_else() {
+    let rsa = || SigningKey::shared_rsa_2048().with_kid("rsa");
+    let mut encrypt_only = rsa().jwk();
+    encrypt_only["key_ops"] = json!(["encrypt", "wrapKey"]);
+    let something_else = [
+        rsa().with_use("enc").jwk(),
+        rsa().with_alg("RSA-OAEP").jwk(),
+        encrypt_only,
+        SigningKey::ec_p256().with_use("enc").jwk(),
+        SigningKey::ed25519().with_alg("ECDH-ES").jwk(),
+        weak_keys::x25519(),
+        weak_keys::akp(),
+        weak_keys::oct(),
+        weak_keys::secp256k1(),
+        weak_keys::ed448(),
+        weak_keys::unknown_kty(),
+    ];
+    assert!(set(&[]).is_withdrawal());
+    for jwk in &something_else {
+        assert!(set(std::slice::from_ref(jwk)).is_withdrawal(), "{jwk}");
+    }
+    assert!(set(&something_else).is_withdrawal());
+
+    let mut broken_and_for_encryption = weak_keys::rsa_bad_base64();
+    broken_and_for_encryption["use"] = json!("enc");
+    let mut private = rsa().with_use("enc").jwk();
+    private["d"] = json!("AQAB");
+    for jwk in [
+        rsa().jwk(),
+        rsa().with_alg("ES256").jwk(),
+        rsa().with_use("sig").jwk(),
+        broken_and_for_encryption,
+        private,
+        weak_keys::rsa_1024(),
+        weak_keys::rsa_without_modulus(),
+        weak_keys::p256_off_curve(),
+        weak_keys::ed25519_short(),
+        weak_keys::without_kty(),
+        weak_keys::kty_not_a_string(),
+        json!({ "kty": "" }),
+        json!({ "kty": "EC", "use": "enc" }),
+        json!({ "kty": "RSA", "use": ["enc"] }),
+        json!("a key"),
+    ] {
+        assert!(!set(std::slice::from_ref(&jwk)).is_withdrawal(), "{jwk}");
+        let among_others = [something_else.to_vec(), vec![jwk]].concat();
+        assert!(!set(&among_others).is_withdrawal());
+    }
+    assert!(!KeySet::unavailable("down", Duration::ZERO).is_withdrawal());
+}

@@ -3,6 +3,10 @@
 
 pub(super) mod address;
 #[cfg(feature = "remote")]
+pub(super) mod builder;
+#[cfg(feature = "remote")]
+mod connect;
+#[cfg(feature = "remote")]
 pub(super) mod http;
 
 use std::fmt;
@@ -200,6 +204,24 @@ impl FetchError {
     #[must_use]
     pub fn kind(&self) -> FetchErrorKind {
         self.kind
+    }
+
+    /// An error with its causes in one line. One of ours among them decides the kind.
+    #[cfg(feature = "remote")]
+    fn caused_by(kind: FetchErrorKind, error: &(dyn std::error::Error + 'static)) -> Self {
+        let (mut kind, mut text, mut cause) = (kind, String::new(), Some(error));
+        while let Some(error) = cause {
+            let separator = if text.is_empty() { "" } else { ": " };
+            text = format!("{text}{separator}{error}");
+            let inside = error.downcast_ref().and_then(std::io::Error::get_ref);
+            let own = inside.and_then(|inside| inside.downcast_ref());
+            if let Some(own) = own.or_else(|| error.downcast_ref::<Self>()) {
+                kind = own.kind;
+            }
+            cause = error.source();
+        }
+        let plain: String = text.chars().filter(|c| !c.is_control()).take(300).collect();
+        Self::of(kind, plain)
     }
 
     fn timed_out() -> Self {

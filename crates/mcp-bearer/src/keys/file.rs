@@ -16,10 +16,12 @@ use tokio::sync::mpsc;
 
 use super::driver::BackgroundTask;
 use super::events::KeyEvent;
+use super::freshness::STALENESS_BOUND;
 use super::monotonic::MonotonicClock;
 use super::published::{PublishedKeys, Renewal};
 use super::snapshot::{HeldKeys, Miss, Snapshot, next_snapshot, sha256};
 use super::source::{KeySource, KeyStatus, Refreshed};
+use super::withdrawal::{NOT_YET, Withdrawal};
 use crate::config::problem::{ConfigError, Fact, Problem};
 use crate::config::setting::Setting;
 
@@ -31,8 +33,8 @@ const OVERDUE: Duration = Duration::from_secs(10);
 
 /// Keys from a file: a JWK Set, or one key in PEM.
 ///
-/// Its times, length and identity are checked every 2 s, from the first snapshot on. Clones are
-/// handles of one source.
+/// Its times, length and identity are checked every 2 s, from the first snapshot on. The keys of a
+/// file that was deleted or broken are used for 24 h. Clones are handles of one source.
 #[derive(Clone)]
 pub struct FileKeys {
     inner: Arc<Inner>,
@@ -74,8 +76,11 @@ impl FileKeys {
     ) -> Result<Self, ConfigError> {
         let path: Arc<Path> = path.into().into();
         let source = path.display().to_string();
-        let loaded = load(&path)
-            .map_err(|reason| Problem::of(Setting::KeyFile, Fact::file(&*path, reason)))?;
+        let wrong = |reason| Problem::of(Setting::KeyFile, Fact::file(&*path, reason));
+        let loaded = load(&path).map_err(wrong)?;
+        if loaded.set.is_empty() {
+            return Err(wrong("the JWK Set has no usable key".to_owned()).into());
+        }
         let watch = Watch::new(loaded, clock.now());
         let published = PublishedKeys::new(source, clock, watch.seen);
         // Due at once: the first snapshot starts the task.
@@ -169,7 +174,9 @@ struct Watch {
     held: HeldKeys,
     seen: Seen,
     settled: Settled,
+    withdrawal: Withdrawal,
     failure: Option<String>,
+    stale_reported: bool,
 }
 
 /// Whether the file was read twice under one stamp: the second of two writes may come within one
@@ -191,7 +198,9 @@ impl Watch {
                 stamp: None,
             },
             settled: Settled::No,
+            withdrawal: Withdrawal::default(),
             failure: None,
+            stale_reported: false,
         }
     }
 
@@ -201,13 +210,17 @@ impl Watch {
             held: held?,
             seen,
             settled: Settled::No,
+            withdrawal: Withdrawal::default(),
             failure: None,
+            stale_reported: false,
         })
     }
 
     fn publish(&self, published: &PublishedKeys<Seen>, due_at: Duration) {
-        let (held, failure) = (Some(self.held.clone()), self.failure.as_deref());
-        published.publish(held, "the keys have no end", due_at, failure, self.seen);
+        let (source, failure) = (published.source(), self.failure.as_deref());
+        let reason = failure.unwrap_or("none");
+        let why = format!("the keys from {source} are too old to be used: {reason}");
+        published.publish(Some(self.held.clone()), &why, due_at, failure, self.seen);
     }
 
     fn settled_stamp(&self) -> Option<Stamp> {
@@ -218,17 +231,16 @@ impl Watch {
     fn take(&mut self, look: Look, now: Duration) -> Vec<KeyEvent> {
         let loaded = match look {
             Look::Same => None,
-            Look::Loaded(loaded) => Some(loaded),
-            Look::Failed(reason) => {
-                // The file is read again at every look until it is good; that is reported once.
-                let event = KeyEvent::Failed(format!("{reason}; the keys of before stay in use"));
-                let known = self.failure.as_ref() == Some(&reason);
-                self.failure = Some(reason);
-                return if known { Vec::new() } else { vec![event] };
+            Look::Loaded(loaded) if loaded.set.is_empty() && !self.withdraws(now) => {
+                return self.fail(NOT_YET.to_owned(), now);
             }
+            Look::Loaded(loaded) => Some(loaded),
+            Look::Failed(reason) => return self.fail(reason, now),
         };
         self.failure = None;
-        self.held.confirmed_at = now;
+        self.stale_reported = false;
+        self.withdrawal = Withdrawal::default();
+        self.held.confirm_without_end(now);
         let Some(loaded) = loaded else {
             return Vec::new();
         };
@@ -237,23 +249,44 @@ impl Watch {
         } else {
             Settled::No
         };
-        let before = std::mem::replace(
-            &mut self.seen,
-            Seen {
-                form: loaded.form,
-                stamp: Some(loaded.stamp),
-            },
-        );
+        let seen = Seen {
+            form: loaded.form,
+            stamp: Some(loaded.stamp),
+        };
+        let before = std::mem::replace(&mut self.seen, seen);
         if loaded.digest == self.held.digest {
             return Vec::new();
         }
         let (mut snapshot, events) = next_snapshot(Some(&self.held), loaded.set, loaded.digest);
         // A key in PEM serves any `kid`, so the same key in the other form is another set.
-        let unchanged = snapshot.generation == self.held.snapshot.generation;
-        if unchanged && loaded.form != before.form {
+        let same_keys = snapshot.generation == self.held.snapshot.generation;
+        if same_keys && loaded.form != before.form {
             snapshot.generation += 1;
         }
         self.held = HeldKeys::from_file(snapshot, loaded.digest, now);
+        events
+    }
+
+    /// Whether a set without a key for signatures is taken as a withdrawal of every key.
+    fn withdraws(&mut self, now: Duration) -> bool {
+        self.held.snapshot.set.is_empty() || self.withdrawal.is_confirmed(now)
+    }
+
+    /// The keys stay in use, but not for ever. The file is read again at every look until it is
+    /// good; that is reported once.
+    fn fail(&mut self, reason: String, now: Duration) -> Vec<KeyEvent> {
+        self.held.fresh_until = self.held.confirmed_at;
+        self.held.usable_until = self.held.confirmed_at.saturating_add(STALENESS_BOUND);
+        let mut events = Vec::new();
+        if self.failure.as_ref() != Some(&reason) {
+            let text = format!("{reason}; the keys read before are used for 24 h at most");
+            events.push(KeyEvent::Failed(text));
+        }
+        self.failure = Some(reason);
+        if now >= self.held.usable_until && !self.stale_reported {
+            self.stale_reported = true;
+            events.push(KeyEvent::Stale);
+        }
         events
     }
 }
@@ -333,7 +366,7 @@ fn parse(text: &str) -> Result<(KeySet, Form), String> {
         return Ok((KeySet::single(key), Form::Pem));
     }
     let set = KeySet::from_jwks_json(text).map_err(|error| error.to_string())?;
-    if set.is_empty() {
+    if set.is_empty() && !set.is_withdrawal() {
         return Err("the JWK Set has no usable key".to_owned());
     }
     Ok((set, Form::Jwks))

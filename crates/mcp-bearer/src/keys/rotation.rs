@@ -16,6 +16,7 @@ use super::events::KeyEvent;
 use super::freshness::{CacheHeaders, EMPTY_RETRY, Jitter, Lifetimes, Validators, backoff};
 use super::snapshot::{HeldKeys, Miss, MissKind, next_snapshot};
 use super::source::Refreshed;
+use super::withdrawal::{NOT_YET, Withdrawal};
 
 /// The number of requests that wait for one source at the same time.
 pub(super) const WAITERS_MAX: usize = 64;
@@ -61,7 +62,7 @@ pub(super) enum Asked {
 /// How a fetch ended.
 #[derive(Debug)]
 pub(super) enum FetchResult {
-    /// 200 with at least one usable key.
+    /// 200 with at least one usable key, or with a set that withdraws every key.
     Set {
         set: KeySet,
         digest: [u8; 32],
@@ -108,6 +109,7 @@ pub(super) struct Rotation {
     asked: u64,
     budget: Budget,
     unhelped: UnhelpedMisses,
+    withdrawal: Withdrawal,
     /// When the next scheduled fetch is due; `None` while no usable set is held.
     refresh_at: Option<Duration>,
     failures: u32,
@@ -130,6 +132,7 @@ impl Rotation {
             asked: 0,
             budget: Budget::default(),
             unhelped: UnhelpedMisses::default(),
+            withdrawal: Withdrawal::default(),
             failures: 0,
             empty_retry_at: Duration::ZERO,
             last_failure: None,
@@ -226,6 +229,14 @@ impl Rotation {
         };
         let mut effects = Effects::default();
         match result {
+            FetchResult::Set { set, .. } if set.is_empty() && !self.withdraws(&fetch) => {
+                self.fail(now, NOT_YET.to_owned(), jitter, &mut effects);
+                if self.refresh_at.is_some() {
+                    // The exchange itself worked, so nothing is put off beyond this.
+                    self.refresh_at = self.withdrawal.confirmed_from();
+                    self.failures = 0;
+                }
+            }
             FetchResult::Set {
                 set,
                 digest,
@@ -336,6 +347,14 @@ impl Rotation {
         held.confirm(fetch.started_at, headers, self.lifetimes)
     }
 
+    /// Whether the answer, a set without a key for signatures, is taken as a withdrawal of every
+    /// key.
+    fn withdraws(&mut self, fetch: &InFlight) -> bool {
+        let held = self.held.as_ref();
+        let withdrawn = held.is_some_and(|held| held.snapshot.set.is_empty());
+        withdrawn || self.withdrawal.is_confirmed(fetch.started_at)
+    }
+
     /// The generation of the held set; 0 without one.
     fn generation(&self) -> u64 {
         self.held
@@ -353,6 +372,7 @@ impl Rotation {
         effects: &mut Effects,
     ) {
         self.failures = 0;
+        self.withdrawal = Withdrawal::default();
         self.last_failure = None;
         self.stale_reported = false;
         self.empty_retry_at = now;

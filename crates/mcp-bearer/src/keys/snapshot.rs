@@ -124,6 +124,13 @@ impl HeldKeys {
         }
     }
 
+    /// Confirms a set from a file.
+    pub(super) fn confirm_without_end(&mut self, read_at: Duration) {
+        self.confirmed_at = read_at;
+        self.fresh_until = Duration::MAX;
+        self.usable_until = Duration::MAX;
+    }
+
     /// A set from an answer with these headers, to a request made at `asked_at`.
     pub(super) fn from_answer(
         snapshot: Snapshot,

@@ -18,6 +18,7 @@ mod remote;
 #[cfg(feature = "remote")]
 mod tls;
 mod waiting;
+mod withdrawal;
 
 use std::time::{Duration, Instant};
 

@@ -56,13 +56,20 @@ pub(super) enum Unread {
 }
 
 /// How the address of the JWKS answered.
-enum JwksAnswer {
-    Good(FetchResult),
+struct JwksAnswer {
+    result: FetchResult,
+    verdict: Verdict,
+}
+
+/// What an answer says about the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Right,
     /// It is not, or no longer, the right address.
-    Gone(String),
-    Bad(String),
+    Gone,
+    Doubtful,
     /// It is the right address, and must not be asked for more: too slow, too early, too many.
-    Busy(String),
+    Busy,
 }
 
 /// One attempt: what it asks, and the conditions it may send.
@@ -82,7 +89,7 @@ impl Origin {
         };
         match (&self.address, known.document) {
             (Address::JwksUri(url), _) => Outcome {
-                result: attempt.ask(url).await.into_result(),
+                result: attempt.ask(url).await.result,
                 location: Location {
                     document: None,
                     keys_from: Some(url.clone()),
@@ -123,7 +130,7 @@ impl Attempt<'_> {
     /// The known address worked last time: the document is read only if the address is gone.
     async fn ask_then_read(&self, known: Document) -> Outcome {
         let answer = self.ask(&known.jwks_uri).await;
-        if !matches!(answer, JwksAnswer::Gone(_)) {
+        if answer.verdict != Verdict::Gone {
             return Outcome::of(answer, known, None);
         }
         let read = self.read_within_an_exchange().await;
@@ -138,13 +145,16 @@ impl Attempt<'_> {
             let asking = pin!(self.ask(&url));
             let reading = pin!(self.read_within_an_exchange());
             match select(asking, reading).await {
-                Either::Left((answer @ JwksAnswer::Good(_), _)) => {
+                Either::Left((answer, _)) if answer.verdict == Verdict::Right => {
                     return Outcome::of(answer, known, None);
                 }
                 Either::Left((answer, reading)) => (answer, reading.await),
                 Either::Right((Ok(found), _)) if found.jwks_uri != url => {
-                    let moved = "the document names another address".to_owned();
-                    (JwksAnswer::Gone(moved), Ok(found))
+                    let moved = "the document names another address";
+                    (
+                        JwksAnswer::failed(Verdict::Gone, moved.to_owned()),
+                        Ok(found),
+                    )
                 }
                 Either::Right((read, asking)) => (asking.await, read),
             }
@@ -192,7 +202,7 @@ impl Attempt<'_> {
         }
         let answer = match exchange(&*self.origin.fetch, &self.origin.clock, request).await {
             Ok(answer) => answer,
-            Err(error) => return JwksAnswer::Bad(error.to_string()),
+            Err(error) => return JwksAnswer::failed(Verdict::Doubtful, error.to_string()),
         };
         let headers = CacheHeaders {
             cache_control: answer.header("cache-control"),
@@ -200,23 +210,40 @@ impl Attempt<'_> {
             etag: answer.header("etag"),
             last_modified: answer.header("last-modified"),
         };
+        let failed = JwksAnswer::failed;
         match answer.status() {
             200 => match parse(&answer) {
-                Ok(set) => JwksAnswer::Good(FetchResult::Set {
-                    set,
-                    digest: sha256(answer.body()),
-                    headers,
-                }),
-                Err(reason) => JwksAnswer::Bad(reason),
+                Ok(set) => JwksAnswer {
+                    // The keys may have moved, and an empty set been left behind.
+                    verdict: match set.is_empty() {
+                        true => Verdict::Doubtful,
+                        false => Verdict::Right,
+                    },
+                    result: FetchResult::Set {
+                        set,
+                        digest: sha256(answer.body()),
+                        headers,
+                    },
+                },
+                Err(reason) => failed(Verdict::Doubtful, reason),
             },
-            304 if conditional => JwksAnswer::Good(FetchResult::NotModified(headers)),
-            304 => JwksAnswer::Bad("status 304 though no set was named".to_owned()),
-            status @ 300..=399 => JwksAnswer::Gone(format!(
-                "status {status}: redirects are not followed; configure the address itself"
-            )),
-            status @ (408 | 425 | 429) => JwksAnswer::Busy(format!("status {status}")),
-            status @ 400..=499 => JwksAnswer::Gone(format!("status {status}")),
-            status => JwksAnswer::Bad(format!("status {status}")),
+            304 if conditional => JwksAnswer {
+                result: FetchResult::NotModified(headers),
+                verdict: Verdict::Right,
+            },
+            304 => failed(
+                Verdict::Doubtful,
+                "status 304 though no set was named".to_owned(),
+            ),
+            status @ 300..=399 => failed(
+                Verdict::Gone,
+                format!(
+                    "status {status}: redirects are not followed; configure the address itself"
+                ),
+            ),
+            status @ (408 | 425 | 429) => failed(Verdict::Busy, format!("status {status}")),
+            status @ 400..=499 => failed(Verdict::Gone, format!("status {status}")),
+            status => failed(Verdict::Doubtful, format!("status {status}")),
         }
     }
 }
@@ -231,13 +258,13 @@ impl Outcome {
     }
 
     fn of(answer: JwksAnswer, mut document: Document, unread: Option<Unread>) -> Self {
-        document.trust = match &answer {
-            JwksAnswer::Good(_) => Trust::Good,
-            JwksAnswer::Busy(_) => document.trust,
-            JwksAnswer::Gone(_) | JwksAnswer::Bad(_) => Trust::Doubtful,
+        document.trust = match answer.verdict {
+            Verdict::Right => Trust::Good,
+            Verdict::Busy => document.trust,
+            Verdict::Gone | Verdict::Doubtful => Trust::Doubtful,
         };
         Self {
-            result: answer.into_result(),
+            result: answer.result,
             location: Location {
                 keys_from: Some(document.jwks_uri.clone()),
                 document: Some(document),
@@ -248,29 +275,25 @@ impl Outcome {
 }
 
 impl JwksAnswer {
-    fn into_result(self) -> FetchResult {
-        match self {
-            Self::Good(result) => result,
-            Self::Gone(reason) | Self::Bad(reason) | Self::Busy(reason) => {
-                FetchResult::Failed(reason)
-            }
+    fn failed(verdict: Verdict, reason: String) -> Self {
+        Self {
+            result: FetchResult::Failed(reason),
+            verdict,
         }
     }
 }
 
+/// A set with a usable key, or one that withdraws every key.
 fn parse(answer: &FetchResponse) -> Result<KeySet, String> {
     let text = std::str::from_utf8(answer.body()).map_err(|_| "the answer is not UTF-8")?;
     let set = KeySet::from_jwks_json(text)
         .map_err(|error| format!("the answer is not a JWK Set: {error}"))?;
-    if !set.is_empty() {
-        return Ok(set);
-    }
-    Err(match set.skipped() {
-        [] => "the JWK Set is empty".to_owned(),
-        [first, ..] => format!(
+    match set.skipped() {
+        [first, ..] if set.is_empty() && !set.is_withdrawal() => Err(format!(
             "the JWK Set has {} keys, none of them usable; the first: {}",
             set.skipped().len(),
             first.reason
-        ),
-    })
+        )),
+        _ => Ok(set),
+    }
 }

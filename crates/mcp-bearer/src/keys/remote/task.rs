@@ -15,9 +15,7 @@ use super::discovery::Document;
 use crate::keys::events::{self, KeyEvent};
 use crate::keys::freshness::Jitter;
 use crate::keys::published::{PublishedKeys, nanos};
-use crate::keys::rotation::{
-    Asked, Effects, FetchId, FetchOrder, FetchResult, Rotation, WAITERS_MAX, WaiterId,
-};
+use crate::keys::rotation::{Asked, Effects, FetchId, FetchOrder, Rotation, WAITERS_MAX, WaiterId};
 use crate::keys::snapshot::Miss;
 use crate::keys::source::Refreshed;
 
@@ -211,9 +209,6 @@ impl Task {
                 known.document = Some(document);
             }
         }
-        if !matches!(outcome.result, FetchResult::Failed(_)) {
-            known.keys_from = outcome.location.keys_from;
-        }
         match outcome.unread {
             Some(Unread::Failed(reason)) => self.report_unread(reason),
             Some(Unread::TooLong) => self.start_reading(),
@@ -223,6 +218,9 @@ impl Task {
         let effects = self
             .rotation
             .finish_fetch(now, id, outcome.result, jitter());
+        if self.rotation.last_failure().is_none() {
+            self.location.keys_from = outcome.location.keys_from;
+        }
         if self.moved {
             self.rotation.refresh_now(now);
         }

@@ -4,6 +4,7 @@
 mod freshness;
 mod histories;
 mod requests;
+mod withdrawal;
 
 use std::{
     collections::BTreeMap,
@@ -60,6 +61,9 @@ fn contents(set: &KeySet) -> Vec<(Option<String>, String)> {
 fn identity(kid: &'static str, version: u8) -> KeyInfo {
     key_set(&[(kid, version)]).keys().next().unwrap()
 }
+
+const FETCHED: KeyEvent = KeyEvent::Fetched { changed: true };
+const SAME: KeyEvent = KeyEvent::Fetched { changed: false };
 
 const JITTERS: [u32; 3] = [0, 500, 1000];
 

@@ -19,7 +19,11 @@ enum Step {
 
 #[derive(Clone, Copy, Debug)]
 enum Ending {
-    Set { max_age: u32 },
+    Set {
+        max_age: u32,
+    },
+    /// A set without a key for signatures.
+    Empty,
     NotModified,
     Failed,
 }
@@ -34,6 +38,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Rotate),
         6 => prop_oneof![
             3 => (0..100_000_u32).prop_map(|max_age| Ending::Set { max_age }),
+            1 => Just(Ending::Empty),
             1 => Just(Ending::NotModified),
             2 => Just(Ending::Failed),
         ].prop_map(Step::Answer),
@@ -52,8 +57,11 @@ struct World {
     published: usize,
     in_flight: Option<(FetchOrder, Duration, usize)>,
     fetched: Vec<(Duration, Cause)>,
-    /// The publication that the held set is from, and when the exchange that confirmed it began.
-    held: Option<(usize, Duration, Duration)>,
+    /// The publication that the held set is from (`None` for a withdrawal), when the exchange that
+    /// confirmed it began, and its lifetime.
+    held: Option<(Option<usize>, Duration, Duration)>,
+    /// When the first empty set since the last good answer was asked for.
+    first_empty: Option<Duration>,
     jitter: u32,
 }
 
@@ -66,6 +74,7 @@ impl World {
             in_flight: None,
             fetched: Vec::new(),
             held: None,
+            first_empty: None,
             jitter,
         }
     }
@@ -122,13 +131,24 @@ impl World {
                     ..headers(&format!("max-age={max_age}"))
                 };
                 let lifetime = secs(u64::from(max_age).clamp(60, 3600));
-                self.held = Some((published, began, lifetime));
+                self.held = Some((Some(published), began, lifetime));
+                self.first_empty = None;
                 set(&Self::keys(published), headers)
+            }
+            Ending::Empty => {
+                let first = *self.first_empty.get_or_insert(began);
+                let withdrawn = matches!(self.held, Some((None, ..)));
+                if withdrawn || began >= first + secs(60) {
+                    self.held = Some((None, began, secs(600)));
+                    self.first_empty = None;
+                }
+                set(&[], headers("max-age=600"))
             }
             // An issuer says so only when it is true.
             Ending::NotModified if order.validators.etag == Some(format!("\"{published}\"")) => {
                 let (_, at, _) = self.held.as_mut().unwrap();
                 *at = began;
+                self.first_empty = None;
                 FetchResult::NotModified(CacheHeaders::default())
             }
             Ending::NotModified | Ending::Failed => failed(),
@@ -183,10 +203,8 @@ impl World {
         let usable = self.rotation.usable(self.now);
         if let Some(held) = usable {
             let (published, began, lifetime) = self.held.expect("a set came from somewhere");
-            assert!(
-                holds(&self.rotation, &Self::keys(published)),
-                "not the newest answer"
-            );
+            let keys = published.map(Self::keys).unwrap_or_default();
+            assert!(holds(&self.rotation, &keys), "not the newest answer");
             assert!(self.now < held.usable_until);
             assert!(self.now < began + lifetime + STALENESS_BOUND, "too old");
         } else if let Some((_, began, lifetime)) = self.held {

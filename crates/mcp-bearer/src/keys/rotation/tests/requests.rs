@@ -361,9 +361,6 @@ fn then(rotation: &mut Rotation, keys: &[Key]) -> (Vec<KeyEvent>, u64) {
     (effects.events, held.snapshot.generation)
 }
 
-const FETCHED: KeyEvent = KeyEvent::Fetched { changed: true };
-const SAME: KeyEvent = KeyEvent::Fetched { changed: false };
-
 #[test]
 fn the_generation_counts_changes_of_the_usable_keys_not_of_the_bytes() {
     let mut rotation = holding(&[("a", 1), ("b", 1)], tagged());
