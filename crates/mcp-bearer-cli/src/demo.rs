@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
-use mcp_bearer::keys::RemoteKeys;
+use mcp_bearer::config::{Entrance, Group, IssuerDraft, Setting, Value};
 use mcp_bearer::{
-    Algorithm, BearerAuthLayer, BearerAuthProvider, JwksData, RsaKeyPair, TokenCacheSize,
+    Algorithm, BearerAuthLayer, BearerAuthProvider, JwksData, RsaKeyPair, Scopes, TokenCacheSize,
     TokenRequest, system_clock,
 };
 use tokio::net::TcpListener;
@@ -20,9 +20,10 @@ use tokio::runtime::Runtime;
 
 use self::server::Issuer;
 use crate::files;
+use crate::flags::Flags;
 use crate::ui::{Failure, Outcome, Output, json_string, note};
 
-/// The scope that every request needs.
+/// The scope that every request needs, unless told otherwise.
 const SCOPE: &str = "mcp:read";
 
 /// How long the printed token lives.
@@ -30,9 +31,10 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Start an MCP server behind bearer authentication, with a token to try it
 ///
-/// Serves the tools `whoami` and `add` at /mcp for tokens with the scope mcp:read, its RFC 9728 metadata, and the
-/// metadata and keys of its own issuer. Prints a token that lives an hour and commands to paste. Runs until Ctrl-C or
-/// SIGTERM.
+/// Serves the tools `whoami` and `add` at /mcp for tokens with the scope mcp:read (or another), its RFC 9728 metadata, and
+/// the metadata and keys of its own issuer. Prints a token that lives an hour and commands to paste. Runs until Ctrl-C or
+/// SIGTERM. The options of `verify` describe another issuer, whose tokens are let in as well when they are made for the
+/// server's URL and hold the required scopes.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -43,7 +45,9 @@ Examples:
   mcp-bearer token --private-key keys/private.pem --issuer http://127.0.0.1:8000 \\
       --audience http://127.0.0.1:8000/mcp --scope mcp:read --expires-in -1h
   # Let in the tokens of a real identity provider as well (audience http://127.0.0.1:8000/mcp, scope mcp:read):
-  mcp-bearer demo --also-issuer https://idp.example.com/")]
+  mcp-bearer demo --also-issuer https://idp.example.com/
+  # Whatever scopes its tokens have:
+  mcp-bearer demo --also-issuer https://idp.example.com/ --no-scope")]
 pub(crate) struct Demo {
     /// The loopback address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
@@ -57,10 +61,16 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
 
-    /// Let in the tokens of this issuer as well: its keys are found by its metadata. They must be made for the server's URL
-    /// and hold the scope mcp:read
+    /// Let in the tokens of this issuer as well: another name of --discover
     #[arg(long, value_name = "ISSUER")]
     also_issuer: Option<String>,
+
+    /// Let in tokens whatever their scopes, and print one without. Otherwise they need mcp:read, or those of --scope
+    #[arg(long)]
+    no_scope: bool,
+
+    #[command(flatten)]
+    flags: Flags,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -78,6 +88,14 @@ impl Demo {
         let keys = keys(self.private_key.as_deref())
             .map_err(|problem| problems.push(problem))
             .ok();
+        if let Err(error) = Scopes::from_names(self.scopes()) {
+            problems.push(format!("--scope: {error}"));
+        }
+        let mut given = self.flags.given();
+        if self.no_scope && given.any(|setting| setting == Setting::RequiredScopes) {
+            let why = "--scope and --no-scope contradict each other; choose one";
+            problems.push(why.to_owned());
+        }
         Failure::unless_empty(problems)?;
         let (Some(address), Some(keys)) = (address, keys) else {
             return Ok(Outcome::Done);
@@ -85,6 +103,16 @@ impl Demo {
         let runtime = Runtime::new()
             .map_err(|error| Failure::problem(format!("no async runtime: {error}")))?;
         runtime.block_on(self.serve(address, &keys))
+    }
+
+    /// What every request needs, and what the printed token has.
+    fn scopes(&self) -> Vec<String> {
+        let mut issuers = self.flags.draft().issuers;
+        match issuers.pop() {
+            Some(draft) if !draft.required_scopes.is_empty() => draft.required_scopes,
+            _ if self.no_scope => Vec::new(),
+            _ => vec![SCOPE.to_owned()],
+        }
     }
 
     async fn serve(&self, address: SocketAddr, keys: &RsaKeyPair) -> Result<Outcome, Failure> {
@@ -118,7 +146,7 @@ impl Demo {
             .audience(&place.url)
             .subject("demo-user")
             .claim("client_id", "demo-client")
-            .scopes([SCOPE])
+            .scopes(self.scopes())
             .expires_in_seconds(i64::try_from(LIFETIME.as_secs()).unwrap_or_default())
             .issued_at(now)
             .kid(kid);
@@ -130,6 +158,7 @@ impl Demo {
             place: &place,
             metadata_url: &metadata_url,
             token: &token,
+            scopes: &self.scopes(),
             expires_at: now + LIFETIME,
         };
         self.print(&shown)?;
@@ -143,30 +172,39 @@ impl Demo {
     }
 
     fn provider(&self, place: &Place, jwks: &JwksData) -> Result<BearerAuthProvider, Failure> {
-        // The very set that it publishes, at hand: nothing is fetched from itself.
-        let own = BearerAuthProvider::builder()
-            .jwks(jwks.clone())
-            .issuer(&place.origin)
-            .audience(&place.url)
-            .required_scopes([SCOPE]);
-        let other = self.also_issuer.as_ref().map(|issuer| {
+        let mut draft = self.flags.draft();
+        if let Some(issuer) = &self.also_issuer {
+            draft.set(Setting::Discover, Value::text(issuer));
+        }
+        // Whatever else is given describes another issuer.
+        let mut given = self.flags.given();
+        let described = given
+            .any(|setting| setting.group() != Group::Server && setting != Setting::RequiredScopes);
+        if !described && self.also_issuer.is_none() {
+            draft.issuers.clear();
+        }
+        draft.resource.get_or_insert_with(|| place.url.clone());
+        draft.cache = Some(TokenCacheSize::default());
+        for other in &mut draft.issuers {
             let public = |algorithm: &Algorithm| !algorithm.is_symmetric();
-            BearerAuthProvider::builder()
-                .remote_keys(RemoteKeys::discover(issuer))
-                .issuer(issuer)
-                .audience(&place.url)
-                .algorithms(Algorithm::ALL.into_iter().filter(public))
-                .required_scopes([SCOPE])
-        });
-        let provider = BearerAuthProvider::for_issuers([own].into_iter().chain(other));
-        let provider = provider.map_err(|error| {
-            let told = error.problems().iter().map(|problem| {
-                let what = problem.strip_prefix("issuer: ").unwrap_or(problem);
-                format!("--also-issuer: {what}")
-            });
-            Failure::Problems(told.collect())
-        });
-        Ok(provider?.with_token_cache(TokenCacheSize::default()))
+            if other.algorithms.is_none() && other.shared_secret_file.is_none() {
+                other.algorithms = Some(Algorithm::ALL.into_iter().filter(public).collect());
+            }
+            other.required_scopes = self.scopes();
+        }
+        // The very set that it publishes, at hand: nothing is fetched from itself.
+        let mut own = IssuerDraft::default();
+        own.jwks_json = serde_json::to_string(jwks).ok();
+        own.issuers = Some(place.origin.as_str().into());
+        own.audiences = Some(place.url.as_str().into());
+        own.required_scopes = self.scopes();
+        draft.issuers.insert(0, own);
+        let also = |setting| {
+            let also = setting == Setting::Discover && self.also_issuer.is_some();
+            also.then_some("--also-issuer")
+        };
+        let provider = draft.check();
+        provider.map_err(|error| Failure::Problems(error.words_with(Entrance::Flag, also)))
     }
 
     fn print(&self, shown: &Shown<'_>) -> Result<(), Failure> {
@@ -200,6 +238,7 @@ struct Shown<'a> {
     place: &'a Place,
     metadata_url: &'a str,
     token: &'a str,
+    scopes: &'a [String],
     expires_at: Duration,
 }
 
@@ -222,11 +261,20 @@ impl Shown<'_> {
             .map_or_else(String::new, |at| {
                 humantime::format_rfc3339_seconds(at).to_string()
             });
+        let options: String = self
+            .scopes
+            .iter()
+            .map(|scope| format!(" --scope {}", shell_word(scope)))
+            .collect();
+        let needs = match self.scopes {
+            [] => "no scope".to_owned(),
+            scopes => format!("scope {}", scopes.join(" ")),
+        };
         let more = match private_key {
             Some(path) => {
                 let path = shell_word(&path.display().to_string());
                 format!(
-                    "mcp-bearer token --private-key {path} --issuer {origin} --audience {url} --scope {SCOPE} --expires-in -1h"
+                    "mcp-bearer token --private-key {path} --issuer {origin} --audience {url}{options} --expires-in -1h"
                 )
             }
             None => {
@@ -239,7 +287,7 @@ impl Shown<'_> {
 MCP server  {url}
 Metadata    {metadata}
 Issuer      {origin}
-Needs       scope {SCOPE}
+Needs       {needs}
 
 # A token that lives until {expires}:
 TOKEN={token}
@@ -255,7 +303,7 @@ curl -sSi {url} -X POST
 
 # What the token has to pass, step by step
 echo $TOKEN | mcp-bearer verify --jwks-uri {origin}{jwks} \\
-  --issuer {origin} --audience {url} --scope {SCOPE} --explain
+  --issuer {origin} --audience {url}{options} --explain
 
 # Other tokens, such as expired ones: with a key of your own
 {more}

@@ -4,9 +4,7 @@
 //! in order, in bounded memory. It must never print a token.
 
 mod answer;
-mod explain;
 mod lines;
-mod settings;
 
 use std::cell::OnceCell;
 use std::ffi::OsString;
@@ -14,13 +12,15 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use mcp_bearer::{AccessToken, BearerAuthProvider, Rejection, Scopes, TryVerify};
+use mcp_bearer::{
+    AccessToken, BearerAuthProvider, ConfigError, Explanation, Rejection, Scopes, Step, TryVerify,
+    Unobserved,
+};
 use tokio::runtime::Runtime;
 
 use self::answer::Answer;
-use self::explain::Recorder;
 use self::lines::{Line, Lines};
-use self::settings::Settings;
+use crate::flags::Flags;
 use crate::ui::{Failure, Outcome, Output, note};
 
 /// Verify tokens, and say why one is refused
@@ -28,7 +28,7 @@ use crate::ui::{Failure, Outcome, Output, note};
 /// Keys, issuer and audience must be decided; "any" is spelled out. --discover ISSUER decides the issuer too, unless
 /// --issuer or --any-issuer says otherwise. Without TOKEN, reads one token a line from stdin
 /// (better than an argument, which other users of the machine can see) and answers each line in order. Exits with 1 when
-/// any token was refused.
+/// any token was refused, and with 2 when there were no keys to verify one with, or no token at all.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -43,7 +43,11 @@ pub(crate) struct Verify {
     token: Option<OsString>,
 
     #[command(flatten)]
-    settings: Settings,
+    flags: Flags,
+
+    /// The time of verification in seconds since 1970, instead of now
+    #[arg(long, value_name = "EPOCH", help_heading = "Rules")]
+    at: Option<String>,
 
     /// How to answer: a line of text, or a JSON object, for each token
     #[arg(
@@ -67,7 +71,7 @@ pub(crate) enum Format {
 
 impl Verify {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
-        let provider = self.settings.provider()?;
+        let provider = self.provider()?;
         let detail = if self.explain {
             Detail::EveryStep
         } else {
@@ -89,6 +93,44 @@ impl Verify {
             _ => from_stdin(&verifier, &mut output, self.format),
         }
     }
+
+    fn provider(&self) -> Result<BearerAuthProvider, Failure> {
+        let provider = self.flags.draft().check();
+        let at = self.at.as_deref().map(epoch).transpose();
+        match (provider, at) {
+            (Ok(provider), Ok(at)) => {
+                tell_skipped(&provider);
+                Ok(match at {
+                    Some(seconds) => provider.with_clock(fixed_clock(seconds)),
+                    None => provider,
+                })
+            }
+            (provider, at) => {
+                let mut problems = provider
+                    .err()
+                    .as_ref()
+                    .map_or_else(Vec::new, ConfigError::own_words);
+                problems.extend(at.err());
+                Err(Failure::Problems(problems))
+            }
+        }
+    }
+}
+
+fn epoch(text: &str) -> Result<u64, String> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds <= 1 << 53);
+    seconds.ok_or_else(|| {
+        format!("--at: {text:?} is not a number of seconds since 1970; write it like 1800000000")
+    })
+}
+
+/// Keys of a set that cannot be used are worth knowing before tokens fail.
+fn tell_skipped(provider: &BearerAuthProvider) {
+    for status in provider.key_status() {
+        for skipped in status.snapshot.set.skipped() {
+            tracing::warn!("not used: {skipped}");
+        }
+    }
 }
 
 fn from_stdin(
@@ -100,17 +142,20 @@ fn from_stdin(
         note("Reading tokens from stdin, one a line; end with Ctrl-D.");
     }
     let mut lines = Lines::new(io::stdin().lock(), verifier.limit());
-    let mut outcome = Outcome::Done;
+    let mut worst = None;
     // Answers are handed on before the next read could wait, so that a program can converse with this one.
     while let Some(line) = lines.next(|| output.flush())? {
         let answer = verifier.answer(&line)?;
         answer.print(output, format)?;
-        if answer.outcome() == Outcome::No {
-            outcome = Outcome::No;
-        }
+        worst = worst.max(Some(answer.outcome()));
     }
     output.flush()?;
-    Ok(outcome)
+    // A script that lets in whatever exits with 0 must not let in nothing at all.
+    worst.ok_or_else(|| {
+        Failure::problem(
+            "no token on standard input; give one per line, or one as the argument TOKEN",
+        )
+    })
 }
 
 /// How much is told of a verification.
@@ -144,44 +189,43 @@ impl Verifier {
     }
 
     fn answer(&self, line: &Line<'_>) -> Result<Answer<'_>, Failure> {
-        let mut recorder = Recorder::default();
-        let verdict = if line.length > self.limit() {
+        let (verdict, steps) = if line.length > self.limit() {
             let rejection = Rejection::token_too_large(line.length, self.limit());
-            recorder.too_large(&rejection);
-            Err(rejection)
-        } else {
+            let explained = Explanation::refused(Step::Length, rejection);
+            (explained.verdict, explained.steps)
+        } else if self.detail == Detail::EveryStep {
             let token = line.text();
-            match self.detail {
-                Detail::Verdict => self.verify(&token)?,
-                Detail::EveryStep => {
-                    let verdict = self.provider.verify_token_observed(&token, &mut recorder);
-                    self.runtime()?.block_on(verdict)
-                }
-            }
+            let explained = self
+                .runtime()?
+                .block_on(self.provider.explain_token(&token));
+            (explained.verdict, explained.steps)
+        } else {
+            let enough = |access: AccessToken| {
+                let enough = self.provider.check_required_scopes(&access);
+                enough.map(|()| access)
+            };
+            (self.verify(&line.text())?.and_then(enough), Vec::new())
         };
-        let verdict = verdict.and_then(|access| {
-            let enough = self.provider.check_required_scopes(&access);
-            recorder.required_scopes(&self.required, enough.as_ref().err());
-            enough.map(|()| access)
-        });
-        let steps = (self.detail == Detail::EveryStep).then(|| recorder.into_steps());
         Ok(Answer {
             hint: verdict.as_ref().err().and_then(|_| line.hint()),
             verdict,
             required: &self.required,
-            steps,
+            steps: (self.detail == Detail::EveryStep).then_some(steps),
         })
     }
 
-    /// Without waiting where the keys are at hand.
+    /// Without waiting where the keys are at hand. Keys are fetched first even for a token that its own claims condemn:
+    /// what is asked here is whether it was signed, too.
     fn verify(&self, token: &str) -> Result<Result<AccessToken, Rejection>, Failure> {
-        Ok(match self.provider.try_verify_token(token) {
-            TryVerify::Accepted(access) => Ok(access),
-            TryVerify::Rejected(rejection) => Err(rejection),
-            TryVerify::NeedsKeys(needs) => self
-                .runtime()?
-                .block_on(self.provider.verify_with_newer_keys(token, needs)),
-        })
+        match self.provider.try_verify_token(token) {
+            TryVerify::Accepted(access) => Ok(Ok(access)),
+            TryVerify::Rejected(rejection) if !rejection.is_unverified() => Ok(Err(rejection)),
+            TryVerify::Rejected(_) | TryVerify::NeedsKeys(_) => {
+                let (runtime, mut unobserved) = (self.runtime()?, Unobserved);
+                let verdict = self.provider.verify_token_observed(token, &mut unobserved);
+                Ok(runtime.block_on(verdict))
+            }
+        }
     }
 
     fn runtime(&self) -> Result<&Runtime, Failure> {

@@ -47,6 +47,32 @@ fn a_token_lets_in_and_names_its_subject() {
 }
 
 #[test]
+fn the_required_scopes_can_be_others_or_none() {
+    let bearer = |demo: &Demo| format!("Authorization: Bearer {}", demo.token());
+    let demo = Demo::start(&["--scope", "a:b", "--scope", "c"], "info");
+    let answer = demo.call("whoami", "{}", &[&bearer(&demo)]);
+    let who = answer.json()["result"]["structuredContent"].clone();
+    assert_eq!(who["scopes"], json!(["a:b", "c"]));
+    let challenge = demo.call("whoami", "{}", &[]);
+    let wanted = challenge.header("www-authenticate").unwrap().to_owned();
+    assert!(wanted.contains("scope=\"a:b c\""), "{wanted}");
+
+    let demo = Demo::start(&["--no-scope"], "info");
+    let answer = demo.call("whoami", "{}", &[&bearer(&demo)]);
+    let who = answer.json()["result"]["structuredContent"].clone();
+    assert_eq!((answer.status(), &who["scopes"]), (200, &json!([])));
+    let challenge = demo.call("whoami", "{}", &[]);
+    let wanted = challenge.header("www-authenticate").unwrap().to_owned();
+    assert!(!wanted.contains("scope="), "{wanted}");
+
+    let both = run(&["demo", "--no-scope", "--scope", "a"]);
+    assert_eq!(both.code, Some(2), "{both:?}");
+    let bad = run(&["demo", "--scope", "two words"]);
+    assert_eq!(bad.code, Some(2), "{bad:?}");
+    assert!(bad.stderr.starts_with("error: --scope: "), "{bad:?}");
+}
+
+#[test]
 fn another_issuers_tokens_are_let_in_when_it_is_named() {
     use mcp_bearer_testkit::{Forge, JwksServer, Response, SigningKey};
     let issuer = JwksServer::start();
