@@ -5,12 +5,13 @@
 
 mod server;
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
-use mcp_bearer::keys::RemoteKeys;
+use mcp_bearer::config::{Entrance, Group, IssuerDraft, Setting, Value};
 use mcp_bearer::{
     Algorithm, BearerAuthLayer, BearerAuthProvider, Clock, JwksData, RsaKeyPair, Scopes,
     TokenCacheSize, TokenRequest, UnixTime,
@@ -20,6 +21,7 @@ use tokio::runtime::Runtime;
 
 use self::server::Issuer;
 use crate::files;
+use crate::flags::Flags;
 use crate::ui::{Failure, Outcome, Output, json_string, note};
 
 /// The scope that every request needs, unless told otherwise.
@@ -32,7 +34,8 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 ///
 /// Serves the tools `whoami` and `add` at /mcp for tokens with the scope mcp:read (or another), its RFC 9728 metadata, and
 /// the metadata and keys of its own issuer. Prints a token that lives an hour and commands to paste. Runs until Ctrl-C or
-/// SIGTERM.
+/// SIGTERM. The options of `verify` describe another issuer, whose tokens are let in as well when they are made for the
+/// server's URL and hold the required scopes.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -59,18 +62,16 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
 
-    /// Let in the tokens of this issuer as well: its keys are found by its metadata. They must be made for the server's URL
-    /// and hold the required scopes
+    /// Let in the tokens of this issuer as well: another name of --discover
     #[arg(long, value_name = "ISSUER")]
     also_issuer: Option<String>,
 
-    /// A scope that every request needs, and that the printed token has; may be given several times
-    #[arg(long = "scope", value_name = "SCOPE", default_value = SCOPE, conflicts_with = "no_scope")]
-    scopes: Vec<String>,
-
-    /// Let in tokens whatever their scopes; the printed token has none
+    /// Let in tokens whatever their scopes, and print one without. Otherwise they need mcp:read, or those of --scope
     #[arg(long)]
     no_scope: bool,
+
+    #[command(flatten)]
+    flags: Flags,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -91,24 +92,30 @@ impl Demo {
         if let Err(error) = Scopes::from_names(self.scopes()) {
             problems.push(format!("--scope: {error}"));
         }
+        let mut given = self.flags.given();
+        if self.no_scope && given.any(|setting| setting == Setting::RequiredScopes) {
+            let why = "--scope and --no-scope contradict each other; choose one";
+            problems.push(why.to_owned());
+        }
         Failure::unless_empty(problems)?;
         let (Some(address), Some(keys)) = (address, keys) else {
             return Ok(Outcome::Done);
         };
         let runtime = Runtime::new()
             .map_err(|error| Failure::problem(format!("no async runtime: {error}")))?;
-        runtime.block_on(self.without_repeats().serve(address, &keys))
+        runtime.block_on(self.serve(address, &keys))
     }
 
-    fn scopes(&self) -> &[String] {
-        if self.no_scope { &[] } else { &self.scopes }
-    }
-
-    /// Each scope once, in the order they were given in.
-    fn without_repeats(mut self) -> Self {
-        let mut seen = std::collections::HashSet::new();
-        self.scopes.retain(|scope| seen.insert(scope.clone()));
-        self
+    /// What every request needs, and what the printed token has: each scope once.
+    fn scopes(&self) -> Vec<String> {
+        let draft = self.flags.draft().issuers.pop();
+        let mut given = draft.map(|draft| draft.required_scopes).unwrap_or_default();
+        let mut seen = HashSet::new();
+        given.retain(|scope| seen.insert(scope.clone()));
+        if given.is_empty() && !self.no_scope {
+            given.push(SCOPE.to_owned());
+        }
+        given
     }
 
     async fn serve(&self, address: SocketAddr, keys: &RsaKeyPair) -> Result<Outcome, Failure> {
@@ -145,9 +152,11 @@ impl Demo {
             .expires_in_seconds(i64::try_from(LIFETIME.as_secs()).unwrap_or_default())
             .issued_at(now)
             .kid(kid);
-        let request = match self.scopes() {
-            [] => request,
-            scopes => request.scopes(scopes),
+        let scopes = self.scopes();
+        let request = if scopes.is_empty() {
+            request
+        } else {
+            request.scopes(&scopes)
         };
         let token = keys.create_token(&request).map_err(failed)?;
 
@@ -157,7 +166,7 @@ impl Demo {
             place: &place,
             metadata_url: &metadata_url,
             token: &token,
-            scopes: self.scopes(),
+            scopes: &scopes,
             expires_at: now.saturating_add(LIFETIME),
         };
         self.print(&shown)?;
@@ -171,30 +180,39 @@ impl Demo {
     }
 
     fn provider(&self, place: &Place, jwks: &JwksData) -> Result<BearerAuthProvider, Failure> {
-        // The very set that it publishes, at hand: nothing is fetched from itself.
-        let own = BearerAuthProvider::builder()
-            .jwks(jwks.clone())
-            .issuer(&place.origin)
-            .audience(&place.url)
-            .required_scopes(self.scopes());
-        let other = self.also_issuer.as_ref().map(|issuer| {
+        let mut draft = self.flags.draft();
+        if let Some(issuer) = &self.also_issuer {
+            draft.set(Setting::Discover, Value::text(issuer));
+        }
+        // Whatever else is given describes another issuer.
+        let mut given = self.flags.given();
+        let described = given
+            .any(|setting| setting.group() != Group::Server && setting != Setting::RequiredScopes);
+        if !described && self.also_issuer.is_none() {
+            draft.issuers.clear();
+        }
+        draft.resource.get_or_insert_with(|| place.url.clone());
+        draft.cache = Some(TokenCacheSize::default());
+        for other in &mut draft.issuers {
             let public = |algorithm: &Algorithm| !algorithm.is_symmetric();
-            BearerAuthProvider::builder()
-                .remote_keys(RemoteKeys::discover(issuer))
-                .issuer(issuer)
-                .audience(&place.url)
-                .algorithms(Algorithm::ALL.into_iter().filter(public))
-                .required_scopes(self.scopes())
-        });
-        let provider = BearerAuthProvider::for_issuers([own].into_iter().chain(other));
-        let provider = provider.map_err(|error| {
-            let told = error.problems().iter().map(|problem| {
-                let what = problem.strip_prefix("issuer: ").unwrap_or(problem);
-                format!("--also-issuer: {what}")
-            });
-            Failure::Problems(told.collect())
-        });
-        Ok(provider?.with_token_cache(TokenCacheSize::default()))
+            if other.algorithms.is_none() && other.shared_secret_file.is_none() {
+                other.algorithms = Some(Algorithm::ALL.into_iter().filter(public).collect());
+            }
+            other.required_scopes = self.scopes();
+        }
+        // The very set that it publishes, at hand: nothing is fetched from itself.
+        let mut own = IssuerDraft::default();
+        own.jwks_json = serde_json::to_string(jwks).ok();
+        own.issuers = Some(place.origin.as_str().into());
+        own.audiences = Some(place.url.as_str().into());
+        own.required_scopes = self.scopes();
+        draft.issuers.insert(0, own);
+        let also = |setting| {
+            let also = setting == Setting::Discover && self.also_issuer.is_some();
+            also.then_some("--also-issuer")
+        };
+        let provider = draft.check();
+        provider.map_err(|error| Failure::Problems(error.words_with(Entrance::Flag, also)))
     }
 
     fn print(&self, shown: &Shown<'_>) -> Result<(), Failure> {

@@ -5,9 +5,9 @@
 #![forbid(unsafe_code)]
 
 mod check;
-mod config;
 mod demo;
 mod files;
+mod flags;
 mod jwks;
 mod keygen;
 mod token;

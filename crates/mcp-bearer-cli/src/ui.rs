@@ -17,7 +17,7 @@ use mcp_bearer::ConfigError;
 /// The last lines of `--help`.
 pub(crate) const EXIT_CODES: &str = "\
 Data goes to stdout, everything else to stderr.
-Exit codes: 0 done; 1 the answer is no (a token was rejected); 2 usage, configuration or key errors.";
+Exit codes: 0 done; 1 the answer is no (a token was rejected); 2 usage, configuration or key errors, no token at all.";
 
 /// How a command ended when nothing went wrong. Of several, the greatest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +56,7 @@ impl Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::Problems(error.problems().to_vec())
+        Self::Problems(error.own_words())
     }
 }
 
@@ -134,16 +134,6 @@ fn without_tokens(text: &str) -> String {
     shown
 }
 
-/// A sentence of the library without its advice to use an option that this program does not have.
-pub(crate) fn without_foreign_options(sentence: &str) -> String {
-    const FOREIGN: [&str; 2] = [
-        ", or the option insecure_allow_http",
-        " or the option ca_file",
-    ];
-    let cut = |text: String, foreign: &&str| text.replace(foreign, "");
-    FOREIGN.iter().fold(sentence.to_owned(), cut)
-}
-
 /// The exit code of a command's result; errors are told on stderr.
 pub(crate) fn exit(result: Result<Outcome, Failure>, help: &str) -> ExitCode {
     match result {
@@ -152,7 +142,7 @@ pub(crate) fn exit(result: Result<Outcome, Failure>, help: &str) -> ExitCode {
         Ok(Outcome::NoKeys) => ExitCode::from(2),
         Err(Failure::Problems(problems)) => {
             for problem in problems {
-                note(format_args!("error: {}", without_foreign_options(&problem)));
+                note(format_args!("error: {problem}"));
             }
             note(format_args!("For help: {help}"));
             ExitCode::from(2)

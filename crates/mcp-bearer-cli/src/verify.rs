@@ -4,22 +4,21 @@
 //! in order, in bounded memory. It must never print a token.
 
 mod answer;
-mod explain;
 mod lines;
-mod settings;
 
 use std::cell::{Cell, OnceCell};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 
 use clap::{Args, ValueEnum};
-use mcp_bearer::{AccessToken, BearerAuthProvider, Rejection, Scopes, TryVerify};
+use mcp_bearer::{
+    AccessToken, BearerAuthProvider, ConfigError, Explanation, Rejection, Scopes, Step, TryVerify,
+};
 use tokio::runtime::Runtime;
 
 use self::answer::Answer;
-use self::explain::Recorder;
 use self::lines::{Line, Lines};
-use self::settings::Settings;
+use crate::flags::Flags;
 use crate::ui::{Failure, Outcome, Output, note};
 
 /// Verify tokens, and say why one is refused
@@ -42,7 +41,11 @@ pub(crate) struct Verify {
     token: Option<OsString>,
 
     #[command(flatten)]
-    settings: Settings,
+    flags: Flags,
+
+    /// The time of verification in seconds since 1970, instead of now
+    #[arg(long, value_name = "EPOCH", help_heading = "Rules")]
+    at: Option<String>,
 
     /// How to answer: a line of text, or a JSON object, for each token
     #[arg(
@@ -66,7 +69,7 @@ pub(crate) enum Format {
 
 impl Verify {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
-        let provider = self.settings.provider()?;
+        let provider = self.provider()?;
         let detail = if self.explain {
             Detail::EveryStep
         } else {
@@ -86,6 +89,44 @@ impl Verify {
                 Ok(answer.outcome())
             }
             _ => from_stdin(&verifier, &mut output, self.format),
+        }
+    }
+
+    fn provider(&self) -> Result<BearerAuthProvider, Failure> {
+        let provider = self.flags.draft().check();
+        let at = self.at.as_deref().map(epoch).transpose();
+        match (provider, at) {
+            (Ok(provider), Ok(at)) => {
+                tell_skipped(&provider);
+                Ok(match at {
+                    Some(seconds) => provider.with_clock(fixed_clock(seconds)),
+                    None => provider,
+                })
+            }
+            (provider, at) => {
+                let mut problems = provider
+                    .err()
+                    .as_ref()
+                    .map_or_else(Vec::new, ConfigError::own_words);
+                problems.extend(at.err());
+                Err(Failure::Problems(problems))
+            }
+        }
+    }
+}
+
+fn epoch(text: &str) -> Result<u64, String> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds <= 1 << 53);
+    seconds.ok_or_else(|| {
+        format!("--at: {text:?} is not a number of seconds since 1970; write it like 1800000000")
+    })
+}
+
+/// Keys of a set that cannot be used are worth knowing before tokens fail.
+fn tell_skipped(provider: &BearerAuthProvider) {
+    for status in provider.key_status() {
+        for skipped in status.snapshot.set.skipped() {
+            tracing::warn!("not used: {skipped}");
         }
     }
 }
@@ -148,33 +189,29 @@ impl Verifier {
     }
 
     fn answer(&self, line: &Line<'_>) -> Result<Answer<'_>, Failure> {
-        let mut recorder = Recorder::default();
-        let verdict = if line.length > self.limit() {
+        let (verdict, steps) = if line.length > self.limit() {
             let rejection = Rejection::token_too_large(line.length, self.limit());
-            recorder.too_large(&rejection);
-            Err(rejection)
-        } else {
+            let explained = Explanation::refused(Step::Length, rejection);
+            (explained.verdict, explained.steps)
+        } else if self.detail == Detail::EveryStep {
             let token = line.text();
-            match self.detail {
-                Detail::Verdict => self.verify(&token)?,
-                Detail::EveryStep => {
-                    self.fetch_first(&token)?;
-                    let verdict = self.provider.verify_token_observed(&token, &mut recorder);
-                    self.runtime()?.block_on(verdict)
-                }
-            }
+            self.fetch_first(&token)?;
+            let explained = self
+                .runtime()?
+                .block_on(self.provider.explain_token(&token));
+            (explained.verdict, explained.steps)
+        } else {
+            let enough = |access: AccessToken| {
+                let enough = self.provider.check_required_scopes(&access);
+                enough.map(|()| access)
+            };
+            (self.verify(&line.text())?.and_then(enough), Vec::new())
         };
-        let verdict = verdict.and_then(|access| {
-            let enough = self.provider.check_required_scopes(&access);
-            recorder.required_scopes(&self.required, enough.as_ref().err());
-            enough.map(|()| access)
-        });
-        let steps = (self.detail == Detail::EveryStep).then(|| recorder.into_steps());
         Ok(Answer {
             hint: verdict.as_ref().err().and_then(|_| line.hint()),
             verdict,
             required: &self.required,
-            steps,
+            steps: (self.detail == Detail::EveryStep).then_some(steps),
         })
     }
 

@@ -259,9 +259,10 @@ fn a_configuration_that_cannot_work_is_told_whole() {
     let ran = run(&["check", "--config", &file]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
     for told in [
-        "error: issuer \"http://idp.example.com/\": issuer: http is allowed on loopback only; use https\n",
-        "error: issuer \"b\": ",
-        "none.json",
+        "gateway.toml:3: issuer.issuer: http is allowed on loopback only; use https\n",
+        "gateway.toml:4: issuer.leeway: more than 300 s",
+        "gateway.toml:7: issuer.jwks_file: ",
+        "none.json: there is no such file",
         "For help: mcp-bearer check --help",
     ] {
         assert!(ran.stderr.contains(told), "{told} in {ran:?}");

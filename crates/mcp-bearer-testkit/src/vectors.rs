@@ -295,7 +295,7 @@ impl VectorFile {
         let [setting] = self.settings.as_slice() else {
             return None;
         };
-        if self.token_bytes.is_some() || !setting.policy.is_default() {
+        if self.token_bytes.is_some() {
             return None;
         }
         let mut arguments = Vec::new();
@@ -322,6 +322,44 @@ impl VectorFile {
         }
         if let Some(leeway) = setting.leeway {
             say("--leeway", &format!("{leeway}s"));
+        }
+        let policy = &setting.policy;
+        if let Some(age) = policy.max_age {
+            say("--max-age", &format!("{age}s"));
+        }
+        if policy.token_type_rfc9068 {
+            say("--token-type", "rfc9068");
+        }
+        for (claim, values) in &policy.required_claims {
+            say(
+                "--required-claim",
+                &format!("{claim}={}", Value::from(values.clone())),
+            );
+        }
+        for (name, list) in [
+            ("--allowed-client-id", &policy.allowed_client_ids),
+            ("--scope-claim", &policy.scope_claims),
+        ] {
+            for value in list.iter().flatten() {
+                say(name, value);
+            }
+        }
+        for (scope, implied) in &policy.scope_implies {
+            say("--scope-implies", &format!("{scope}={}", implied.join(" ")));
+        }
+        for (name, given) in [
+            (
+                "--accept-tokens-that-never-expire",
+                policy.accept_tokens_that_never_expire,
+            ),
+            (
+                "--accept-identity-token-shape",
+                policy.accept_identity_token_shape,
+            ),
+        ] {
+            if given {
+                arguments.push(name.to_owned());
+            }
         }
         for (name, list) in [
             ("--any-issuer", &setting.issuers),

@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 
+use mcp_bearer::config::IssuerDraft;
 use mcp_bearer::keys::KeyStatus;
-use mcp_bearer::{Algorithm, KeyInfo, SkippedKey};
+use mcp_bearer::{Algorithm, BearerAuthProvider, Expected, KeyInfo, Policy, Scopes, SkippedKey};
 use serde_json::{Value, json};
 
 use super::CANDIDATES;
-use crate::config::{IssuerEntry, KeysFrom};
-use crate::ui::{Failure, Output, Plain, json_line, without_foreign_options};
+use crate::ui::{Failure, Output, Plain, json_line};
 use crate::verify::Format;
 
 pub(super) struct Report<'a> {
@@ -19,8 +19,9 @@ pub(super) struct Report<'a> {
 }
 
 pub(super) struct IssuerReport<'a> {
-    entry: &'a IssuerEntry,
-    algorithms: Vec<Algorithm>,
+    policy: &'a Policy,
+    required_scopes: Scopes,
+    keys_from: String,
     keys: Vec<UsableKey>,
     skipped: Vec<SkippedKey>,
     problems: Vec<String>,
@@ -70,10 +71,17 @@ impl Report<'_> {
 }
 
 impl<'a> IssuerReport<'a> {
-    pub(super) fn new(entry: &'a IssuerEntry, status: Option<KeyStatus>) -> Self {
-        let algorithms = match entry.algorithms.as_slice() {
-            [] => vec![Algorithm::Rs256],
-            given => given.to_vec(),
+    /// Of the provider of this one issuer.
+    pub(super) fn new(
+        draft: &IssuerDraft,
+        provider: &'a BearerAuthProvider,
+        status: Option<KeyStatus>,
+    ) -> Option<Self> {
+        let policy = provider.policies().next()?;
+        let source = status.as_ref().map(|status| status.source.clone());
+        let keys_from = match &draft.discover {
+            Some(_) => "discovery".to_owned(),
+            None => source.unwrap_or_default(),
         };
         let set = status.as_ref().map(|status| &status.snapshot.set);
         let keys = set.map(|set| {
@@ -88,8 +96,9 @@ impl<'a> IssuerReport<'a> {
             .collect()
         });
         let mut report = Self {
-            entry,
-            algorithms,
+            policy,
+            required_scopes: provider.all_required_scopes(),
+            keys_from,
             keys: keys.unwrap_or_default(),
             skipped: set.map(|set| set.skipped().to_vec()).unwrap_or_default(),
             problems: Vec::new(),
@@ -98,7 +107,6 @@ impl<'a> IssuerReport<'a> {
         if report.keys.is_empty() {
             let why = status.and_then(|status| status.last_failure);
             let why = why.unwrap_or_else(|| "no answer came in time".to_owned());
-            let why = without_foreign_options(&why);
             report
                 .problems
                 .push(format!("no keys, so that every token meets 503: {why}"));
@@ -106,17 +114,17 @@ impl<'a> IssuerReport<'a> {
             report.look_at_algorithms();
             report.look_at_kids();
         }
-        report
+        Some(report)
     }
 
     fn look_at_algorithms(&mut self) {
-        let idle: Vec<&str> = self
-            .algorithms
+        let allowed = self.policy.algorithms();
+        let idle: Vec<&str> = allowed
             .iter()
             .filter(|algorithm| !self.keys.iter().any(|key| key.serves.contains(algorithm)))
             .map(|algorithm| algorithm.name())
             .collect();
-        if idle.len() == self.algorithms.len() {
+        if idle.len() == allowed.len() {
             let mut held: Vec<&str> = Vec::new();
             for algorithm in self.keys.iter().flat_map(|key| &key.serves) {
                 if !held.contains(&algorithm.name()) {
@@ -125,7 +133,7 @@ impl<'a> IssuerReport<'a> {
             }
             let (idle, held) = (idle.join(", "), held.join(", "));
             self.problems.push(format!(
-                "every token is refused: no key serves for {idle}; in algorithms, allow what the issuer signs with (its keys serve for {held})"
+                "every token is refused: no key serves for {idle}; allow the algorithms that the issuer signs with (its keys serve for {held})"
             ));
             return;
         }
@@ -134,7 +142,7 @@ impl<'a> IssuerReport<'a> {
                 .push(format!("{name} is allowed, and no key serves for it"));
         }
         for key in &self.keys {
-            if !key.serves.iter().any(|one| self.algorithms.contains(one)) {
+            if !key.serves.iter().any(|one| allowed.contains(one)) {
                 let (name, serves) = (name_of(&key.info), names(&key.serves));
                 self.notes.push(format!(
                     "tokens signed with {name} are refused: it serves for {serves}, not among the allowed algorithms"
@@ -155,7 +163,7 @@ impl<'a> IssuerReport<'a> {
                 ));
             }
         }
-        for algorithm in &self.algorithms {
+        for algorithm in self.policy.algorithms() {
             let serving = self
                 .keys
                 .iter()
@@ -183,11 +191,15 @@ impl<'a> IssuerReport<'a> {
             json!({ "usable": false, "kid": key.kid, "index": key.index, "reason": key.reason })
         });
         json!({
-            "issuer": self.entry.issuer,
-            "keys_from": self.keys_from(),
-            "audiences": self.entry.audiences,
-            "algorithms": self.algorithms.iter().map(|one| one.name()).collect::<Vec<_>>(),
-            "required_scopes": self.entry.required_scopes,
+            "issuer": match self.policy.issuers().listed() {
+                [] => Value::Null,
+                [one] => json!(one),
+                several => json!(several),
+            },
+            "keys_from": self.keys_from,
+            "audiences": self.policy.audiences().listed(),
+            "algorithms": self.policy.algorithms().iter().map(|one| one.name()).collect::<Vec<_>>(),
+            "required_scopes": self.required_scopes.iter().collect::<Vec<_>>(),
             "keys": usable.chain(skipped).collect::<Vec<_>>(),
             "problems": self.problems,
             "notes": self.notes,
@@ -196,15 +208,12 @@ impl<'a> IssuerReport<'a> {
 
     fn print_text(&self, output: &mut Output) -> Result<(), Failure> {
         let mut line = |text: &str| output.line(Plain(text));
-        line(&format!("issuer {:?}", self.entry.issuer))?;
-        line(&format!("  keys from {}", self.keys_from()))?;
-        line(&format!("  audience {}", quoted(&self.entry.audiences)))?;
-        line(&format!("  algorithms {}", names(&self.algorithms)))?;
-        if !self.entry.required_scopes.is_empty() {
-            line(&format!(
-                "  scopes {}",
-                self.entry.required_scopes.join(" ")
-            ))?;
+        line(&format!("issuer {}", quoted(self.policy.issuers())))?;
+        line(&format!("  keys from {}", self.keys_from))?;
+        line(&format!("  audience {}", quoted(self.policy.audiences())))?;
+        line(&format!("  algorithms {}", names(self.policy.algorithms())))?;
+        if !self.required_scopes.is_empty() {
+            line(&format!("  scopes {}", self.required_scopes))?;
         }
         for key in &self.keys {
             let (name, what) = (name_of(&key.info), &key.info.description);
@@ -224,14 +233,6 @@ impl<'a> IssuerReport<'a> {
         }
         Ok(())
     }
-
-    fn keys_from(&self) -> String {
-        match &self.entry.keys {
-            KeysFrom::Discovery => "discovery".to_owned(),
-            KeysFrom::JwksUri(url) => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
-            KeysFrom::File(path) => path.display().to_string(),
-        }
-    }
 }
 
 fn name_of(info: &KeyInfo) -> String {
@@ -246,7 +247,14 @@ fn names(algorithms: &[Algorithm]) -> String {
     names.join(", ")
 }
 
-fn quoted(texts: &[String]) -> String {
-    let quoted: Vec<String> = texts.iter().map(|text| format!("{text:?}")).collect();
-    quoted.join(", ")
+fn quoted(expected: &Expected) -> String {
+    let quoted: Vec<String> = expected
+        .listed()
+        .iter()
+        .map(|text| format!("{text:?}"))
+        .collect();
+    match expected {
+        Expected::Any => "any".to_owned(),
+        Expected::OneOf(_) => quoted.join(", "),
+    }
 }

@@ -5,22 +5,18 @@
 use std::time::SystemTime;
 
 use mcp_bearer::{
-    AccessToken, Challenge, ChallengeContext, NumericDate, Rejection, RejectionKind, Scopes,
-    UnixTime,
+    AccessToken, Challenge, ChallengeContext, ExplainedStep, NumericDate, Rejection, RejectionKind,
+    Scopes, UnixTime,
 };
 
 use super::Format;
-use super::explain::StepReport;
-use crate::ui::{
-    Failure, Outcome, Output, Plain, json_line, json_string, json_string_or_null,
-    without_foreign_options,
-};
+use crate::ui::{Failure, Outcome, Output, Plain, json_line, json_string, json_string_or_null};
 
 pub(super) struct Answer<'a> {
     pub(super) verdict: Result<AccessToken, Rejection>,
     pub(super) hint: Option<&'static str>,
     pub(super) required: &'a Scopes,
-    pub(super) steps: Option<Vec<StepReport>>,
+    pub(super) steps: Option<Vec<ExplainedStep>>,
 }
 
 impl Answer<'_> {
@@ -97,15 +93,9 @@ impl Answer<'_> {
     }
 
     fn detail(&self, rejection: &Rejection) -> String {
-        let told = rejection.to_string();
-        // Other sentences may quote the token, and stay as they are.
-        let told = match rejection.kind() {
-            RejectionKind::KeysUnavailable => without_foreign_options(&told),
-            _ => told,
-        };
         match self.hint {
-            Some(hint) => format!("{told} ({hint})"),
-            None => told,
+            Some(hint) => format!("{rejection} ({hint})"),
+            None => rejection.to_string(),
         }
     }
 
@@ -134,7 +124,7 @@ fn accepted_json(access: &AccessToken) -> String {
     )
 }
 
-fn step_json(step: &StepReport) -> String {
+fn step_json(step: &ExplainedStep) -> String {
     format!(
         r#"{{"number":"{}","title":"{}","outcome":"{}","facts":{}}}"#,
         step.number,

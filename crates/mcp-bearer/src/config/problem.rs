@@ -187,7 +187,8 @@ impl Problem {
             (None, _) => String::new(),
         };
         let issuer = match self.issuer {
-            Some(index) if place.is_empty() => format!("issuer number {}: ", index + 1),
+            // Flags, variables and Python describe one issuer alone.
+            Some(index) if entrance == Entrance::Rust => format!("issuer number {}: ", index + 1),
             _ => String::new(),
         };
         // A sentence that names its settings needs no name in front.

@@ -74,7 +74,6 @@ fn from_text<'a>(
         return Err(faults.collect());
     }
     let mut draft = ServerDraft::from_entrance(Entrance::Toml);
-    let mut found_others = Vec::new();
     for (key, value) in document.get_ref() {
         let name: &str = key.get_ref();
         let at = span(text, value.span());
@@ -86,14 +85,14 @@ fn from_text<'a>(
             }
         } else if name == ISSUER {
             sections(&mut draft, value, text, folder);
-        } else if let Some(other) = others.iter().find(|other| **other == name) {
-            found_others.push(*other);
-        } else {
+        } else if !others.contains(&name) {
             let at = span(text, key.span());
             draft.found.problems.push(unknown(name, "", at, others));
         }
     }
-    Ok((draft, found_others))
+    let members = document.get_ref();
+    let there = |other: &&&str| members.keys().any(|key| key.get_ref() == **other);
+    Ok((draft, others.iter().filter(there).copied().collect()))
 }
 
 /// The tables of `[[issuer]]`.

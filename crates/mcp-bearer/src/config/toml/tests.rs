@@ -74,7 +74,7 @@ fn a_whole_file_is_read() {
         Some("https://mcp.example.com/mcp")
     );
     assert!(draft.cache.is_some());
-    assert_eq!(others.join(" "), "admin listen rule tls upstream");
+    assert_eq!(others.join(" "), "listen upstream rule tls admin");
     let [one, two, three, four] = draft.issuers.as_slice() else {
         panic!("{draft:?}");
     };

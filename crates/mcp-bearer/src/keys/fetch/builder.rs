@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use super::address::{AddressRules, PlainHttp, SsrfGuard, label_of};
 use super::connect::{Connector, certificates, proxy};
+use super::http::HttpFetch;
 use crate::config::problem::{ConfigError, Fact, Problem};
 use crate::config::setting::Setting;
-use super::http::HttpFetch;
 
 /// Makes an [`HttpFetch`].
 #[derive(Clone, Default)]

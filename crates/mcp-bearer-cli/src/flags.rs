@@ -1,0 +1,105 @@
+//! The options that describe an issuer and its server: one for each setting of the library that has a name on a command
+//! line. The library says what is missing, so that everything that is wrong is reported at once.
+
+use std::ffi::OsString;
+
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use mcp_bearer::config::{Entrance, Group, ServerDraft, Setting, Shape, Value};
+
+/// What is given of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Flags(Vec<(Setting, Value)>);
+
+impl Flags {
+    /// One issuer, as far as it is described.
+    pub(crate) fn draft(&self) -> ServerDraft {
+        let mut draft = ServerDraft::from_entrance(Entrance::Flag);
+        for (setting, value) in &self.0 {
+            draft.set(*setting, value.clone());
+        }
+        draft
+    }
+
+    /// The settings that are given.
+    pub(crate) fn given(&self) -> impl Iterator<Item = Setting> {
+        self.0.iter().map(|(setting, _)| *setting)
+    }
+
+    /// The names of all sources of keys.
+    pub(crate) fn of_keys() -> impl Iterator<Item = &'static str> {
+        let all = all().filter(|(setting, _)| setting.group() == Group::Keys);
+        all.map(|(_, name)| name)
+    }
+}
+
+impl Args for Flags {
+    fn augment_args(command: Command) -> Command {
+        command.args(all().map(|(setting, name)| arg(setting, name)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Flags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = |(setting, name)| Some((setting, value(setting, name, matches)?));
+        Ok(Self(all().filter_map(given).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn all() -> impl Iterator<Item = (Setting, &'static str)> {
+    let named = |setting: &Setting| Some((*setting, setting.name(Entrance::Flag)?));
+    Setting::ALL.iter().filter_map(named)
+}
+
+fn arg(setting: Setting, name: &'static str) -> Arg {
+    let heading = match setting.group() {
+        Group::Keys => "Keys (exactly one)",
+        Group::Decisions => "Issuer and audience",
+        Group::Fetching => "Fetching keys",
+        Group::Server => "Server",
+        _ => "Rules",
+    };
+    let about = setting.about().trim_end_matches('.');
+    let arg = Arg::new(name)
+        .long(name.trim_start_matches('-'))
+        .help_heading(heading);
+    match setting.shape() {
+        Shape::Switch => arg.help(about).action(ArgAction::SetTrue),
+        Shape::Path => arg
+            .help(about)
+            .value_name("FILE")
+            .value_parser(value_parser!(OsString)),
+        Shape::Texts(what) | Shape::Pairs(what) => arg
+            .help(format!("{about}. Can be given several times"))
+            .value_name(what)
+            .action(ArgAction::Append),
+        Shape::Text(what) => arg.help(about).value_name(what),
+        _ => arg.help(about).value_name("DURATION"),
+    }
+}
+
+fn value(setting: Setting, name: &str, matches: &ArgMatches) -> Option<Value> {
+    match setting.shape() {
+        Shape::Switch => matches.get_flag(name).then_some(Value::Switch(true)),
+        Shape::Path => {
+            let path = matches.get_one::<OsString>(name)?;
+            Some(Value::Path(path.into()))
+        }
+        Shape::Texts(_) | Shape::Pairs(_) => {
+            let texts = matches.get_many(name)?.cloned().collect();
+            Some(Value::Texts(texts))
+        }
+        _ => matches.get_one::<String>(name).map(Value::text),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! Every option changes what becomes of a token.
+#![allow(clippy::as_conversions, reason = "a test")]
+
+use std::collections::BTreeSet;
+
+use clap::{Args, Command, FromArgMatches};
+use mcp_bearer::config::{Entrance, Setting, Shape};
+use mcp_bearer::{Clock, UnixTime};
+use mcp_bearer_testkit::vectors::{self, Effects};
+use serde_json::Value as Json;
+
+use super::Flags;
+
+fn parse(arguments: Vec<String>) -> Flags {
+    let command = Flags::augment_args(Command::new("test").no_binary_name(true));
+    let matches = command.try_get_matches_from(arguments).unwrap();
+    Flags::from_arg_matches(&matches).unwrap()
+}
+
+/// As somebody types it.
+fn words(setting: Setting, value: &Json) -> Vec<String> {
+    let name = setting.name(Entrance::Flag).unwrap();
+    let with = |text: String| [name.to_owned(), text];
+    let text = |value: &Json| value.as_str().unwrap().to_owned();
+    match (setting, setting.shape(), value) {
+        (_, Shape::Switch, _) => vec![name.to_owned()],
+        (_, Shape::Duration, value) => with(format!("{value}s")).to_vec(),
+        (_, _, Json::Array(values)) => values.iter().map(text).flat_map(with).collect(),
+        (Setting::ScopeImplies, _, Json::Object(pairs)) => pairs
+            .iter()
+            .flat_map(|(scope, implied)| {
+                let implied: Vec<String> = implied.as_array().unwrap().iter().map(text).collect();
+                with(format!("{scope}={}", implied.join(" ")))
+            })
+            .collect(),
+        (_, _, Json::Object(pairs)) => pairs
+            .iter()
+            .flat_map(|(name, value)| with(format!("{name}={value}")))
+            .collect(),
+        (_, _, value) => with(text(value)).to_vec(),
+    }
+}
+
+#[test]
+fn every_option_has_an_effect() {
+    let (effects, folder) = (vectors::effects(), tempfile::tempdir().unwrap());
+    for (name, text) in &effects.files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let value = |value: &Json| match value.as_str().and_then(|text| text.strip_prefix("file:")) {
+        Some(name) => Json::from(folder.path().join(name).to_str().unwrap()),
+        None => value.clone(),
+    };
+    let outcome = |arguments: Vec<String>, token: &str, effects: &Effects| {
+        let Ok(provider) = parse(arguments).draft().check() else {
+            return "does not start".to_owned();
+        };
+        let now = UnixTime::from_secs(effects.now);
+        let provider = provider.with_clock(Clock::new(move || now));
+        let verified = provider.try_verify_token(token).into_result();
+        match verified.and_then(|access| provider.check_required_scopes(&access)) {
+            Ok(()) if provider.cached_tokens() == Some(1) => "cached".to_owned(),
+            Ok(()) => "accepted".to_owned(),
+            Err(rejection) => rejection.kind().to_string(),
+        }
+    };
+    let mut seen = BTreeSet::new();
+    for case in &effects.cases {
+        let setting = Setting::named(&case.setting, Entrance::Rust).unwrap();
+        if setting.name(Entrance::Flag).is_none() {
+            continue;
+        }
+        let base = case.base.iter().flat_map(|(name, given)| {
+            let setting = Setting::named(name, Entrance::Rust).unwrap();
+            words(setting, &value(given))
+        });
+        let base: Vec<String> = base.collect();
+        let with = [base.clone(), words(setting, &value(&case.value))].concat();
+        assert_eq!(
+            outcome(base, &case.token, &effects),
+            case.without,
+            "{setting:?}"
+        );
+        assert_eq!(
+            outcome(with, &case.token, &effects),
+            case.with,
+            "{setting:?}"
+        );
+        seen.insert(setting);
+    }
+    for setting in Setting::ALL {
+        let named = setting.name(Entrance::Flag).is_some();
+        assert_eq!(seen.contains(setting), named, "{setting:?}");
+    }
+}
+
+#[test]
+fn an_option_that_is_given_nothing_is_refused() {
+    for setting in Setting::ALL {
+        let Some(name) = setting.name(Entrance::Flag) else {
+            continue;
+        };
+        if setting.shape() == Shape::Switch {
+            continue;
+        }
+        let draft = parse(vec![name.to_owned(), String::new()]).draft();
+        let words = draft.check().unwrap_err().own_words();
+        let of_it = words
+            .iter()
+            .filter(|words| words.starts_with(&format!("{name}: ")));
+        assert_eq!(of_it.count(), 1, "{words:?}");
+    }
+}
+
+#[test]
+fn values_are_read_as_a_shell_gives_them() {
+    let words = |arguments: &[&str]| {
+        let given = [
+            "--any-issuer",
+            "--any-audience",
+            "--jwks-uri",
+            "https://a.example/",
+        ];
+        let all = given.iter().chain(arguments).map(|word| (*word).to_owned());
+        let checked = parse(all.collect()).draft().check();
+        checked.map_or_else(|error| error.own_words(), |_| Vec::new())
+    };
+    let claims = [
+        "--required-claim",
+        "level=3",
+        "--required-claim",
+        "tenant=[\"a\",\"b\"]",
+    ];
+    assert_eq!(words(&claims), Vec::<String>::new());
+    let unquoted = words(&["--required-claim", "tenant=blue"]);
+    let expected =
+        "--required-claim: \"blue\" is not JSON; a string needs quotes of its own: \"blue\"";
+    assert_eq!(unquoted, [expected]);
+    let nameless = words(&["--scope-implies", "admin"]);
+    assert_eq!(
+        nameless,
+        ["--scope-implies: \"admin\" has no \"=\" behind the name"]
+    );
+}
