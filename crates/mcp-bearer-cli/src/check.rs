@@ -8,7 +8,7 @@ mod report;
 use std::path::PathBuf;
 
 use clap::Args;
-use mcp_bearer::config::{Entrance, Fact, Problem, ServerDraft, Setting};
+use mcp_bearer::config::{Entrance, Keys, Problem, ServerDraft, Setting};
 use mcp_bearer::keys::KeyStatus;
 use mcp_bearer::{BearerAuthProvider, Expected, Limits};
 use tokio::task::JoinSet;
@@ -118,18 +118,12 @@ impl Check {
 
 fn two_issuers(draft: &ServerDraft) -> Option<Problem> {
     let issuer = draft.issuers.first()?;
-    let discovered = Expected::from(issuer.discover.as_deref()?);
-    let names = issuer.issuers.as_ref()?;
-    (*names != discovered).then(|| {
-        let both = [Setting::Discover, Setting::Issuer];
-        let fact = Fact::all(&both).text(
-            " name two issuers: an issuer's metadata must name itself; give one of them, or ",
-        );
-        Problem::new(
-            both,
-            fact.name(Setting::JwksUri).text(" instead of the first"),
-        )
-    })
+    let Some(Keys::Discover(discovered)) = &issuer.keys else {
+        return None;
+    };
+    let why = "name two issuers: an issuer's metadata must name itself; give one of them";
+    (*issuer.issuers.as_ref()? != Expected::from(discovered.as_str()))
+        .then(|| Problem::new([Setting::Discover, Setting::Issuer], why))
 }
 
 /// Asks every issuer at once; the states of their keys, in order.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
-use mcp_bearer::config::{Entrance, Group, IssuerDraft, Setting, Value};
+use mcp_bearer::config::{Entrance, Group, IssuerDraft, Keys, Setting, Value};
 use mcp_bearer::{
     Algorithm, BearerAuthLayer, BearerAuthProvider, Clock, JwksData, RsaKeyPair, Scopes,
     TokenCacheSize, TokenRequest, UnixTime,
@@ -195,14 +195,15 @@ impl Demo {
         draft.cache = Some(TokenCacheSize::default());
         for other in &mut draft.issuers {
             let public = |algorithm: &Algorithm| !algorithm.is_symmetric();
-            if other.algorithms.is_none() && other.shared_secret_file.is_none() {
-                other.algorithms = Some(Algorithm::ALL.into_iter().filter(public).collect());
+            if !matches!(other.keys, Some(Keys::SharedSecretFile(_))) {
+                let all = || Algorithm::ALL.into_iter().filter(public).collect();
+                other.algorithms.get_or_insert_with(all);
             }
             other.required_scopes = self.scopes();
         }
         // The very set that it publishes, at hand: nothing is fetched from itself.
         let mut own = IssuerDraft::default();
-        own.jwks_json = serde_json::to_string(jwks).ok();
+        own.keys = serde_json::to_string(jwks).ok().map(Keys::JwksJson);
         own.issuers = Some(place.origin.as_str().into());
         own.audiences = Some(place.url.as_str().into());
         own.required_scopes = self.scopes();

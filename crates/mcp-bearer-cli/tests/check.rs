@@ -295,8 +295,6 @@ fn a_configuration_that_cannot_work_is_told_whole() {
     );
     let ran = run(&[
         "check",
-        "--jwks-uri",
-        "https://a.example/",
         "--discover",
         "https://b.example/",
         "--issuer",
@@ -308,9 +306,15 @@ fn a_configuration_that_cannot_work_is_told_whole() {
     ]);
     assert_eq!(
         (ran.code, ran.stderr.lines().count()),
-        (Some(2), 6),
+        (Some(2), 5),
         "{ran:?}"
     );
+    let two = "error: --discover and --issuer: name two issuers: ";
+    assert!(ran.stderr.contains(two), "{ran:?}");
+    let sources = ["--jwks-uri", "https://a.example/", "--discover", "b"];
+    let ran = run(&[&["check"][..], &sources].concat());
+    let both = "error: --jwks-uri and --discover given together: ";
+    assert!(ran.stderr.contains(both), "{ran:?}");
     let ran = run(&[
         "check",
         "--config",

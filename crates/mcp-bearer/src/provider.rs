@@ -113,13 +113,12 @@ impl BearerAuthProvider {
         server.check()
     }
 
-    pub(crate) fn of_issuers(issuers: Vec<Issuer>) -> Self {
-        let (limits, clock) = (Limits::default(), Clock::system());
+    pub(crate) fn of_issuers(issuers: Vec<Issuer>, cache: Option<TokenCacheSize>) -> Self {
         let inner = Inner {
             issuers,
-            limits,
-            clock,
-            cache: None,
+            limits: Limits::default(),
+            clock: Clock::system(),
+            cache: cache.map(|size| Arc::new(ProcessCache::new(size))),
         };
         Self {
             inner: Arc::new(inner),
@@ -128,7 +127,7 @@ impl BearerAuthProvider {
 
     /// Each issuer alone, as a provider that shares its keys with this one.
     pub fn issuers(&self) -> impl Iterator<Item = Self> {
-        let one = |issuer: &Issuer| Self::of_issuers(vec![issuer.clone()]);
+        let one = |issuer: &Issuer| Self::of_issuers(vec![issuer.clone()], None);
         self.inner.issuers.iter().map(one)
     }
 

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
 
-use mcp_bearer::config::{Entrance, Group, IssuerDraft, ServerDraft, Setting, Shape, Value};
+use mcp_bearer::config::{Entrance, Group, IssuerDraft, Keys, ServerDraft, Setting, Shape, Value};
 use mcp_bearer::{
     BearerAuthProvider, Clock, ConfigError, TokenCacheSize, TokenType, UnixTime, from_variables,
 };
@@ -293,14 +293,19 @@ fn by_fields(given: &Given) -> ServerDraft {
     let mut draft = IssuerDraft::default();
     for (setting, value) in given {
         match setting {
-            Setting::PublicKey => draft.public_key = Some(text(value)),
-            Setting::PublicKeyFile => draft.public_key_file = Some(text(value).into()),
-            Setting::Jwks => draft.jwks_json = Some(text(value)),
-            Setting::JwksFile => draft.jwks_file = Some(text(value).into()),
-            Setting::KeyFile => draft.key_file = Some(text(value).into()),
-            Setting::JwksUri => draft.jwks_uri = Some(text(value)),
-            Setting::Discover => draft.discover = Some(text(value)),
-            Setting::SharedSecretFile => draft.shared_secret_file = Some(text(value).into()),
+            Setting::PublicKey => draft.keys = Some(Keys::PublicKey(text(value))),
+            Setting::PublicKeyFile => draft.keys = Some(Keys::PublicKeyFile(text(value).into())),
+            Setting::Jwks => draft.keys = Some(Keys::JwksJson(text(value))),
+            Setting::JwksFile => draft.keys = Some(Keys::JwksFile(text(value).into())),
+            Setting::KeyFile => draft.keys = Some(Keys::File(text(value).into())),
+            Setting::JwksUri => draft.keys = Some(Keys::JwksUri(text(value))),
+            Setting::Discover => draft.keys = Some(Keys::Discover(text(value))),
+            Setting::SharedSecret => {
+                draft.keys = Some(Keys::SharedSecret(text(value).into_bytes().into()));
+            }
+            Setting::SharedSecretFile => {
+                draft.keys = Some(Keys::SharedSecretFile(text(value).into()));
+            }
             Setting::Issuer => draft.issuers = Some(texts(value).into()),
             Setting::Audience => draft.audiences = Some(texts(value).into()),
             Setting::AnyIssuer => draft.issuers = Some(mcp_bearer::Expected::Any),
@@ -313,9 +318,6 @@ fn by_fields(given: &Given) -> ServerDraft {
             Setting::SsrfGuard => draft.ssrf_guard = true,
             Setting::InsecureAllowHttp => draft.insecure_allow_http = true,
             Setting::Resource => server.resource = Some(text(value)),
-            Setting::SharedSecret => {
-                draft.shared_secret = Some(text(value).into_bytes().into());
-            }
             _ => {}
         }
     }
@@ -496,5 +498,5 @@ fn a_draft_shows_no_secret() {
     draft.set(Setting::PublicKey, Value::text(secret));
     let shown = format!("{draft:?} {:?} {:?}", Value::text(secret), draft.check());
     assert!(!shown.contains("hunter2"), "{shown}");
-    assert!(shown.contains("SharedSecret"), "{shown}");
+    assert!(shown.contains("SharedSecret(..)"), "{shown}");
 }

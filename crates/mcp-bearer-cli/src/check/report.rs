@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use mcp_bearer::config::IssuerDraft;
+use mcp_bearer::config::{IssuerDraft, Keys};
 use mcp_bearer::keys::KeyStatus;
 use mcp_bearer::{Algorithm, BearerAuthProvider, Expected, KeyInfo, Policy, Scopes, SkippedKey};
 use serde_json::{Value, json};
@@ -79,9 +79,9 @@ impl<'a> IssuerReport<'a> {
     ) -> Option<Self> {
         let policy = provider.policies().next()?;
         let source = status.as_ref().map(|status| status.source.clone());
-        let keys_from = match &draft.discover {
-            Some(_) => "discovery".to_owned(),
-            None => source.unwrap_or_default(),
+        let keys_from = match &draft.keys {
+            Some(Keys::Discover(_)) => "discovery".to_owned(),
+            _ => source.unwrap_or_default(),
         };
         let set = status.as_ref().map(|status| &status.snapshot.set);
         let keys = set.map(|set| {

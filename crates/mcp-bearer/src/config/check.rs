@@ -3,12 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use mcp_bearer_core::{
-    Algorithm, Expected, Policy, PolicyBuilder, ProtectedResourceMetadata, RuleError, Scopes,
-};
+use mcp_bearer_core::{Algorithm, Expected, Policy, ProtectedResourceMetadata, RuleError, Scopes};
 
-use super::draft::{Found, IssuerDraft, ServerDraft};
-use super::key_source;
+use super::draft::{Found, IssuerDraft, Keys, ServerDraft};
 use super::problem::{ConfigError, Fact, Problem, Span};
 use super::setting::Setting;
 use crate::provider::{BearerAuthProvider, Issuer};
@@ -32,32 +29,32 @@ impl ServerDraft {
     /// Every problem of every issuer at once, missing decisions among them; an issuer of any name beside others, a name
     /// twice, no issuer at all.
     pub fn check(&self) -> Result<BearerAuthProvider, ConfigError> {
-        let mut problems = self.found.located();
+        let mut problems = self.found.problems.clone();
         problems.extend(self.resource_problems());
-        let mut issuers = Vec::new();
-        let several = self.issuers.len() > 1;
-        for (index, draft) in self.issuers.iter().enumerate() {
-            match self.issuer(draft) {
-                Ok(issuer) => issuers.push(issuer),
-                Err(found) => problems.extend(found.into_iter().map(|problem| Problem {
-                    issuer: several.then_some(index),
-                    ..problem
-                })),
-            }
-        }
-        if self.issuers.is_empty() && !self.found.spoiled(Setting::Issuer, Setting::Issuer) {
+        let mut problems = self.found.locate(problems);
+        if self.issuers.is_empty() && !self.found.spoiled(&[Setting::Issuer]) {
             let fact = "no issuer is configured, and at least one is needed";
             problems.push(Problem::new([], fact));
         }
-        if several {
-            problems.extend(self.ambiguous_names());
+        let several = self.issuers.len() > 1;
+        let (mut issuers, mut names) = (Vec::new(), BTreeSet::new());
+        for (index, draft) in self.issuers.iter().enumerate() {
+            let mut found = Vec::new();
+            let issuer = self
+                .issuer(draft)
+                .map_err(|problems| found.extend(problems));
+            if several {
+                found.extend(draft.ambiguous_names(&mut names));
+            }
+            issuers.extend(issuer);
+            let found = draft.found.locate(found).into_iter();
+            problems.extend(found.map(|problem| Problem {
+                issuer: several.then_some(index),
+                ..problem
+            }));
         }
         if problems.is_empty() {
-            let provider = BearerAuthProvider::of_issuers(issuers);
-            return Ok(match self.cache {
-                Some(size) => provider.with_token_cache(size),
-                None => provider,
-            });
+            return Ok(BearerAuthProvider::of_issuers(issuers, self.cache));
         }
         problems.sort_by_key(|problem| {
             let line = problem.at.map(|at| at.line);
@@ -69,88 +66,91 @@ impl ServerDraft {
 
     /// Whether the resource can be the identifier of one (RFC 9728 section 1.2): the metadata document says.
     fn resource_problems(&self) -> Vec<Problem> {
-        let Some(resource) = &self.resource else {
-            return Vec::new();
-        };
-        let document = ProtectedResourceMetadata::builder(resource)
-            .authorization_servers(["https://idp.example.com/"])
-            .build();
-        let problems = document.err().map(ConfigError::from);
-        let problems = problems.map(ConfigError::into_problems).unwrap_or_default();
-        self.found.locate(problems)
+        let document = self.resource.as_ref().map(|resource| {
+            let document = ProtectedResourceMetadata::builder(resource);
+            document
+                .authorization_servers(["https://idp.example.com/"])
+                .build()
+        });
+        let error = document.and_then(Result::err).map(ConfigError::from);
+        error.map(ConfigError::into_problems).unwrap_or_default()
     }
 
     fn issuer(&self, draft: &IssuerDraft) -> Result<Issuer, Vec<Problem>> {
         let mut problems = draft.found.problems.clone();
-        let expected = draft.discover.as_deref().map(Expected::from);
-        let issuers = draft.issuers.clone().or(expected);
-        if issuers.is_none() && !draft.found.spoiled(Setting::Issuer, Setting::AnyIssuer) {
-            let fact =
-                Fact::from("no issuer: say whose tokens are good with ").name(Setting::Issuer);
-            let fact = fact.clause(", or ", Setting::AnyIssuer, " if that is meant");
-            problems.push(Problem::of(Setting::Issuer, fact));
-        }
+        let mut decided = |given: Option<Expected>, [listed, any]: [Setting; 2], missing: &str| {
+            if given.is_none() && !draft.found.spoiled(&[listed, any]) {
+                let fact = Fact::from(missing).name(listed);
+                let fact = fact.clause(", or ", any, " if that is meant");
+                problems.push(Problem::of(listed, fact));
+            }
+            given.unwrap_or(Expected::Any)
+        };
+        let discovered = draft.discovered().map(Expected::from);
+        let issuers = decided(
+            draft.issuers.clone().or(discovered),
+            [Setting::Issuer, Setting::AnyIssuer],
+            "no issuer: say whose tokens are good with ",
+        );
         let resource = self.resource.as_deref().map(Expected::from);
-        let audiences = draft.audiences.clone().or(resource);
-        if audiences.is_none() && !draft.found.spoiled(Setting::Audience, Setting::AnyAudience) {
-            let fact = Fact::from("no audience: say whom tokens must be for with ");
-            let fact = fact
-                .name(Setting::Audience)
-                .text(", the URL of the MCP server");
-            let fact = fact.clause(", or ", Setting::AnyAudience, " if that is meant");
-            problems.push(Problem::of(Setting::Audience, fact));
-        }
+        let audiences = decided(
+            draft.audiences.clone().or(resource),
+            [Setting::Audience, Setting::AnyAudience],
+            "no audience: say whom tokens must be for (the URL of the MCP server) with ",
+        );
         let algorithms = draft.effective_algorithms();
-        let [issuers, audiences] = [issuers, audiences].map(|given| given.unwrap_or(Expected::Any));
         let policy = draft.policy(issuers, audiences, &algorithms);
         let policy =
             policy.map_err(|error| problems.extend(ConfigError::from(error).into_problems()));
-        let required_scopes = Scopes::from_names(&draft.required_scopes).map_err(|error| {
+        let scopes = Scopes::from_names(&draft.required_scopes);
+        let scopes = scopes.map_err(|error| {
             problems.push(Problem::of(Setting::RequiredScopes, error.to_string()));
         });
-        let keys = key_source::open(draft, &algorithms, self.entrance)
-            .map_err(|found| problems.extend(found));
-        match (policy, required_scopes, keys) {
+        let keys = draft.open_keys(&algorithms, self.entrance);
+        let keys = keys.map_err(|found| problems.extend(found));
+        match (policy, scopes, keys) {
             (Ok(policy), Ok(required_scopes), Ok(keys)) if problems.is_empty() => Ok(Issuer {
                 policy,
                 keys,
                 required_scopes,
             }),
-            _ => Err(draft.found.locate(problems)),
+            _ => Err(problems),
         }
-    }
-
-    /// With several issuers, a token's `iss` must lead to exactly one.
-    fn ambiguous_names(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let mut names = BTreeSet::new();
-        for (index, draft) in self.issuers.iter().enumerate() {
-            let discovered = draft.discover.as_slice();
-            let listed = draft.issuers.as_ref().map_or(discovered, Expected::listed);
-            let any = (draft.issuers == Some(Expected::Any)).then(|| {
-                let fact = "cannot stand beside other issuers; name each of several";
-                Problem::of(Setting::AnyIssuer, fact)
-            });
-            let twice = listed.iter().filter(|name| !names.insert(name.as_str()));
-            let twice = twice
-                .map(|name| Problem::of(Setting::Issuer, format!("{name:?} is configured twice")));
-            let found = draft.found.locate(any.into_iter().chain(twice).collect());
-            problems.extend(found.into_iter().map(|problem| Problem {
-                issuer: Some(index),
-                ..problem
-            }));
-        }
-        problems
     }
 }
 
 impl IssuerDraft {
+    /// With several issuers, a token's `iss` must lead to exactly one.
+    fn ambiguous_names<'a>(&'a self, names: &mut BTreeSet<&'a str>) -> Vec<Problem> {
+        let listed = self
+            .issuers
+            .as_ref()
+            .map_or(&[][..], Expected::listed)
+            .iter();
+        let discovered = self.discovered().filter(|_| self.issuers.is_none());
+        let listed = listed.map(String::as_str).chain(discovered);
+        let twice = listed
+            .filter(|name| !names.insert(*name))
+            .map(|name| Problem::of(Setting::Issuer, format!("{name:?} is configured twice")));
+        let any = (self.issuers == Some(Expected::Any)).then(|| {
+            let fact = "cannot stand beside other issuers; name each of several";
+            Problem::of(Setting::AnyIssuer, fact)
+        });
+        twice.chain(any).collect()
+    }
+
+    /// The issuer whose metadata lead to the keys.
+    fn discovered(&self) -> Option<&str> {
+        match &self.keys {
+            Some(Keys::Discover(issuer)) => Some(issuer),
+            _ => None,
+        }
+    }
+
     fn effective_algorithms(&self) -> Vec<Algorithm> {
-        let secret = self.shared_secret.is_some() || self.shared_secret_file.is_some();
-        let default = if secret {
-            Algorithm::Hs256
-        } else {
-            Algorithm::Rs256
+        let default = match self.keys {
+            Some(Keys::SharedSecret(_) | Keys::SharedSecretFile(_)) => Algorithm::Hs256,
+            _ => Algorithm::Rs256,
         };
         self.algorithms.clone().unwrap_or_else(|| vec![default])
     }
@@ -186,7 +186,7 @@ impl IssuerDraft {
             policy = policy.accept_tokens_that_never_expire();
         }
         if self.accept_identity_token_shape {
-            policy = PolicyBuilder::accept_identity_token_shape(policy);
+            policy = policy.accept_identity_token_shape();
         }
         policy.build()
     }
@@ -194,16 +194,9 @@ impl IssuerDraft {
 
 impl Found {
     /// Whether one of these was given, with a value that does not fit: then it is not missing as well.
-    pub(super) fn spoiled(&self, one: Setting, other: Setting) -> bool {
-        let of = |problem: &Problem| {
-            let settings = &problem.settings;
-            settings.contains(&one) || settings.contains(&other)
-        };
-        self.problems.iter().any(of)
-    }
-
-    fn located(&self) -> Vec<Problem> {
-        self.locate(self.problems.clone())
+    pub(super) fn spoiled(&self, settings: &[Setting]) -> bool {
+        let mut spoiled = self.problems.iter().flat_map(|problem| &problem.settings);
+        spoiled.any(|setting| settings.contains(setting))
     }
 
     /// With the places of the settings: of the last one, where several contradict each other.

@@ -20,9 +20,9 @@ use crate::token_cache::TokenCacheSize;
 /// The settings of one issuer, each of them optional. [`check`](Self::check) says what is missing.
 ///
 /// ```
-/// use mcp_bearer::config::IssuerDraft;
+/// use mcp_bearer::config::{IssuerDraft, Keys};
 /// let mut draft = IssuerDraft::default();
-/// draft.jwks_uri = Some("https://idp.example.com/jwks.json".into());
+/// draft.keys = Some(Keys::JwksUri("https://idp.example.com/jwks.json".into()));
 /// draft.issuers = Some("https://idp.example.com/".into());
 /// let error = draft.check().unwrap_err();
 /// assert!(error.to_string().starts_with("no audience: "));
@@ -33,30 +33,8 @@ use crate::token_cache::TokenCacheSize;
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct IssuerDraft {
-    /// A public key in PEM.
-    pub public_key: Option<String>,
-    /// A public key in PEM, in a file that is read again when it changes.
-    pub public_key_file: Option<PathBuf>,
-    /// A JWK Set in JSON.
-    pub jwks_json: Option<String>,
-    /// A JWK Set in a file that is read again when it changes.
-    pub jwks_file: Option<PathBuf>,
-    /// A file with either of the two.
-    pub key_file: Option<PathBuf>,
-    /// The address of a JWK Set.
-    pub jwks_uri: Option<String>,
-    /// The issuer whose metadata lead to its keys; it is also the expected one unless [`issuers`](Self::issuers) says
-    /// otherwise.
-    pub discover: Option<String>,
-    /// A secret shared with the issuer.
-    pub shared_secret: Option<Zeroizing<Vec<u8>>>,
-    /// The same in a file, which is read once.
-    pub shared_secret_file: Option<PathBuf>,
-    /// Keys over HTTP with settings of their own.
-    pub remote_keys: Option<RemoteKeysBuilder>,
-    /// Any other source of keys.
-    pub key_source: Option<Arc<dyn KeySource>>,
-
+    /// Where the keys come from.
+    pub keys: Option<Keys>,
     /// What `iss` must be.
     pub issuers: Option<Expected>,
     /// What `aud` must hold.
@@ -103,6 +81,35 @@ pub struct IssuerDraft {
     pub(super) found: Found,
 }
 
+/// Where the keys of an issuer come from.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Keys {
+    /// A public key in PEM.
+    PublicKey(String),
+    /// A public key in PEM, in a file that is read again when it changes.
+    PublicKeyFile(PathBuf),
+    /// A JWK Set in JSON.
+    JwksJson(String),
+    /// A JWK Set in a file that is read again when it changes.
+    JwksFile(PathBuf),
+    /// A file with either of the two.
+    File(PathBuf),
+    /// The address of a JWK Set.
+    JwksUri(String),
+    /// The issuer whose metadata lead to its keys. It is also the expected one unless
+    /// [`issuers`](IssuerDraft::issuers) says otherwise.
+    Discover(String),
+    /// A secret shared with the issuer.
+    SharedSecret(Zeroizing<Vec<u8>>),
+    /// The same in a file, which is read once.
+    SharedSecretFile(PathBuf),
+    /// Keys over HTTP that are configured apart.
+    Remote(Box<RemoteKeysBuilder>),
+    /// Any other source of keys.
+    Source(Arc<dyn KeySource>),
+}
+
 /// The settings of a server: of its issuers, and those that belong to none.
 ///
 /// ```
@@ -112,7 +119,7 @@ pub struct IssuerDraft {
 /// draft.set(Setting::Leeway, Value::Switch(true));
 /// let error = draft.check().unwrap_err();
 /// let words = error.own_words().join("\n");
-/// assert!(words.starts_with("no audience: say whom tokens must be for with --audience"), "{words}");
+/// assert!(words.starts_with("no audience: say whom tokens must be for (the URL of the MCP server) with --audience"), "{words}");
 /// assert!(words.ends_with("--leeway: must be a string"), "{words}");
 /// ```
 #[derive(Clone, Debug)]
@@ -215,15 +222,15 @@ impl IssuerDraft {
 
     fn try_set(&mut self, setting: Setting, value: Value) -> Result<(), Fact> {
         match setting {
-            Setting::PublicKey => self.public_key = Some(value.into_text()?),
-            Setting::PublicKeyFile => self.public_key_file = Some(value.into_path()?),
-            Setting::Jwks => self.jwks_json = Some(value.into_text()?),
-            Setting::JwksFile => self.jwks_file = Some(value.into_path()?),
-            Setting::KeyFile => self.key_file = Some(value.into_path()?),
-            Setting::JwksUri => self.jwks_uri = Some(value.into_text()?),
-            Setting::Discover => self.discover = Some(value.into_text()?),
-            Setting::SharedSecret => self.shared_secret = Some(value.into_secret()?),
-            Setting::SharedSecretFile => self.shared_secret_file = Some(value.into_path()?),
+            Setting::PublicKey => self.add_keys(Keys::PublicKey(value.into_text()?)),
+            Setting::PublicKeyFile => self.add_keys(Keys::PublicKeyFile(value.into_path()?)),
+            Setting::Jwks => self.add_keys(Keys::JwksJson(value.into_text()?)),
+            Setting::JwksFile => self.add_keys(Keys::JwksFile(value.into_path()?)),
+            Setting::KeyFile => self.add_keys(Keys::File(value.into_path()?)),
+            Setting::JwksUri => self.add_keys(Keys::JwksUri(value.into_text()?)),
+            Setting::Discover => self.add_keys(Keys::Discover(value.into_text()?)),
+            Setting::SharedSecret => self.add_keys(Keys::SharedSecret(value.into_secret()?)),
+            Setting::SharedSecretFile => self.add_keys(Keys::SharedSecretFile(value.into_path()?)),
             Setting::Issuer => {
                 let listed = Expected::OneOf(value.into_some_texts()?);
                 decide(&mut self.issuers, listed, [setting, Setting::AnyIssuer])?;
@@ -280,23 +287,52 @@ impl IssuerDraft {
         Ok(())
     }
 
-    /// The sources of keys that are given.
-    pub(super) fn key_settings(&self) -> Vec<Setting> {
-        let given = [
-            (Setting::PublicKey, self.public_key.is_some()),
-            (Setting::PublicKeyFile, self.public_key_file.is_some()),
-            (Setting::Jwks, self.jwks_json.is_some()),
-            (Setting::JwksFile, self.jwks_file.is_some()),
-            (Setting::KeyFile, self.key_file.is_some()),
-            (Setting::JwksUri, self.jwks_uri.is_some()),
-            (Setting::Discover, self.discover.is_some()),
-            (Setting::SharedSecret, self.shared_secret.is_some()),
-            (Setting::SharedSecretFile, self.shared_secret_file.is_some()),
-            (Setting::RemoteKeys, self.remote_keys.is_some()),
-            (Setting::KeySource, self.key_source.is_some()),
-        ];
-        let given = given.into_iter().filter(|(_, given)| *given);
-        given.map(|(setting, _)| setting).collect()
+    /// Keys come from one place.
+    fn add_keys(&mut self, keys: Keys) {
+        let Some(earlier) = &self.keys else {
+            self.keys = Some(keys);
+            return;
+        };
+        let both = [earlier.setting(), keys.setting()];
+        let fact = match both {
+            // FastMCP's words.
+            [one @ Setting::PublicKey, other @ Setting::JwksUri] => {
+                let either = Fact::from("Provide either ")
+                    .name(one)
+                    .text(" or ")
+                    .name(other);
+                either.text(", not both")
+            }
+            _ => Fact::default()
+                .names(&both, " and ")
+                .text(" given together: keys come from one place; choose one"),
+        };
+        self.found.problems.push(Problem::new(both, fact));
+    }
+}
+
+impl Keys {
+    pub(super) fn setting(&self) -> Setting {
+        match self {
+            Self::PublicKey(_) => Setting::PublicKey,
+            Self::PublicKeyFile(_) => Setting::PublicKeyFile,
+            Self::JwksJson(_) => Setting::Jwks,
+            Self::JwksFile(_) => Setting::JwksFile,
+            Self::File(_) => Setting::KeyFile,
+            Self::JwksUri(_) => Setting::JwksUri,
+            Self::Discover(_) => Setting::Discover,
+            Self::SharedSecret(_) => Setting::SharedSecret,
+            Self::SharedSecretFile(_) => Setting::SharedSecretFile,
+            Self::Remote(_) => Setting::RemoteKeys,
+            Self::Source(_) => Setting::KeySource,
+        }
+    }
+}
+
+/// Says which it is, and nothing of what is in it.
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}(..)", self.setting())
     }
 }
 
@@ -310,7 +346,9 @@ fn decide(
         .as_ref()
         .is_some_and(|earlier| (*earlier == Expected::Any) != (expected == Expected::Any));
     if contradiction {
-        return Err(Fact::all(&both).text(" contradict each other; choose one"));
+        return Err(Fact::default()
+            .names(&both, " and ")
+            .text(" contradict each other; choose one"));
     }
     *decision = Some(expected);
     Ok(())
@@ -377,7 +415,7 @@ const NO_SCOPES: &str = "behind each scope, one scope or a list of scopes must s
 impl fmt::Debug for IssuerDraft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IssuerDraft")
-            .field("keys", &self.key_settings())
+            .field("keys", &self.keys)
             .field("issuers", &self.issuers)
             .field("audiences", &self.audiences)
             .field("algorithms", &self.algorithms)

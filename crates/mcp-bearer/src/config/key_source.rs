@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mcp_bearer_core::{Algorithm, KeySet, Limits, VerifyingKey};
 
-use super::draft::IssuerDraft;
+use super::draft::{IssuerDraft, Keys};
 use super::problem::{ConfigError, Fact, Problem};
 use super::setting::{Entrance, Group, Setting};
 use super::{file, secret_file};
@@ -14,124 +14,70 @@ use crate::keys::{FileKeys, KeySource, RemoteKeys, RemoteKeysBuilder, StaticKeys
 
 type Opened = Result<Arc<dyn KeySource>, Vec<Problem>>;
 
-/// Opens the one source that is given.
-pub(super) fn open(draft: &IssuerDraft, algorithms: &[Algorithm], entrance: Entrance) -> Opened {
-    let given = draft.key_settings();
-    let [setting] = given.as_slice() else {
-        return Err(match given.is_empty() {
-            true if draft.found.discovered => Vec::new(),
-            true if draft.found.problems.iter().any(is_about_keys) => Vec::new(),
-            true => vec![missing(entrance)],
-            false => vec![conflict(given, entrance)],
-        });
-    };
-    let mut problems = idle_options(draft, *setting);
-    let opened = draft.open(*setting, entrance).and_then(|keys| {
-        // Which algorithms are allowed is not known when one of them is none.
-        if draft
-            .found
-            .spoiled(Setting::Algorithms, Setting::Algorithms)
-        {
-            return Ok(keys);
-        }
-        serves(&keys, *setting, algorithms).map(|()| keys)
-    });
-    let opened = opened.map_err(|found| problems.extend(found));
-    opened.ok().filter(|_| problems.is_empty()).ok_or(problems)
-}
-
-fn is_about_keys(problem: &Problem) -> bool {
-    let mut settings = problem.settings.iter();
-    settings.any(|setting| setting.group() == Group::Keys)
-}
-
-/// Where FastMCP's class and variables are imitated, in its words.
-fn is_fast_mcp(entrance: Entrance) -> bool {
-    matches!(entrance, Entrance::FastMcpVariable | Entrance::Python)
-}
-
-fn missing(entrance: Entrance) -> Problem {
-    if is_fast_mcp(entrance) {
-        let either = Fact::from("Either ").name(Setting::PublicKey).text(" or ");
-        let either = either.name(Setting::JwksUri).text(" must be provided");
-        return Problem::new([Setting::PublicKey, Setting::JwksUri], either);
-    }
-    let all = Setting::ALL.iter().copied();
-    let all = all.filter(|setting| setting.group() == Group::Keys);
-    Problem::new([], Fact::from("no keys: give one of ").list(all))
-}
-
-fn conflict(given: Vec<Setting>, entrance: Entrance) -> Problem {
-    if is_fast_mcp(entrance) && given == [Setting::PublicKey, Setting::JwksUri] {
-        let either = Fact::from("Provide either ")
-            .name(Setting::PublicKey)
-            .text(" or ");
-        return Problem::new(given, either.name(Setting::JwksUri).text(", not both"));
-    }
-    let fact = Fact::all(&given).text(" given together: keys come from one place; choose one");
-    Problem::new(given, fact)
-}
-
-/// Options of fetching that would do nothing. A guard or a permission that is not needed does no harm.
-fn idle_options(draft: &IssuerDraft, keys: Setting) -> Vec<Problem> {
-    if matches!(keys, Setting::JwksUri | Setting::Discover) {
-        return Vec::new();
-    }
-    let given = [
-        (Setting::CaFile, draft.ca_file.is_some()),
-        (Setting::Proxy, draft.proxy.is_some()),
-        (Setting::MaxFreshness, draft.max_freshness.is_some()),
-        (Setting::StalenessBound, draft.staleness_bound.is_some()),
-    ];
-    let given = given.into_iter().filter(|(_, given)| *given);
-    given
-        .map(|(option, _)| {
-            let fact = Fact::from("has an effect on fetched keys only: with ");
-            Problem::of(option, fact.list([Setting::JwksUri, Setting::Discover]))
-        })
-        .collect()
-}
-
 impl IssuerDraft {
-    fn open(&self, setting: Setting, entrance: Entrance) -> Opened {
+    /// Opens the source that is given.
+    pub(super) fn open_keys(&self, algorithms: &[Algorithm], entrance: Entrance) -> Opened {
+        if self.found.problems.iter().any(is_about_keys) {
+            return Err(Vec::new());
+        }
+        let Some(keys) = &self.keys else {
+            let missing = (!self.found.discovered).then(|| missing(entrance));
+            return Err(missing.into_iter().collect());
+        };
+        let mut problems = self.idle_options(keys);
+        let opened = self.open(keys).and_then(|opened| {
+            // Which algorithms are allowed is not known when one of them is none.
+            if self.found.spoiled(&[Setting::Algorithms]) {
+                return Ok(opened);
+            }
+            serves(&*opened, keys.setting(), algorithms).map(|()| opened)
+        });
+        let opened = opened.map_err(|found| problems.extend(found));
+        opened.ok().filter(|_| problems.is_empty()).ok_or(problems)
+    }
+
+    /// Options of fetching that would do nothing. A guard or a permission that is not needed does no harm.
+    fn idle_options(&self, keys: &Keys) -> Vec<Problem> {
+        let given = [
+            (Setting::CaFile, self.ca_file.is_some()),
+            (Setting::Proxy, self.proxy.is_some()),
+            (Setting::MaxFreshness, self.max_freshness.is_some()),
+            (Setting::StalenessBound, self.staleness_bound.is_some()),
+        ];
+        let fetched = matches!(keys, Keys::JwksUri(_) | Keys::Discover(_));
+        let idle = given.into_iter().filter(|(_, given)| *given && !fetched);
+        let why = "has an effect on fetched keys only";
+        idle.map(|(option, _)| Problem::of(option, why)).collect()
+    }
+
+    fn open(&self, keys: &Keys) -> Opened {
+        let setting = keys.setting();
         let one = |fact: Fact| vec![Problem::of(setting, fact)];
-        if let Some(pem) = &self.public_key {
-            let key = VerifyingKey::from_pem(pem).map_err(|error| one(error.to_string().into()))?;
-            return Ok(fixed(KeySet::single(key)));
-        }
-        if let Some(text) = &self.jwks_json {
-            let set =
-                KeySet::from_jwks_json(text).map_err(|error| one(error.to_string().into()))?;
-            return Ok(fixed(set));
-        }
-        let files = [&self.public_key_file, &self.jwks_file, &self.key_file];
-        if let Some(path) = files.into_iter().flatten().next() {
-            return key_file(setting, path).map_err(one);
-        }
-        if let Some(secret) = &self.shared_secret {
-            return shared_secret(secret).map_err(one);
-        }
-        if let Some(path) = &self.shared_secret_file {
-            let secret = secret_file::read(path).map_err(|why| one(Fact::file(path, why)))?;
-            return shared_secret(&secret).map_err(one);
-        }
-        if let Some(uri) = &self.jwks_uri {
-            return self.fetched(RemoteKeys::builder(uri));
-        }
-        if let Some(issuer) = &self.discover {
-            return self.fetched(RemoteKeys::discover(issuer));
-        }
-        if let Some(builder) = &self.remote_keys {
-            let keys = builder
-                .clone()
-                .build()
-                .map_err(ConfigError::into_problems)?;
-            return Ok(Arc::new(keys));
-        }
-        match &self.key_source {
-            Some(source) => Ok(Arc::clone(source)),
-            None => Err(vec![missing(entrance)]),
-        }
+        let opened = match keys {
+            Keys::PublicKey(pem) => VerifyingKey::from_pem(pem).map(KeySet::single),
+            Keys::JwksJson(text) => KeySet::from_jwks_json(text),
+            Keys::SharedSecret(secret) => VerifyingKey::shared_secret(secret).map(KeySet::single),
+            Keys::SharedSecretFile(path) => {
+                let secret = secret_file::read(path).map_err(|why| one(Fact::file(path, why)))?;
+                VerifyingKey::shared_secret(&secret).map(KeySet::single)
+            }
+            Keys::PublicKeyFile(path) | Keys::JwksFile(path) | Keys::File(path) => {
+                return key_file(setting, path).map_err(one);
+            }
+            Keys::JwksUri(uri) => return self.fetched(RemoteKeys::builder(uri)),
+            Keys::Discover(issuer) => return self.fetched(RemoteKeys::discover(issuer)),
+            Keys::Remote(builder) => {
+                let keys = builder
+                    .clone()
+                    .build()
+                    .map_err(ConfigError::into_problems)?;
+                return Ok(Arc::new(keys));
+            }
+            Keys::Source(source) => return Ok(Arc::clone(source)),
+        };
+        opened
+            .map(fixed)
+            .map_err(|error| one(error.to_string().into()))
     }
 
     fn fetched(&self, mut keys: RemoteKeysBuilder) -> Opened {
@@ -165,9 +111,21 @@ fn fixed(set: KeySet) -> Arc<dyn KeySource> {
     Arc::new(StaticKeys::new(set))
 }
 
-fn shared_secret(secret: &[u8]) -> Result<Arc<dyn KeySource>, Fact> {
-    let key = VerifyingKey::shared_secret(secret).map_err(|error| error.to_string())?;
-    Ok(fixed(KeySet::single(key)))
+fn is_about_keys(problem: &Problem) -> bool {
+    let mut settings = problem.settings.iter();
+    settings.any(|setting| setting.group() == Group::Keys)
+}
+
+/// Where FastMCP's class and variables are imitated, in its words.
+fn missing(entrance: Entrance) -> Problem {
+    if matches!(entrance, Entrance::FastMcpVariable | Entrance::Python) {
+        let either = [Setting::PublicKey, Setting::JwksUri];
+        let fact = Fact::from("Either ").names(&either, " or ");
+        return Problem::new(either, fact.text(" must be provided"));
+    }
+    let all = Setting::ALL.iter().copied();
+    let all: Vec<Setting> = all.filter(|one| one.group() == Group::Keys).collect();
+    Problem::new([], Fact::from("no keys: give one of ").names(&all, ", "))
 }
 
 /// A file is watched; what a shell gives for `<(command)` can be read once.
@@ -201,46 +159,52 @@ fn key_file(setting: Setting, path: &Path) -> Result<Arc<dyn KeySource>, Fact> {
 /// Whether the keys at hand serve for an allowed algorithm. Those that are yet to be fetched, and those of another source,
 /// may still come.
 fn serves(
-    keys: &Arc<dyn KeySource>,
+    keys: &dyn KeySource,
     setting: Setting,
     algorithms: &[Algorithm],
 ) -> Result<(), Vec<Problem>> {
     let secret = matches!(setting, Setting::SharedSecret | Setting::SharedSecretFile);
-    let both = |fact: String| Err(vec![Problem::new([setting, Setting::Algorithms], fact)]);
-    if !secret && algorithms.iter().any(|algorithm| algorithm.is_symmetric()) {
-        let fact = "HS256, HS384 and HS512 need a shared secret, and never go with public keys";
-        return both(fact.to_owned());
-    }
-    if matches!(
+    let to_come = matches!(
         setting,
         Setting::JwksUri | Setting::Discover | Setting::RemoteKeys | Setting::KeySource
-    ) {
-        return Ok(());
-    }
+    );
     let set = keys.snapshot().set;
-    if set.is_empty() {
-        let skipped: Vec<String> = set.skipped().iter().map(ToString::to_string).collect();
-        let fact = format!("no usable key; {}", skipped.join("; "));
-        return Err(vec![Problem::of(setting, fact)]);
-    }
-    let unserved = |algorithm: &&Algorithm| !set.verifying_keys().any(|key| key.fits(**algorithm));
-    let unserved: Vec<&str> = algorithms
-        .iter()
-        .filter(unserved)
-        .map(|one| one.name())
-        .collect();
     let described: Vec<String> = set.verifying_keys().map(VerifyingKey::describe).collect();
     let described = described.join(", ");
-    match unserved.as_slice() {
+    let idle = |algorithm: &&Algorithm| !set.verifying_keys().any(|key| key.fits(**algorithm));
+    let idle: Vec<&str> = algorithms
+        .iter()
+        .filter(idle)
+        .map(|one| one.name())
+        .collect();
+    let both = vec![setting, Setting::Algorithms];
+    let (settings, fact) = if !secret && algorithms.iter().any(|one| one.is_symmetric()) {
+        let why = "HS256, HS384 and HS512 need a shared secret, and never go with public keys";
+        (both, why.to_owned())
+    } else if to_come || idle.is_empty() {
+        return Ok(());
+    } else if set.is_empty() {
+        let skipped: Vec<String> = set.skipped().iter().map(ToString::to_string).collect();
+        (
+            vec![setting],
+            format!("no usable key; {}", skipped.join("; ")),
+        )
+    } else if secret {
         // Of a secret that is too short for an algorithm, the operator expects more than it gives.
-        [first, ..] if secret => {
-            let fact = format!("{described} does not serve for {first}");
-            Err(vec![Problem::of(setting, fact)])
-        }
-        idle if idle.len() == algorithms.len() && !idle.is_empty() => both(format!(
-            "no key ({described}) serves for {}; allow the algorithm that the issuer signs with",
-            idle.join(", ")
-        )),
-        _ => Ok(()),
-    }
+        let idle = idle.join(", ");
+        (
+            vec![setting],
+            format!("{described} does not serve for {idle}"),
+        )
+    } else if idle.len() == algorithms.len() {
+        let idle = idle.join(", ");
+        let next = "allow the algorithm that the issuer signs with";
+        (
+            both,
+            format!("no key ({described}) serves for {idle}; {next}"),
+        )
+    } else {
+        return Ok(());
+    };
+    Err(vec![Problem::new(settings, fact)])
 }

@@ -29,7 +29,7 @@ mod toml;
 mod value;
 mod variables;
 
-pub use draft::{IssuerDraft, ServerDraft};
+pub use draft::{IssuerDraft, Keys, ServerDraft};
 pub use problem::{ConfigError, Fact, Problem, Span};
 pub use setting::{Entrance, Group, Setting, Shape};
 pub use value::Value;

@@ -61,22 +61,17 @@ pub struct Span {
 }
 
 /// What is wrong, as a lower-case sentence in which settings are named as the reader knows them.
-///
-/// ```
-/// use mcp_bearer::config::{Fact, Setting};
-/// let fact = Fact::from("this looks like a JWK Set; use ").name(Setting::JwksFile);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fact(Vec<Piece>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Text(String),
-    /// A setting between two pieces of text, or nothing where it has no name.
+    /// Those of the settings that have a name, and what stands between them.
+    Names(Vec<Setting>, &'static str),
+    /// A setting and what stands around it; nothing where it has no name.
     Clause(&'static str, Setting, &'static str),
-    /// Those of the settings that have a name.
-    List(Vec<Setting>),
-    /// A file and a colon, or nothing where what was taken for its name may be a secret that an error must not hold.
+    /// A file and a colon; nothing where what was taken for its name may be a secret, which no error must hold.
     File(PathBuf),
 }
 
@@ -134,10 +129,8 @@ impl ConfigError {
     ) -> Vec<String> {
         let name = |setting: Setting| own_name(setting).or_else(|| setting.name(entrance));
         let file = self.file.as_deref().filter(|_| entrance == Entrance::Toml);
-        let problems = self.problems.iter();
-        problems
-            .map(|problem| problem.words(entrance, file, &name))
-            .collect()
+        let words = |problem: &Problem| problem.words(entrance, file, &name);
+        self.problems.iter().map(words).collect()
     }
 }
 
@@ -192,103 +185,68 @@ impl Problem {
             _ => String::new(),
         };
         // A sentence that names its settings needs no name in front.
-        let settings = self.settings.iter().copied();
-        let named: Vec<&str> = settings
-            .filter(|setting| !self.fact.names(*setting))
-            .filter_map(name)
-            .collect();
+        let named = self
+            .settings
+            .iter()
+            .filter(|setting| !self.fact.is_about(**setting));
+        let named: Vec<&str> = named.copied().filter_map(name).collect();
         let colon = if named.is_empty() { "" } else { ": " };
         format!("{place}{issuer}{}{colon}{fact}", named.join(" and "))
     }
 }
 
 impl Fact {
-    /// The same, and the name of a setting behind it.
-    #[must_use]
-    pub fn name(self, setting: Setting) -> Self {
-        self.clause("", setting, "")
-    }
-
-    /// The names of settings, joined by "and".
-    #[must_use]
-    pub fn all(settings: &[Setting]) -> Self {
-        let between = |index| if index == 0 { "" } else { " and " };
-        let pieces = settings.iter().enumerate();
-        Self(
-            pieces
-                .map(|(index, setting)| Piece::Clause(between(index), *setting, ""))
-                .collect(),
-        )
-    }
-
-    /// The same, and a clause that names a setting; nothing where the setting has no name.
-    #[must_use]
-    pub fn clause(mut self, before: &'static str, setting: Setting, after: &'static str) -> Self {
-        self.0.push(Piece::Clause(before, setting, after));
-        self
-    }
-
-    /// The same, and the names of those settings that have one.
-    #[must_use]
-    pub fn list(mut self, settings: impl IntoIterator<Item = Setting>) -> Self {
-        self.0.push(Piece::List(settings.into_iter().collect()));
-        self
-    }
-
-    /// The same, and more text.
-    #[must_use]
-    pub fn text(mut self, text: impl Into<String>) -> Self {
-        self.0.push(Piece::Text(text.into()));
-        self
-    }
-
-    /// The same, and another fact behind it.
-    #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
-        self.0.extend(other.0);
-        self
-    }
-
-    /// What is wrong with a file.
-    #[must_use]
-    pub fn file(path: impl Into<PathBuf>, why: impl Into<String>) -> Self {
+    pub(crate) fn file(path: impl Into<PathBuf>, why: impl Into<String>) -> Self {
         Self(vec![Piece::File(path.into()), Piece::Text(why.into())])
     }
 
-    fn names(&self, setting: Setting) -> bool {
+    pub(crate) fn text(mut self, text: &str) -> Self {
+        self.0.push(Piece::Text(text.to_owned()));
+        self
+    }
+
+    pub(crate) fn name(self, setting: Setting) -> Self {
+        self.names(&[setting], "")
+    }
+
+    pub(crate) fn names(mut self, settings: &[Setting], between: &'static str) -> Self {
+        self.0.push(Piece::Names(settings.to_vec(), between));
+        self
+    }
+
+    pub(crate) fn clause(
+        mut self,
+        before: &'static str,
+        named: Setting,
+        after: &'static str,
+    ) -> Self {
+        self.0.push(Piece::Clause(before, named, after));
+        self
+    }
+
+    fn is_about(&self, setting: Setting) -> bool {
         self.0.iter().any(|piece| match piece {
             Piece::Clause(_, named, _) => *named == setting,
-            Piece::List(settings) => settings.contains(&setting),
+            Piece::Names(settings, _) => settings.contains(&setting),
             Piece::Text(_) | Piece::File(_) => false,
         })
     }
 
     fn words(&self, entrance: Entrance, name: Names<'_>) -> String {
-        let mut words = String::new();
-        for piece in &self.0 {
-            match piece {
-                Piece::Text(text) => words.push_str(text),
-                Piece::Clause(before, setting, after) => {
-                    for part in name(*setting)
-                        .map(|name| [before, name, after])
-                        .into_iter()
-                        .flatten()
-                    {
-                        words.push_str(part);
-                    }
-                }
-                Piece::List(settings) => {
-                    let names: Vec<&str> = settings.iter().copied().filter_map(name).collect();
-                    words.push_str(&names.join(", "));
-                }
-                Piece::File(path) => {
-                    if matches!(entrance, Entrance::Rust | Entrance::Flag | Entrance::Toml) {
-                        words.push_str(&format!("{}: ", path.display()));
-                    }
-                }
+        let shows_files = matches!(entrance, Entrance::Rust | Entrance::Flag | Entrance::Toml);
+        let words = self.0.iter().map(|piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Names(settings, between) => {
+                let names: Vec<&str> = settings.iter().copied().filter_map(name).collect();
+                names.join(between)
             }
-        }
-        words
+            Piece::Clause(before, setting, after) => {
+                name(*setting).map_or_else(String::new, |name| format!("{before}{name}{after}"))
+            }
+            Piece::File(path) if shows_files => format!("{}: ", path.display()),
+            Piece::File(_) => String::new(),
+        });
+        words.collect()
     }
 }
 
@@ -316,7 +274,12 @@ mod tests {
     #[test]
     fn a_sentence_names_its_settings_once_and_as_the_reader_knows_them() {
         let both = [Setting::Issuer, Setting::AnyIssuer];
-        let both = Problem::new(both, Fact::all(&both).text(" contradict each other"));
+        let both = Problem::new(
+            both,
+            Fact::default()
+                .names(&both, " and ")
+                .text(" contradict each other"),
+        );
         let flags = "--issuer and --any-issuer contradict each other";
         assert_eq!(words(both.clone(), Entrance::Flag), flags);
         let toml = "issuer.issuer and issuer.any_issuer contradict each other";
@@ -334,11 +297,8 @@ mod tests {
         let flag = "no issuer; or say --any-issuer if any will do";
         assert_eq!(words(fact.clone(), Entrance::Flag), flag);
         assert_eq!(words(fact, Entrance::Python), "no issuer");
-        let list = Fact::from("one of ").list([Setting::PublicKey, Setting::JwksFile]);
-        assert_eq!(
-            words(Problem::new([], list), Entrance::Flag),
-            "one of --jwks"
-        );
+        let list = Fact::default().names(&[Setting::PublicKey, Setting::JwksFile], ", ");
+        assert_eq!(words(Problem::new([], list), Entrance::Flag), "--jwks");
     }
 
     #[test]

@@ -65,19 +65,21 @@ struct Row {
     names: [Option<&'static str>; 6],
 }
 
+/// A name behind its prefix, or behind the table that a group stands in; `-` where there is none.
 macro_rules! name {
-    (-) => {
-        None
-    };
-    ($name:literal) => {
-        Some($name)
-    };
+    ($prefix:literal -) => { None };
+    ($prefix:literal $name:tt if) => { None };
+    ($prefix:literal $name:tt if FastMCP) => { name!($prefix $name) };
+    ($prefix:literal $name:literal) => { Some(concat!($prefix, $name)) };
+    (Server $name:tt) => { name!("" $name) };
+    ($group:ident $name:tt) => { name!("issuer." $name) };
 }
 
-/// Rows of: what it is; its identifier, group and shape; its names for Rust, the program, our variables, FastMCP's variables,
-/// TOML and Python. `-` where it cannot be given.
+/// Rows of: what a setting is; its identifier, group and shape; its names for Rust, the program (`--`), variables
+/// (`MCP_BEARER_`), TOML and Python. `-` where it cannot be given; `FastMCP` where that has the variable, too.
 macro_rules! settings {
-    ($($(#[doc = $about:literal])+ $setting:ident $group:ident ($shape:expr) [$($name:tt)+])+) => {
+    ($($(#[doc = $about:literal])+ $setting:ident $group:ident ($shape:expr)
+        [$rust:tt $flag:tt $variable:tt $toml:tt $python:tt $($fast_mcp:ident)?])+) => {
         /// One setting of an issuer or of a server.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
@@ -96,7 +98,14 @@ macro_rules! settings {
                         about: concat!($($about),+),
                         group: Group::$group,
                         shape: $shape,
-                        names: [$(name!($name)),+],
+                        names: [
+                            name!("" $rust),
+                            name!("--" $flag),
+                            name!("MCP_BEARER_" $variable),
+                            name!("FASTMCP_AUTH_BEARER_" $variable if $($fast_mcp)?),
+                            name!($group $toml),
+                            name!("" $python),
+                        ],
                     },)+
                 }
             }
@@ -105,141 +114,115 @@ macro_rules! settings {
 }
 
 settings! {
-    /// A public key in PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`. It serves whatever `kid` a token names.
-    PublicKey Keys (Text("PEM"))
-        ["public_key" - "MCP_BEARER_PUBLIC_KEY"
-         "FASTMCP_AUTH_BEARER_PUBLIC_KEY" "issuer.public_key" "public_key"]
+    /// A public key in PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`. It serves whatever
+    /// `kid` a token names.
+    PublicKey Keys (Text("PEM")) ["public_key" - "PUBLIC_KEY" "public_key" "public_key" FastMCP]
     /// A public key in PEM, in a file that is read again when it changes.
     PublicKeyFile Keys (Path)
-        ["public_key_file" "--public-key" "MCP_BEARER_PUBLIC_KEY_FILE"
-         - "issuer.public_key_file" "public_key_file"]
+        ["public_key_file" "public-key" "PUBLIC_KEY_FILE" "public_key_file" "public_key_file"]
     /// A JWK Set in JSON (RFC 7517 section 5).
-    Jwks Keys (Text("JSON"))
-        ["jwks_json" - "MCP_BEARER_JWKS" - "issuer.jwks" "jwks"]
+    Jwks Keys (Text("JSON")) ["jwks_json" - "JWKS" "jwks" "jwks"]
     /// A JWK Set in a file that is read again when it changes.
-    JwksFile Keys (Path)
-        ["jwks_file" "--jwks" "MCP_BEARER_JWKS_FILE" - "issuer.jwks_file" "jwks_file"]
+    JwksFile Keys (Path) ["jwks_file" "jwks" "JWKS_FILE" "jwks_file" "jwks_file"]
     /// A file with a JWK Set or a public key in PEM, read again when it changes.
-    KeyFile Keys (Path)
-        ["key_file" - - - - -]
+    KeyFile Keys (Path) ["key_file" - - - -]
     /// The address of a JWK Set: https, or http on loopback.
-    JwksUri Keys (Text("URL"))
-        ["jwks_uri" "--jwks-uri" "MCP_BEARER_JWKS_URI"
-         "FASTMCP_AUTH_BEARER_JWKS_URI" "issuer.jwks_uri" "jwks_uri"]
-    /// An issuer, whose metadata lead to its keys (RFC 8414, OpenID Connect Discovery). `iss` must then be this issuer,
-    /// unless something else is said of it.
-    Discover Keys (Text("ISSUER"))
-        ["discover" "--discover" "MCP_BEARER_DISCOVER" - "issuer.discover" "discover"]
-    /// The secret shared with the issuer, for HS256, HS384 and HS512. Whoever can verify with it can also sign with it.
-    SharedSecret Keys (Text("SECRET"))
-        ["shared_secret" - "MCP_BEARER_SHARED_SECRET" - "issuer.shared_secret" "secret"]
-    /// The secret shared with the issuer, for HS256, HS384 and HS512: the bytes of the file, without the line end behind
-    /// printable text.
+    JwksUri Keys (Text("URL")) ["jwks_uri" "jwks-uri" "JWKS_URI" "jwks_uri" "jwks_uri" FastMCP]
+    /// An issuer, whose metadata lead to its keys (RFC 8414, OpenID Connect Discovery). `iss` must
+    /// then be this issuer, unless something else is said of it.
+    Discover Keys (Text("ISSUER")) ["discover" "discover" "DISCOVER" "discover" "discover"]
+    /// The secret shared with the issuer, for HS256, HS384 and HS512. Whoever can verify with it
+    /// can also sign with it.
+    SharedSecret Keys (Text("SECRET")) ["shared_secret" - "SHARED_SECRET" "shared_secret" "secret"]
+    /// The secret shared with the issuer, for HS256, HS384 and HS512: the bytes of the file,
+    /// without the line end behind printable text.
     SharedSecretFile Keys (Path)
-        ["shared_secret_file" "--secret-file" "MCP_BEARER_SHARED_SECRET_FILE"
-         - "issuer.shared_secret_file" "secret_file"]
+        ["shared_secret_file" "secret-file" "SHARED_SECRET_FILE" "shared_secret_file" "secret_file"]
     /// Keys over HTTP with settings of their own.
-    RemoteKeys Keys (Code)
-        ["remote_keys" - - - - -]
+    RemoteKeys Keys (Code) ["remote_keys" - - - -]
     /// Any other source of keys.
-    KeySource Keys (Code)
-        ["key_source" - - - - -]
+    KeySource Keys (Code) ["key_source" - - - -]
 
     /// `iss` must be this, byte for byte; with several names, one of them.
-    Issuer Decisions (Texts("ISSUER"))
-        ["issuer" "--issuer" "MCP_BEARER_ISSUER"
-         "FASTMCP_AUTH_BEARER_ISSUER" "issuer.issuer" "issuer"]
+    Issuer Decisions (Texts("ISSUER")) ["issuer" "issuer" "ISSUER" "issuer" "issuer" FastMCP]
     /// Whatever `iss` says, or nothing: only the key says who signed.
-    AnyIssuer Decisions (Switch)
-        ["any_issuer" "--any-issuer" "MCP_BEARER_ANY_ISSUER" - "issuer.any_issuer" -]
+    AnyIssuer Decisions (Switch) ["any_issuer" "any-issuer" "ANY_ISSUER" "any_issuer" -]
     /// `aud` must hold this, byte for byte: the URL of the MCP server; with several, one of them.
     Audience Decisions (Texts("AUDIENCE"))
-        ["audience" "--audience" "MCP_BEARER_AUDIENCE"
-         "FASTMCP_AUTH_BEARER_AUDIENCE" "issuer.audiences" "audience"]
+        ["audience" "audience" "AUDIENCE" "audiences" "audience" FastMCP]
     /// Tokens made for any server: one that another server received can be replayed here.
-    AnyAudience Decisions (Switch)
-        ["any_audience" "--any-audience" "MCP_BEARER_ANY_AUDIENCE" - "issuer.any_audience" -]
+    AnyAudience Decisions (Switch) ["any_audience" "any-audience" "ANY_AUDIENCE" "any_audience" -]
 
     /// The allowed algorithms; RS256 unless given, or HS256 with a shared secret.
     Algorithms Rules (Texts("ALGORITHM"))
-        ["algorithms" "--algorithm" "MCP_BEARER_ALGORITHMS" - "issuer.algorithms" "algorithm"]
+        ["algorithms" "algorithm" "ALGORITHMS" "algorithms" "algorithm"]
     /// The scopes that every request needs.
     RequiredScopes Rules (Texts("SCOPE"))
-        ["required_scopes" "--scope" "MCP_BEARER_REQUIRED_SCOPES"
-         "FASTMCP_AUTH_BEARER_REQUIRED_SCOPES" "issuer.required_scopes" "required_scopes"]
+        ["required_scopes" "scope" "REQUIRED_SCOPES" "required_scopes" "required_scopes" FastMCP]
     /// The tolerance between the issuer's clock and this one, at most 300 s; 60 s unless given.
-    Leeway Rules (Duration)
-        ["leeway" "--leeway" "MCP_BEARER_LEEWAY_SECONDS" - "issuer.leeway" "leeway"]
+    Leeway Rules (Duration) ["leeway" "leeway" "LEEWAY_SECONDS" "leeway" "leeway"]
     /// The largest age of a token by `iat`, which is then required.
-    MaxAge Rules (Duration)
-        ["max_age" "--max-age" "MCP_BEARER_MAX_AGE_SECONDS" - "issuer.max_age" "max_age"]
-    /// The `typ` that a token must have: `any`, or `rfc9068` for `at+jwt` alone; `any` unless given.
+    MaxAge Rules (Duration) ["max_age" "max-age" "MAX_AGE_SECONDS" "max_age" "max_age"]
+    /// The `typ` that a token must have: `any`, or `rfc9068` for `at+jwt` alone; `any` unless
+    /// given.
     TokenType Rules (Text("TYPE"))
-        ["token_type" "--token-type" "MCP_BEARER_TOKEN_TYPE" - "issuer.token_type" "token_type"]
+        ["token_type" "token-type" "TOKEN_TYPE" "token_type" "token_type"]
     /// Claims that must be present and equal to a value; with an array, to one of its values.
     RequiredClaims Rules (Pairs("NAME=JSON"))
-        ["required_claim" "--required-claim" "MCP_BEARER_REQUIRED_CLAIMS"
-         - "issuer.required_claims" "required_claims"]
+        ["required_claim" "required-claim" "REQUIRED_CLAIMS" "required_claims" "required_claims"]
     /// The clients that may come (`client_id`, `azp`, `cid` or `appid`, which is then required).
     AllowedClientIds Rules (Texts("CLIENT"))
-        ["allowed_client_ids" "--allowed-client-id" "MCP_BEARER_ALLOWED_CLIENT_IDS"
-         - "issuer.allowed_client_ids" "allowed_client_ids"]
-    /// The claims that scopes are read from, the first one present winning; `scope`, then `scp` unless given.
+        ["allowed_client_ids" "allowed-client-id" "ALLOWED_CLIENT_IDS"
+         "allowed_client_ids" "allowed_client_ids"]
+    /// The claims that scopes are read from, the first one present winning; `scope`, then `scp`
+    /// unless given.
     ScopeClaims Rules (Texts("CLAIM"))
-        ["scope_claims" "--scope-claim" "MCP_BEARER_SCOPE_CLAIMS"
-         - "issuer.scope_claims" "scope_claims"]
+        ["scope_claims" "scope-claim" "SCOPE_CLAIMS" "scope_claims" "scope_claims"]
     /// Scopes that include others: to hold one is to hold them.
     ScopeImplies Rules (Pairs("SCOPE=SCOPES"))
-        ["scope_implies" "--scope-implies" "MCP_BEARER_SCOPE_IMPLIES"
-         - "issuer.scope_implies" "scope_implies"]
+        ["scope_implies" "scope-implies" "SCOPE_IMPLIES" "scope_implies" "scope_implies"]
     /// Accepts tokens without `exp`: a stolen one works for ever.
     AcceptTokensThatNeverExpire Rules (Switch)
-        ["accept_tokens_that_never_expire" "--accept-tokens-that-never-expire"
-         "MCP_BEARER_ACCEPT_TOKENS_THAT_NEVER_EXPIRE" - "issuer.accept_tokens_that_never_expire"
-         "require_expiry"]
-    /// Accepts tokens with `at_hash` or `c_hash`, the marks of an ID token: an ID token may then pass for an access token.
+        ["accept_tokens_that_never_expire" "accept-tokens-that-never-expire" "ACCEPT_TOKENS_THAT_NEVER_EXPIRE"
+         "accept_tokens_that_never_expire" "require_expiry"]
+    /// Accepts tokens with `at_hash` or `c_hash`, the marks of an ID token: an ID token may then
+    /// pass for an access token.
     AcceptIdentityTokenShape Rules (Switch)
-        ["accept_identity_token_shape" "--accept-identity-token-shape"
-         "MCP_BEARER_ACCEPT_IDENTITY_TOKEN_SHAPE" - "issuer.accept_identity_token_shape"
-         "accept_identity_token_shape"]
+        ["accept_identity_token_shape" "accept-identity-token-shape" "ACCEPT_IDENTITY_TOKEN_SHAPE"
+         "accept_identity_token_shape" "accept_identity_token_shape"]
 
     /// Trusts the certificates in this PEM file when keys are fetched, and no others.
-    CaFile Fetching (Path)
-        ["ca_file" "--ca-file" "MCP_BEARER_CA_FILE" - "issuer.ca_file" "ca_file"]
+    CaFile Fetching (Path) ["ca_file" "ca-file" "CA_FILE" "ca_file" "ca_file"]
     /// The proxy for https (`http://host:port`). Proxies that the environment names are not used.
-    Proxy Fetching (Text("URL"))
-        ["proxy" "--proxy" "MCP_BEARER_PROXY" - "issuer.proxy" "proxy"]
+    Proxy Fetching (Text("URL")) ["proxy" "proxy" "PROXY" "proxy" "proxy"]
     /// Connects to public unicast addresses only: for issuers that someone else names.
-    SsrfGuard Fetching (Switch)
-        ["ssrf_guard" "--ssrf-guard" "MCP_BEARER_SSRF_GUARD" - "issuer.ssrf_guard" "ssrf_safe"]
-    /// Allows http beyond loopback. Whoever stands between can then replace the keys and mint tokens.
+    SsrfGuard Fetching (Switch) ["ssrf_guard" "ssrf-guard" "SSRF_GUARD" "ssrf_guard" "ssrf_safe"]
+    /// Allows http beyond loopback. Whoever stands between can then replace the keys and mint
+    /// tokens.
     InsecureAllowHttp Fetching (Switch)
-        ["insecure_allow_http" "--insecure-allow-http" "MCP_BEARER_INSECURE_ALLOW_HTTP"
-         - "issuer.insecure_allow_http" "insecure_allow_http"]
+        ["insecure_allow_http" "insecure-allow-http" "INSECURE_ALLOW_HTTP"
+         "insecure_allow_http" "insecure_allow_http"]
     /// The longest lifetime that an issuer may give to its keys: 60 s to 24 h, 1 h unless given.
     MaxFreshness Fetching (Duration)
-        ["max_freshness" "--max-freshness" "MCP_BEARER_MAX_FRESHNESS_SECONDS"
-         - "issuer.max_freshness" "max_freshness"]
-    /// How long past their lifetime keys are used while the issuer cannot be reached: at most 7 days, 24 h unless given.
+        ["max_freshness" "max-freshness" "MAX_FRESHNESS_SECONDS" "max_freshness" "max_freshness"]
+    /// How long past their lifetime keys are used while the issuer cannot be reached: at most 7
+    /// days, 24 h unless given.
     StalenessBound Fetching (Duration)
-        ["staleness_bound" "--staleness-bound" "MCP_BEARER_STALENESS_BOUND_SECONDS"
-         - "issuer.staleness_bound" "staleness_bound"]
+        ["staleness_bound" "staleness-bound" "STALENESS_BOUND_SECONDS"
+         "staleness_bound" "staleness_bound"]
     /// Fetches by other means than the HTTP client of this crate.
-    Fetch Fetching (Code)
-        ["fetch" - - - - "fetch"]
+    Fetch Fetching (Code) ["fetch" - - - "fetch"]
 
-    /// The identifier of the MCP server (RFC 9728): its URL as clients know it, and the audience unless one is given.
-    Resource Server (Text("URL"))
-        ["resource" "--resource" "MCP_BEARER_RESOURCE" - "resource" "resource"]
+    /// The identifier of the MCP server (RFC 9728): its URL as clients know it, and the audience
+    /// unless one is given.
+    Resource Server (Text("URL")) ["resource" "resource" "RESOURCE" "resource" "resource"]
     /// Keeps verified tokens for some minutes, for clients that send one token with every request.
     TokenCache Server (Switch)
-        ["with_token_cache" "--token-cache" "MCP_BEARER_TOKEN_CACHE" - "token_cache" "token_cache"]
+        ["with_token_cache" "token-cache" "TOKEN_CACHE" "token_cache" "token_cache"]
     /// The issuers that clients may get a token from, by their https URLs.
-    AuthorizationServers Server (Code)
-        ["authorization_servers" - - - - "authorization_servers"]
+    AuthorizationServers Server (Code) ["authorization_servers" - - - "authorization_servers"]
     /// The scopes worth asking for.
-    ScopesSupported Server (Code)
-        ["scopes_supported" - - - - -]
+    ScopesSupported Server (Code) ["scopes_supported" - - - -]
 }
 
 impl Setting {

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::draft::{Found, IssuerDraft, ServerDraft};
+use super::draft::{Found, IssuerDraft, Keys, ServerDraft};
 use super::file;
 use super::problem::{ConfigError, Fact, Problem, Span};
 use super::setting::{Entrance, Group, Setting, Shape};
@@ -146,7 +146,7 @@ fn discover_by_default(draft: &mut IssuerDraft) {
         // That the issuer is missing is enough to say.
         None => draft.found.discovered = true,
         Some([issuer]) => {
-            draft.discover = Some(issuer.clone());
+            draft.keys = Some(Keys::Discover(issuer.clone()));
             draft.found.discovered = true;
         }
         Some(_) => {}

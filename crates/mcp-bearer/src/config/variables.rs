@@ -88,13 +88,12 @@ pub struct Variables {
 impl Variables {
     /// Reads variables by name. Those of neither family are passed over. A variable may have a reason in place of a
     /// value, such as that it is not Unicode.
-    pub fn read(variables: impl IntoIterator<Item = (String, Result<String, Fact>)>) -> Self {
+    pub fn read(variables: impl IntoIterator<Item = (String, Result<String, String>)>) -> Self {
         let mut problems = Vec::new();
         let mut found: [Vec<(Setting, &'static str, Zeroizing<String>)>; 2] = Default::default();
         for (name, value) in variables.into_iter().filter(|(name, _)| is_ours(name)) {
-            let mut problem = |fact: Fact| {
-                let shown = name.escape_debug();
-                let fact = Fact::from(format!("{shown}: ")).and(fact);
+            let mut problem = |why: &str| {
+                let fact = format!("{}: {why}", name.escape_debug());
                 problems.push(Problem::new([], fact));
             };
             let setting = FAMILIES
@@ -105,14 +104,12 @@ impl Variables {
                     Some((found, setting, setting.name(*family)?))
                 });
             match (setting, value) {
-                (_, Err(fact)) => problem(fact),
+                (_, Err(why)) => problem(&why),
                 (Some((found, setting, name)), Ok(value)) => {
                     found.push((setting, name, Zeroizing::new(value)));
                 }
                 (None, Ok(_)) if name == LOG => {}
-                (None, Ok(_)) => {
-                    problem("no such setting; is it misspelt, or in small letters?".into());
-                }
+                (None, Ok(_)) => problem("no such setting; is it misspelt, or in small letters?"),
             }
         }
         let [own, fast_mcp] = found;
@@ -177,7 +174,7 @@ impl Variables {
         let mut variables = env_file(Path::new(".env"))?;
         for (name, value) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
-            let value = value.into_string().map_err(|_| Fact::from("not Unicode"));
+            let value = value.into_string().map_err(|_| "not Unicode".to_owned());
             variables.insert(name, value);
         }
         Ok(Self::read(variables))
@@ -231,7 +228,7 @@ fn texts(setting: Setting, family: Entrance, text: &str) -> Result<Vec<String>, 
     Ok(names.map(str::to_owned).collect())
 }
 
-fn env_file(path: &Path) -> Result<BTreeMap<String, Result<String, Fact>>, ConfigError> {
+fn env_file(path: &Path) -> Result<BTreeMap<String, Result<String, String>>, ConfigError> {
     // The library's error quotes the line, which may hold a secret.
     let unreadable = || Problem::new([], ".env: cannot be read; each line is NAME=value");
     match dotenvy::from_path_iter(path) {

@@ -13,7 +13,7 @@ use mcp_bearer_core::{Algorithm, Expected, JwksData, TokenType};
 use zeroize::Zeroizing;
 
 use super::BearerAuthProvider;
-use crate::config::{ConfigError, IssuerDraft};
+use crate::config::{ConfigError, IssuerDraft, Keys};
 use crate::keys::{Fetch, KeySource, RemoteKeysBuilder};
 
 /// A decision that has not been taken. See [`IssuerBuilder`].
@@ -57,12 +57,12 @@ impl IssuerBuilder<Undecided, Undecided, Undecided> {
 impl<I, A> IssuerBuilder<Undecided, I, A> {
     /// One public key in PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`. It serves whatever `kid` a token names.
     pub fn public_key(self, pem: impl Into<String>) -> IssuerBuilder<Decided, I, A> {
-        self.with(|draft| draft.public_key = Some(pem.into()))
+        self.keys(Keys::PublicKey(pem.into()))
     }
 
     /// A JWK Set in JSON (RFC 7517 section 5).
     pub fn jwks_json(self, text: impl Into<String>) -> IssuerBuilder<Decided, I, A> {
-        self.with(|draft| draft.jwks_json = Some(text.into()))
+        self.keys(Keys::JwksJson(text.into()))
     }
 
     /// A JWK Set.
@@ -73,41 +73,44 @@ impl<I, A> IssuerBuilder<Undecided, I, A> {
 
     /// A file with a JWK Set or a PEM public key, read again when it changes.
     pub fn key_file(self, path: impl Into<PathBuf>) -> IssuerBuilder<Decided, I, A> {
-        self.with(|draft| draft.key_file = Some(path.into()))
+        self.keys(Keys::File(path.into()))
     }
 
     /// The address of a JWK Set, fetched when first needed and kept current. https, or http on loopback.
     pub fn jwks_uri(self, url: impl Into<String>) -> IssuerBuilder<Decided, I, A> {
-        self.with(|draft| draft.jwks_uri = Some(url.into()))
+        self.keys(Keys::JwksUri(url.into()))
     }
 
     /// An issuer whose metadata lead to its keys (RFC 8414, OpenID Connect Discovery).
     pub fn discover(self, issuer: impl Into<String>) -> IssuerBuilder<Decided, I, A> {
-        self.with(|draft| draft.discover = Some(issuer.into()))
+        self.keys(Keys::Discover(issuer.into()))
     }
 
     /// Keys over HTTP that are configured apart.
     pub fn remote_keys(self, keys: RemoteKeysBuilder) -> IssuerBuilder<Decided, I, A> {
-        self.with(|draft| draft.remote_keys = Some(keys))
+        self.keys(Keys::Remote(Box::new(keys)))
     }
 
     /// Any other source of keys.
     pub fn key_source(self, source: Arc<dyn KeySource>) -> IssuerBuilder<Decided, I, A> {
-        self.with(|draft| draft.key_source = Some(source))
+        self.keys(Keys::Source(source))
     }
 
     /// A secret shared with the issuer, for HS256, HS384 and HS512. Whoever can verify with it can also sign with it.
     ///
     /// The algorithm is HS256 unless [`algorithms`](IssuerBuilder::algorithms) says otherwise.
     pub fn shared_secret(self, secret: impl AsRef<[u8]>) -> IssuerBuilder<Decided, I, A> {
-        let secret = Zeroizing::new(secret.as_ref().to_vec());
-        self.with(|draft| draft.shared_secret = Some(secret))
+        self.keys(Keys::SharedSecret(secret.as_ref().to_vec().into()))
     }
 
     /// [`shared_secret`](Self::shared_secret) from a file, which is read once. The line end that an editor leaves behind a
     /// secret of printable text is no part of it; any other byte is.
     pub fn shared_secret_file(self, path: impl Into<PathBuf>) -> IssuerBuilder<Decided, I, A> {
-        self.with(|draft| draft.shared_secret_file = Some(path.into()))
+        self.keys(Keys::SharedSecretFile(path.into()))
+    }
+
+    fn keys(self, keys: Keys) -> IssuerBuilder<Decided, I, A> {
+        self.with(|draft| draft.keys = Some(keys))
     }
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use mcp_bearer_core::{Algorithm, Expected};
 
-use super::ServerDraft;
+use super::{Keys, ServerDraft};
 
 const OTHERS: [&str; 5] = ["listen", "upstream", "rule", "tls", "admin"];
 
@@ -78,14 +78,16 @@ fn a_whole_file_is_read() {
     let [one, two, three, four] = draft.issuers.as_slice() else {
         panic!("{draft:?}");
     };
-    assert_eq!(one.discover.as_deref(), Some("https://idp.example.com/"));
+    assert!(
+        matches!(&one.keys, Some(Keys::Discover(issuer)) if issuer == "https://idp.example.com/")
+    );
     assert_eq!(one.audiences, None, "the resource takes its place");
     let algorithms = [Algorithm::Rs256, Algorithm::Es256];
     assert_eq!(one.algorithms.as_deref(), Some(algorithms.as_slice()));
     assert_eq!(one.required_scopes, ["mcp:read"]);
     let issuers = Expected::from(["https://other.example.com/", "other"]);
     assert_eq!(two.issuers, Some(issuers));
-    assert!(two.jwks_uri.as_deref().unwrap().ends_with("jwks.json") && two.discover.is_none());
+    assert!(matches!(&two.keys, Some(Keys::JwksUri(uri)) if uri.ends_with("jwks.json")));
     assert_eq!(two.audiences, Some(Expected::from(["one", "two"])));
     assert_eq!(two.leeway, Some(Duration::from_secs(120)));
     let claims = serde_json::to_string(&two.required_claims).unwrap();
@@ -95,8 +97,9 @@ fn a_whole_file_is_read() {
     );
     // Beside the file, wherever the program was started.
     let beside = Path::new("/etc/mcp-bearer/keys/public.pem");
-    assert_eq!(three.public_key_file.as_deref(), Some(beside));
-    assert_eq!(four.jwks_file.as_deref(), Some(Path::new("/etc/jwks.json")));
+    assert!(matches!(&three.keys, Some(Keys::PublicKeyFile(path)) if path == beside));
+    let absolute = Path::new("/etc/jwks.json");
+    assert!(matches!(&four.keys, Some(Keys::JwksFile(path)) if path == absolute));
 }
 
 #[test]

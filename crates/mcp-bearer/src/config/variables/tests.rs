@@ -219,7 +219,7 @@ fn a_rule_that_would_do_nothing_is_a_problem() {
     assert_eq!(found("\"MCP_BEARER_ISSUER\"", "x"), 1);
     let not_unicode = (
         "MCP_BEARER_ISSUER".to_owned(),
-        Err(Fact::from("not Unicode")),
+        Err("not Unicode".to_owned()),
     );
     let read = Variables::read([not_unicode]);
     let error = ConfigError::new(read.problems);

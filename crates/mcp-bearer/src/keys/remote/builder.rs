@@ -183,7 +183,7 @@ impl RemoteKeysBuilder {
             ),
         ] {
             if given {
-                let fact = Fact::all(&[option]).text(" has no effect beside ");
+                let fact = Fact::default().name(option).text(" has no effect beside ");
                 let fact = fact
                     .name(Setting::Fetch)
                     .text(": it belongs to the built-in HTTP client");
