@@ -3,14 +3,19 @@
 //!
 //! Only what the claims say is read here; what they must say is for `policy.rs`.
 
+mod path;
+mod scopes;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::time::Duration;
 
+pub use path::ClaimPath;
+pub(crate) use scopes::{Counted, ScopeClaims};
+
 use crate::json::{JsonObject, Value, elements};
 use crate::limits::Limits;
 use crate::rejection::{Rejection, RejectionKind};
-use crate::scope::Scopes;
 use crate::time::{NumericDate, UnixTime};
 
 /// The claims that the verifier looks at, found in one pass.
@@ -263,41 +268,6 @@ fn is_within_the_bound(value: &Value<'_>) -> bool {
         }
     }
     digits.all(|digit| digit == b'0')
-}
-
-/// Step 19: the first of the named claims that is present, even when it is empty.
-pub(crate) fn scopes(claims: &JsonObject, names: &[Box<str>]) -> Result<Scopes, Rejection> {
-    let found = names
-        .iter()
-        .find_map(|name| Some((name, claims.get(name)?)));
-    let Some((name, value)) = found else {
-        return Ok(Scopes::none());
-    };
-    let refuse = |why: String| {
-        Rejection::because(
-            RejectionKind::InvalidClaim,
-            format!("claim {name:?}: {why}"),
-        )
-    };
-    match value {
-        Value::String(text) => Scopes::parse(&text).map_err(|error| refuse(error.to_string())),
-        Value::Array(array) => {
-            let mut other = false;
-            let names = elements(array).map_while(|element| match element {
-                Value::String(text) => Some(text),
-                _ => {
-                    other = true;
-                    None
-                }
-            });
-            let scopes = Scopes::from_names(names).map_err(|error| refuse(error.to_string()))?;
-            if other {
-                return Err(refuse("an element is not a string".into()));
-            }
-            Ok(scopes)
-        }
-        _ => Err(refuse("neither a string nor an array of strings".into())),
-    }
 }
 
 #[cfg(test)]

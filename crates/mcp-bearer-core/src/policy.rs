@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::algorithm::Algorithm;
-use crate::claims::{Expiry, TimeRules};
+use crate::claims::{ClaimPath, Counted, Expiry, ScopeClaims, TimeRules};
 use crate::limits::Limits;
 use crate::scope::ScopeHierarchy;
 
@@ -46,7 +46,7 @@ pub(crate) struct Rules {
     pub(crate) identity_token_shape: IdentityTokenShape,
     pub(crate) required_claims: Vec<RequiredClaim>,
     pub(crate) allowed_client_ids: Option<Vec<String>>,
-    pub(crate) scope_claims: Vec<Box<str>>,
+    pub(crate) scope_claims: ScopeClaims,
     pub(crate) hierarchy: Arc<ScopeHierarchy>,
 }
 
@@ -169,7 +169,7 @@ struct Draft {
     identity_token_shape: IdentityTokenShape,
     required_claims: Vec<RequiredClaim>,
     allowed_client_ids: Option<Vec<String>>,
-    scope_claims: Option<Vec<Box<str>>>,
+    scope_claims: ScopeClaims,
     scope_implies: Vec<(String, Vec<String>)>,
 }
 
@@ -305,10 +305,27 @@ impl<I, A> PolicyBuilder<I, A> {
     }
 
     /// The claims that scopes are read from, the first one present winning; `scope`, then `scp` unless set.
+    ///
+    /// ```
+    /// use mcp_bearer_core::{ClaimPath, Policy};
+    /// let keycloak = Policy::builder()
+    ///     .issuer("https://idp.example.com/realms/mcp")
+    ///     .audience("https://mcp.example.com/mcp")
+    ///     .scope_claims([ClaimPath::from("scope"), ClaimPath::from(["realm_access", "roles"])])
+    ///     .build()?;
+    /// # Ok::<(), mcp_bearer_core::ConfigError>(())
+    /// ```
     #[must_use]
-    pub fn scope_claims<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
-        let names = names.into_iter().map(|name| name.into().into_boxed_str());
-        self.draft.scope_claims = Some(names.collect());
+    pub fn scope_claims<T: Into<ClaimPath>>(mut self, claims: impl IntoIterator<Item = T>) -> Self {
+        self.draft.scope_claims.paths = claims.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Counts the scopes of all the claims of [`scope_claims`](Self::scope_claims) that are present, not of the first
+    /// alone. Roles and permissions of a user then count though the user has not consented to them for this client.
+    #[must_use]
+    pub fn accept_scopes_beyond_consent(mut self) -> Self {
+        self.draft.scope_claims.counted = Counted::All;
         self
     }
 
@@ -338,7 +355,6 @@ impl PolicyBuilder<Decided, Decided> {
             ScopeHierarchy::default()
         });
         ConfigError::unless_empty(problems)?;
-        let default_scopes = || vec!["scope".into(), "scp".into()];
         Ok(Policy {
             rules: Arc::new(Rules {
                 algorithms: draft.algorithms.unwrap_or_else(|| vec![Algorithm::Rs256]),
@@ -353,7 +369,7 @@ impl PolicyBuilder<Decided, Decided> {
                 identity_token_shape: draft.identity_token_shape,
                 required_claims: draft.required_claims,
                 allowed_client_ids: draft.allowed_client_ids,
-                scope_claims: draft.scope_claims.unwrap_or_else(default_scopes),
+                scope_claims: draft.scope_claims,
                 hierarchy: Arc::new(hierarchy),
             }),
         })
@@ -412,9 +428,12 @@ impl Draft {
             "allowed_client_ids: the list is empty or holds an empty name",
         );
         problem(
-            self.scope_claims
-                .as_deref()
-                .is_some_and(|names| names.is_empty() || names.iter().any(|name| name.is_empty())),
+            self.scope_claims.paths.is_empty()
+                || self
+                    .scope_claims
+                    .paths
+                    .iter()
+                    .any(ClaimPath::has_empty_name),
             "scope_claims: the list is empty or holds an empty name",
         );
         problems

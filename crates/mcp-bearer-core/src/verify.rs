@@ -15,7 +15,7 @@ pub use access_token::{AccessToken, ClaimError};
 use shown::{AudienceShown, DateShown, OrAbsent};
 
 use crate::algorithm::Algorithm;
-use crate::claims::{self, Claims, Identity, Times};
+use crate::claims::{Claims, Identity, Times};
 use crate::compact::UnverifiedToken;
 use crate::header::{DeclaredType, Header};
 use crate::json::JsonObject;
@@ -81,8 +81,8 @@ impl UnverifiedToken<'_> {
         watch.step(Step::RequiredClaims, required, |(), f| {
             write!(f, "{} claims required", rules.required_claims.len())
         })?;
-        let scopes = claims::scopes(object, &rules.scope_claims);
-        let scopes = watch.step(Step::Scopes, scopes, |scopes, f| {
+        let scopes = rules.scope_claims.read(object);
+        let scopes = watch.step(Step::Scopes, Ok(scopes), |scopes, f| {
             write!(f, "{:?}", scopes.as_str())
         })?;
 
@@ -96,7 +96,7 @@ impl UnverifiedToken<'_> {
             times: checked.times,
             algorithm: header.algorithm,
             thumbprint: key.thumbprint(),
-            hierarchy: rules.hierarchy.clone(),
+            rules: policy.rules.clone(),
         }))
     }
 

@@ -103,10 +103,33 @@ pub struct PolicyOptions {
     pub allowed_client_ids: Option<Vec<String>>,
     /// The claims that hold scopes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub scope_claims: Option<Vec<String>>,
+    pub scope_claims: Option<Vec<ClaimPlace>>,
+    /// The scopes of all of them count.
+    #[serde(skip_serializing_if = "is_false")]
+    pub accept_scopes_beyond_consent: bool,
     /// Which scope includes which.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub scope_implies: BTreeMap<String, Vec<String>>,
+}
+
+/// A claim: its name, or the names that lead to a member inside it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum ClaimPlace {
+    /// A claim of this name.
+    Name(String),
+    /// A member of a nested object.
+    Path(Vec<String>),
+}
+
+impl ClaimPlace {
+    /// The names, outermost first.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Self::Name(name) => vec![name.clone()],
+            Self::Path(names) => names.clone(),
+        }
+    }
 }
 
 /// One token and what must come of it.

@@ -43,9 +43,9 @@ pub use env::{EnvError, from_environment, from_variables};
 #[cfg(feature = "http")]
 pub use http::{BearerAuthLayer, BearerAuthService, BearerBody, FromExtensions};
 pub use mcp_bearer_core::{
-    AccessToken, Algorithm, Challenge, ChallengeContext, ClaimError, ConfigError, Decided, Fault,
-    InvalidScope, JwkData, JwksData, KeyError, KeyErrorKind, KeyInfo, KeySet, Limits,
-    MetadataBuilder, NumericDate, Observer, Policy, ProtectedResourceMetadata, Rejection,
+    AccessToken, Algorithm, Challenge, ChallengeContext, ClaimError, ClaimPath, ConfigError,
+    Decided, Fault, InvalidScope, JwkData, JwksData, KeyError, KeyErrorKind, KeyInfo, KeySet,
+    Limits, MetadataBuilder, NumericDate, Observer, Policy, ProtectedResourceMetadata, Rejection,
     RejectionKind, ScopeHierarchy, Scopes, SkippedKey, Step, Thumbprint, TokenType, Undecided,
     UnixTime, UnknownAlgorithm, Unobserved, UnverifiedToken, VerifyingKey,
 };

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_bearer_core::{
-    Algorithm, ConfigError, Decided, JwksData, KeySet, Policy, PolicyBuilder, Scopes, TokenType,
-    Undecided, VerifyingKey,
+    Algorithm, ClaimPath, ConfigError, Decided, JwksData, KeySet, Policy, PolicyBuilder, Scopes,
+    TokenType, Undecided, VerifyingKey,
 };
 
 use super::BearerAuthProvider;
@@ -197,8 +197,14 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
     }
 
     /// The claims that scopes are read from, the first one present winning; `scope`, then `scp` unless set.
-    pub fn scope_claims<T: Into<String>>(self, names: impl IntoIterator<Item = T>) -> Self {
-        self.with_policy(|policy| policy.scope_claims(names))
+    pub fn scope_claims<T: Into<ClaimPath>>(self, claims: impl IntoIterator<Item = T>) -> Self {
+        self.with_policy(|policy| policy.scope_claims(claims))
+    }
+
+    /// Counts the scopes of all the claims of [`scope_claims`](Self::scope_claims) that are present, not of the first
+    /// alone. Roles and permissions of a user then count though the user has not consented to them for this client.
+    pub fn accept_scopes_beyond_consent(self) -> Self {
+        self.with_policy(PolicyBuilder::accept_scopes_beyond_consent)
     }
 
     /// Says that holding `scope` includes holding the others.

@@ -9,7 +9,9 @@ use mcp_bearer::{
     Algorithm, BearerAuthLayer, BearerAuthProvider, Challenge, Clock, Decided, FromExtensions,
     IssuerBuilder, KeySet, Limits, Rejection, TokenType, UnixTime, VerifyingKey,
 };
-use mcp_bearer_testkit::vectors::{self, Case, ChallengeCase, Expect, Keys, Setting, VectorFile};
+use mcp_bearer_testkit::vectors::{
+    self, Case, ChallengeCase, ClaimPlace, Expect, Keys, Setting, VectorFile,
+};
 
 use crate::support::{
     Answer, Everything, Inner, METADATA_URL, RESOURCE, ask, forge, with_authorization,
@@ -67,7 +69,10 @@ fn issuer(setting: &Setting) -> IssuerBuilder<Decided, Decided, Decided> {
         builder = builder.allowed_client_ids(clients);
     }
     if let Some(claims) = &options.scope_claims {
-        builder = builder.scope_claims(claims);
+        builder = builder.scope_claims(claims.iter().map(ClaimPlace::names));
+    }
+    if options.accept_scopes_beyond_consent {
+        builder = builder.accept_scopes_beyond_consent();
     }
     for (scope, implied) in &options.scope_implies {
         builder = builder.scope_implies(scope, implied);
