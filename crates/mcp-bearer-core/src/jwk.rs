@@ -74,16 +74,19 @@ impl JwkData {
     ///
     /// # Errors
     /// When the text is not one JSON object, `kty` is missing, or a member that says what the key is for has the wrong
-    /// type. Other members of a wrong type stay in [`other`](Self::other), unchanged.
+    /// type. Other members of a wrong type, and those that are `null`, stay in [`other`](Self::other), unchanged.
     pub fn from_json(text: &str) -> Result<Self, KeyError> {
         Self::from_map(map(within_limit(text, "a JWK")?, "a JWK")?)
     }
 
     pub(crate) fn from_map(mut map: Map<String, Value>) -> Result<Self, KeyError> {
-        let Some(kty) = string(&mut map, "kty")? else {
-            return Err(KeyError::malformed(
-                "\"kty\" is missing (RFC 7517 section 4.1)",
-            ));
+        let kty = match map.remove("kty") {
+            Some(Value::String(kty)) => kty,
+            Some(_) => return Err(KeyError::malformed("\"kty\" is not a string")),
+            None => {
+                let why = "\"kty\" is missing (RFC 7517 section 4.1)";
+                return Err(KeyError::malformed(why));
+            }
         };
         Ok(Self {
             kty,
@@ -305,8 +308,16 @@ fn map(text: &str, what: &str) -> Result<Map<String, Value>, KeyError> {
     }
 }
 
+/// Takes a member that is there and not `null`: some programs write every member that they know.
+fn take(map: &mut Map<String, Value>, name: &str) -> Option<Value> {
+    match map.get(name)? {
+        Value::Null => None,
+        _ => map.remove(name),
+    }
+}
+
 fn string(map: &mut Map<String, Value>, name: &str) -> Result<Option<String>, KeyError> {
-    match map.remove(name) {
+    match take(map, name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(KeyError::malformed(format!("{name:?} is not a string"))),
@@ -332,7 +343,7 @@ fn certificates(map: &mut Map<String, Value>) -> Option<Vec<String>> {
 
 fn strings(map: &mut Map<String, Value>, name: &str) -> Result<Option<Vec<String>>, KeyError> {
     let wrong = || KeyError::malformed(format!("{name:?} is not an array of strings"));
-    match map.remove(name) {
+    match take(map, name) {
         None => Ok(None),
         Some(Value::Array(items)) => {
             let text = |item| match item {

@@ -263,7 +263,7 @@ fn check_claims<'c, 'a>(
     watch: &mut Watch<'_, impl Observer>,
 ) -> Result<CheckedClaims<'c, 'a>, Rejection> {
     let expiry = claims
-        .expiry()
+        .expiry(rules.times.expiry)
         .and_then(|expiry| expiry.check_expiry(&rules.times, now).map(|()| expiry));
     let expiry = watch.step(Step::Expiry, expiry, |expiry, f| {
         write!(f, "exp {}", DateShown(expiry.expires_at))

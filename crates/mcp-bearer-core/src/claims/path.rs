@@ -25,18 +25,17 @@ impl ClaimPath {
         self.names().any(str::is_empty)
     }
 
-    /// The value that it leads to; `null`, there or on the way, is absence.
+    /// The value that it leads to.
     pub(crate) fn find<'a>(&self, claims: &'a JsonObject) -> Option<Value<'a>> {
         let claim = claims.get(&self.claim)?;
-        let inside = self.inside.iter().try_fold(claim, |value, name| {
+        self.inside.iter().try_fold(claim, |value, name| {
             let Value::Object(text) = value else {
                 return None;
             };
             entries(text)
                 .find(|(member, _)| **member == **name)
                 .map(|(_, value)| value)
-        })?;
-        inside.unless_null()
+        })
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {

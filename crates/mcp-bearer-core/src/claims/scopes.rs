@@ -37,7 +37,7 @@ impl Default for ScopeClaims {
 
 impl ScopeClaims {
     pub(crate) fn read(&self, claims: &JsonObject) -> Scopes {
-        let mut found = self.paths.iter().filter_map(|path| path.find(claims));
+        let mut found = self.paths.iter().filter_map(|path| present(path, claims));
         match self.counted {
             Counted::First => found.next().map_or_else(Scopes::none, |value| of(&value)),
             Counted::All => found.fold(Scopes::none(), |held, value| held.and(&of(&value))),
@@ -51,6 +51,11 @@ impl ScopeClaims {
             claims,
         }
     }
+}
+
+/// The value of a claim, where `null` is absence.
+fn present<'c>(path: &ClaimPath, claims: &'c JsonObject) -> Option<Value<'c>> {
+    path.find(claims)?.unless_null()
 }
 
 /// The scopes in one claim. A string is split on the space character; an element of an array is one name or none.
@@ -84,7 +89,7 @@ impl fmt::Display for Claims<'_> {
                 return write!(f, "{between}and {more} more");
             }
             write!(f, "{between}claim {path} ")?;
-            match path.find(self.claims) {
+            match present(path, self.claims) {
                 None => f.write_str("is absent")?,
                 Some(value) => {
                     show_value(&value, f)?;

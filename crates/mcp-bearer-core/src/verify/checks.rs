@@ -1,7 +1,7 @@
 //! What the policy asks of the header and of the claims: step 7 and steps 13 to 18, one function each.
 
 use super::shown::AudienceShown;
-use crate::claims::{self, Audience, Claims, missing};
+use crate::claims::{self, Audience, Claims, missing, refuse_null};
 use crate::header::{DeclaredType, Header};
 use crate::json::{JsonObject, Value};
 use crate::policy::{Expected, IdentityTokenShape, Rules, TokenType};
@@ -24,6 +24,9 @@ pub(super) fn issuer<'c>(
     claims: &'c Claims<'_>,
     rules: &Rules,
 ) -> Result<Option<&'c str>, Rejection> {
+    if let Expected::OneOf(_) = rules.issuers {
+        refuse_null("iss", claims.iss.as_ref())?;
+    }
     let issuer = claims::string("iss", claims.iss.as_ref())?.map(|issuer| &**issuer);
     match (issuer, &rules.issuers) {
         (None, Expected::Any) => Ok(None),
@@ -42,6 +45,9 @@ pub(super) fn audience<'c, 'a>(
     claims: &'c Claims<'a>,
     rules: &Rules,
 ) -> Result<Option<Audience<'c, 'a>>, Rejection> {
+    if let Expected::OneOf(_) = rules.audiences {
+        refuse_null("aud", claims.aud.as_ref())?;
+    }
     let audience = claims::audience(claims.aud.as_ref())?;
     match (audience, &rules.audiences) {
         (None, Expected::OneOf(_)) => Err(missing("aud")),

@@ -58,6 +58,12 @@ fn choice(book: &mut Book) {
             "x5c",
             set("x5c", "x5c", json!(["bm90IGEgY2VydGlmaWNhdGU="])),
         ),
+        ("use-null", set("use-null", "use", Value::Null)),
+        ("ops-null", set("ops-null", "key_ops", Value::Null)),
+        ("alg-null", set("alg-null", "alg", Value::Null)),
+        ("x5c-null", set("x5c-null", "x5c", Value::Null)),
+        ("x5t-null", set("x5t-null", "x5t", Value::Null)),
+        ("private-null", set("private-null", "d", Value::Null)),
         (
             "unknown-members",
             set("unknown-members", "exp", json!({"a": [1, null]})),
@@ -86,6 +92,10 @@ fn choice(book: &mut Book) {
         ("kty-ec", set("kty-ec", "kty", json!("EC"))),
         ("kty-lower", set("kty-lower", "kty", json!("rsa"))),
         ("kid-number", set("kid-number", "kid", json!(7))),
+        ("kid-null", set("kid-null", "kid", Value::Null)),
+        ("kty-null", set("kty-null", "kty", Value::Null)),
+        ("n-null", set("n-null", "n", Value::Null)),
+        ("e-null", set("e-null", "e", Value::Null)),
         ("private", set("private", "d", json!("AQAB"))),
     ];
     let keys = good
