@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::algorithm::Algorithm;
 use crate::claims::{ClaimPath, Counted, Expiry, ScopeClaims, TimeRules};
+use crate::header::NamedTypes;
 use crate::limits::Limits;
 use crate::scope::ScopeHierarchy;
 
@@ -40,6 +41,7 @@ pub struct Policy {
 pub(crate) struct Rules {
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) token_type: TokenType,
+    pub(crate) named_types: NamedTypes,
     pub(crate) issuers: Expected,
     pub(crate) audiences: Expected,
     pub(crate) times: TimeRules,
@@ -61,7 +63,7 @@ pub(crate) enum Expected {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenType {
-    /// Absent, `JWT` or `at+jwt`: Keycloak and Entra ID do not issue `at+jwt`.
+    /// Absent, `JWT`, `JOSE`, `at+jwt`, or one that the policy names: Keycloak and Entra ID do not issue `at+jwt`.
     #[default]
     Any,
     /// `at+jwt` only (RFC 9068 section 4).
@@ -159,6 +161,7 @@ pub struct PolicyBuilder<I, A> {
 struct Draft {
     algorithms: Option<Vec<Algorithm>>,
     token_type: TokenType,
+    named_types: NamedTypes,
     issuers: Vec<String>,
     any_issuer: bool,
     audiences: Vec<String>,
@@ -264,6 +267,14 @@ impl<I, A> PolicyBuilder<I, A> {
         self
     }
 
+    /// Accepts tokens with this `typ`, compared without case and without `application/`, as if they had `JWT`. It never
+    /// counts as `at+jwt`, and a type that is known to be that of another kind of token cannot be named.
+    #[must_use]
+    pub fn also_accept_type(mut self, typ: impl Into<String>) -> Self {
+        self.draft.named_types.add(typ.into());
+        self
+    }
+
     /// Accepts tokens without `exp`, which can never be refused for their age: a stolen one works for ever.
     #[must_use]
     pub fn accept_tokens_that_never_expire(mut self) -> Self {
@@ -359,6 +370,7 @@ impl PolicyBuilder<Decided, Decided> {
             rules: Arc::new(Rules {
                 algorithms: draft.algorithms.unwrap_or_else(|| vec![Algorithm::Rs256]),
                 token_type: draft.token_type,
+                named_types: draft.named_types,
                 issuers: expected(draft.any_issuer, draft.issuers),
                 audiences: expected(draft.any_audience, draft.audiences),
                 times: TimeRules {
@@ -435,6 +447,14 @@ impl Draft {
                     .iter()
                     .any(ClaimPath::has_empty_name),
             "scope_claims: the list is empty or holds an empty name",
+        );
+        if self.token_type == TokenType::Rfc9068 && !self.named_types.is_empty() {
+            problems.push("token_types: named, though at+jwt alone is accepted".to_owned());
+        }
+        problems.extend(
+            self.named_types
+                .faults()
+                .map(|fault| format!("token_types: {fault}")),
         );
         problems
     }

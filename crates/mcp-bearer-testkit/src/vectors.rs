@@ -86,6 +86,9 @@ pub struct PolicyOptions {
     /// `at+jwt` only.
     #[serde(skip_serializing_if = "is_false")]
     pub token_type_rfc9068: bool,
+    /// Types that are accepted besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also_accept_types: Vec<String>,
     /// The maximum age in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<u64>,

@@ -9,10 +9,10 @@ use crate::rejection::{Rejection, RejectionKind, Shown};
 
 /// Step 7.
 pub(super) fn declared_type(header: &Header<'_>, rules: &Rules) -> Result<DeclaredType, Rejection> {
-    let declared = header.declared_type()?;
+    let declared = header.declared_type(&rules.named_types)?;
     match (rules.token_type, declared) {
         (TokenType::Any, _) | (TokenType::Rfc9068, DeclaredType::AccessToken) => Ok(declared),
-        (TokenType::Rfc9068, DeclaredType::Plain) => {
+        (TokenType::Rfc9068, DeclaredType::Plain | DeclaredType::Named) => {
             let why = "type \"at+jwt\" is demanded (RFC 9068 section 4)";
             Err(Rejection::with(RejectionKind::WrongTokenType, why))
         }

@@ -67,6 +67,9 @@ pub(crate) fn policy(setting: &Setting) -> Policy {
     if options.token_type_rfc9068 {
         builder = builder.token_type(TokenType::Rfc9068);
     }
+    for typ in &options.also_accept_types {
+        builder = builder.also_accept_type(typ);
+    }
     if let Some(age) = options.max_age {
         builder = builder.max_age(Duration::from_secs(age));
     }

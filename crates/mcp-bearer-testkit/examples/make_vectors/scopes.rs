@@ -426,7 +426,7 @@ fn other_claims(book: &mut Book) {
 }
 
 fn nested_claims(book: &mut Book) {
-    let path = |names: &[&str]| ClaimPlace::Path(crate::names(names));
+    let path = |inside: &[&str]| ClaimPlace::Path(names(inside));
     let policy = PolicyOptions {
         scope_claims: Some(vec![
             path(&["realm_access", "roles"]),

@@ -172,6 +172,12 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
         self.with_policy(|policy| policy.token_type(token_type))
     }
 
+    /// Accepts tokens with this `typ` as if they had `JWT`: see
+    /// [`PolicyBuilder`](PolicyBuilder::also_accept_type).
+    pub fn also_accept_type(self, typ: impl Into<String>) -> Self {
+        self.with_policy(|policy| policy.also_accept_type(typ))
+    }
+
     /// Accepts tokens without `exp`: a stolen one works for ever.
     pub fn accept_tokens_that_never_expire(self) -> Self {
         self.with_policy(PolicyBuilder::accept_tokens_that_never_expire)
