@@ -43,6 +43,7 @@ struct Entry {
     key: VerifyingKey,
     kid: Option<Box<str>>,
     algorithm: Option<Algorithm>,
+    note: Option<&'static str>,
 }
 
 /// A key of a JWK Set that cannot be used, and why.
@@ -71,6 +72,8 @@ pub struct KeyInfo {
     pub description: String,
     /// Which key it is, whatever its `kid`.
     pub thumbprint: Thumbprint,
+    /// What whoever published it should know, in a lower-case sentence: it serves, but was not written as it should be.
+    pub note: Option<&'static str>,
 }
 
 impl KeySet {
@@ -185,13 +188,16 @@ impl KeySet {
     /// The usable keys, to list them.
     pub fn keys(&self) -> impl Iterator<Item = KeyInfo> {
         let single = match &self.0 {
-            Held::Single(key) => Some(info(key, None, None)),
+            Held::Single(key) => Some(KeyInfo::of(key)),
             _ => None,
         };
-        let published = self.entries().iter();
-        single
-            .into_iter()
-            .chain(published.map(|entry| info(&entry.key, entry.kid.as_deref(), entry.algorithm)))
+        let published = self.entries().iter().map(|entry| KeyInfo {
+            kid: entry.kid.as_deref().map(ToOwned::to_owned),
+            algorithm: entry.algorithm,
+            note: entry.note,
+            ..KeyInfo::of(&entry.key)
+        });
+        single.into_iter().chain(published)
     }
 
     fn entries(&self) -> &[Entry] {
@@ -271,8 +277,8 @@ impl<'a> Candidates<'a> {
 impl Entry {
     fn new(jwk: &JwkData) -> Result<Self, KeyError> {
         // What is wrong with its form is told before what it is for.
-        let (key, purpose) = (VerifyingKey::from_jwk(jwk), jwk.check_purpose());
-        let key = match (key, purpose) {
+        let (key, purpose) = (VerifyingKey::from_jwk_noted(jwk), jwk.check_purpose());
+        let (key, note) = match (key, purpose) {
             (Err(error), _) if error.kind() == KeyErrorKind::Malformed => return Err(error),
             (_, Err(error)) => return Err(error),
             (key, Ok(())) => key?,
@@ -286,6 +292,7 @@ impl Entry {
             key,
             kid: jwk.kid.as_deref().map(Into::into),
             algorithm,
+            note,
         })
     }
 
@@ -294,12 +301,15 @@ impl Entry {
     }
 }
 
-fn info(key: &VerifyingKey, kid: Option<&str>, algorithm: Option<Algorithm>) -> KeyInfo {
-    KeyInfo {
-        kid: kid.map(ToOwned::to_owned),
-        algorithm,
-        description: key.describe(),
-        thumbprint: key.thumbprint(),
+impl KeyInfo {
+    fn of(key: &VerifyingKey) -> Self {
+        Self {
+            kid: None,
+            algorithm: None,
+            description: key.describe(),
+            thumbprint: key.thumbprint(),
+            note: None,
+        }
     }
 }
 

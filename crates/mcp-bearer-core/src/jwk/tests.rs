@@ -66,7 +66,7 @@ fn rfc_7517_appendix_a2_and_a3() {
 fn every_private_member_is_noticed() {
     let public = SigningKey::shared_rsa_2048().jwk();
     for name in ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"] {
-        for value in [json!("AQAB"), json!(0), json!([])] {
+        for value in [json!("AQAB"), json!(" "), json!(0), json!([1]), json!({})] {
             let mut jwk = public.clone();
             jwk[name] = value;
             let jwk = read(&jwk.to_string());
@@ -162,6 +162,29 @@ fn members_of_a_wrong_type_are_refused() {
         r#"{"kty":"RSA","x":1e999}"#,
     ] {
         assert!(JwkData::from_json(text).is_err(), "{text}");
+    }
+}
+
+/// As .NET writes them.
+#[test]
+fn empty_private_members_are_none_and_others_are() {
+    let public = SigningKey::shared_rsa_2048().jwk();
+    for (name, value, private) in [
+        ("d", json!(""), false),
+        ("oth", json!([]), false),
+        ("d", json!([]), true),
+        ("oth", json!(""), true),
+        ("oth", json!({}), true),
+        ("p", json!(""), true),
+        ("k", json!(""), true),
+        ("priv", json!(""), true),
+    ] {
+        let mut jwk = public.clone();
+        jwk[name] = value.clone();
+        let jwk = read(&jwk.to_string());
+        assert_eq!(jwk.is_private(), private, "{name} {value}");
+        assert_eq!(VerifyingKey::from_jwk(&jwk).is_err(), private);
+        assert_eq!(print(&jwk)[name], value, "what was read is printed");
     }
 }
 

@@ -224,6 +224,21 @@ fn a_shown_kid_is_quoted() {
     assert!(rejection.to_string().contains(r#""x\ny""#));
 }
 
+/// 31 bytes of x where the field has 32: the key of the whole coordinate, with a note.
+#[test]
+fn a_coordinate_without_its_leading_zeros_is_padded_and_noted() {
+    let whole = json!({"kty": "EC", "crv": "P-256", "kid": "k",
+        "x": "APHN0bXznReAkzNcqQdrkNqwMWoR6300CrLOneLvpfM",
+        "y": "dQz9poyACU8bDixlSEv4XTLy5v59wh91d_BkhWKinlo"});
+    let mut short = whole.clone();
+    short["x"] = json!("8c3RtfOdF4CTM1ypB2uQ2rAxahHrfTQKss6d4u-l8w");
+    let (whole, short) = (set(&[whole]), set(&[short]));
+    let (whole, short) = (whole.keys().next().unwrap(), short.keys().next().unwrap());
+    assert_eq!(short.thumbprint, whole.thumbprint);
+    assert_eq!(whole.note, None);
+    assert!(short.note.is_some_and(|note| note.contains("padded")));
+}
+
 /// Whoever asks whether a set was withdrawn on purpose must tell a sound key of another purpose from a broken one.
 #[test]
 fn a_skipped_key_says_of_which_kind_its_fault_is() {
