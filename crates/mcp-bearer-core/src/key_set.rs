@@ -228,13 +228,15 @@ impl KeySet {
                 }
             }
         }
-        match (found.count, kid) {
-            (0, _) => Err(self.unknown(algorithm, kid)),
-            (1, _) | (_, Some(_)) => Ok(found),
-            (_, None) => {
-                let why = "the token names no key, and several could have signed it";
-                Err(Rejection::with(RejectionKind::AmbiguousKey, why))
+        match (found.count, found.more, kid) {
+            (0, _, _) => Err(self.unknown(algorithm, kid)),
+            (_, More::Untried, None) => {
+                let most = Limits::KEY_CANDIDATES;
+                let text =
+                    format!("the token names no key, and more than {most} could have signed it");
+                Err(Rejection::because(RejectionKind::AmbiguousKey, text))
             }
+            (_, More::None, _) | (_, More::Untried, Some(_)) => Ok(found),
         }
     }
 
@@ -255,6 +257,15 @@ impl KeySet {
 pub(crate) struct Candidates<'a> {
     keys: [Option<&'a VerifyingKey>; Limits::KEY_CANDIDATES],
     count: usize,
+    more: More,
+}
+
+/// Whether there are more keys than are tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum More {
+    #[default]
+    None,
+    Untried,
 }
 
 impl<'a> Candidates<'a> {
@@ -263,10 +274,17 @@ impl<'a> Candidates<'a> {
         if self.iter().any(|held| held == key) {
             return;
         }
-        if let Some(place) = self.keys.get_mut(self.count) {
-            *place = Some(key);
-            self.count += 1;
+        match self.keys.get_mut(self.count) {
+            Some(place) => {
+                *place = Some(key);
+                self.count += 1;
+            }
+            None => self.more = More::Untried,
         }
+    }
+
+    pub(crate) const fn count(&self) -> usize {
+        self.count
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'a VerifyingKey> {

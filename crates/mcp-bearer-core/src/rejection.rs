@@ -33,7 +33,7 @@ pub struct Rejection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum RejectionKind {
-    /// Several keys could have signed a token that names none.
+    /// More keys than are tried could have signed a token that names none.
     AmbiguousKey,
     /// `alg` is missing, unknown, or not in the policy's list.
     AlgorithmNotAllowed,

@@ -176,8 +176,14 @@ impl UnverifiedToken<'_> {
         let message = self.signing_input.as_bytes();
         let proven = |key: &&VerifyingKey| key.verifies(algorithm, message, &self.signature);
         candidates.iter().find(proven).ok_or_else(|| {
-            let why = "the signature does not verify with the key";
-            Rejection::with(RejectionKind::BadSignature, why)
+            let kind = RejectionKind::BadSignature;
+            match candidates.count() {
+                1 => Rejection::with(kind, "the signature does not verify with the key"),
+                tried => {
+                    let text = format!("the signature verifies with none of the {tried} keys");
+                    Rejection::because(kind, text)
+                }
+            }
         })
     }
 

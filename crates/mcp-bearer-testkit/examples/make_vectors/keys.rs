@@ -187,13 +187,35 @@ fn choice(book: &mut Book) {
         "unknown_key",
         by(&key("p384-a").with_kid("same")),
     );
-    page.reject(
+    page.accept(
         "9",
-        "no kid, three RSA keys",
-        "ambiguous_key",
+        "no kid, the first of three RSA keys",
         rsa().without_header("kid"),
     );
+    page.accept(
+        "9",
+        "no kid, the second of three RSA keys",
+        by(&key("rsa-b").without_kid()),
+    );
+    page.accept(
+        "9",
+        "no kid, the third of three RSA keys, which has none either",
+        by(&key("rsa-3072").without_kid()),
+    );
+    page.reject_as(
+        "9",
+        "no kid, signed by none of them",
+        "bad_signature",
+        "none of the 3 keys",
+        rsa().without_header("kid").flip_signature_bit(7),
+    );
     page.accept("9", "no kid, one EC key", ec().without_header("kid"));
+    page.reject(
+        "9",
+        "no kid, another EC key",
+        "bad_signature",
+        by(&key("p256-b").without_kid()),
+    );
     page.reject(
         "9",
         "the kid of no key for a key without kid",
@@ -225,11 +247,15 @@ fn choice(book: &mut Book) {
         "the other one behind five copies",
         by(&key("rsa-b").with_kid("twice")),
     );
-    page.reject(
+    page.accept(
         "9",
-        "no kid, two different keys behind five copies",
-        "ambiguous_key",
+        "no kid, the first of two different keys, five copies of it",
         rsa().without_header("kid"),
+    );
+    page.accept(
+        "9",
+        "no kid, the other one behind five copies",
+        by(&key("rsa-b").without_kid()),
     );
     page.finish(book);
     let five =
@@ -247,7 +273,44 @@ fn choice(book: &mut Book) {
         } else {
             page.reject("9", &name, "bad_signature", by(key));
         }
+        page.reject_as(
+            "9",
+            &format!("number {}, without kid", at + 1),
+            "ambiguous_key",
+            "more than 4",
+            by(&key.clone().without_kid()),
+        );
     }
+    page.finish(book);
+    let four = ["p256-a", "p256-b", "p256-c", "p256-d"].map(|name| key(name).without_kid());
+    let jwks = four.iter().map(SigningKey::jwk).chain([rsa_key().jwk()]);
+    let mut page = Page::new(
+        "signature/no_kid.json",
+        "Step 9: a token and four keys without kid, as a rollover of ADFS gives them: each key is tried.",
+        keys_setting(jwks.collect(), &["ES256", "RS256"]),
+    );
+    for (at, key) in four.iter().enumerate() {
+        page.accept("9", &format!("number {}", at + 1), by(key));
+    }
+    page.accept(
+        "9",
+        "x5t names no key, and each is tried",
+        by(&four[2]).header("x5t", "HS23b7Do7TcaU1RoLHwpIq24VYg"),
+    );
+    page.reject_as(
+        "9",
+        "a fifth key",
+        "bad_signature",
+        "none of the 4 keys",
+        by(&key("p256-e").without_kid()),
+    );
+    page.reject(
+        "9",
+        "a kid that no key has",
+        "unknown_key",
+        by(&four[0]).kid("p256-a"),
+    );
+    page.reject("9", "an empty kid", "unknown_key", by(&four[0]).kid(""));
     page.finish(book);
     let jwks = (0..3)
         .map(|_| key("rsa-a").with_kid("twice").jwk())
