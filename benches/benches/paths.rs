@@ -15,6 +15,39 @@ use mcp_bearer_bench::{AUDIENCE, ISSUER, NOW, Subject};
 use mcp_bearer_testkit::{Forge, SigningKey};
 use tower::{Service, ServiceExt, service_fn};
 
+/// A forged token that names no key costs a check for each key that could have signed it, up to four.
+fn forged_without_kid(c: &mut Criterion) {
+    let mut group = c.benchmark_group("forged, without kid");
+    let make: [(&str, Algorithm, fn() -> SigningKey); 4] = [
+        ("RS256", Algorithm::Rs256, || SigningKey::rsa(2048)),
+        ("ES256", Algorithm::Es256, SigningKey::ec_p256),
+        ("ES512", Algorithm::Es512, SigningKey::ec_p521),
+        ("EdDSA", Algorithm::EdDsa, SigningKey::ed25519),
+    ];
+    for (name, algorithm, make) in make {
+        let signer = make();
+        let forge = Forge::new(&signer, NOW).issuer(ISSUER).audience(AUDIENCE);
+        let token = forge.alg(algorithm.name()).without_header("kid").token();
+        let policy = Policy::builder(ISSUER, AUDIENCE);
+        let policy = policy.algorithms([algorithm]).build().unwrap();
+        for held in [1, 4] {
+            let jwks: Vec<_> = (0..held).map(|_| make().jwk()).collect();
+            let jwks = serde_json::json!({ "keys": jwks }).to_string();
+            let keys = mcp_bearer::KeySet::from_jwks_json(&jwks).unwrap();
+            group.bench_function(format!("{name}, {held} held"), |b| {
+                b.iter(|| {
+                    let token =
+                        UnverifiedToken::parse(black_box(&token), &Limits::default()).unwrap();
+                    token
+                        .verify(&keys, &policy, UnixTime::from_secs(NOW))
+                        .unwrap_err()
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
 fn main_paths(c: &mut Criterion) {
     let subject = Subject::rs256();
     let (input, signature) = subject.parts();
@@ -180,5 +213,12 @@ fn http_layer(c: &mut Criterion) {
 
 const SMALL: criterion::BatchSize = criterion::BatchSize::SmallInput;
 
-criterion_group!(benches, main_paths, hostile_sizes, algorithms, http_layer);
+criterion_group!(
+    benches,
+    main_paths,
+    forged_without_kid,
+    hostile_sizes,
+    algorithms,
+    http_layer
+);
 criterion_main!(benches);

@@ -103,10 +103,18 @@ fn signed(header: &[u8], claims: &[u8]) {
         tree.get("nbf")
             .is_none_or(|nbf| nbf.as_f64().unwrap() < NOW as f64 + 60.001)
     );
-    assert!(tree.get("cnf").is_none());
-    assert!(tree.get("sub").is_none_or(Value::is_string));
-    assert_eq!(
-        token.subject(),
-        tree.get("sub").map(|sub| sub.as_str().unwrap())
-    );
+    assert!(tree["cnf"].is_null());
+    let sub = &tree["sub"];
+    assert!(sub.is_null() || sub.is_string());
+    assert_eq!(token.subject(), sub.as_str());
+    let claims = [&tree["scope"], &tree["scp"]];
+    let scopes = claims.into_iter().find(|claim| !claim.is_null());
+    for scope in token.scopes().iter() {
+        let whole = match scopes {
+            Some(Value::String(text)) => text.split(' ').any(|name| name == scope),
+            Some(Value::Array(names)) => names.iter().any(|name| name == scope),
+            _ => false,
+        };
+        assert!(whole, "{scope:?} out of {scopes:?}");
+    }
 }

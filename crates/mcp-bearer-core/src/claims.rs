@@ -1,17 +1,33 @@
-//! A typed view of validated claims (RFC 7519 section 4). A wrong type is an error of its own, and `null` is a wrong
-//! type, never absence.
+//! A typed view of validated claims (RFC 7519 section 4). A wrong type is an error of its own.
+//!
+//! `null` is absence where a claim only describes the token, because some issuers write every member that they know. A
+//! date, `iss` or `aud` that is `null` is never taken for "no restriction".
 //!
 //! Only what the claims say is read here; what they must say is for `policy.rs`.
+
+mod path;
+mod scopes;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::time::Duration;
 
+pub use path::ClaimPath;
+pub(crate) use scopes::{Counted, ScopeClaims};
+
 use crate::json::{JsonObject, Value, elements};
 use crate::limits::Limits;
 use crate::rejection::{Rejection, RejectionKind};
-use crate::scope::Scopes;
 use crate::time::{NumericDate, UnixTime};
+
+/// What `null` is in a claim.
+#[derive(Clone, Copy)]
+enum Null {
+    /// As if the claim were not there.
+    Absent,
+    /// A value of a wrong type.
+    Kept,
+}
 
 /// The claims that the verifier looks at, found in one pass.
 #[derive(Debug, Default)]
@@ -38,26 +54,29 @@ impl<'a> Claims<'a> {
     pub(crate) fn read(object: &'a JsonObject) -> Self {
         let mut claims = Self::default();
         for (name, value) in object.members() {
-            let slot = match name.as_bytes() {
-                b"exp" => &mut claims.exp,
-                b"nbf" => &mut claims.nbf,
-                b"iat" => &mut claims.iat,
-                b"iss" => &mut claims.iss,
-                b"aud" => &mut claims.aud,
-                b"sub" => &mut claims.sub,
-                b"client_id" => &mut claims.client_id,
-                b"azp" => &mut claims.azp,
-                b"cid" => &mut claims.cid,
-                b"appid" => &mut claims.appid,
-                b"jti" => &mut claims.jti,
-                b"cnf" => &mut claims.cnf,
-                b"at_hash" => &mut claims.at_hash,
-                b"c_hash" => &mut claims.c_hash,
-                b"token_use" => &mut claims.token_use,
-                b"typ" => &mut claims.typ,
+            let (slot, null) = match name.as_bytes() {
+                b"exp" => (&mut claims.exp, Null::Kept),
+                b"nbf" => (&mut claims.nbf, Null::Kept),
+                b"iat" => (&mut claims.iat, Null::Kept),
+                b"iss" => (&mut claims.iss, Null::Kept),
+                b"aud" => (&mut claims.aud, Null::Kept),
+                b"sub" => (&mut claims.sub, Null::Absent),
+                b"client_id" => (&mut claims.client_id, Null::Absent),
+                b"azp" => (&mut claims.azp, Null::Absent),
+                b"cid" => (&mut claims.cid, Null::Absent),
+                b"appid" => (&mut claims.appid, Null::Absent),
+                b"jti" => (&mut claims.jti, Null::Absent),
+                b"cnf" => (&mut claims.cnf, Null::Absent),
+                b"at_hash" => (&mut claims.at_hash, Null::Absent),
+                b"c_hash" => (&mut claims.c_hash, Null::Absent),
+                b"token_use" => (&mut claims.token_use, Null::Absent),
+                b"typ" => (&mut claims.typ, Null::Absent),
                 _ => continue,
             };
-            *slot = Some(value.read());
+            *slot = match (value.read(), null) {
+                (Value::Null, Null::Absent) => None,
+                (value, _) => Some(value),
+            };
         }
         claims
     }
@@ -79,7 +98,10 @@ impl<'a> Claims<'a> {
     }
 
     /// `exp` alone, for step 11, which must not be told of the others' faults.
-    pub(crate) fn expiry(&self) -> Result<Times, Rejection> {
+    pub(crate) fn expiry(&self, demanded: Expiry) -> Result<Times, Rejection> {
+        if demanded == Expiry::Required {
+            refuse_null("exp", self.exp.as_ref())?;
+        }
         Ok(Times {
             expires_at: numeric_date("exp", self.exp.as_ref())?,
             ..Times::default()
@@ -158,6 +180,21 @@ impl Times {
             return Err(Rejection::time(RejectionKind::TooOld, "iat", at, now));
         }
         Ok(())
+    }
+}
+
+/// A claim that is demanded must not be `null`: that is as good as missing.
+pub(crate) const fn refuse_null(
+    name: &'static str,
+    value: Option<&Value<'_>>,
+) -> Result<(), Rejection> {
+    match value {
+        Some(Value::Null) => Err(Rejection::claim(
+            RejectionKind::MissingClaim,
+            name,
+            "is null, and it is required",
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -263,41 +300,6 @@ fn is_within_the_bound(value: &Value<'_>) -> bool {
         }
     }
     digits.all(|digit| digit == b'0')
-}
-
-/// Step 19: the first of the named claims that is present, even when it is empty.
-pub(crate) fn scopes(claims: &JsonObject, names: &[Box<str>]) -> Result<Scopes, Rejection> {
-    let found = names
-        .iter()
-        .find_map(|name| Some((name, claims.get(name)?)));
-    let Some((name, value)) = found else {
-        return Ok(Scopes::none());
-    };
-    let refuse = |why: String| {
-        Rejection::because(
-            RejectionKind::InvalidClaim,
-            format!("claim {name:?}: {why}"),
-        )
-    };
-    match value {
-        Value::String(text) => Scopes::parse(&text).map_err(|error| refuse(error.to_string())),
-        Value::Array(array) => {
-            let mut other = false;
-            let names = elements(array).map_while(|element| match element {
-                Value::String(text) => Some(text),
-                _ => {
-                    other = true;
-                    None
-                }
-            });
-            let scopes = Scopes::from_names(names).map_err(|error| refuse(error.to_string()))?;
-            if other {
-                return Err(refuse("an element is not a string".into()));
-            }
-            Ok(scopes)
-        }
-        _ => Err(refuse("neither a string nor an array of strings".into())),
-    }
 }
 
 #[cfg(test)]

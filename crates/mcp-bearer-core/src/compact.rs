@@ -172,6 +172,11 @@ impl<'t> UnverifiedToken<'t> {
         let claims = self.claims()?;
         match claims.get("iss") {
             Some(Value::String(issuer)) => Ok(issuer),
+            Some(Value::Null) => Err(Rejection::claim(
+                RejectionKind::MissingClaim,
+                "iss",
+                "is null, and it is required",
+            )),
             Some(_) => Err(Rejection::claim(
                 RejectionKind::InvalidClaim,
                 "iss",

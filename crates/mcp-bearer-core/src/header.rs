@@ -2,8 +2,12 @@
 //!
 //! `jwk`, `jku`, `x5u`, `x5c` and `x5t` are never read: a token must not choose the key that verifies it.
 
+mod token_types;
+
 use std::borrow::Cow;
-use std::fmt::{self, Write};
+use std::fmt::Write;
+
+pub(crate) use token_types::{DeclaredType, NamedTypes};
 
 use crate::algorithm::Algorithm;
 use crate::json::{JsonObject, Value};
@@ -77,26 +81,19 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Step 7: `typ`, compared without case and without the `application/` that may be left out (RFC 7515 section 4.1.9).
-    pub(crate) fn declared_type(&self) -> Result<DeclaredType, Rejection> {
+    /// Step 7: `typ` is absent, or that of an access token or of no kind in particular.
+    pub(crate) fn declared_type(&self, named: &NamedTypes) -> Result<DeclaredType, Rejection> {
         let kind = RejectionKind::WrongTokenType;
         match &self.typ {
             None => Ok(DeclaredType::Plain),
-            Some(Value::String(typ)) => {
-                let is = |name: &str| typ.eq_ignore_ascii_case(name);
-                if is("JWT") {
-                    Ok(DeclaredType::Plain)
-                } else if is("at+jwt") || is("application/at+jwt") {
-                    Ok(DeclaredType::AccessToken)
-                } else {
-                    let text = format!("type {} is not that of an access token", Shown(typ));
-                    Err(Rejection::because(kind, text))
-                }
+            Some(Value::String(typ)) => named.declared(typ).ok_or_else(|| {
+                let text = format!("type {} is not that of an access token", Shown(typ));
+                Rejection::because(kind, text)
+            }),
+            Some(_) => {
+                let why = "the header's \"typ\" is not a string";
+                Err(Rejection::with(kind, why))
             }
-            Some(_) => Err(Rejection::with(
-                kind,
-                "the header's \"typ\" is not a string",
-            )),
         }
     }
 
@@ -110,23 +107,5 @@ impl<'a> Header<'a> {
                 Err(Rejection::with(RejectionKind::Malformed, why))
             }
         }
-    }
-}
-
-/// What step 7 found out about the token's declared type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DeclaredType {
-    /// Absent, or `JWT`.
-    Plain,
-    /// `at+jwt` (RFC 9068 section 2.1).
-    AccessToken,
-}
-
-impl fmt::Display for DeclaredType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Plain => "absent or \"JWT\"",
-            Self::AccessToken => "\"at+jwt\"",
-        })
     }
 }

@@ -102,6 +102,34 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The value, where `null` is absence.
+    pub(crate) fn unless_null(self) -> Option<Self> {
+        match self {
+            Self::Null => None,
+            value => Some(value),
+        }
+    }
+
+    pub(crate) fn into_string(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What kind of value it is, in words.
+    pub(crate) const fn type_name(&self) -> &'static str {
+        match self {
+            Self::String(_) => "a string",
+            Self::Number(_) => "a number",
+            Self::Bool(true) => "true",
+            Self::Bool(false) => "false",
+            Self::Null => "null",
+            Self::Array(_) => "an array",
+            Self::Object(_) => "an object",
+        }
+    }
+
     /// A number as a double, when it is finite.
     pub(crate) fn as_finite(&self) -> Option<f64> {
         match self {

@@ -3,6 +3,7 @@
 //! Reading keeps every member and changes none. Certificates in a JWK (`x5c`, `x5u`) are never read: the key is what
 //! its parameters say. A key with private or secret members must never become a verifying key.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
@@ -74,16 +75,19 @@ impl JwkData {
     ///
     /// # Errors
     /// When the text is not one JSON object, `kty` is missing, or a member that says what the key is for has the wrong
-    /// type. Other members of a wrong type stay in [`other`](Self::other), unchanged.
+    /// type. Other members of a wrong type, and those that are `null`, stay in [`other`](Self::other), unchanged.
     pub fn from_json(text: &str) -> Result<Self, KeyError> {
         Self::from_map(map(within_limit(text, "a JWK")?, "a JWK")?)
     }
 
     pub(crate) fn from_map(mut map: Map<String, Value>) -> Result<Self, KeyError> {
-        let Some(kty) = string(&mut map, "kty")? else {
-            return Err(KeyError::malformed(
-                "\"kty\" is missing (RFC 7517 section 4.1)",
-            ));
+        let kty = match map.remove("kty") {
+            Some(Value::String(kty)) => kty,
+            Some(_) => return Err(KeyError::malformed("\"kty\" is not a string")),
+            None => {
+                let why = "\"kty\" is missing (RFC 7517 section 4.1)";
+                return Err(KeyError::malformed(why));
+            }
         };
         Ok(Self {
             kty,
@@ -129,14 +133,19 @@ impl JwkData {
         Some(jwk)
     }
 
-    /// Whether it holds a private or secret parameter (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1). `null` is none: some
-    /// programs write every member that they know.
+    /// Whether it holds a private or secret parameter (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1). `null`, an empty `d` and
+    /// an empty `oth` are none: some programs write every member that they know.
     #[must_use]
     pub fn is_private(&self) -> bool {
         const PRIVATE: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
         PRIVATE
             .into_iter()
-            .any(|name| self.other.get(name).is_some_and(|value| !value.is_null()))
+            .any(|name| match (name, self.other.get(name)) {
+                (_, None | Some(Value::Null)) => false,
+                ("d", Some(Value::String(text))) => !text.is_empty(),
+                ("oth", Some(Value::Array(primes))) => !primes.is_empty(),
+                (_, Some(_)) => true,
+            })
     }
 
     /// The algorithm it is bound to, when it names one of ours.
@@ -150,14 +159,14 @@ impl JwkData {
         }))
     }
 
-    /// `use` absent or `sig`, and `key_ops` absent or with `verify` (RFC 7517 sections 4.2 and 4.3).
+    /// `use` absent or `sig`, and `key_ops` absent, empty or with `verify` (RFC 7517 sections 4.2 and 4.3).
     pub(crate) fn check_purpose(&self) -> Result<(), KeyError> {
         if let Some(purpose) = self.use_.as_deref().filter(|purpose| *purpose != "sig") {
             let why = format!("\"use\" is {}, not \"sig\"", Shown(purpose));
             return Err(KeyError::wrong_purpose(why));
         }
         match &self.key_ops {
-            Some(ops) if !ops.iter().any(|op| op == "verify") => {
+            Some(ops) if !ops.is_empty() && !ops.iter().any(|op| op == "verify") => {
                 let why = "\"key_ops\" does not contain \"verify\"";
                 Err(KeyError::wrong_purpose(why))
             }
@@ -198,9 +207,18 @@ impl VerifyingKey {
     ///
     /// `use`, `key_ops` and `alg` are not looked at here; a [`KeySet`](crate::KeySet) honours them.
     ///
+    /// A coordinate of an EC key that is shorter than the curve's field is taken for one whose leading zeros were left out,
+    /// which RFC 7518 section 6.2.1.2 forbids and some issuers do.
+    ///
     /// # Errors
     /// When the type is unknown, a parameter is missing or not base64url, the key is weak, or it is a private key.
     pub fn from_jwk(jwk: &JwkData) -> Result<Self, KeyError> {
+        Self::from_jwk_noted(jwk).map(|(key, _)| key)
+    }
+
+    /// The key, and what whoever published it should know.
+    pub(crate) fn from_jwk_noted(jwk: &JwkData) -> Result<(Self, Option<&'static str>), KeyError> {
+        let plain = |key: Result<Self, KeyError>| key.map(|key| (key, None));
         if jwk.kty == "oct" {
             let why =
                 "a shared secret (\"oct\") is never taken from a JWKS; give it as one explicitly";
@@ -218,7 +236,7 @@ impl VerifyingKey {
         }
         if kty == "RSA" {
             let (n, e) = (bytes(jwk.n.as_deref(), "n")?, bytes(jwk.e.as_deref(), "e")?);
-            return Self::rsa(&n, &e);
+            return plain(Self::rsa(&n, &e));
         }
         let Some(crv) = jwk.crv.as_deref() else {
             return Err(KeyError::malformed("\"crv\" is missing or not a string"));
@@ -226,14 +244,30 @@ impl VerifyingKey {
         match (kty, Curve::from_name(crv), crv) {
             ("EC", Some(curve), _) => {
                 let (x, y) = (bytes(jwk.x.as_deref(), "x")?, bytes(jwk.y.as_deref(), "y")?);
-                Self::ec(curve, &x, &y)
+                let (whole_x, whole_y) = (padded(&x, curve), padded(&y, curve));
+                let key = Self::ec(curve, &whole_x, &whole_y)?;
+                let shorter = whole_x.len() != x.len() || whole_y.len() != y.len();
+                Ok((key, shorter.then_some(SHORT_COORDINATE)))
             }
-            ("OKP", _, "Ed25519") => Self::ed25519(&bytes(jwk.x.as_deref(), "x")?),
+            ("OKP", _, "Ed25519") => plain(Self::ed25519(&bytes(jwk.x.as_deref(), "x")?)),
             _ => {
                 let why = format!("the curve {} is not supported", Shown(crv));
                 Err(KeyError::unsupported(why))
             }
         }
+    }
+}
+
+const SHORT_COORDINATE: &str = "a coordinate is shorter than the curve's field, and was padded with zeros; the issuer \
+     should publish all its bytes (RFC 7518 section 6.2.1.2)";
+
+/// A coordinate with the leading zeros that were left out. One without any bytes is none.
+fn padded(coordinate: &[u8], curve: Curve) -> Cow<'_, [u8]> {
+    match curve.field_bytes().checked_sub(coordinate.len()) {
+        Some(zeros) if zeros > 0 && !coordinate.is_empty() => {
+            Cow::Owned([&vec![0; zeros], coordinate].concat())
+        }
+        _ => Cow::Borrowed(coordinate),
     }
 }
 
@@ -319,8 +353,16 @@ fn map(text: &str, what: &str) -> Result<Map<String, Value>, KeyError> {
     }
 }
 
+/// Takes a member that is there and not `null`: some programs write every member that they know.
+fn take(map: &mut Map<String, Value>, name: &str) -> Option<Value> {
+    match map.get(name)? {
+        Value::Null => None,
+        _ => map.remove(name),
+    }
+}
+
 fn string(map: &mut Map<String, Value>, name: &str) -> Result<Option<String>, KeyError> {
-    match map.remove(name) {
+    match take(map, name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(KeyError::malformed(format!("{name:?} is not a string"))),
@@ -346,7 +388,7 @@ fn certificates(map: &mut Map<String, Value>) -> Option<Vec<String>> {
 
 fn strings(map: &mut Map<String, Value>, name: &str) -> Result<Option<Vec<String>>, KeyError> {
     let wrong = || KeyError::malformed(format!("{name:?} is not an array of strings"));
-    match map.remove(name) {
+    match take(map, name) {
         None => Ok(None),
         Some(Value::Array(items)) => {
             let text = |item| match item {

@@ -44,6 +44,7 @@ struct Entry {
     key: VerifyingKey,
     kid: Option<Box<str>>,
     algorithm: Option<Algorithm>,
+    note: Option<&'static str>,
 }
 
 /// A key of a JWK Set that cannot be used, and why.
@@ -72,6 +73,8 @@ pub struct KeyInfo {
     pub description: String,
     /// Which key it is, whatever its `kid`.
     pub thumbprint: Thumbprint,
+    /// What whoever published it should know, in a lower-case sentence: it serves, but was not written as it should be.
+    pub note: Option<&'static str>,
 }
 
 impl KeySet {
@@ -205,13 +208,16 @@ impl KeySet {
     /// The usable keys, to list them.
     pub fn keys(&self) -> impl Iterator<Item = KeyInfo> {
         let single = match &self.0 {
-            Held::Single(key) => Some(info(key, None, None)),
+            Held::Single(key) => Some(KeyInfo::of(key)),
             _ => None,
         };
-        let published = self.entries().iter();
-        single
-            .into_iter()
-            .chain(published.map(|entry| info(&entry.key, entry.kid.as_deref(), entry.algorithm)))
+        let published = self.entries().iter().map(|entry| KeyInfo {
+            kid: entry.kid.as_deref().map(ToOwned::to_owned),
+            algorithm: entry.algorithm,
+            note: entry.note,
+            ..KeyInfo::of(&entry.key)
+        });
+        single.into_iter().chain(published)
     }
 
     fn entries(&self) -> &[Entry] {
@@ -242,13 +248,15 @@ impl KeySet {
                 }
             }
         }
-        match (found.count, kid) {
-            (0, _) => Err(self.unknown(algorithm, kid)),
-            (1, _) | (_, Some(_)) => Ok(found),
-            (_, None) => {
-                let why = "the token names no key, and several could have signed it";
-                Err(Rejection::with(RejectionKind::AmbiguousKey, why))
+        match (found.count, found.more, kid) {
+            (0, _, _) => Err(self.unknown(algorithm, kid)),
+            (_, More::Untried, None) => {
+                let most = Limits::KEY_CANDIDATES;
+                let text =
+                    format!("the token names no key, and more than {most} could have signed it");
+                Err(Rejection::because(RejectionKind::AmbiguousKey, text))
             }
+            (_, More::None, _) | (_, More::Untried, Some(_)) => Ok(found),
         }
     }
 
@@ -269,6 +277,15 @@ impl KeySet {
 pub(crate) struct Candidates<'a> {
     keys: [Option<&'a VerifyingKey>; Limits::KEY_CANDIDATES],
     count: usize,
+    more: More,
+}
+
+/// Whether there are more keys than are tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum More {
+    #[default]
+    None,
+    Untried,
 }
 
 impl<'a> Candidates<'a> {
@@ -277,10 +294,17 @@ impl<'a> Candidates<'a> {
         if self.iter().any(|held| held == key) {
             return;
         }
-        if let Some(place) = self.keys.get_mut(self.count) {
-            *place = Some(key);
-            self.count += 1;
+        match self.keys.get_mut(self.count) {
+            Some(place) => {
+                *place = Some(key);
+                self.count += 1;
+            }
+            None => self.more = More::Untried,
         }
+    }
+
+    pub(crate) const fn count(&self) -> usize {
+        self.count
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'a VerifyingKey> {
@@ -291,8 +315,8 @@ impl<'a> Candidates<'a> {
 impl Entry {
     fn new(jwk: &JwkData) -> Result<Self, KeyError> {
         // What is wrong with its form is told before what it is for.
-        let (key, purpose) = (VerifyingKey::from_jwk(jwk), jwk.check_purpose());
-        let key = match (key, purpose) {
+        let (key, purpose) = (VerifyingKey::from_jwk_noted(jwk), jwk.check_purpose());
+        let (key, note) = match (key, purpose) {
             (Err(error), _) if error.kind() == KeyErrorKind::Malformed => return Err(error),
             (_, Err(error)) => return Err(error),
             (key, Ok(())) => key?,
@@ -306,6 +330,7 @@ impl Entry {
             key,
             kid: jwk.kid.as_deref().map(Into::into),
             algorithm,
+            note,
         })
     }
 
@@ -314,12 +339,15 @@ impl Entry {
     }
 }
 
-fn info(key: &VerifyingKey, kid: Option<&str>, algorithm: Option<Algorithm>) -> KeyInfo {
-    KeyInfo {
-        kid: kid.map(ToOwned::to_owned),
-        algorithm,
-        description: key.describe(),
-        thumbprint: key.thumbprint(),
+impl KeyInfo {
+    fn of(key: &VerifyingKey) -> Self {
+        Self {
+            kid: None,
+            algorithm: None,
+            description: key.describe(),
+            thumbprint: key.thumbprint(),
+            note: None,
+        }
     }
 }
 

@@ -29,7 +29,8 @@ impl Limits {
     /// 127 is what `serde_json` reads, so whatever passes here can be read by a caller's own type.
     pub const JSON_DEPTH: usize = 127;
 
-    /// Keys tried for one token, so that a set of equal `kid`s cannot multiply the signature checks.
+    /// Keys tried for one token, whether it names none or several have its `kid`, so that a set cannot multiply the
+    /// signature checks.
     ///
     /// Four: a rotation overlaps two keys, and an issuer that reuses a `kid` across two types doubles that.
     pub const KEY_CANDIDATES: usize = 4;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::algorithm::Algorithm;
-use crate::claims::{Expiry, TimeRules};
+use crate::claims::{ClaimPath, Counted, Expiry, ScopeClaims, TimeRules};
+use crate::header::NamedTypes;
 use crate::limits::Limits;
 use crate::scope::ScopeHierarchy;
 
@@ -32,13 +33,14 @@ pub struct Policy {
 pub(crate) struct Rules {
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) token_type: TokenType,
+    pub(crate) named_types: NamedTypes,
     pub(crate) issuers: Expected,
     pub(crate) audiences: Expected,
     pub(crate) times: TimeRules,
     pub(crate) identity_token_shape: IdentityTokenShape,
     pub(crate) required_claims: Vec<RequiredClaim>,
     pub(crate) allowed_client_ids: Option<Vec<String>>,
-    pub(crate) scope_claims: Vec<Box<str>>,
+    pub(crate) scope_claims: ScopeClaims,
     pub(crate) hierarchy: Arc<ScopeHierarchy>,
 }
 
@@ -62,7 +64,7 @@ pub enum Expected {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenType {
-    /// Absent, `JWT` or `at+jwt`: Keycloak and Entra ID do not issue `at+jwt`.
+    /// Absent, `JWT`, `JOSE`, `at+jwt`, or one that the policy names: Keycloak and Entra ID do not issue `at+jwt`.
     #[default]
     Any,
     /// `at+jwt` only (RFC 9068 section 4).
@@ -93,6 +95,7 @@ impl Policy {
         PolicyBuilder {
             algorithms: None,
             token_type: TokenType::default(),
+            named_types: NamedTypes::default(),
             issuers: issuers.into(),
             audiences: audiences.into(),
             times: TimeRules {
@@ -103,7 +106,7 @@ impl Policy {
             identity_token_shape: IdentityTokenShape::default(),
             required_claims: Vec::new(),
             allowed_client_ids: None,
-            scope_claims: vec!["scope".into(), "scp".into()],
+            scope_claims: ScopeClaims::default(),
             scope_implies: Vec::new(),
         }
     }
@@ -189,13 +192,14 @@ impl<T: Into<String>, const N: usize> From<[T; N]> for Expected {
 pub struct PolicyBuilder {
     algorithms: Option<Vec<Algorithm>>,
     token_type: TokenType,
+    named_types: NamedTypes,
     issuers: Expected,
     audiences: Expected,
     times: TimeRules,
     identity_token_shape: IdentityTokenShape,
     required_claims: Vec<RequiredClaim>,
     allowed_client_ids: Option<Vec<String>>,
-    scope_claims: Vec<Box<str>>,
+    scope_claims: ScopeClaims,
     scope_implies: Vec<(String, Vec<String>)>,
 }
 
@@ -221,6 +225,13 @@ impl PolicyBuilder {
     /// Which `typ` is demanded.
     pub fn token_type(mut self, token_type: TokenType) -> Self {
         self.token_type = token_type;
+        self
+    }
+
+    /// Accepts tokens with this `typ`, compared without case and without `application/`, as if they had `JWT`. It never
+    /// counts as `at+jwt`, and a type that is known to be that of another kind of token cannot be named.
+    pub fn also_accept_type(mut self, typ: impl Into<String>) -> Self {
+        self.named_types.add(typ.into());
         self
     }
 
@@ -261,9 +272,23 @@ impl PolicyBuilder {
     }
 
     /// The claims that scopes are read from, the first one present winning; `scope`, then `scp` unless set.
-    pub fn scope_claims<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
-        let names = names.into_iter().map(|name| name.into().into_boxed_str());
-        self.scope_claims = names.collect();
+    ///
+    /// ```
+    /// use mcp_bearer_core::{ClaimPath, Policy};
+    /// let keycloak = Policy::builder("https://idp.example.com/realms/mcp", "https://mcp.example.com/mcp")
+    ///     .scope_claims([ClaimPath::from("scope"), ClaimPath::from(["realm_access", "roles"])])
+    ///     .build()?;
+    /// # Ok::<(), mcp_bearer_core::RuleError>(())
+    /// ```
+    pub fn scope_claims<T: Into<ClaimPath>>(mut self, claims: impl IntoIterator<Item = T>) -> Self {
+        self.scope_claims.paths = claims.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Counts the scopes of all the claims of [`scope_claims`](Self::scope_claims) that are present, not of the first
+    /// alone. Roles and permissions of a user then count though the user has not consented to them for this client.
+    pub fn accept_scopes_beyond_consent(mut self) -> Self {
+        self.scope_claims.counted = Counted::All;
         self
     }
 
@@ -320,9 +345,17 @@ impl PolicyBuilder {
         );
         let clients = self.allowed_client_ids.as_deref();
         error.add_if(clients.is_some_and(blank), Rule::AllowedClientIds, BLANK);
-        let names = &self.scope_claims;
-        let unnamed = names.is_empty() || names.iter().any(|name| name.is_empty());
+        let paths = &self.scope_claims.paths;
+        let unnamed = paths.is_empty() || paths.iter().any(ClaimPath::has_empty_name);
         error.add_if(unnamed, Rule::ScopeClaims, BLANK);
+        error.add_if(
+            self.token_type == TokenType::Rfc9068 && !self.named_types.is_empty(),
+            Rule::AcceptedTypes,
+            "named, though at+jwt alone is accepted",
+        );
+        for fault in self.named_types.faults() {
+            error.add(Rule::AcceptedTypes, fault.to_string());
+        }
         let hierarchy = ScopeHierarchy::new(self.scope_implies).unwrap_or_else(|found| {
             for fault in found.faults() {
                 error.add(Rule::ScopeImplies, fault.to_string());
@@ -334,6 +367,7 @@ impl PolicyBuilder {
             rules: Arc::new(Rules {
                 algorithms,
                 token_type: self.token_type,
+                named_types: self.named_types,
                 issuers: self.issuers,
                 audiences: self.audiences,
                 times: self.times,
@@ -366,6 +400,8 @@ pub enum Rule {
     Leeway,
     /// [`PolicyBuilder::max_age`].
     MaxAge,
+    /// [`PolicyBuilder::also_accept_type`].
+    AcceptedTypes,
     /// [`PolicyBuilder::required_claim`].
     RequiredClaims,
     /// [`PolicyBuilder::allowed_client_ids`].
@@ -388,6 +424,7 @@ impl Rule {
             Self::Algorithms => "algorithms",
             Self::Leeway => "leeway",
             Self::MaxAge => "max_age",
+            Self::AcceptedTypes => "accepted_types",
             Self::RequiredClaims => "required_claims",
             Self::AllowedClientIds => "allowed_client_ids",
             Self::ScopeClaims => "scope_claims",

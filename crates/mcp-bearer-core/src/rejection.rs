@@ -31,7 +31,7 @@ pub struct Rejection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum RejectionKind {
-    /// Several keys could have signed a token that names none.
+    /// More keys than are tried could have signed a token that names none.
     AmbiguousKey,
     /// `alg` is missing, unknown, or not in the policy's list.
     AlgorithmNotAllowed,
@@ -190,18 +190,18 @@ impl Rejection {
 
     /// For [`RejectionKind::InsufficientScope`]: all the scopes that the operation needs.
     #[must_use]
-    pub const fn required_scopes(&self) -> Option<&Scopes> {
+    pub fn required_scopes(&self) -> Option<&Scopes> {
         match &self.facts {
-            Facts::Scopes { required, .. } => Some(required),
+            Facts::Scopes(facts) => Some(&facts.required),
             _ => None,
         }
     }
 
     /// For [`RejectionKind::InsufficientScope`]: those of them that the token lacks.
     #[must_use]
-    pub const fn missing_scopes(&self) -> Option<&Scopes> {
+    pub fn missing_scopes(&self) -> Option<&Scopes> {
         match &self.facts {
-            Facts::Scopes { missing, .. } => Some(missing),
+            Facts::Scopes(facts) => Some(&facts.missing),
             _ => None,
         }
     }
@@ -247,9 +247,21 @@ impl Rejection {
     /// The token lacks the scopes `missing` of those that the operation needs, for a caller that compares scopes itself;
     /// otherwise [`AccessToken::require_scopes`](crate::AccessToken::require_scopes) says this.
     #[must_use]
-    pub const fn insufficient_scope(required: Scopes, missing: Scopes) -> Self {
-        let facts = Facts::Scopes { required, missing };
+    pub fn insufficient_scope(required: Scopes, missing: Scopes) -> Self {
+        let facts = Facts::Scopes(Box::new(ScopeFacts {
+            required,
+            missing,
+            read: None,
+        }));
         Self::new(RejectionKind::InsufficientScope, facts)
+    }
+
+    /// The same, with what the claims hold that scopes were read from.
+    pub(crate) fn with_claims_read(mut self, read: &dyn fmt::Display) -> Self {
+        if let Facts::Scopes(facts) = &mut self.facts {
+            facts.read = Some(read.to_string().into());
+        }
+        self
     }
 
     /// The same refusal of a token whose signature nobody could check, for the reason `why`.
@@ -325,11 +337,16 @@ enum Facts {
         why: Box<str>,
         retry_after: Duration,
     },
-    Scopes {
-        required: Scopes,
-        missing: Scopes,
-    },
+    Scopes(Box<ScopeFacts>),
     NotVerified(Box<NotVerified>),
+}
+
+#[derive(Clone, PartialEq)]
+struct ScopeFacts {
+    required: Scopes,
+    missing: Scopes,
+    /// What the claims hold that scopes were read from.
+    read: Option<Box<str>>,
 }
 
 /// What condemned a token while no signature could be checked.
@@ -367,13 +384,16 @@ impl Facts {
                 write!(f, " (not verified: {})", inner.why)
             }
             Self::Keys { why, .. } => write!(f, "no keys to verify with: {why}"),
-            Self::Scopes { required, missing } => {
+            Self::Scopes(facts) => {
+                let (required, missing) = (facts.required.as_str(), facts.missing.as_str());
                 write!(
                     f,
-                    "the operation needs the scopes {:?}, the token lacks {:?}",
-                    required.as_str(),
-                    missing.as_str()
-                )
+                    "the operation needs the scopes {required:?}, the token lacks {missing:?}"
+                )?;
+                match &facts.read {
+                    Some(read) => write!(f, ": {read}"),
+                    None => Ok(()),
+                }
             }
         }
     }

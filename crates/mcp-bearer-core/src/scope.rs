@@ -57,6 +57,28 @@ impl Scopes {
         Ok(pieces.finish())
     }
 
+    /// The names that are scope-tokens; the others are left out. They have about so many bytes.
+    pub(crate) fn valid_of<T: AsRef<str>>(
+        names: impl IntoIterator<Item = T>,
+        bytes: usize,
+    ) -> Self {
+        let mut pieces = Pieces {
+            joined: String::with_capacity(bytes),
+        };
+        for name in names {
+            if is_scope_token(name.as_ref()) {
+                pieces.add(name.as_ref());
+            }
+        }
+        pieces.finish()
+    }
+
+    /// These and the others behind them.
+    pub(crate) fn and(&self, others: &Self) -> Self {
+        let bytes = self.joined.len() + 1 + others.joined.len();
+        Self::valid_of(self.iter().chain(others.iter()), bytes)
+    }
+
     /// Whether this very scope is in the list.
     #[must_use]
     pub fn contains(&self, scope: &str) -> bool {
@@ -282,11 +304,15 @@ struct Pieces {
 impl Pieces {
     fn push(&mut self, piece: &str) -> Result<(), InvalidScope> {
         check(piece)?;
+        self.add(piece);
+        Ok(())
+    }
+
+    fn add(&mut self, piece: &str) {
         if !self.joined.is_empty() {
             self.joined.push(' ');
         }
         self.joined.push_str(piece);
-        Ok(())
     }
 
     fn finish(self) -> Scopes {
@@ -296,9 +322,13 @@ impl Pieces {
     }
 }
 
-fn check(piece: &str) -> Result<(), InvalidScope> {
+fn is_scope_token(text: &str) -> bool {
     let in_grammar = |b: u8| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
-    if !piece.is_empty() && piece.bytes().all(in_grammar) {
+    !text.is_empty() && text.bytes().all(in_grammar)
+}
+
+fn check(piece: &str) -> Result<(), InvalidScope> {
+    if is_scope_token(piece) {
         Ok(())
     } else {
         let shown: String = piece

@@ -16,7 +16,7 @@ pub use access_token::{AccessToken, ClaimError, ClaimErrorKind};
 use shown::{AudienceShown, DateShown, OrAbsent};
 
 use crate::algorithm::Algorithm;
-use crate::claims::{self, Claims, Identity, Times};
+use crate::claims::{Claims, Identity, Times};
 use crate::compact::UnverifiedToken;
 use crate::header::{DeclaredType, Header};
 use crate::json::JsonObject;
@@ -82,8 +82,8 @@ impl UnverifiedToken<'_> {
         watch.step(Step::RequiredClaims, required, |(), f| {
             write!(f, "{} claims required", rules.required_claims.len())
         })?;
-        let scopes = claims::scopes(object, &rules.scope_claims);
-        let scopes = watch.step(Step::Scopes, scopes, |scopes, f| {
+        let scopes = rules.scope_claims.read(object);
+        let scopes = watch.step(Step::Scopes, Ok(scopes), |scopes, f| {
             write!(f, "{:?}", scopes.as_str())
         })?;
 
@@ -97,7 +97,7 @@ impl UnverifiedToken<'_> {
             times: checked.times,
             algorithm: header.algorithm,
             thumbprint: key.thumbprint(),
-            hierarchy: rules.hierarchy.clone(),
+            rules: policy.rules.clone(),
         }))
     }
 
@@ -179,8 +179,14 @@ impl UnverifiedToken<'_> {
         let message = self.signing_input.as_bytes();
         let proven = |key: &&VerifyingKey| key.verifies(algorithm, message, &self.signature);
         candidates.iter().find(proven).ok_or_else(|| {
-            let why = "the signature does not verify with the key";
-            Rejection::with(RejectionKind::BadSignature, why)
+            let kind = RejectionKind::BadSignature;
+            match candidates.count() {
+                1 => Rejection::with(kind, "the signature does not verify with the key"),
+                tried => {
+                    let text = format!("the signature verifies with none of the {tried} keys");
+                    Rejection::because(kind, text)
+                }
+            }
         })
     }
 
@@ -266,7 +272,7 @@ fn check_claims<'c, 'a>(
     watch: &mut Watch<'_, impl Observer>,
 ) -> Result<CheckedClaims<'c, 'a>, Rejection> {
     let expiry = claims
-        .expiry()
+        .expiry(rules.times.expiry)
         .and_then(|expiry| expiry.check_expiry(&rules.times, now).map(|()| expiry));
     let expiry = watch.step(Step::Expiry, expiry, |expiry, f| {
         write!(f, "exp {}", DateShown(expiry.expires_at))

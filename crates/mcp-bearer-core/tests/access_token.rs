@@ -159,7 +159,7 @@ fn names_that_a_json_library_reserves_are_never_given_a_meaning() {
         let error = token.claim::<Value>("x").unwrap_err();
         assert_eq!(error.kind(), ClaimErrorKind::ReservedName);
         // Nor do they stand for a date, a string or a scope.
-        for claim in ["exp", "iat", "sub", "iss", "aud", "scope", "client_id"] {
+        for claim in ["exp", "iat", "sub", "iss", "aud", "client_id"] {
             let text = forge().claim(claim, json!({name: "1800003600"})).token();
             let unverified = UnverifiedToken::parse(&text, &Limits::default()).unwrap();
             let refused = unverified
@@ -167,7 +167,19 @@ fn names_that_a_json_library_reserves_are_never_given_a_meaning() {
                 .unwrap_err();
             assert_eq!(refused.kind(), RejectionKind::InvalidClaim, "{claim}");
         }
+        let token = verified(&forge().claim("scope", json!({name: "\"read\""})));
+        assert!(token.scopes().is_empty());
     }
+}
+
+#[test]
+fn a_refusal_for_its_scopes_shows_what_the_token_holds() {
+    let token = verified(&forge().without_claim("scope").claim("scp", json!(["a b"])));
+    let refused = token.require_scopes(&"a".parse().unwrap()).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        r#"the operation needs the scopes "a", the token lacks "a": claim "scope" is absent, claim "scp" holds ["a b"]"#
+    );
 }
 
 #[test]
@@ -243,10 +255,11 @@ fn a_kept_token_is_checked_for_its_key_again() {
     }
     let nameless = verified(&forge().without_header("kid"));
     assert!(nameless.recheck_key(&set(&[own.jwk()])));
-    assert!(
-        !nameless.recheck_key(&set(&[own.jwk(), other.jwk()])),
-        "no longer the only one"
-    );
+    assert!(nameless.recheck_key(&set(&[other.jwk(), own.jwk()])));
+    assert!(!nameless.recheck_key(&set(&[other.jwk()])), "removed");
+    let strangers: Vec<Value> = (0..4).map(|_| SigningKey::ed25519().jwk()).collect();
+    let five = [&strangers[..], &[own.jwk()]].concat();
+    assert!(!nameless.recheck_key(&set(&five)), "more than are tried");
 }
 
 #[test]

@@ -147,9 +147,9 @@ fn every_step_has_an_accepted_and_a_refused_case() {
     for step in &steps {
         let (accepted, refused) = seen.get(step).copied().unwrap_or_default();
         assert!(accepted > 0, "step {step} has no accepted case");
-        // A fault of the claims is found in step 4 and told in step 10.
+        // A fault of the claims is found in step 4 and told in step 10. Step 19 only reads.
         assert!(
-            refused > 0 || step == "4",
+            refused > 0 || step == "4" || step == "19",
             "step {step} has no refused case"
         );
     }

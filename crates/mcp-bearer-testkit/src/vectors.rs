@@ -86,6 +86,9 @@ pub struct PolicyOptions {
     /// `at+jwt` only.
     #[serde(skip_serializing_if = "is_false")]
     pub token_type_rfc9068: bool,
+    /// Types that are accepted besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also_accept_types: Vec<String>,
     /// The maximum age in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<u64>,
@@ -103,10 +106,33 @@ pub struct PolicyOptions {
     pub allowed_client_ids: Option<Vec<String>>,
     /// The claims that hold scopes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub scope_claims: Option<Vec<String>>,
+    pub scope_claims: Option<Vec<ClaimPlace>>,
+    /// The scopes of all of them count.
+    #[serde(skip_serializing_if = "is_false")]
+    pub accept_scopes_beyond_consent: bool,
     /// Which scope includes which.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub scope_implies: BTreeMap<String, Vec<String>>,
+}
+
+/// A claim: its name, or the names that lead to a member inside it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum ClaimPlace {
+    /// A claim of this name.
+    Name(String),
+    /// A member of a nested object.
+    Path(Vec<String>),
+}
+
+impl ClaimPlace {
+    /// The names, outermost first.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Self::Name(name) => vec![name.clone()],
+            Self::Path(names) => names.clone(),
+        }
+    }
 }
 
 /// One token and what must come of it.
@@ -336,13 +362,18 @@ impl VectorFile {
                 &format!("{claim}={}", Value::from(values.clone())),
             );
         }
-        for (name, list) in [
-            ("--allowed-client-id", &policy.allowed_client_ids),
-            ("--scope-claim", &policy.scope_claims),
-        ] {
-            for value in list.iter().flatten() {
-                say(name, value);
-            }
+        for client in policy.allowed_client_ids.iter().flatten() {
+            say("--allowed-client-id", client);
+        }
+        for typ in &policy.also_accept_types {
+            say("--also-accept-type", typ);
+        }
+        for claim in policy.scope_claims.iter().flatten() {
+            let text = match claim {
+                ClaimPlace::Name(name) => name.clone(),
+                ClaimPlace::Path(names) => Value::from(names.clone()).to_string(),
+            };
+            say("--scope-claim", &text);
         }
         for (scope, implied) in &policy.scope_implies {
             say("--scope-implies", &format!("{scope}={}", implied.join(" ")));
@@ -355,6 +386,10 @@ impl VectorFile {
             (
                 "--accept-identity-token-shape",
                 policy.accept_identity_token_shape,
+            ),
+            (
+                "--accept-scopes-beyond-consent",
+                policy.accept_scopes_beyond_consent,
             ),
         ] {
             if given {

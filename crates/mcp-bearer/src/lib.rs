@@ -45,11 +45,12 @@ pub use explain::{ExplainedStep, Explanation, StepOutcome};
 #[cfg(feature = "http")]
 pub use http::{BearerAuthLayer, BearerAuthService, BearerBody, FromExtensions};
 pub use mcp_bearer_core::{
-    AccessToken, Algorithm, Challenge, ChallengeContext, ClaimError, ClaimErrorKind, Expected,
-    Fault, InvalidScope, JwkData, JwksData, KeyError, KeyErrorKind, KeyInfo, KeySet, Limits,
-    MetadataBuilder, NumericDate, Observer, Policy, PolicyBuilder, ProtectedResourceMetadata,
-    Rejection, RejectionKind, Rule, RuleError, ScopeHierarchy, Scopes, SkippedKey, Step,
-    Thumbprint, TokenType, UnixTime, UnknownAlgorithm, Unobserved, UnverifiedToken, VerifyingKey,
+    AccessToken, Algorithm, Challenge, ChallengeContext, ClaimError, ClaimErrorKind, ClaimPath,
+    Expected, Fault, InvalidScope, JwkData, JwksData, KeyError, KeyErrorKind, KeyInfo, KeySet,
+    Limits, MetadataBuilder, NumericDate, Observer, Policy, PolicyBuilder,
+    ProtectedResourceMetadata, Rejection, RejectionKind, Rule, RuleError, ScopeHierarchy, Scopes,
+    SkippedKey, Step, Thumbprint, TokenType, UnixTime, UnknownAlgorithm, Unobserved,
+    UnverifiedToken, VerifyingKey,
 };
 pub use provider::{BearerAuthProvider, Decided, IssuerBuilder, NeedsKeys, TryVerify, Undecided};
 pub use rsa_key_pair::{KeyPairError, KeyPairErrorKind, RsaKeyPair, RsaKeySize, TokenRequest};

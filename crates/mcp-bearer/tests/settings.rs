@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use mcp_bearer::config::{Entrance, Group, IssuerDraft, Keys, ServerDraft, Setting, Shape, Value};
 use mcp_bearer::{
-    BearerAuthProvider, Clock, ConfigError, TokenCacheSize, TokenType, UnixTime, from_variables,
+    BearerAuthProvider, ClaimPath, Clock, ConfigError, TokenCacheSize, TokenType, UnixTime,
+    from_variables,
 };
 use mcp_bearer_testkit::vectors::{self, Effect, Effects};
 use serde_json::{Value as Json, json};
@@ -199,6 +200,14 @@ fn texts(value: &Json) -> Vec<String> {
     value.as_array().unwrap().iter().map(text).collect()
 }
 
+/// As the other entrances read it.
+fn claim_path(text: String) -> ClaimPath {
+    match serde_json::from_str::<Vec<String>>(&text) {
+        Ok(names) => names.into(),
+        Err(_) => text.into(),
+    }
+}
+
 fn seconds(value: &Json) -> Duration {
     Duration::from_secs(value.as_u64().unwrap())
 }
@@ -263,7 +272,11 @@ fn by_methods(given: &Given) -> Entered {
                 builder.required_claim(name, values)
             }),
             AllowedClientIds => builder.allowed_client_ids(texts(value)),
-            ScopeClaims => builder.scope_claims(texts(value)),
+            ScopeClaims => builder.scope_claims(texts(value).into_iter().map(claim_path)),
+            AcceptedTypes => texts(value)
+                .iter()
+                .fold(builder, |builder, typ| builder.also_accept_type(typ)),
+            AcceptScopesBeyondConsent => builder.accept_scopes_beyond_consent(),
             ScopeImplies => pairs(value).fold(builder, |builder, (scope, implied)| {
                 builder.scope_implies(scope, implied.iter().map(text))
             }),

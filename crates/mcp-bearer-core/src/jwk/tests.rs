@@ -66,7 +66,7 @@ fn rfc_7517_appendix_a2_and_a3() {
 fn every_private_member_is_noticed() {
     let public = SigningKey::shared_rsa_2048().jwk();
     for name in ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"] {
-        for value in [json!("AQAB"), json!(0), json!([])] {
+        for value in [json!("AQAB"), json!(" "), json!(0), json!([1]), json!({})] {
             let mut jwk = public.clone();
             jwk[name] = value;
             let jwk = read(&jwk.to_string());
@@ -128,7 +128,7 @@ fn every_member_is_kept() {
 #[test]
 fn members_of_a_wrong_type_are_refused() {
     for name in ["kty", "kid", "use", "alg"] {
-        for value in ["null", "1", "true", "[]", "{}", r#"["x"]"#] {
+        for value in ["1", "false", "true", "[]", "{}", r#"["x"]"#] {
             let text = if name == "kty" {
                 format!("{{\"kty\":{value}}}")
             } else {
@@ -143,7 +143,7 @@ fn members_of_a_wrong_type_are_refused() {
     }
     {
         let name = "key_ops";
-        for value in ["null", "1", r#""x""#, "{}", "[1]", "[null]", r#"["x",[]]"#] {
+        for value in ["1", "false", r#""x""#, "{}", "[1]", "[null]", r#"["x",[]]"#] {
             let why = JwkData::from_json(&format!("{{\"kty\":\"RSA\",\"{name}\":{value}}}"))
                 .unwrap_err()
                 .to_string();
@@ -163,6 +163,55 @@ fn members_of_a_wrong_type_are_refused() {
     ] {
         assert!(JwkData::from_json(text).is_err(), "{text}");
     }
+}
+
+/// As .NET writes them.
+#[test]
+fn empty_private_members_are_none_and_others_are() {
+    let public = SigningKey::shared_rsa_2048().jwk();
+    for (name, value, private) in [
+        ("d", json!(""), false),
+        ("oth", json!([]), false),
+        ("d", json!([]), true),
+        ("oth", json!(""), true),
+        ("oth", json!({}), true),
+        ("p", json!(""), true),
+        ("k", json!(""), true),
+        ("priv", json!(""), true),
+    ] {
+        let mut jwk = public.clone();
+        jwk[name] = value.clone();
+        let jwk = read(&jwk.to_string());
+        assert_eq!(jwk.is_private(), private, "{name} {value}");
+        assert_eq!(VerifyingKey::from_jwk(&jwk).is_err(), private);
+        assert_eq!(print(&jwk)[name], value, "what was read is printed");
+    }
+}
+
+#[test]
+fn null_is_absence_but_for_what_makes_the_key() {
+    let good = SigningKey::ec_p256().without_kid().jwk();
+    let with_null = |name: &str| {
+        let mut jwk = good.clone();
+        jwk[name] = Value::Null;
+        jwk.to_string()
+    };
+    for name in [
+        "use", "key_ops", "alg", "kid", "x5c", "x5t", "d", "oth", "priv", "exp",
+    ] {
+        let jwk = read(&with_null(name));
+        assert!(VerifyingKey::from_jwk(&jwk).is_ok(), "{name}");
+        assert_eq!(print(&jwk)[name], Value::Null, "{name} is kept as it was");
+        let set = json!({"keys": [serde_json::from_str::<Value>(&with_null(name)).unwrap()]});
+        let set = crate::key_set::KeySet::from_jwks_json(&set.to_string()).unwrap();
+        assert_eq!(set.len(), 1, "{name}");
+        assert_eq!(set.keys().next().unwrap().kid, None, "{name}");
+    }
+    for name in ["x", "y", "crv"] {
+        let jwk = read(&with_null(name));
+        assert!(VerifyingKey::from_jwk(&jwk).is_err(), "{name}");
+    }
+    assert!(JwkData::from_json(&with_null("kty")).is_err());
 }
 
 #[test]

@@ -153,7 +153,32 @@ fn copies_of_a_key_do_not_hide_another() {
             .count(),
         2
     );
-    assert!(set.candidates(Algorithm::EdDsa, None).is_err());
+    let without_kid = set.candidates(Algorithm::EdDsa, None).unwrap();
+    assert_eq!(without_kid.iter().count(), 2);
+}
+
+#[test]
+fn a_token_that_names_no_key_is_tried_with_up_to_four() {
+    let keys = |count: usize| -> KeySet {
+        let key = |index: usize| SigningKey::ed25519().with_kid(format!("k{index}")).jwk();
+        set(&(0..count).map(key).collect::<Vec<_>>())
+    };
+    for count in 1..=4 {
+        let set = keys(count);
+        let found = set.candidates(Algorithm::EdDsa, None).unwrap();
+        assert_eq!(found.iter().count(), count);
+    }
+    let refused = keys(5)
+        .candidates(Algorithm::EdDsa, None)
+        .map(|_| ())
+        .unwrap_err();
+    assert_eq!(refused.kind(), RejectionKind::AmbiguousKey);
+    // Keys of other types are none of them.
+    let mut many: Vec<_> = (0..6).map(|_| SigningKey::ec_p256().jwk()).collect();
+    many.push(SigningKey::ed25519().jwk());
+    let found = set(&many);
+    let found = found.candidates(Algorithm::EdDsa, None).unwrap();
+    assert_eq!(found.iter().count(), 1);
 }
 
 #[test]
@@ -222,6 +247,21 @@ fn a_shown_kid_is_quoted() {
         .map(|_| ())
         .unwrap_err();
     assert!(rejection.to_string().contains(r#""x\ny""#));
+}
+
+/// 31 bytes of x where the field has 32: the key of the whole coordinate, with a note.
+#[test]
+fn a_coordinate_without_its_leading_zeros_is_padded_and_noted() {
+    let whole = json!({"kty": "EC", "crv": "P-256", "kid": "k",
+        "x": "APHN0bXznReAkzNcqQdrkNqwMWoR6300CrLOneLvpfM",
+        "y": "dQz9poyACU8bDixlSEv4XTLy5v59wh91d_BkhWKinlo"});
+    let mut short = whole.clone();
+    short["x"] = json!("8c3RtfOdF4CTM1ypB2uQ2rAxahHrfTQKss6d4u-l8w");
+    let (whole, short) = (set(&[whole]), set(&[short]));
+    let (whole, short) = (whole.keys().next().unwrap(), short.keys().next().unwrap());
+    assert_eq!(short.thumbprint, whole.thumbprint);
+    assert_eq!(whole.note, None);
+    assert!(short.note.is_some_and(|note| note.contains("padded")));
 }
 
 /// Whoever asks whether a set was withdrawn on purpose must tell a sound key of another purpose from a broken one.

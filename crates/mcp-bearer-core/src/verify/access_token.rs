@@ -14,9 +14,9 @@ use crate::header::Header;
 use crate::json::{JsonObject, Text, Value, elements, entries};
 use crate::key_set::KeySet;
 use crate::limits::Limits;
-use crate::policy::Policy;
+use crate::policy::{Policy, Rules};
 use crate::rejection::Rejection;
-use crate::scope::{ScopeHierarchy, Scopes};
+use crate::scope::Scopes;
 use crate::thumbprint::Thumbprint;
 use crate::time::{NumericDate, UnixTime};
 
@@ -42,7 +42,7 @@ pub(super) struct Proven {
     pub(super) times: Times,
     pub(super) algorithm: Algorithm,
     pub(super) thumbprint: Thumbprint,
-    pub(super) hierarchy: Arc<ScopeHierarchy>,
+    pub(super) rules: Arc<Rules>,
 }
 
 impl AccessToken {
@@ -151,7 +151,7 @@ impl AccessToken {
     /// Whether a scope is held, or implied by one that is.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.0.hierarchy.satisfies(&self.0.scopes, scope)
+        self.0.rules.hierarchy.satisfies(&self.0.scopes, scope)
     }
 
     /// Asks for all the scopes that an operation needs.
@@ -164,7 +164,8 @@ impl AccessToken {
         }
         let lacking = required.iter().filter(|scope| !self.has_scope(scope));
         let missing = Scopes::from_names(lacking).unwrap_or_default();
-        Err(Rejection::insufficient_scope(required.clone(), missing))
+        let read = self.0.rules.scope_claims.show(&self.0.claims);
+        Err(Rejection::insufficient_scope(required.clone(), missing).with_claims_read(&read))
     }
 
     /// Steps 11 and 12 once more, for a token that is kept.

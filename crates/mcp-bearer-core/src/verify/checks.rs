@@ -1,7 +1,7 @@
 //! What the policy asks of the header and of the claims: step 7 and steps 13 to 18, one function each.
 
 use super::shown::AudienceShown;
-use crate::claims::{self, Audience, Claims, missing};
+use crate::claims::{self, Audience, Claims, missing, refuse_null};
 use crate::header::{DeclaredType, Header};
 use crate::json::{JsonObject, Value};
 use crate::policy::{Expected, IdentityTokenShape, Rules, TokenType};
@@ -9,10 +9,10 @@ use crate::rejection::{Rejection, RejectionKind, Shown};
 
 /// Step 7.
 pub(super) fn declared_type(header: &Header<'_>, rules: &Rules) -> Result<DeclaredType, Rejection> {
-    let declared = header.declared_type()?;
+    let declared = header.declared_type(&rules.named_types)?;
     match (rules.token_type, declared) {
         (TokenType::Any, _) | (TokenType::Rfc9068, DeclaredType::AccessToken) => Ok(declared),
-        (TokenType::Rfc9068, DeclaredType::Plain) => {
+        (TokenType::Rfc9068, DeclaredType::Plain | DeclaredType::Named) => {
             let why = "type \"at+jwt\" is demanded (RFC 9068 section 4)";
             Err(Rejection::with(RejectionKind::WrongTokenType, why))
         }
@@ -24,6 +24,9 @@ pub(super) fn issuer<'c>(
     claims: &'c Claims<'_>,
     rules: &Rules,
 ) -> Result<Option<&'c str>, Rejection> {
+    if let Expected::OneOf(_) = rules.issuers {
+        refuse_null("iss", claims.iss.as_ref())?;
+    }
     let issuer = claims::string("iss", claims.iss.as_ref())?.map(|issuer| &**issuer);
     match (issuer, &rules.issuers) {
         (None, Expected::Any) => Ok(None),
@@ -42,6 +45,9 @@ pub(super) fn audience<'c, 'a>(
     claims: &'c Claims<'a>,
     rules: &Rules,
 ) -> Result<Option<Audience<'c, 'a>>, Rejection> {
+    if let Expected::OneOf(_) = rules.audiences {
+        refuse_null("aud", claims.aud.as_ref())?;
+    }
     let audience = claims::audience(claims.aud.as_ref())?;
     match (audience, &rules.audiences) {
         (None, Expected::OneOf(_)) => Err(missing("aud")),

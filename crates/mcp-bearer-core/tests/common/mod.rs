@@ -14,7 +14,7 @@ use mcp_bearer_core::{
     AccessToken, Algorithm, Expected, KeySet, Limits, Policy, Rejection, Scopes, TokenType,
     UnixTime, UnverifiedToken, VerifyingKey,
 };
-use mcp_bearer_testkit::vectors::{Keys, Setting, VectorFile};
+use mcp_bearer_testkit::vectors::{ClaimPlace, Keys, Setting, VectorFile};
 
 /// A setting of a vector file, ready to verify with.
 pub(crate) struct Ready {
@@ -63,6 +63,9 @@ pub(crate) fn policy(setting: &Setting) -> Policy {
     if options.token_type_rfc9068 {
         builder = builder.token_type(TokenType::Rfc9068);
     }
+    for typ in &options.also_accept_types {
+        builder = builder.also_accept_type(typ);
+    }
     if let Some(age) = options.max_age {
         builder = builder.max_age(Duration::from_secs(age));
     }
@@ -79,7 +82,10 @@ pub(crate) fn policy(setting: &Setting) -> Policy {
         builder = builder.allowed_client_ids(clients);
     }
     if let Some(claims) = &options.scope_claims {
-        builder = builder.scope_claims(claims);
+        builder = builder.scope_claims(claims.iter().map(ClaimPlace::names));
+    }
+    if options.accept_scopes_beyond_consent {
+        builder = builder.accept_scopes_beyond_consent();
     }
     for (scope, implied) in &options.scope_implies {
         builder = builder.scope_implies(scope, implied);

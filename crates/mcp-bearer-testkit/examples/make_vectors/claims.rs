@@ -24,8 +24,7 @@ pub(crate) fn write(book: &mut Book) {
 }
 
 /// Values of a wrong type for a claim that is a string.
-const NOT_STRINGS: [(&str, &str); 6] = [
-    ("null", "null"),
+const NOT_STRINGS: [(&str, &str); 5] = [
     ("a number", "1"),
     ("true", "true"),
     ("an object", "{}"),
@@ -128,7 +127,6 @@ fn bad_dates() -> Vec<(&'static str, String)> {
         ("a string", r#""1800003600""#),
         ("an empty string", r#""""#),
         ("a date in words", r#""2027-01-15T09:00:00Z""#),
-        ("null", "null"),
         ("true", "true"),
         ("false", "false"),
         ("an array", "[1800003600]"),
@@ -260,6 +258,13 @@ fn expiry(book: &mut Book) {
         "exp",
         rsa().without_claim("exp"),
     );
+    page.reject_as(
+        "11",
+        "null",
+        "missing_claim",
+        "\"exp\" is null",
+        with_claim("exp", "null"),
+    );
     page.reject(
         "11",
         "only as EXP",
@@ -370,7 +375,7 @@ fn expiry(book: &mut Book) {
     page.reject("11", "present and past", "expired", rsa().expires_in(-3600));
     page.reject(
         "11",
-        "null is not absence",
+        "null is not absence where exp is optional",
         "invalid_claim",
         with_claim("exp", "null"),
     );
@@ -429,6 +434,14 @@ fn not_before(book: &mut Book) {
             "not_yet_valid",
             "not valid for another",
             with_claim("nbf", text),
+        );
+    }
+    for name in ["nbf", "iat"] {
+        page.reject(
+            "12",
+            &format!("{name} null"),
+            "invalid_claim",
+            with_claim(name, "null"),
         );
     }
     for (name, text) in bad_dates() {
@@ -585,6 +598,13 @@ fn issuer(book: &mut Book) {
         "iss",
         rsa().without_claim("iss"),
     );
+    page.reject_as(
+        "13",
+        "null",
+        "missing_claim",
+        "\"iss\" is null",
+        with_claim("iss", "null"),
+    );
     page.reject(
         "13",
         "only as ISS",
@@ -611,7 +631,12 @@ fn issuer(book: &mut Book) {
     page.accept("13", "missing", rsa().without_claim("iss"));
     page.accept("13", "another", rsa().issuer("anything at all"));
     page.accept("13", "empty", rsa().issuer(""));
-    page.reject("13", "null", "invalid_claim", with_claim("iss", "null"));
+    page.reject(
+        "13",
+        "null, which is no string",
+        "invalid_claim",
+        with_claim("iss", "null"),
+    );
     page.reject(
         "13",
         "an array",
@@ -715,7 +740,6 @@ fn audience(book: &mut Book) {
         rsa().audience(json!(["https://mcp.example.com", "/mcp"])),
     );
     for (name, text) in [
-        ("null", "null".to_owned()),
         ("a number", "7".to_owned()),
         ("true", "true".to_owned()),
         ("an object", "{}".to_owned()),
@@ -740,6 +764,13 @@ fn audience(book: &mut Book) {
         "missing_claim",
         "aud",
         rsa().without_claim("aud"),
+    );
+    page.reject_as(
+        "14",
+        "null",
+        "missing_claim",
+        "\"aud\" is null",
+        with_claim("aud", "null"),
     );
     page.reject(
         "14",
@@ -767,7 +798,12 @@ fn audience(book: &mut Book) {
     page.accept("14", "missing", rsa().without_claim("aud"));
     page.accept("14", "another", rsa().audience("anything"));
     page.accept("14", "an empty array", rsa().audience(json!([])));
-    page.reject("14", "null", "invalid_claim", with_claim("aud", "null"));
+    page.reject(
+        "14",
+        "null, which is neither a string nor an array",
+        "invalid_claim",
+        with_claim("aud", "null"),
+    );
     page.reject(
         "14",
         "a number in an array",
@@ -858,6 +894,34 @@ fn identity(book: &mut Book) {
             );
         }
     }
+    page.accept_as(
+        "15",
+        "sub: null is absence",
+        with_claim("sub", "null"),
+        Accepted {
+            subject: None,
+            ..usual()
+        },
+    );
+    for name in ["client_id", "azp", "cid", "appid", "jti"] {
+        page.accept(
+            "15",
+            &format!("{name}: null is absence"),
+            with_claim(name, "null"),
+        );
+    }
+    page.accept_as(
+        "15",
+        "client_id null: azp is the client",
+        rsa().claim("client_id", Value::Null).claim("azp", "2"),
+        usual_with_client("2"),
+    );
+    page.accept_as(
+        "15",
+        "null under an escaped name",
+        claims_and(r#""client_\u0069d":null,"azp":"2""#),
+        usual_with_client("2"),
+    );
     page.reject(
         "15",
         "a good client_id beside a bad appid",
@@ -880,6 +944,7 @@ fn sender(book: &mut Book) {
         rsa().claim("x", json!({"cnf": {"jkt": "a"}})),
     );
     page.accept("16", "CNF", rsa().claim("CNF", json!({"jkt": "a"})));
+    page.accept("16", "null is absence", rsa().claim("cnf", Value::Null));
     for (name, value) in [
         (
             "jkt (DPoP)",
@@ -892,7 +957,8 @@ fn sender(book: &mut Book) {
         ("jwk", json!({"jwk": {"kty": "RSA"}})),
         ("kid", json!({"kid": "a"})),
         ("empty", json!({})),
-        ("null", Value::Null),
+        ("a confirmation that is null", json!({"jkt": null})),
+        ("an empty string", json!("")),
         ("a string", json!("none")),
         ("an array", json!([])),
         ("false", json!(false)),
@@ -962,12 +1028,21 @@ fn token_kind(book: &mut Book) {
         kind,
         rsa().without_header("typ").claim("at_hash", "x"),
     );
+    for name in ["at_hash", "c_hash", "token_use", "typ"] {
+        page.accept(
+            "17",
+            &format!("{name} null marks nothing"),
+            rsa().claim(name, Value::Null),
+        );
+    }
     page.reject(
         "17",
-        "at_hash null",
+        "at_hash null beside a c_hash",
         kind,
-        rsa().claim("at_hash", Value::Null),
+        rsa().claim("at_hash", Value::Null).claim("c_hash", "x"),
     );
+    page.reject("17", "an empty at_hash", kind, rsa().claim("at_hash", ""));
+    page.reject("17", "at_hash false", kind, rsa().claim("at_hash", false));
     page.reject(
         "17",
         "c_hash",
@@ -989,7 +1064,8 @@ fn token_kind(book: &mut Book) {
         ("refresh", json!("refresh")),
         ("Access", json!("Access")),
         ("empty", json!("")),
-        ("null", Value::Null),
+        ("the word null", json!("null")),
+        ("false", json!(false)),
         ("true", json!(true)),
         ("an array with access", json!(["access"])),
     ] {
@@ -1022,9 +1098,9 @@ fn token_kind(book: &mut Book) {
     );
     page.reject(
         "17",
-        "a typ claim of null",
+        "a typ claim of false",
         kind,
-        rsa().claim("typ", Value::Null),
+        rsa().claim("typ", false),
     );
     page.reject(
         "17",
@@ -1229,6 +1305,7 @@ fn several_issuers(book: &mut Book) {
         rsa().issuer("https://idp.example.com"),
     );
     page.reject("4a", "empty", "wrong_issuer", rsa().issuer(""));
+    page.reject("4a", "null", "missing_claim", with_claim("iss", "null"));
     page.reject("4a", "missing", "missing_claim", rsa().without_claim("iss"));
     for (name, text) in NOT_STRINGS {
         page.reject("4a", name, "invalid_claim", with_claim("iss", text));

@@ -272,7 +272,7 @@ fn critical(book: &mut Book) {
 fn token_type(book: &mut Book) {
     let mut page = Page::new(
         "header/typ.json",
-        "Step 7: typ is absent, JWT or at+jwt.",
+        "Step 7: typ is absent, JWT, JOSE or at+jwt, without case, and application/ may be left out.",
         setting(),
     );
     let kind = "wrong_token_type";
@@ -281,6 +281,11 @@ fn token_type(book: &mut Book) {
         "JWT",
         "jwt",
         "Jwt",
+        "application/jwt",
+        "Application/JWT",
+        "JOSE",
+        "jose",
+        "application/jose",
         "at+jwt",
         "AT+JWT",
         "At+Jwt",
@@ -296,14 +301,21 @@ fn token_type(book: &mut Book) {
         "logout+jwt",
         "secevent+jwt",
         "id_token",
-        "JOSE",
         "JOSE+JSON",
+        "application/jose+json",
+        "oauth-id-jag+jwt",
+        "application/logout+jwt",
         "token-introspection+jwt",
         "kb+jwt",
         "dc+sd-jwt",
         "oauth-authz-req+jwt",
         "client-authentication+jwt",
-        "application/jwt",
+        "application/jwt; charset=utf-8",
+        "application/application/jwt",
+        "application/",
+        "application",
+        "text/jwt",
+        "/jwt",
         "application/at+jwt; x=1",
         "at+jwt ",
         " JWT",
@@ -343,8 +355,56 @@ fn token_type(book: &mut Book) {
         rsa().typ("Application/AT+jwt"),
     );
     page.reject_as("7", "JWT", kind, "at+jwt", rsa());
+    page.reject("7", "application/jwt", kind, rsa().typ("application/jwt"));
+    page.reject("7", "JOSE", kind, rsa().typ("JOSE"));
     page.reject("7", "absent", kind, rsa().without_header("typ"));
     page.reject("7", "dpop+jwt", kind, rsa().typ("dpop+jwt"));
+    page.finish(book);
+
+    let named = setting_with_policy(PolicyOptions {
+        also_accept_types: names(&["vendor-at", "application/vendor2+jwt"]),
+        ..PolicyOptions::default()
+    });
+    let mut page = Page::new(
+        "header/typ_named.json",
+        "Steps 7 and 17: types that a policy names beside the usual ones never count as at+jwt.",
+        named,
+    );
+    for typ in [
+        "vendor-at",
+        "Vendor-AT",
+        "application/vendor-at",
+        "vendor2+jwt",
+        "application/vendor2+jwt",
+        "JWT",
+        "at+jwt",
+    ] {
+        page.accept("7", typ, rsa().typ(typ));
+    }
+    for typ in [
+        "vendor",
+        "vendor-at2",
+        "x/vendor-at",
+        "vendor3+jwt",
+        "dpop+jwt",
+        "logout+jwt",
+        "secevent+jwt",
+        "oauth-id-jag+jwt",
+    ] {
+        page.reject("7", &format!("{typ:?}"), kind, rsa().typ(typ));
+    }
+    page.reject(
+        "17",
+        "at_hash in a token of a named type",
+        kind,
+        rsa().typ("vendor-at").claim("at_hash", "x"),
+    );
+    page.reject(
+        "17",
+        "a typ claim of ID in a token of a named type",
+        kind,
+        rsa().typ("vendor-at").claim("typ", "ID"),
+    );
     page.finish(book);
 }
 

@@ -58,6 +58,16 @@ fn choice(book: &mut Book) {
             "x5c",
             set("x5c", "x5c", json!(["bm90IGEgY2VydGlmaWNhdGU="])),
         ),
+        ("use-null", set("use-null", "use", Value::Null)),
+        ("ops-null", set("ops-null", "key_ops", Value::Null)),
+        ("alg-null", set("alg-null", "alg", Value::Null)),
+        ("x5c-null", set("x5c-null", "x5c", Value::Null)),
+        ("x5t-null", set("x5t-null", "x5t", Value::Null)),
+        ("private-null", set("private-null", "d", Value::Null)),
+        ("ops-empty", set("ops-empty", "key_ops", json!([]))),
+        ("x5c-empty", set("x5c-empty", "x5c", json!([]))),
+        ("d-empty", set("d-empty", "d", json!(""))),
+        ("oth-empty", set("oth-empty", "oth", json!([]))),
         (
             "unknown-members",
             set("unknown-members", "exp", json!({"a": [1, null]})),
@@ -72,7 +82,11 @@ fn choice(book: &mut Book) {
             set("ops-encrypt", "key_ops", json!(["encrypt"])),
         ),
         ("ops-sign", set("ops-sign", "key_ops", json!(["sign"]))),
-        ("ops-empty", set("ops-empty", "key_ops", json!([]))),
+        (
+            "ops-empty-name",
+            set("ops-empty-name", "key_ops", json!([""])),
+        ),
+        ("ops-object", set("ops-object", "key_ops", json!({}))),
         ("ops-string", set("ops-string", "key_ops", json!("verify"))),
         ("alg-ps256", set("alg-ps256", "alg", json!("PS256"))),
         ("alg-rs512", set("alg-rs512", "alg", json!("RS512"))),
@@ -86,7 +100,22 @@ fn choice(book: &mut Book) {
         ("kty-ec", set("kty-ec", "kty", json!("EC"))),
         ("kty-lower", set("kty-lower", "kty", json!("rsa"))),
         ("kid-number", set("kid-number", "kid", json!(7))),
+        ("kid-null", set("kid-null", "kid", Value::Null)),
+        ("kty-null", set("kty-null", "kty", Value::Null)),
+        ("n-null", set("n-null", "n", Value::Null)),
+        ("e-null", set("e-null", "e", Value::Null)),
         ("private", set("private", "d", json!("AQAB"))),
+        ("d-space", set("d-space", "d", json!(" "))),
+        ("d-empty-array", set("d-empty-array", "d", json!([]))),
+        ("d-false", set("d-false", "d", json!(false))),
+        ("p-empty", set("p-empty", "p", json!(""))),
+        ("k-empty", set("k-empty", "k", json!(""))),
+        (
+            "oth-empty-object",
+            set("oth-empty-object", "oth", json!({})),
+        ),
+        ("oth-empty-text", set("oth-empty-text", "oth", json!(""))),
+        ("oth-prime", set("oth-prime", "oth", json!([{}]))),
     ];
     let keys = good
         .iter()
@@ -158,13 +187,35 @@ fn choice(book: &mut Book) {
         "unknown_key",
         by(&key("p384-a").with_kid("same")),
     );
-    page.reject(
+    page.accept(
         "9",
-        "no kid, three RSA keys",
-        "ambiguous_key",
+        "no kid, the first of three RSA keys",
         rsa().without_header("kid"),
     );
+    page.accept(
+        "9",
+        "no kid, the second of three RSA keys",
+        by(&key("rsa-b").without_kid()),
+    );
+    page.accept(
+        "9",
+        "no kid, the third of three RSA keys, which has none either",
+        by(&key("rsa-3072").without_kid()),
+    );
+    page.reject_as(
+        "9",
+        "no kid, signed by none of them",
+        "bad_signature",
+        "none of the 3 keys",
+        rsa().without_header("kid").flip_signature_bit(7),
+    );
     page.accept("9", "no kid, one EC key", ec().without_header("kid"));
+    page.reject(
+        "9",
+        "no kid, another EC key",
+        "bad_signature",
+        by(&key("p256-b").without_kid()),
+    );
     page.reject(
         "9",
         "the kid of no key for a key without kid",
@@ -196,11 +247,15 @@ fn choice(book: &mut Book) {
         "the other one behind five copies",
         by(&key("rsa-b").with_kid("twice")),
     );
-    page.reject(
+    page.accept(
         "9",
-        "no kid, two different keys behind five copies",
-        "ambiguous_key",
+        "no kid, the first of two different keys, five copies of it",
         rsa().without_header("kid"),
+    );
+    page.accept(
+        "9",
+        "no kid, the other one behind five copies",
+        by(&key("rsa-b").without_kid()),
     );
     page.finish(book);
     let five =
@@ -218,7 +273,44 @@ fn choice(book: &mut Book) {
         } else {
             page.reject("9", &name, "bad_signature", by(key));
         }
+        page.reject_as(
+            "9",
+            &format!("number {}, without kid", at + 1),
+            "ambiguous_key",
+            "more than 4",
+            by(&key.clone().without_kid()),
+        );
     }
+    page.finish(book);
+    let four = ["p256-a", "p256-b", "p256-c", "p256-d"].map(|name| key(name).without_kid());
+    let jwks = four.iter().map(SigningKey::jwk).chain([rsa_key().jwk()]);
+    let mut page = Page::new(
+        "signature/no_kid.json",
+        "Step 9: a token and four keys without kid, as a rollover of ADFS gives them: each key is tried.",
+        keys_setting(jwks.collect(), &["ES256", "RS256"]),
+    );
+    for (at, key) in four.iter().enumerate() {
+        page.accept("9", &format!("number {}", at + 1), by(key));
+    }
+    page.accept(
+        "9",
+        "x5t names no key, and each is tried",
+        by(&four[2]).header("x5t", "HS23b7Do7TcaU1RoLHwpIq24VYg"),
+    );
+    page.reject_as(
+        "9",
+        "a fifth key",
+        "bad_signature",
+        "none of the 4 keys",
+        by(&key("p256-e").without_kid()),
+    );
+    page.reject(
+        "9",
+        "a kid that no key has",
+        "unknown_key",
+        by(&four[0]).kid("p256-a"),
+    );
+    page.reject("9", "an empty kid", "unknown_key", by(&four[0]).kid(""));
     page.finish(book);
     let jwks = (0..3)
         .map(|_| key("rsa-a").with_kid("twice").jwk())
@@ -323,13 +415,29 @@ fn published(book: &mut Book) {
             jwk.insert("alg".into(), json!("ECDH-ES"));
         }),
     ];
+    let mut jwks = jwks;
+    let (short, long) = short_coordinates();
+    jwks.extend(short.iter().chain(&long).map(|(_, jwk, _)| jwk.clone()));
     let mut page = Page::new(
         "signature/jwk_curves.json",
         about,
-        keys_setting(jwks, &["ES256", "ES384", "EdDSA", "Ed25519", "RS256"]),
+        keys_setting(
+            jwks,
+            &["ES256", "ES384", "ES512", "EdDSA", "Ed25519", "RS256"],
+        ),
     );
     page.accept("9", "good", by(&key("p256-a").with_kid("good")));
-    page.accept("9", "the only usable EC key", ec().without_header("kid"));
+    for (kid, _, key) in &short {
+        page.accept("9", kid, by(&key.clone().with_kid(*kid)));
+        let other = by(&self::key("p256-b").with_kid(*kid));
+        let name = format!("{kid}, signed by another key");
+        if key.default_alg() == "ES256" {
+            page.reject("9", &name, "bad_signature", other);
+        }
+    }
+    for (kid, _, key) in &long {
+        page.reject("9", kid, "unknown_key", by(&key.clone().with_kid(*kid)));
+    }
     for kid in [
         "off-curve",
         "crv-p384",
@@ -358,6 +466,59 @@ fn published(book: &mut Book) {
     }
     page.finish(book);
 }
+
+/// Keys whose coordinates lack their leading zeros: those that are padded, and those that no padding makes a key.
+fn short_coordinates() -> (Vec<Coordinates>, Vec<Coordinates>) {
+    use base64::Engine as _;
+    let of = |jwk: &Value, name: &str| -> Vec<u8> {
+        let text = jwk[name].as_str().unwrap();
+        base64::prelude::BASE64_URL_SAFE_NO_PAD
+            .decode(text)
+            .unwrap()
+    };
+    let entry =
+        |kid: &'static str, key: &SigningKey, name: &str, change: &dyn Fn(&[u8]) -> Vec<u8>| {
+            let mut jwk = key.clone().with_kid(kid).jwk();
+            jwk[name] = json!(b64(change(&of(&jwk, name))));
+            (kid, jwk, key.clone())
+        };
+    let tail = |bytes: &[u8]| bytes[1..].to_vec();
+    let (zero_x, zero_y, zero_521) = (key("p256-zero-x"), key("p256-zero-y"), key("p521-zero"));
+    let (plain, okp) = (key("p256-a"), key("ed25519-zero"));
+    let short = vec![
+        (
+            "zero-x",
+            zero_x.clone().with_kid("zero-x").jwk(),
+            zero_x.clone(),
+        ),
+        entry("short-x", &zero_x, "x", &tail),
+        entry("short-y", &zero_y, "y", &tail),
+        entry("short-p521", &zero_521, "x", &tail),
+        (
+            "zero-okp",
+            okp.clone().with_kid("zero-okp").jwk(),
+            okp.clone(),
+        ),
+    ];
+    let refused = vec![
+        entry("cut-x", &plain, "x", &tail),
+        entry("cut-end-of-x", &zero_x, "x", &|bytes| bytes[..31].to_vec()),
+        entry("padded-behind", &zero_x, "x", &|bytes| {
+            [&bytes[1..], &[0]].concat()
+        }),
+        entry("long-x", &zero_x, "x", &|bytes| [&[0], bytes].concat()),
+        entry("longer-x", &zero_x, "x", &|bytes| {
+            [&[0; 32], bytes].concat()
+        }),
+        entry("empty-x", &zero_x, "x", &|_| Vec::new()),
+        entry("one-byte-x", &zero_x, "x", &|_| vec![1]),
+        entry("short-okp", &okp, "x", &tail),
+    ];
+    (short, refused)
+}
+
+/// A `kid`, a JWK under it, and the key that signs.
+type Coordinates = (&'static str, Value, SigningKey);
 
 fn mixed_set(book: &mut Book) {
     let about = "Step 9: keys that cannot be used are skipped, and the rest of the set works.";

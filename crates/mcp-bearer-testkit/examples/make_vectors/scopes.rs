@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mcp_bearer_testkit::vectors::{PolicyOptions, Setting};
+use mcp_bearer_testkit::vectors::{ClaimPlace, PolicyOptions, Setting};
 use serde_json::{Value, json};
 
 use crate::{Book, Page, names, rsa, setting, setting_with_policy, usual_with_scopes, with_claim};
@@ -12,6 +12,8 @@ pub(crate) fn write(book: &mut Book) {
     asked(book);
     implied(book);
     other_claims(book);
+    nested_claims(book);
+    all_claims(book);
 }
 
 fn form(book: &mut Book) {
@@ -21,7 +23,7 @@ fn form(book: &mut Book) {
     };
     let mut page = Page::new(
         "scopes/form.json",
-        "Step 19: scope, else scp; a string or an array of scope-tokens.",
+        "Step 19: scope, else scp; a string or an array. What is no scope-token is left out, and no element is split.",
         none,
     );
     let mut good = |name: &str, forge, scopes: &[&str]| {
@@ -94,44 +96,81 @@ fn form(book: &mut Book) {
             .claim("permissions", json!(["x"])),
         &[],
     );
+    let both = |page: &mut Page, name: &str, value: &Value, scopes: &[&str]| {
+        let (scope, scp) = (
+            rsa().claim("scope", value.clone()),
+            bare().claim("scp", value.clone()),
+        );
+        page.accept_as(
+            "19",
+            &format!("scope: {name}"),
+            scope,
+            usual_with_scopes(scopes),
+        );
+        page.accept_as(
+            "19",
+            &format!("scp: {name}"),
+            scp,
+            usual_with_scopes(scopes),
+        );
+    };
     for (name, value) in [
         ("null", Value::Null),
         ("a number", json!(1)),
         ("true", json!(true)),
         ("an object", json!({"mcp:read": true})),
-        ("an array with a number", json!(["a", 1])),
+        ("an object like an array", json!({"0": "mcp:read"})),
         ("an array with null", json!([null])),
         ("a nested array", json!([["a"]])),
-        ("a tab", json!("a\tb")),
-        ("a line feed", json!("a\nb")),
+        ("an object in an array", json!([{"scope": "a"}])),
         ("a NUL", json!("a\0")),
-        ("a quote", json!("a\"b")),
-        ("a backslash", json!("a\\b")),
         ("a letter with an accent", json!("é")),
         ("a no-break space", json!("a\u{a0}b")),
         ("DEL", json!("a\u{7f}")),
-        ("an empty element", json!(["a", ""])),
+        ("a quote", json!("a\"b")),
+        ("a backslash", json!("a\\b")),
+        ("a tab", json!("a\tb")),
+        ("a line feed", json!("a\nb")),
+        ("a carriage return and a line feed", json!("a\r\nb")),
         ("an element with a space", json!(["a b"])),
+        ("an element with a tab", json!(["a\tb"])),
+        ("an element with a space in front", json!([" a"])),
+        ("an element with a space behind", json!(["a "])),
         ("an element with only a space", json!([" "])),
+        ("an empty element", json!([""])),
     ] {
-        page.reject(
-            "19",
-            &format!("scope: {name}"),
-            "invalid_claim",
-            rsa().claim("scope", value.clone()),
-        );
-        page.reject(
-            "19",
-            &format!("scp: {name}"),
-            "invalid_claim",
-            rsa().without_claim("scope").claim("scp", value),
-        );
+        both(&mut page, name, &value, &[]);
     }
-    page.reject(
+    for (name, value, scopes) in [
+        ("a number beside a name", json!(["a", 1]), &["a"][..]),
+        ("null beside names", json!(["a", null, "b"]), &["a", "b"]),
+        ("an empty element beside a name", json!(["", "a"]), &["a"]),
+        (
+            "an element with a space beside names",
+            json!(["a", "b c", "d"]),
+            &["a", "d"],
+        ),
+        ("a tab beside names", json!("a b\tc d"), &["a", "d"]),
+        (
+            "a letter with an accent beside names",
+            json!("a é b"),
+            &["a", "b"],
+        ),
+        ("a quote beside a name", json!("\"a\" b"), &["b"]),
+    ] {
+        both(&mut page, name, &value, scopes);
+    }
+    page.accept_as(
         "19",
-        "a bad scope before a good scp",
-        "invalid_claim",
+        "scope null: scp is read",
+        rsa().claim("scope", Value::Null).claim("scp", "a"),
+        usual_with_scopes(&["a"]),
+    );
+    page.accept_as(
+        "19",
+        "a scope of another type before a good scp is present and empty",
         rsa().claim("scope", 7).claim("scp", "a"),
+        usual_with_scopes(&[]),
     );
     page.finish(book);
 }
@@ -204,6 +243,60 @@ fn asked(book: &mut Book) {
         detail,
         rsa().scope("").claim("scp", "mcp:read mcp:write"),
     );
+    for (name, value) in [
+        (
+            "an element with a space is not split",
+            json!(["mcp:read mcp:write"]),
+        ),
+        (
+            "an element with a tab is not split",
+            json!(["mcp:read\tmcp:write"]),
+        ),
+        ("a tab separates nothing", json!("mcp:read\tmcp:write")),
+        (
+            "a line feed separates nothing",
+            json!("mcp:read\nmcp:write"),
+        ),
+        (
+            "a no-break space separates nothing",
+            json!("mcp:read\u{a0}mcp:write"),
+        ),
+        ("a NUL ends nothing", json!("mcp:read mcp:write\0")),
+        ("nothing is trimmed", json!(["mcp:read", "mcp:write "])),
+        ("quotes are no quotes", json!("mcp:read \"mcp:write\"")),
+        ("a name that looks alike", json!("mcp:read mcp:wr\u{456}te")),
+        (
+            "names of an object",
+            json!({"mcp:read": true, "mcp:write": true}),
+        ),
+        ("a nested array", json!([["mcp:read", "mcp:write"]])),
+        ("null", Value::Null),
+    ] {
+        page.reject_as("scopes", name, kind, detail, rsa().claim("scope", value));
+    }
+    page.reject_as(
+        "scopes",
+        "a scope of another type does not fall back to scp",
+        kind,
+        detail,
+        rsa()
+            .claim("scope", true)
+            .claim("scp", "mcp:read mcp:write"),
+    );
+    page.accept_as(
+        "scopes",
+        "scope null falls back to scp",
+        rsa()
+            .claim("scope", Value::Null)
+            .claim("scp", "mcp:read mcp:write"),
+        usual_with_scopes(&both),
+    );
+    page.accept_as(
+        "scopes",
+        "both beside a name that is no scope",
+        rsa().claim("scope", json!(["mcp:read", "Read all mail", "mcp:write"])),
+        usual_with_scopes(&both),
+    );
     page.reject(
         "11",
         "expired: told before the scopes",
@@ -273,9 +366,14 @@ fn implied(book: &mut Book) {
     page.finish(book);
 }
 
+fn names_of(names: &[&str]) -> Option<Vec<ClaimPlace>> {
+    let name = |name: &&str| ClaimPlace::Name((*name).to_owned());
+    Some(names.iter().map(name).collect())
+}
+
 fn other_claims(book: &mut Book) {
     let policy = PolicyOptions {
-        scope_claims: Some(names(&["permissions", "roles"])),
+        scope_claims: names_of(&["permissions", "roles"]),
         ..PolicyOptions::default()
     };
     let mut page = Page::new(
@@ -284,6 +382,7 @@ fn other_claims(book: &mut Book) {
         setting_with_policy(policy),
     );
     let bare = || rsa().without_claim("scope");
+    let kind = "insufficient_scope";
     page.accept(
         "19",
         "permissions",
@@ -299,27 +398,201 @@ fn other_claims(book: &mut Book) {
         "a bad scope claim is not looked at",
         bare().claim("scope", 7).claim("roles", "mcp:read"),
     );
-    page.reject(
-        "scopes",
-        "scope is not looked at",
-        "insufficient_scope",
-        rsa(),
+    page.accept(
+        "19",
+        "permissions null: roles are read",
+        bare()
+            .claim("permissions", Value::Null)
+            .claim("roles", "mcp:read"),
     );
+    page.reject("scopes", "scope is not looked at", kind, rsa());
     page.reject(
         "scopes",
         "empty permissions win over roles",
-        "insufficient_scope",
+        kind,
         bare()
             .claim("permissions", json!([]))
             .claim("roles", "mcp:read"),
     );
     page.reject(
-        "19",
-        "permissions null",
-        "invalid_claim",
+        "scopes",
+        "permissions of another type win over roles",
+        kind,
         bare()
-            .claim("permissions", Value::Null)
+            .claim("permissions", json!({"0": "mcp:read"}))
             .claim("roles", "mcp:read"),
+    );
+    page.finish(book);
+}
+
+fn nested_claims(book: &mut Book) {
+    let path = |inside: &[&str]| ClaimPlace::Path(names(inside));
+    let policy = PolicyOptions {
+        scope_claims: Some(vec![
+            path(&["realm_access", "roles"]),
+            path(&["resource_access", "https://mcp.example.com/mcp", "roles"]),
+            ClaimPlace::Name("https://example.com/roles".to_owned()),
+        ]),
+        ..PolicyOptions::default()
+    };
+    let mut page = Page::new(
+        "scopes/nested_claims.json",
+        "Step 19: scopes in members of nested objects, given as paths of names.",
+        setting_with_policy(policy),
+    );
+    let bare = || rsa().without_claim("scope");
+    let kind = "insufficient_scope";
+    let good = |page: &mut Page, name: &str, claim: &str, value: Value| {
+        page.accept("19", name, bare().claim(claim, value));
+    };
+    good(
+        &mut page,
+        "realm roles, as Keycloak has them",
+        "realm_access",
+        json!({"roles": ["mcp:read"]}),
+    );
+    good(
+        &mut page,
+        "roles of a client, three levels deep",
+        "resource_access",
+        json!({"account": {"roles": ["view-profile"]}, "https://mcp.example.com/mcp": {"roles": ["mcp:read"]}}),
+    );
+    good(
+        &mut page,
+        "a claim with dots and slashes in its name",
+        "https://example.com/roles",
+        json!("mcp:read"),
+    );
+    page.accept(
+        "19",
+        "an escaped name inside",
+        bare().claims_prefix(r#""realm_access":{"r\u006fles":["mcp:read"]},"#),
+    );
+    page.accept(
+        "19",
+        "a claim without the member is passed over",
+        bare()
+            .claim("realm_access", json!({}))
+            .claim("https://example.com/roles", "mcp:read"),
+    );
+    page.accept(
+        "19",
+        "a claim that is no object is passed over",
+        bare()
+            .claim("realm_access", "mcp:admin")
+            .claim("https://example.com/roles", "mcp:read"),
+    );
+    page.accept(
+        "19",
+        "a member that is null is passed over",
+        bare()
+            .claim("realm_access", json!({"roles": null}))
+            .claim("https://example.com/roles", "mcp:read"),
+    );
+    for (name, claim, value) in [
+        ("an empty list wins", "realm_access", json!({"roles": []})),
+        (
+            "another type wins",
+            "realm_access",
+            json!({"roles": {"mcp:read": true}}),
+        ),
+        (
+            "in another case",
+            "realm_access",
+            json!({"Roles": ["mcp:read"]}),
+        ),
+        ("a level too high", "realm_access", json!(["mcp:read"])),
+        (
+            "a level too low",
+            "realm_access",
+            json!({"x": {"roles": ["mcp:read"]}}),
+        ),
+        (
+            "inside an array",
+            "realm_access",
+            json!([{"roles": ["mcp:read"]}]),
+        ),
+        (
+            "the path as one name",
+            "realm_access.roles",
+            json!(["mcp:read"]),
+        ),
+        (
+            "roles of another client",
+            "resource_access",
+            json!({"account": {"roles": ["mcp:read"]}}),
+        ),
+        (
+            "the name with dots as a path",
+            "https://example",
+            json!({"com/roles": ["mcp:read"]}),
+        ),
+    ] {
+        let forge = bare().claim(claim, value);
+        let forge = if name.ends_with("wins") {
+            forge.claim("https://example.com/roles", "mcp:read")
+        } else {
+            forge
+        };
+        page.reject("scopes", name, kind, forge);
+    }
+    page.reject("scopes", "scope is not looked at", kind, rsa());
+    page.finish(book);
+}
+
+fn all_claims(book: &mut Book) {
+    let policy = PolicyOptions {
+        scope_claims: names_of(&["scope", "permissions", "roles"]),
+        accept_scopes_beyond_consent: true,
+        ..PolicyOptions::default()
+    };
+    let setting = Setting {
+        scopes: names(&["mcp:read", "mcp:write"]),
+        ..setting_with_policy(policy)
+    };
+    let mut page = Page::new(
+        "scopes/all_claims.json",
+        "Step 19: the scopes of several claims together, by a policy that accepts scopes beyond consent.",
+        setting,
+    );
+    let kind = "insufficient_scope";
+    page.accept_as(
+        "scopes",
+        "one in each claim",
+        rsa().claim("permissions", json!(["mcp:write"])),
+        usual_with_scopes(&["mcp:read", "mcp:write"]),
+    );
+    page.accept_as(
+        "scopes",
+        "in the order of the policy",
+        rsa()
+            .claim("roles", json!(["mcp:write"]))
+            .claim("permissions", json!(["x", "mcp:read"])),
+        usual_with_scopes(&["mcp:read", "x", "mcp:read", "mcp:write"]),
+    );
+    page.accept_as(
+        "scopes",
+        "an empty claim, null and another type add nothing",
+        rsa()
+            .claim("scope", "")
+            .claim("permissions", Value::Null)
+            .claim("roles", "mcp:read mcp:write"),
+        usual_with_scopes(&["mcp:read", "mcp:write"]),
+    );
+    page.reject("scopes", "one claim alone", kind, rsa());
+    page.reject(
+        "scopes",
+        "halves do not make a whole",
+        kind,
+        rsa()
+            .claim("permissions", json!(["mcp:"]))
+            .claim("roles", json!(["write"])),
+    );
+    page.reject(
+        "scopes",
+        "a claim that the policy does not name",
+        kind,
+        rsa().claim("groups", json!(["mcp:write"])),
     );
     page.finish(book);
 }

@@ -236,6 +236,28 @@ fn rules(all: &mut Cases<'_>) {
         [lacking, ACCEPTED],
     )
     .beside("required_scopes", scopes);
+    let nested = good().claim("realm_access", json!({ "roles": ["mcp:admin"] }));
+    all.add(
+        "scope_claims",
+        json!(["scope", r#"["realm_access","roles"]"#]),
+        &nested.without_claim("scope"),
+        [lacking, ACCEPTED],
+    )
+    .beside("required_scopes", json!(["mcp:admin"]));
+    all.add(
+        "accept_scopes_beyond_consent",
+        json!(true),
+        &roles,
+        [lacking, ACCEPTED],
+    )
+    .beside("required_scopes", json!(["mcp:read", "mcp:admin"]))
+    .beside("scope_claims", json!(["scope", "roles"]));
+    all.add(
+        "also_accept_type",
+        json!(["acme+jwt"]),
+        &good().typ("acme+jwt"),
+        ["wrong_token_type", ACCEPTED],
+    );
     let admin = good().scope("mcp:admin");
     let implied = json!({ "mcp:admin": ["mcp:write", "mcp:read"] });
     all.add("scope_implies", implied, &admin, [lacking, ACCEPTED])

@@ -176,8 +176,14 @@ impl IssuerDraft {
         if let Some(clients) = &self.allowed_client_ids {
             policy = policy.allowed_client_ids(clients);
         }
+        for typ in &self.accepted_types {
+            policy = policy.also_accept_type(typ);
+        }
+        if self.accept_scopes_beyond_consent {
+            policy = policy.accept_scopes_beyond_consent();
+        }
         if let Some(claims) = &self.scope_claims {
-            policy = policy.scope_claims(claims);
+            policy = policy.scope_claims(claims.iter().cloned());
         }
         for (scope, implied) in &self.scope_implies {
             policy = policy.scope_implies(scope, implied);

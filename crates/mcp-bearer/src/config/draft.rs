@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_bearer_core::{Algorithm, Expected, TokenType};
+use mcp_bearer_core::{Algorithm, ClaimPath, Expected, TokenType};
 use serde_json::Value as Json;
 use zeroize::Zeroizing;
 
@@ -54,8 +54,12 @@ pub struct IssuerDraft {
     pub required_claims: Vec<(String, Vec<Json>)>,
     /// The clients that may come.
     pub allowed_client_ids: Option<Vec<String>>,
+    /// Further `typ`s that are accepted.
+    pub accepted_types: Vec<String>,
     /// The claims that scopes are read from.
-    pub scope_claims: Option<Vec<String>>,
+    pub scope_claims: Option<Vec<ClaimPath>>,
+    /// Whether the scopes of all those claims count, and not of the first one alone.
+    pub accept_scopes_beyond_consent: bool,
     /// Scopes, each with those that it includes.
     pub scope_implies: Vec<(String, Vec<String>)>,
     /// Whether tokens without `exp` are accepted.
@@ -262,7 +266,11 @@ impl IssuerDraft {
             Setting::AllowedClientIds => {
                 self.allowed_client_ids = Some(value.into_some_texts()?);
             }
-            Setting::ScopeClaims => self.scope_claims = Some(value.into_some_texts()?),
+            Setting::AcceptedTypes => self.accepted_types = value.into_some_texts()?,
+            Setting::ScopeClaims => self.scope_claims = Some(claim_paths(value)?),
+            Setting::AcceptScopesBeyondConsent => {
+                self.accept_scopes_beyond_consent = value.into_switch()?;
+            }
             Setting::ScopeImplies => self.scope_implies = scope_implies(value)?,
             Setting::AcceptTokensThatNeverExpire => {
                 self.accept_tokens_that_never_expire = value.into_switch()?;
@@ -360,6 +368,21 @@ fn algorithms(value: Value) -> Result<Vec<Algorithm>, Fact> {
         parsed.map_err(|error| Fact::from(format!("{name:?}: {error}")))
     };
     value.into_some_texts()?.into_iter().map(parse).collect()
+}
+
+/// Names of claims. A text that begins with `[` is a JSON array of names that lead to a nested claim.
+fn claim_paths(value: Value) -> Result<Vec<ClaimPath>, Fact> {
+    let paths = value.into_some_texts()?.into_iter().map(|text| {
+        if !text.starts_with('[') {
+            return Ok(ClaimPath::from(text));
+        }
+        let names = serde_json::from_str::<Vec<String>>(&text);
+        names.map(ClaimPath::from).map_err(|_| {
+            let why = "is no JSON array of names; write it like [\"realm_access\",\"roles\"]";
+            Fact::from(format!("{text:?} {why}"))
+        })
+    });
+    paths.collect()
 }
 
 fn token_type(text: &str) -> Result<TokenType, Fact> {

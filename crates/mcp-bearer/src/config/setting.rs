@@ -167,6 +167,10 @@ settings! {
     /// given.
     TokenType Rules (Text("TYPE"))
         ["token_type" "token-type" "TOKEN_TYPE" "token_type" "token_type"]
+    /// A further `typ` that is accepted like `JWT`, for issuers with a type of their own. It never
+    /// counts as `at+jwt`.
+    AcceptedTypes Rules (Texts("TYPE"))
+        ["also_accept_type" "also-accept-type" "ALSO_ACCEPT_TYPES" "also_accept_types" "also_accept_types"]
     /// Claims that must be present and equal to a value; with an array, to one of its values.
     RequiredClaims Rules (Pairs("NAME=JSON"))
         ["required_claim" "required-claim" "REQUIRED_CLAIMS" "required_claims" "required_claims"]
@@ -175,9 +179,14 @@ settings! {
         ["allowed_client_ids" "allowed-client-id" "ALLOWED_CLIENT_IDS"
          "allowed_client_ids" "allowed_client_ids"]
     /// The claims that scopes are read from, the first one present winning; `scope`, then `scp`
-    /// unless given.
+    /// unless given. A nested claim is a JSON array of names, as in `["realm_access","roles"]`.
     ScopeClaims Rules (Texts("CLAIM"))
         ["scope_claims" "scope-claim" "SCOPE_CLAIMS" "scope_claims" "scope_claims"]
+    /// Counts the scopes of all those claims, not of the first one present alone. Roles of a user
+    /// then count though the user has not consented to them for this client.
+    AcceptScopesBeyondConsent Rules (Switch)
+        ["accept_scopes_beyond_consent" "accept-scopes-beyond-consent" "ACCEPT_SCOPES_BEYOND_CONSENT"
+         "accept_scopes_beyond_consent" "accept_scopes_beyond_consent"]
     /// Scopes that include others: to hold one is to hold them.
     ScopeImplies Rules (Pairs("SCOPE=SCOPES"))
         ["scope_implies" "scope-implies" "SCOPE_IMPLIES" "scope_implies" "scope_implies"]
@@ -284,6 +293,7 @@ impl From<Rule> for Setting {
             Rule::MaxAge => Self::MaxAge,
             Rule::RequiredClaims => Self::RequiredClaims,
             Rule::AllowedClientIds => Self::AllowedClientIds,
+            Rule::AcceptedTypes => Self::AcceptedTypes,
             Rule::ScopeClaims => Self::ScopeClaims,
             Rule::ScopeImplies => Self::ScopeImplies,
             Rule::Resource => Self::Resource,

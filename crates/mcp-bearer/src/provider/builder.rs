@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_bearer_core::{Algorithm, Expected, JwksData, TokenType};
+use mcp_bearer_core::{Algorithm, ClaimPath, Expected, JwksData, TokenType};
 use zeroize::Zeroizing;
 
 use super::BearerAuthProvider;
@@ -189,6 +189,13 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
         self.with(|draft| draft.token_type = Some(token_type))
     }
 
+    /// Accepts tokens with this `typ` as if they had `JWT`: see
+    /// [`PolicyBuilder`](crate::PolicyBuilder::also_accept_type).
+    pub fn also_accept_type(self, typ: impl Into<String>) -> Self {
+        let typ = typ.into();
+        self.with(|draft| draft.accepted_types.push(typ))
+    }
+
     /// Accepts tokens without `exp`: a stolen one works for ever.
     pub fn accept_tokens_that_never_expire(self) -> Self {
         self.with(|draft| draft.accept_tokens_that_never_expire = true)
@@ -215,8 +222,15 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
     }
 
     /// The claims that scopes are read from, the first one present winning; `scope`, then `scp` unless set.
-    pub fn scope_claims<T: Into<String>>(self, names: impl IntoIterator<Item = T>) -> Self {
-        self.with(|draft| draft.scope_claims = Some(strings(names)))
+    pub fn scope_claims<T: Into<ClaimPath>>(self, claims: impl IntoIterator<Item = T>) -> Self {
+        let claims = claims.into_iter().map(Into::into).collect();
+        self.with(|draft| draft.scope_claims = Some(claims))
+    }
+
+    /// Counts the scopes of all the claims of [`scope_claims`](Self::scope_claims) that are present, not of the first
+    /// alone. Roles and permissions of a user then count though the user has not consented to them for this client.
+    pub fn accept_scopes_beyond_consent(self) -> Self {
+        self.with(|draft| draft.accept_scopes_beyond_consent = true)
     }
 
     /// Says that holding `scope` includes holding the others.

@@ -9,7 +9,9 @@ use mcp_bearer::{
     Algorithm, BearerAuthLayer, BearerAuthProvider, Challenge, Clock, Decided, FromExtensions,
     IssuerBuilder, KeySet, Limits, Rejection, TokenType, UnixTime, VerifyingKey,
 };
-use mcp_bearer_testkit::vectors::{self, Case, ChallengeCase, Expect, Keys, Setting, VectorFile};
+use mcp_bearer_testkit::vectors::{
+    self, Case, ChallengeCase, ClaimPlace, Expect, Keys, Setting, VectorFile,
+};
 
 use crate::support::{
     Answer, Everything, Inner, METADATA_URL, RESOURCE, ask, forge, with_authorization,
@@ -51,6 +53,9 @@ fn issuer(setting: &Setting) -> IssuerBuilder<Decided, Decided, Decided> {
     if options.token_type_rfc9068 {
         builder = builder.token_type(TokenType::Rfc9068);
     }
+    for typ in &options.also_accept_types {
+        builder = builder.also_accept_type(typ);
+    }
     if let Some(age) = options.max_age {
         builder = builder.max_age(Duration::from_secs(age));
     }
@@ -67,7 +72,10 @@ fn issuer(setting: &Setting) -> IssuerBuilder<Decided, Decided, Decided> {
         builder = builder.allowed_client_ids(clients);
     }
     if let Some(claims) = &options.scope_claims {
-        builder = builder.scope_claims(claims);
+        builder = builder.scope_claims(claims.iter().map(ClaimPlace::names));
+    }
+    if options.accept_scopes_beyond_consent {
+        builder = builder.accept_scopes_beyond_consent();
     }
     for (scope, implied) in &options.scope_implies {
         builder = builder.scope_implies(scope, implied);
