@@ -1,7 +1,8 @@
 """An OAuth authorization server on loopback that signs everyone in at once, for clients/sign_in.py.
 
-It registers clients (RFC 7591), gives codes (RFC 6749 section 4.1) and JWT access tokens, and publishes
-its metadata (RFC 8414) and keys. It checks nothing: what is tried is the client and the MCP server.
+It registers clients (RFC 7591), gives codes (RFC 6749 section 4.1) and JWT access tokens, and
+publishes its metadata (RFC 8414) and keys. It checks nothing: what is tried is the client and the
+MCP server.
 
 Must never listen on anything but loopback.
 """

@@ -102,7 +102,7 @@ def demo_server(program: Path, keys: Path, log: Path) -> Iterator[dict]:
 
 @contextlib.contextmanager
 def listening(command: list, log: Path, environment: Mapping[str, str]) -> Iterator[dict]:
-    """A server that prints a line of JSON once it accepts connections, as long as the context lasts."""
+    """A server that prints a line of JSON once it accepts connections. It ends with the context."""
     with log.open("w") as stderr:
         server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=stderr, env=environment, text=True)  # fmt: skip

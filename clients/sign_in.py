@@ -68,7 +68,7 @@ class Issuing:
 
 
 class Case:
-    """A client's mode and what the issuer's keys do; a server and an authorization server of its own."""
+    """A client's mode, what the issuer's keys do, and the two servers of this case."""
 
     def __init__(self, mode: str, issuer: AuthorizationServer, server: dict, log: Path, token: str):
         self.mode, self.issuer, self.server, self.log, self.token = mode, issuer, server, log, token

@@ -1,4 +1,4 @@
-"""The same server with mcp-bearer: one import has changed, and the keys are there before the first token.
+"""The same server with mcp-bearer: one import has changed, and it fetches the keys at startup.
 Runs with FastMCP 2.9 to 4.x."""
 
 import asyncio

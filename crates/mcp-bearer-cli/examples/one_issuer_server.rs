@@ -1,9 +1,10 @@
 //! An MCP server that trusts one issuer and holds none of its keys when it starts.
 //!
-//! `clients/sign_in.py` starts it, and says there what clients must meet. A server for real users would call
-//! `provider.warm_up()` first: this one waits for its first token on purpose.
+//! `clients/sign_in.py` starts it; what clients must meet is written there. A server for real users
+//! would call `provider.warm_up()` first: this one waits for its first token on purpose.
 //!
-//! Usage: `one_issuer_server ISSUER`. It prints `{"url","metadata_url"}` once it listens, and logs to stderr.
+//! Usage: `one_issuer_server ISSUER`. It prints `{"url","metadata_url"}` once it listens, and logs to
+//! stderr.
 #![allow(
     clippy::print_stdout,
     reason = "its output is for the program that started it"
@@ -13,6 +14,11 @@ use std::error::Error;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use http::request::Parts;
 use mcp_bearer::keys::RemoteKeys;
 use mcp_bearer::{AccessToken, BearerAuthLayer, BearerAuthProvider, FromExtensions};
@@ -41,6 +47,18 @@ impl Server {
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+    }
+}
+
+/// Reads a request before it is answered.
+///
+/// hyper closes a connection without notice when it answers before the request's body has come. The
+/// Python client would send its next request into that connection, and fail.
+async fn read_whole(request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    match to_bytes(body, 1024 * 1024).await {
+        Ok(body) => next.run(Request::from_parts(head, body.into())).await,
+        Err(_) => StatusCode::BAD_REQUEST.into_response(),
     }
 }
 
@@ -74,7 +92,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mcp = StreamableHttpService::new(|| Ok(Server), sessions, config);
     let app = Router::new()
         .merge(auth.metadata_route())
-        .route_service("/mcp", auth.layer(mcp));
+        .route_service("/mcp", auth.layer(mcp))
+        .layer(middleware::from_fn(read_whole));
     let metadata_url = auth.metadata().url();
     println!("{}", json!({ "url": url, "metadata_url": metadata_url }));
     axum::serve(listener, app).await?;

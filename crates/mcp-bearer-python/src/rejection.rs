@@ -75,7 +75,7 @@ impl Rejection {
         Challenge::status_of(self.0.kind())
     }
 
-    /// Seconds after which a request can start another attempt to get keys.
+    /// Seconds until a request can start another fetch of keys.
     #[getter]
     fn retry_after(&self) -> Option<u64> {
         self.0.retry_after().map(|after| after.as_secs())

@@ -49,8 +49,9 @@ impl Verifier {
         self.problem.as_deref()
     }
 
-    /// Fetches the keys unless they are held, and blocks this thread meanwhile, at most 5 s and without the interpreter.
-    /// The result is `(source, why)` for keys that are still missing; nothing when `problem` says why.
+    /// Fetches the keys unless they are held, and blocks this thread meanwhile, at most 5 s and
+    /// without the interpreter. The result is `(source, why)` for each source that has no keys still;
+    /// nothing when `problem` says why.
     fn warm_up(&self, py: Python<'_>) -> Vec<(String, String)> {
         if self.problem.is_some() {
             return Vec::new();

@@ -1,11 +1,13 @@
-"""What the tests share: a key pair, its JWKS, tokens, and a `fetch` function that counts."""
+"""What the tests share: a key pair, its JWKS and issuer, tokens, and a `fetch` function that counts."""
 
 import base64
 import json
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from issuers import JWKS_URI as JWKS_URI
+from issuers import TRANSPORTS, starter
 
 from mcp_bearer import BearerAuthProvider, RSAKeyPair
 
@@ -21,7 +25,6 @@ os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(__file__).parents
 
 ISSUER = "https://idp.example.com/"
 AUDIENCE = "https://mcp.example.com/mcp"
-JWKS_URI = "https://idp.example.com/jwks.json"
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +45,19 @@ def token(pair: RSAKeyPair) -> str:
 @pytest.fixture
 def provider(pair: RSAKeyPair) -> BearerAuthProvider:
     return BearerAuthProvider(pair.public_key, issuer=ISSUER, audience=AUDIENCE)
+
+
+@pytest.fixture(params=TRANSPORTS)
+def start(request, pair):
+    """Starts an issuer of the pair in a state, behind each transport in turn."""
+    with starter(make_jwks((pair, None))) as start:
+        yield partial(start, transport=request.param)
+
+
+@pytest.fixture
+def log(caplog):
+    with caplog.at_level(logging.INFO, logger="mcp_bearer"):
+        yield caplog
 
 
 def make_token(pair: RSAKeyPair, **changes: Any) -> str:

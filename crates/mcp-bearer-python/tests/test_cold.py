@@ -1,4 +1,4 @@
-"""A server that holds no keys behind the middleware: a token that no key could save meets its own fault, never an outage."""
+"""A server without keys, behind the middleware: an outage is for tokens that keys could save."""
 
 import asyncio
 import json
@@ -7,35 +7,18 @@ import threading
 import time
 
 import pytest
-from cold import CONDEMNED, ISSUERS, STATES, TRANSPORTS, HookIssuer, good
+from cold import CONDEMNED, ISSUERS, cold, good
 from conftest import AUDIENCE, ISSUER, make_jwks, sign, until
+from issuers import STATES, HookIssuer
 from test_asgi import METADATA_PATH, Recorder, ask
 
-from mcp_bearer import BearerAuthProvider, Rejection
+from mcp_bearer import Rejection
 from mcp_bearer.asgi import BearerAuthMiddleware
 
 CHALLENGE = (
     'Bearer error="invalid_token", scope="read", '
     f'resource_metadata="https://mcp.example.com{METADATA_PATH}", error_description="The token is not valid here"'
 )
-
-
-@pytest.fixture(params=TRANSPORTS)
-def start(request, pair):
-    """Starts an issuer of the pair in a state."""
-    started = []
-
-    def start(state):
-        started.append(TRANSPORTS[request.param](make_jwks((pair, None)), state))
-        return started[-1]
-
-    yield start
-    for issuer in started:
-        issuer.close()
-
-
-def cold(issuer, names=ISSUER):
-    return BearerAuthProvider(**issuer.options(), issuer=names, audience=AUDIENCE, required_scopes=["read"])
 
 
 def guard(provider):
@@ -52,17 +35,16 @@ def reason(provider, token):
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("names", ISSUERS)
 @pytest.mark.parametrize("fault", CONDEMNED)
-def test_a_token_that_its_own_claims_condemn_is_refused_for_that(fault, names, state, start, pair, caplog):
+def test_a_token_that_its_own_claims_condemn_is_refused_for_that(fault, names, state, start, pair, log):
     kind, make = CONDEMNED[fault]
     issuer, token = start(state), make(pair)
     provider = cold(issuer, ISSUERS[names])
     began = time.monotonic()
-    with caplog.at_level(logging.INFO, logger="mcp_bearer"):
-        status, headers, body = ask(guard(provider), f"Bearer {token}")
+    status, headers, body = ask(guard(provider), f"Bearer {token}")
     assert time.monotonic() - began < 2, "it waited for keys that could not save it"
     assert (status, headers["www-authenticate"], json.loads(body)["error"]) == (401, CHALLENGE, "invalid_token")
     assert "retry-after" not in headers
-    (denied,) = [record for record in caplog.records if "denied" in record.message]
+    (denied,) = [record for record in log.records if "denied" in record.message]
     assert denied.levelno == logging.INFO
     assert denied.message.startswith(f"request denied: {kind}: ")
     assert "not verified" in denied.message and "next attempt" not in denied.message

@@ -1,39 +1,21 @@
-"""Cold servers of FastMCP and of the official SDK, which know no 503: the peer sees 401, the operator reads why in the log."""
+"""Cold servers of FastMCP and of the SDK, which know no 503: the peer sees 401, the log says why."""
 
-import contextlib
 import logging
 
 import pytest
-from cold import CONDEMNED, ISSUERS, STATES, TRANSPORTS, good
-from conftest import AUDIENCE, ISSUER, make_jwks, until
+from cold import CONDEMNED, ISSUERS, cold, good
+from conftest import make_jwks, until
+from issuers import STATES, TRANSPORTS, starter
 from test_servers import OAUTH_PROVIDER, SERVERS, call_tool, fastmcp_app, post, serving
-
-from mcp_bearer import BearerAuthProvider
 
 INVALID = 'error="invalid_token"'
 
 
 @pytest.fixture
 def start(pair):
-    """Starts an issuer of the pair in a state."""
-    with contextlib.ExitStack() as stack:
-
-        def start(state, transport="hook"):
-            issuer = TRANSPORTS[transport](make_jwks((pair, None)), state)
-            stack.callback(issuer.close)
-            return issuer
-
+    """Starts an issuer of the pair in a state, behind a `fetch` function unless a test names a transport."""
+    with starter(make_jwks((pair, None))) as start:
         yield start
-
-
-@pytest.fixture
-def log(caplog):
-    with caplog.at_level(logging.INFO, logger="mcp_bearer"):
-        yield caplog
-
-
-def cold(issuer, names=ISSUER):
-    return BearerAuthProvider(**issuer.options(), issuer=names, audience=AUDIENCE, required_scopes=["read"])
 
 
 def rejected(log):

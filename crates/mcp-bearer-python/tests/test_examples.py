@@ -7,8 +7,8 @@ import runpy
 from pathlib import Path
 
 import pytest
-from cold import HttpIssuer
 from conftest import ISSUER, make_jwks, make_token
+from issuers import HttpIssuer
 from test_servers import OAUTH_PROVIDER, SDK_2, VERSION, ask, call_tool, post, serving
 
 import mcp_bearer

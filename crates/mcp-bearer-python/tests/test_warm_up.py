@@ -1,4 +1,4 @@
-"""`warm_up`: the keys are there before the first token, and no failure stops a server from starting."""
+"""`warm_up`: keys before the first token, and no failure that stops a server from starting."""
 
 import asyncio
 import contextlib
@@ -9,36 +9,13 @@ import time
 
 import anyio
 import pytest
-from cold import CONDEMNED, TRANSPORTS, HookIssuer, HttpIssuer, good
+from cold import CONDEMNED, cold, good
 from conftest import AUDIENCE, ISSUER, JWKS_URI, CountingFetch, make_jwks, until
+from issuers import HookIssuer, HttpIssuer
 from test_servers import SDK_2, VERSION, post, serving
 
 from mcp_bearer import BearerAuthProvider, EnvBearerAuthProvider, Rejection
 from mcp_bearer.asgi import BearerAuthMiddleware
-
-
-@pytest.fixture(params=TRANSPORTS)
-def start(request, pair):
-    """Starts an issuer of the pair in a state."""
-    started = []
-
-    def start(state):
-        started.append(TRANSPORTS[request.param](make_jwks((pair, None)), state))
-        return started[-1]
-
-    yield start
-    for issuer in started:
-        issuer.close()
-
-
-@pytest.fixture
-def log(caplog):
-    with caplog.at_level(logging.INFO, logger="mcp_bearer"):
-        yield caplog
-
-
-def cold(issuer):
-    return BearerAuthProvider(**issuer.options(), issuer=ISSUER, audience=AUDIENCE)
 
 
 def at_once(coroutine):

@@ -132,11 +132,12 @@ class BearerAuthProvider(_fastmcp.Base):
     # --- Keys ---
 
     async def warm_up(self) -> None:
-        """Fetches the keys, so that the first token does not wait for them: for the start of a server.
+        """Fetches the keys, so that the first token does not wait for them. Call it at startup.
 
-        It returns at once when keys are held, and after 5 s at the latest. It never raises: when the keys cannot be had,
-        the reason is in the log, and a later token starts another attempt. It does not block the event loop, and keys
-        that it has fetched serve every loop: ``asyncio.run(auth.warm_up())`` before the server begins its own will do.
+        It returns at once when keys are held, and after 5 s at the latest. It never raises: when the
+        keys cannot be fetched, the reason is in the log, and a later token starts another attempt.
+        It does not block the event loop, and its keys serve every loop, so that
+        ``asyncio.run(auth.warm_up())`` before the server starts is enough.
         """
         try:
             verifier, cell = self._verifier()

@@ -17,7 +17,7 @@ class Rejection(Exception):
     """The HTTP status that it is answered with."""
 
     retry_after: int | None
-    """With ``keys_unavailable``: seconds after which a request can start another attempt to get keys."""
+    """With ``keys_unavailable``: seconds until a request can start another fetch of keys."""
 
     required_scopes: list[str]
     """With ``insufficient_scope``: all that the operation needs."""

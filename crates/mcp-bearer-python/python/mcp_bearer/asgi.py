@@ -1,9 +1,10 @@
 """Bearer authentication for any ASGI app: Starlette, FastAPI, an MCP server.
 
-FastMCP and the official SDK answer refused requests in words of their own. Behind this middleware the answers are those
-of the specifications instead: RFC 6750 challenges with ``scope`` and ``resource_metadata``, 503 for a token that keys could
-save while they cannot be fetched. It must never let a request through by default, whatever the provider or a subclass of
-it does, and never tell the peer which check failed.
+FastMCP and the official SDK answer refused requests in words of their own. Behind this middleware
+the answers are those of the specifications instead: RFC 6750 challenges with ``scope`` and
+``resource_metadata``, 503 for a token that keys could save while they cannot be fetched. It must
+never let a request through by default, whatever the provider or a subclass of it does, and never
+report to the peer which check failed.
 """
 
 from __future__ import annotations
