@@ -34,7 +34,7 @@ CORE_ORDER = [
 # The files of `keys/` in their order: each imports only from files above it, so there is no circle.
 KEYS_ORDER = [
     "monotonic", "freshness", "withdrawal", "events", "snapshot", "source", "static_keys", "published", "driver", "file",
-    "rotation/miss_budget", "rotation", "fetch/address", "fetch", "fetch/connect", "fetch/http", "fetch/builder",
+    "rotation/miss_budget", "rotation", "fetch/address", "fetch/places", "fetch", "fetch/connect", "fetch/http", "fetch/builder",
     "remote/discovery", "remote/attempt", "remote/task", "remote", "remote/builder", "mod",
 ]  # fmt: skip
 

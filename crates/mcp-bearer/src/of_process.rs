@@ -4,7 +4,10 @@
 //! ever, and what one was changing stays half changed. So such a value is not used there, nor
 //! dropped.
 
+use std::sync::Arc;
 use std::{mem, process};
+
+use arc_swap::ArcSwapOption;
 
 /// A value that only the process that made it can use.
 pub(crate) struct OfProcess<T> {
@@ -34,5 +37,29 @@ impl<T> Drop for OfProcess<T> {
         if self.process != process::id() {
             mem::forget(self.value.take());
         }
+    }
+}
+
+/// One value per process, made when it is first needed.
+pub(crate) struct PerProcess<T>(ArcSwapOption<OfProcess<Arc<T>>>);
+
+impl<T> PerProcess<T> {
+    pub(crate) const fn new() -> Self {
+        Self(ArcSwapOption::const_empty())
+    }
+
+    /// The value of this process. Of two threads that make it at the same time, the first one's is
+    /// kept.
+    pub(crate) fn get_or_make<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
+        let found = self.0.load();
+        if let Some(value) = found.as_ref().and_then(|found| found.get()) {
+            return Ok(Arc::clone(value));
+        }
+        let new = Arc::new(make()?);
+        let own = Arc::new(OfProcess::new(Arc::clone(&new)));
+        drop(self.0.compare_and_swap(&found, Some(own)));
+        let kept = self.0.load();
+        let kept = kept.as_ref().and_then(|kept| kept.get());
+        Ok(kept.map_or(new, Arc::clone))
     }
 }

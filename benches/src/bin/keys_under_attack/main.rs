@@ -15,6 +15,7 @@
 
 mod events;
 mod flood;
+mod process;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -26,6 +27,10 @@ use mcp_bearer_testkit::{Forge, JwksServer, SigningKey};
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
+    if std::env::args().any(|argument| argument == process::SLOW_ISSUER) {
+        process::slow_issuer();
+        return ExitCode::SUCCESS;
+    }
     let mut arguments = std::env::args().skip(1).map(|text| text.parse());
     let runs = arguments.next().map_or(5, |runs| runs.expect("RUNS"));
     let seconds = arguments
@@ -39,6 +44,7 @@ fn main() -> ExitCode {
             outcome = ExitCode::FAILURE;
         }
     };
+    process::all(&mut tell);
     events::all(&mut tell);
     flood::all(runs as usize, Duration::from_secs(seconds), &mut tell);
     outcome

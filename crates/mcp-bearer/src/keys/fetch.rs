@@ -8,13 +8,17 @@ pub(super) mod builder;
 mod connect;
 #[cfg(feature = "remote")]
 pub(super) mod http;
+mod places;
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 use self::address::label_of;
+use self::places::{EXCHANGES, Standing};
 use super::monotonic::MonotonicClock;
 
 /// Time limit for one exchange, whichever fetcher makes it.
@@ -45,6 +49,8 @@ pub struct FetchRequest {
     pub if_modified_since: Option<String>,
     /// A body longer than this, after inflation, is an error.
     pub max_body_bytes: usize,
+    /// Which places the exchange may take.
+    standing: Standing,
 }
 
 impl FetchRequest {
@@ -56,6 +62,7 @@ impl FetchRequest {
             if_none_match: None,
             if_modified_since: None,
             max_body_bytes,
+            standing: Standing::default(),
         }
     }
 }
@@ -242,22 +249,46 @@ impl fmt::Display for FetchError {
 
 impl std::error::Error for FetchError {}
 
-/// Makes a request once, and holds any fetcher to the limits of time and size.
-pub(super) async fn exchange(
-    fetch: &dyn Fetch,
-    clock: &MonotonicClock,
-    request: FetchRequest,
-) -> Result<FetchResponse, FetchError> {
-    let limit = request.max_body_bytes;
-    let deadline = clock.now().saturating_add(EXCHANGE);
-    let answer = tokio::select! {
-        answer = fetch.fetch(request) => answer?,
-        () = clock.sleep_until(deadline) => return Err(FetchError::timed_out()),
-    };
-    if answer.body.len() > limit {
-        return Err(FetchError::too_large(limit));
+/// Makes the exchanges of one source.
+pub(super) struct Exchanger {
+    fetch: Arc<dyn Fetch>,
+    pub(super) clock: MonotonicClock,
+    /// Whether the last exchange succeeded.
+    answers: AtomicBool,
+}
+
+impl Exchanger {
+    pub(super) fn new(fetch: Arc<dyn Fetch>, clock: MonotonicClock) -> Self {
+        Self {
+            fetch,
+            clock,
+            answers: AtomicBool::new(false),
+        }
     }
-    Ok(answer)
+
+    /// Makes a request once, as soon as there is a place for it, and holds any fetcher to the limits
+    /// of time and size.
+    pub(super) async fn exchange(
+        &self,
+        mut request: FetchRequest,
+    ) -> Result<FetchResponse, FetchError> {
+        request.standing = match self.answers.load(Ordering::Relaxed) {
+            true => Standing::Answers,
+            false => Standing::Unknown,
+        };
+        let _place = EXCHANGES.take(request.standing).await;
+        let limit = request.max_body_bytes;
+        let deadline = self.clock.now().saturating_add(EXCHANGE);
+        let answer = tokio::select! {
+            answer = self.fetch.fetch(request) => answer,
+            () = self.clock.sleep_until(deadline) => Err(FetchError::timed_out()),
+        };
+        self.answers.store(answer.is_ok(), Ordering::Relaxed);
+        match answer {
+            Ok(answer) if answer.body.len() > limit => Err(FetchError::too_large(limit)),
+            answer => answer,
+        }
+    }
 }
 
 #[cfg(test)]

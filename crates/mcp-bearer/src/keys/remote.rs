@@ -45,7 +45,7 @@ struct Inner {
 
 impl RemoteKeys {
     fn new(source: String, origin: Origin) -> Self {
-        let clock = origin.clock.clone();
+        let clock = origin.exchanger.clock.clone();
         Self {
             inner: Arc::new(Inner {
                 published: Arc::new(PublishedKeys::new(source, clock, Location::default())),
@@ -71,7 +71,7 @@ impl RemoteKeys {
         if held != 0 && held != miss.generation {
             return Err(Refreshed::NewKeys);
         }
-        let now = self.inner.origin.clock.now();
+        let now = self.inner.origin.exchanger.clock.now();
         let (reply, answer) = oneshot::channel();
         self.inner
             .task

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::{fmt, fs, io, vec};
 
-use arc_swap::ArcSwapOption;
 use futures_util::future::BoxFuture;
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -29,8 +28,9 @@ use tower_service::Service;
 use url::{Host, Url};
 
 use super::address::{SsrfGuard, is_public_unicast};
+use super::places::{NAMES, Standing};
 use super::{FetchError, FetchErrorKind};
-use crate::of_process::OfProcess;
+use crate::of_process::PerProcess;
 
 /// A larger CA file is refused.
 const CA_BYTES: u64 = 4 * 1024 * 1024;
@@ -47,7 +47,7 @@ pub(super) struct Connector {
     proxy: Option<Intercept>,
     ca_file: Option<PathBuf>,
     /// With the machine's CA store. A forked child reads its own.
-    tls: ArcSwapOption<OfProcess<Arc<ClientConfig>>>,
+    tls: PerProcess<ClientConfig>,
 }
 
 impl Connector {
@@ -60,18 +60,25 @@ impl Connector {
             guard,
             proxy,
             ca_file,
-            tls: ArcSwapOption::empty(),
+            tls: PerProcess::new(),
         }
     }
 
     /// Connects to the host of an address: with TLS for https, and then through the proxy, if any.
-    pub(super) async fn connect(&self, url: &Url) -> Result<Box<dyn Stream>, FetchError> {
+    pub(super) async fn connect(
+        &self,
+        url: &Url,
+        standing: Standing,
+    ) -> Result<Box<dyn Stream>, FetchError> {
         let no_host = || not_connected(&io::Error::other("the URL has no host"));
         let (host, port) = (url.host(), url.port_or_known_default());
         let (host, port) = host.zip(port).ok_or_else(no_host)?;
         let target = format!("{}://{host}:{port}", url.scheme());
         let target: Uri = target.parse().map_err(|error| not_connected(&error))?;
-        let tcp = Resolver { guard: self.guard };
+        let tcp = Resolver {
+            guard: self.guard,
+            standing,
+        };
         let mut tcp = HttpConnector::new_with_resolver(tcp);
         tcp.enforce_http(false);
         if url.scheme() != "https" {
@@ -104,13 +111,7 @@ impl Connector {
             // It is read again for each exchange, so that it can be replaced.
             return tls(Some(path)).map(Arc::new);
         }
-        if let Some(kept) = self.tls.load().as_ref().and_then(|kept| kept.get()) {
-            return Ok(Arc::clone(kept));
-        }
-        let tls = Arc::new(tls(None)?);
-        let kept = OfProcess::new(Arc::clone(&tls));
-        self.tls.store(Some(Arc::new(kept)));
-        Ok(tls)
+        self.tls.get_or_make(|| tls(None))
     }
 }
 
@@ -142,6 +143,7 @@ where
 #[derive(Clone, Copy)]
 struct Resolver {
     guard: SsrfGuard,
+    standing: Standing,
 }
 
 impl Resolver {
@@ -156,7 +158,11 @@ impl Resolver {
             let message = format!("the name does not resolve: {error}");
             FetchError::of(FetchErrorKind::ConnectionFailed, message)
         };
-        let found = spawn_blocking(move || (name, 0).to_socket_addrs().map(Vec::from_iter));
+        let place = NAMES.take(self.standing).await;
+        let found = spawn_blocking(move || {
+            let _until_the_thread_is_free = place;
+            (name, 0).to_socket_addrs().map(Vec::from_iter)
+        });
         let found = found.await.unwrap_or_else(|error| Err(error.into()));
         let mut found = found.map_err(failed)?;
         if self.guard == SsrfGuard::PublicOnly {
@@ -255,14 +261,34 @@ fn no_tls(error: &rustls::Error) -> FetchError {
 mod tests {
     use mcp_bearer_testkit::JwksServer;
 
-    use super::{Connector, FetchErrorKind, Resolver, SsrfGuard, proxy};
+    use super::{Connector, FetchErrorKind, NAMES, Resolver, SsrfGuard, Standing, proxy};
 
     #[tokio::test]
     async fn a_name_without_a_public_address_does_not_resolve_with_the_guard() {
-        let resolve = |guard| Resolver { guard }.resolve("localhost".to_owned());
+        let standing = Standing::Unknown;
+        let resolve = |guard| Resolver { guard, standing }.resolve("localhost".to_owned());
         let error = resolve(SsrfGuard::PublicOnly).await.unwrap_err();
         assert!(error.to_string().contains("SSRF guard"), "{error}");
         assert_eq!(resolve(SsrfGuard::Off).await.unwrap().len(), 2);
+    }
+
+    /// As when names hang: a thread that resolves one is occupied until the system gives up.
+    #[tokio::test]
+    async fn names_that_hang_leave_threads_for_sources_that_answer() {
+        let mut hanging = Vec::new();
+        for _ in 0..12 {
+            hanging.push(NAMES.take(Standing::Unknown).await);
+        }
+        let resolve = |standing| {
+            let guard = SsrfGuard::PublicOnly;
+            let resolver = Resolver { guard, standing };
+            let wait = std::time::Duration::from_millis(200);
+            tokio::time::timeout(wait, resolver.resolve("localhost".to_owned()))
+        };
+        assert!(resolve(Standing::Unknown).await.is_err(), "it has to wait");
+        assert!(resolve(Standing::Answers).await.is_ok());
+        drop(hanging);
+        assert!(resolve(Standing::Unknown).await.is_ok());
     }
 
     #[tokio::test]
@@ -271,12 +297,12 @@ mod tests {
         let url = server.url().replace("127.0.0.1", "localhost");
         let url = url.parse().unwrap();
         let guarded = Connector::new(SsrfGuard::PublicOnly, None, None);
-        let guarded = guarded.connect(&url).await;
+        let guarded = guarded.connect(&url, Standing::Unknown).await;
         let error = guarded.err().unwrap();
         assert!(error.to_string().contains("SSRF guard"), "{error}");
         assert_eq!(error.kind(), FetchErrorKind::AddressNotAllowed);
         let open = Connector::new(SsrfGuard::Off, None, None);
-        assert!(open.connect(&url).await.is_ok());
+        assert!(open.connect(&url, Standing::Unknown).await.is_ok());
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Client {
         let refused = |reason| FetchError::of(FetchErrorKind::AddressNotAllowed, reason);
         let url = self.rules.check(&request.url).map_err(refused)?;
         let exchange = async {
-            let stream = timeout(CONNECT, self.connector.connect(&url)).await;
+            let stream = timeout(CONNECT, self.connector.connect(&url, request.standing)).await;
             let stream = stream.map_err(|_| FetchError::timed_out())??;
             let response = send(stream, &url, &request).await?;
             answer(response, request.max_body_bytes).await
@@ -264,8 +264,7 @@ fn too_much() -> FetchError {
 }
 
 /// Runs an exchange on a new thread. When this future is dropped, the exchange is too, at its next
-/// pause. A name that is being resolved then occupies a thread until the system gives up on it: a
-/// few of them at most, since a source makes one exchange at a time.
+/// pause.
 async fn on_own_thread(
     exchange: impl Future<Output = Result<FetchResponse, FetchError>> + Send + 'static,
 ) -> Result<FetchResponse, FetchError> {

@@ -3,7 +3,6 @@
 //! The conditions of one address are never sent to another.
 
 use std::pin::pin;
-use std::sync::Arc;
 
 use futures_util::future::{Either, select};
 use mcp_bearer_core::{KeySet, Limits};
@@ -11,19 +10,17 @@ use url::Url;
 
 use super::discovery::{Document, Trust, discover};
 use crate::keys::fetch::address::AddressRules;
-use crate::keys::fetch::{EXCHANGE, Fetch, FetchRequest, FetchResponse, exchange};
+use crate::keys::fetch::{EXCHANGE, Exchanger, FetchRequest, FetchResponse};
 use crate::keys::freshness::{CacheHeaders, Lifetimes, Validators};
-use crate::keys::monotonic::MonotonicClock;
 use crate::keys::rotation::FetchResult;
 use crate::keys::snapshot::sha256;
 
-/// Where the keys of a source come from. It never changes.
+/// Where the keys of a source come from, and how they are asked for.
 pub(super) struct Origin {
     pub(super) address: Address,
     pub(super) rules: AddressRules,
     pub(super) lifetimes: Lifetimes,
-    pub(super) fetch: Arc<dyn Fetch>,
-    pub(super) clock: MonotonicClock,
+    pub(super) exchanger: Exchanger,
 }
 
 pub(super) enum Address {
@@ -107,9 +104,7 @@ impl Origin {
     /// Reads the issuer's document.
     pub(super) async fn read_document(&self) -> Result<Document, String> {
         match &self.address {
-            Address::Issuer(issuer) => {
-                discover(issuer, self.rules, &*self.fetch, &self.clock).await
-            }
+            Address::Issuer(issuer) => discover(issuer, self.rules, &self.exchanger).await,
             Address::JwksUri(_) => Err("no issuer whose document could be read".to_owned()),
         }
     }
@@ -183,10 +178,10 @@ impl Attempt<'_> {
     /// The three addresses of a document may hang one after the other: an attempt waits for one
     /// only.
     async fn read_within_an_exchange(&self) -> Result<Document, Unread> {
-        let end = self.origin.clock.now().saturating_add(EXCHANGE);
+        let end = self.origin.exchanger.clock.now().saturating_add(EXCHANGE);
         tokio::select! {
             read = self.origin.read_document() => read.map_err(Unread::Failed),
-            () = self.origin.clock.sleep_until(end) => Err(Unread::TooLong),
+            () = self.origin.exchanger.clock.sleep_until(end) => Err(Unread::TooLong),
         }
     }
 
@@ -200,7 +195,7 @@ impl Attempt<'_> {
                 .if_modified_since
                 .clone_from(&self.validators.last_modified);
         }
-        let answer = match exchange(&*self.origin.fetch, &self.origin.clock, request).await {
+        let answer = match self.origin.exchanger.exchange(request).await {
             Ok(answer) => answer,
             Err(error) => return JwksAnswer::failed(Verdict::Doubtful, error.to_string()),
         };

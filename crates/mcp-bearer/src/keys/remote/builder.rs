@@ -9,8 +9,8 @@ use super::attempt::{Address, Origin};
 use super::discovery::check_issuer;
 use crate::config::problem::{ConfigError, Fact, Problem};
 use crate::config::setting::Setting;
-use crate::keys::fetch::Fetch;
 use crate::keys::fetch::address::{AddressRules, PlainHttp, SsrfGuard, label};
+use crate::keys::fetch::{Exchanger, Fetch};
 use crate::keys::freshness::{
     FRESHNESS_CEILING, FRESHNESS_CEILING_MAX, FRESHNESS_FLOOR, Lifetimes, STALENESS_BOUND,
 };
@@ -164,8 +164,7 @@ impl RemoteKeysBuilder {
             address,
             rules: self.rules,
             lifetimes: self.lifetimes,
-            fetch,
-            clock: self.clock,
+            exchanger: Exchanger::new(fetch, self.clock),
         };
         Ok(RemoteKeys::new(label, origin))
     }

@@ -10,8 +10,7 @@ use url::Url;
 
 use crate::keys::events::shown;
 use crate::keys::fetch::address::{AddressRules, label, label_of};
-use crate::keys::fetch::{Fetch, FetchRequest, FetchResponse, exchange};
-use crate::keys::monotonic::MonotonicClock;
+use crate::keys::fetch::{Exchanger, FetchRequest, FetchResponse};
 
 /// An older discovery document is read again with the next fetch, whatever causes that.
 const DOCUMENT_LIFETIME: Duration = Duration::from_secs(3600);
@@ -42,14 +41,13 @@ impl Document {
 pub(super) async fn discover(
     issuer: &str,
     rules: AddressRules,
-    fetch: &dyn Fetch,
-    clock: &MonotonicClock,
+    exchanger: &Exchanger,
 ) -> Result<Document, String> {
     let base = check_issuer(issuer, rules)?;
     let mut faults = Vec::new();
     for url in candidates(&base) {
         let request = FetchRequest::new(url.to_string(), Limits::JWKS_BYTES);
-        let found = match exchange(fetch, clock, request).await {
+        let found = match exchanger.exchange(request).await {
             Ok(answer) => jwks_uri(&answer, issuer, rules.for_addresses_from(&base)),
             Err(error) => Err(Fault::NoDocument(error.to_string())),
         };
@@ -57,7 +55,7 @@ pub(super) async fn discover(
             Ok(jwks_uri) => {
                 return Ok(Document {
                     jwks_uri,
-                    read_at: clock.now(),
+                    read_at: exchanger.clock.now(),
                     trust: Trust::Good,
                 });
             }

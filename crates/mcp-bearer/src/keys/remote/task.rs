@@ -91,7 +91,7 @@ pub(super) async fn run(
     admission: Arc<Admission>,
 ) {
     let mut task = Task::new(origin, published, admission);
-    let clock = task.origin.clock.clone();
+    let clock = task.origin.exchanger.clock.clone();
     loop {
         task.tick();
         let wake = task.rotation.next_wake().unwrap_or(Duration::MAX);
@@ -157,7 +157,7 @@ impl Task {
     }
 
     fn tick(&mut self) {
-        let effects = self.rotation.tick(self.origin.clock.now());
+        let effects = self.rotation.tick(self.origin.exchanger.clock.now());
         if effects.events.contains(&KeyEvent::Stale) {
             self.publish();
         }
@@ -165,7 +165,7 @@ impl Task {
     }
 
     fn ask(&mut self, miss: Miss, reply: oneshot::Sender<Refreshed>, permit: WaitPermit) {
-        match self.rotation.ask(self.origin.clock.now(), miss) {
+        match self.rotation.ask(self.origin.exchanger.clock.now(), miss) {
             Asked::Answer(refreshed) => answer(refreshed, reply, permit),
             Asked::Wait(id, order) => {
                 self.waiting.insert(id, (reply, permit));
@@ -191,7 +191,7 @@ impl Task {
         self.fetch
             .spawn(async move { origin.attempt(order.validators, known).await });
         self.moved = false;
-        let now = self.origin.clock.now();
+        let now = self.origin.exchanger.clock.now();
         let document = self.location.document.as_ref();
         if document.is_some_and(|document| document.is_old(now)) {
             self.start_reading();
@@ -214,7 +214,7 @@ impl Task {
             Some(Unread::TooLong) => self.start_reading(),
             None => {}
         }
-        let now = self.origin.clock.now();
+        let now = self.origin.exchanger.clock.now();
         let effects = self
             .rotation
             .finish_fetch(now, id, outcome.result, jitter());
@@ -230,7 +230,7 @@ impl Task {
 
     /// Reads the document beside the fetches, so that one that cannot be read delays no keys.
     fn start_reading(&mut self) {
-        if self.reading.is_empty() && self.origin.clock.now() >= self.read_again_at {
+        if self.reading.is_empty() && self.origin.exchanger.clock.now() >= self.read_again_at {
             let origin = Arc::clone(&self.origin);
             self.reading
                 .spawn(async move { origin.read_document().await });
@@ -238,7 +238,7 @@ impl Task {
     }
 
     fn finish_reading(&mut self, read: Result<Document, String>) {
-        let now = self.origin.clock.now();
+        let now = self.origin.exchanger.clock.now();
         match read {
             Ok(found) => {
                 let known = self.location.document.as_ref();
