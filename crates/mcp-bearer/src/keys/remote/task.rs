@@ -178,7 +178,7 @@ impl Task {
     }
 
     fn prefetch(&mut self) {
-        if let Some(order) = self.rotation.prefetch(self.origin.clock.now()) {
+        if let Some(order) = self.rotation.prefetch(self.origin.exchanger.clock.now()) {
             self.start_fetch(order);
         }
         self.update_admission();
