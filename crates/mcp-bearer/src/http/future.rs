@@ -9,12 +9,14 @@ use std::task::{Context, Poll, ready};
 
 use ::http::{Request, Response};
 use futures_util::future::BoxFuture;
+use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::body::BearerBody;
 use super::guard::{Denial, Guard};
 use super::preflight::Grant;
+use super::response::closing;
 use crate::AccessToken;
 
 pin_project! {
@@ -98,6 +100,7 @@ where
 impl<S, B, R> Future for ResponseFuture<S, B>
 where
     S: Service<Request<B>, Response = Response<R>>,
+    B: Body,
 {
     type Output = Result<Response<BearerBody<R>>, S::Error>;
 
@@ -121,7 +124,8 @@ where
                     };
                     match pending.verified.as_mut().poll(cx) {
                         Poll::Ready(Ok(access)) => (access, pending),
-                        Poll::Ready(Err(response)) => {
+                        Poll::Ready(Err(denial)) => {
+                            let response = closing(*denial, &pending.request);
                             break Ok(response.map(BearerBody::answer));
                         }
                         Poll::Pending => {

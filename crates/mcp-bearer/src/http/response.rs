@@ -4,12 +4,27 @@
 //! what the challenge says.
 
 use ::http::header::{
-    ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
-use ::http::{HeaderValue, Response, StatusCode};
+use ::http::{HeaderValue, Request, Response, StatusCode, Version};
+use http_body::Body;
 
 use super::answer::AnswerBody;
 use crate::{Challenge, Rejection};
+
+/// The answer to a request whose body nobody reads: over HTTP/1 the connection ends with it, and the header says so. A
+/// client that does not know would send its next request into a connection that is being closed.
+pub(super) fn closing<B: Body>(
+    mut response: Response<AnswerBody>,
+    request: &Request<B>,
+) -> Response<AnswerBody> {
+    if request.version() <= Version::HTTP_11 && !request.body().is_end_stream() {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    response
+}
 
 /// The answer to a refused request; the rejection lies in its extensions.
 pub(super) fn respond(challenge: Challenge, rejection: Rejection) -> Response<AnswerBody> {

@@ -13,7 +13,7 @@ use tower_service::Service;
 use super::body::BearerBody;
 use super::future::ResponseFuture;
 use super::guard::{Guard, Verdict};
-use super::preflight;
+use super::{preflight, response};
 
 /// A service behind bearer authentication. Made by [`BearerAuthLayer::layer`](super::BearerAuthLayer::layer).
 ///
@@ -61,8 +61,8 @@ where
                 self.guard.prepare(&mut request, None);
                 ResponseFuture::inner(self.inner.call(request))
             }
-            Verdict::Denied(response) | Verdict::Answered(response) => {
-                ResponseFuture::denied(response)
+            Verdict::Denied(denial) | Verdict::Answered(denial) => {
+                ResponseFuture::denied(Box::new(response::closing(*denial, &request)))
             }
             Verdict::NeedsKeys { token, needs } => {
                 let verified = self.guard.clone().check_with_newer_keys(token, needs);

@@ -57,6 +57,31 @@ async fn no_credential_or_another_scheme_is_a_401_without_error() {
     assert_eq!(inner.calls(), 0);
 }
 
+/// Nobody reads the body of a refused request, so the connection cannot be used again, and says so.
+#[tokio::test]
+async fn a_denial_of_a_request_with_a_body_closes_the_connection() {
+    for (version, body, closes) in [
+        (http::Version::HTTP_11, "{}", true),
+        (http::Version::HTTP_10, "{}", true),
+        (http::Version::HTTP_11, "", false),
+        (http::Version::HTTP_2, "{}", false),
+    ] {
+        for authorization in ["Bearer a.b.c".to_owned(), good().authorization()] {
+            let refused = !authorization.starts_with("Bearer eyJ");
+            let mut request = with_authorization(authorization)
+                .map(|_| http_body_util::Full::new(bytes::Bytes::from(body)));
+            *request.version_mut() = version;
+            let answer = ask(layer().layer(Inner::default()), request).await;
+            let told = answer.header(http::header::CONNECTION);
+            assert_eq!(
+                told,
+                (closes && refused).then_some("close"),
+                "{version:?} {body:?}"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn two_credentials_are_a_400() {
     let inner = Inner::default();
