@@ -37,9 +37,9 @@ use super::{
 ///
 /// ```
 /// use mcp_bearer::keys::{KeySource, RemoteKeys};
-/// let keys = RemoteKeys::discover("https://idp.example.com/").build().map_err(|e| e.join("; "))?;
+/// let keys = RemoteKeys::discover("https://idp.example.com/").build()?;
 /// assert_eq!(keys.snapshot().set.len(), 0);
-/// # Ok::<(), String>(())
+/// # Ok::<(), mcp_bearer::ConfigError>(())
 /// ```
 #[derive(Clone)]
 pub struct RemoteKeys {
