@@ -101,6 +101,9 @@ pub struct PolicyOptions {
     /// Claims by name, with their allowed values.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub required_claims: BTreeMap<String, Vec<Value>>,
+    /// Claims by name, with the values of which each must contain one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub required_claims_containing: BTreeMap<String, Vec<Value>>,
     /// The allowed clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_client_ids: Option<Vec<String>>,

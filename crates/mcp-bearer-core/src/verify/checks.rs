@@ -110,15 +110,7 @@ pub(super) fn required(
     rules: &Rules,
 ) -> Result<(), Rejection> {
     for required in &rules.required_claims {
-        let name = &required.name;
-        let Some(value) = claims.get(name) else {
-            let text = format!("claim {name:?} is missing");
-            return Err(Rejection::because(RejectionKind::MissingClaim, text));
-        };
-        if !required.allowed.iter().any(|allowed| value.equals(allowed)) {
-            let text = format!("claim {name:?} does not have a required value");
-            return Err(Rejection::because(RejectionKind::ClaimNotAllowed, text));
-        }
+        required.check(claims)?;
     }
     match (&rules.allowed_client_ids, client) {
         (None, _) => Ok(()),

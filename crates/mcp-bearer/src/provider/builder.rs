@@ -191,10 +191,20 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
     /// A claim that must be present and equal to one of the values.
     pub fn required_claim<V: Into<serde_json::Value>>(
         self,
-        name: impl Into<String>,
+        claim: impl Into<ClaimPath>,
         allowed: impl IntoIterator<Item = V>,
     ) -> Self {
-        self.with_policy(|policy| policy.required_claim(name, allowed))
+        self.with_policy(|policy| policy.required_claim(claim, allowed))
+    }
+
+    /// A claim that must be present and contain one of the values: an array with it among its elements, or the value
+    /// itself.
+    pub fn required_claim_containing<V: Into<serde_json::Value>>(
+        self,
+        claim: impl Into<ClaimPath>,
+        allowed: impl IntoIterator<Item = V>,
+    ) -> Self {
+        self.with_policy(|policy| policy.required_claim_containing(claim, allowed))
     }
 
     /// The clients that may come; `client_id`, `azp`, `cid` or `appid` becomes required.
