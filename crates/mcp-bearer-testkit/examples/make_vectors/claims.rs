@@ -570,6 +570,20 @@ fn issuer(book: &mut Book) {
     ] {
         page.reject("13", &format!("{iss:?}"), "wrong_issuer", rsa().issuer(iss));
     }
+    for (iss, way) in [
+        ("https://idp.example.com", "only by a slash at the end"),
+        ("http://idp.example.com/", "only by http and https"),
+        ("https://IDP.example.com/", "only by upper and lower case"),
+        ("https://second.example.com/", "only by a slash at the end"),
+    ] {
+        page.reject_as(
+            "13",
+            &format!("{iss:?}: near, and the operator sees how"),
+            "wrong_issuer",
+            way,
+            rsa().issuer(iss),
+        );
+    }
     page.reject(
         "13",
         "10 kB",
@@ -712,6 +726,25 @@ fn audience(book: &mut Book) {
             "14",
             &format!("{aud:?}"),
             "wrong_audience",
+            rsa().audience(aud),
+        );
+    }
+    for (aud, way) in [
+        (
+            json!("https://mcp.example.com/mcp/"),
+            "only by a slash at the end",
+        ),
+        (
+            json!(["x", "http://mcp.example.com/mcp"]),
+            "only by http and https",
+        ),
+        (json!(["x", "MCP-second"]), "only by upper and lower case"),
+    ] {
+        page.reject_as(
+            "14",
+            &format!("{aud}: near, and the operator sees how"),
+            "wrong_audience",
+            way,
             rsa().audience(aud),
         );
     }
@@ -1379,11 +1412,18 @@ fn several_issuers(book: &mut Book) {
         "none of the configured",
         rsa().issuer("https://evil.example/"),
     );
+    page.reject_as(
+        "4a",
+        "without the slash",
+        "wrong_issuer",
+        "only by a slash at the end",
+        rsa().issuer("https://idp.example.com"),
+    );
     page.reject(
         "4a",
         "a prefix",
         "wrong_issuer",
-        rsa().issuer("https://idp.example.com"),
+        rsa().issuer("https://idp.example"),
     );
     page.reject("4a", "empty", "wrong_issuer", rsa().issuer(""));
     page.reject("4a", "null", "missing_claim", with_claim("iss", "null"));
