@@ -27,7 +27,7 @@ ARROWS = {
 
 # Core's files in their order: each imports only from files above it.
 CORE_ORDER = [
-    "limits", "time", "algorithm", "base64url", "thumbprint", "scope", "rejection", "step", "json", "compact", "header",
+    "limits", "time", "algorithm", "base64url", "thumbprint", "scope", "rejection", "near_miss", "step", "json", "compact", "header",
     "signature", "pem", "jwk", "key_set", "claims", "policy", "verify", "challenge", "metadata",
 ]  # fmt: skip
 

@@ -6,6 +6,7 @@
 //! Only what the claims say is read here; what they must say is for `policy.rs`.
 
 mod path;
+mod required;
 mod scopes;
 
 use std::borrow::Cow;
@@ -13,6 +14,7 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 pub use path::ClaimPath;
+pub(crate) use required::{Comparison, RequiredClaim};
 pub(crate) use scopes::{Counted, ScopeClaims};
 
 use crate::json::{JsonObject, Value, elements};

@@ -14,6 +14,7 @@ use crate::algorithm::Algorithm;
 use crate::base64url;
 use crate::json::{JsonError, JsonObject, Value};
 use crate::limits::Limits;
+use crate::near_miss::NearMiss;
 use crate::rejection::{Rejection, RejectionKind, Shown};
 use crate::step::{Observer, Step, Unobserved, Watch};
 
@@ -153,14 +154,18 @@ impl<'t> UnverifiedToken<'t> {
         observer: &mut impl Observer,
     ) -> Result<T, Rejection> {
         let chosen = self.required_issuer().and_then(|issuer| {
-            let named = issuers.into_iter().find(|(name, _)| **name == *issuer);
-            match named {
-                Some((_, entry)) => Ok((issuer, entry)),
-                None => {
-                    let text = format!("issuer {} is none of the configured ones", Shown(&issuer));
-                    Err(Rejection::because(RejectionKind::WrongIssuer, text))
+            let mut near = None;
+            for (name, entry) in issuers {
+                if *name == *issuer {
+                    return Ok((issuer, entry));
                 }
+                near = near.or_else(|| NearMiss::between(&issuer, name).map(|miss| (miss, name)));
             }
+            let mut text = format!("issuer {} is none of the configured ones", Shown(&issuer));
+            if let Some((miss, name)) = near {
+                text.push_str(&miss.clause(&issuer, name));
+            }
+            Err(Rejection::because(RejectionKind::WrongIssuer, text))
         });
         let show =
             |(issuer, _): &(Cow<'_, str>, T), f: &mut fmt::Formatter<'_>| Shown(issuer).fmt(f);

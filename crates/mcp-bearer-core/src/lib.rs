@@ -40,6 +40,7 @@ mod jwk;
 mod key_set;
 mod limits;
 mod metadata;
+mod near_miss;
 mod pem;
 mod policy;
 mod rejection;

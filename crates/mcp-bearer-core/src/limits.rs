@@ -60,6 +60,9 @@ impl Limits {
     /// more than a few minutes").
     pub const LEEWAY_MAX: Duration = Duration::from_secs(300);
 
+    /// How long a token plausibly lives, ten years: the same date in milliseconds lies 50,000 years ahead.
+    pub const PLAUSIBLE_LIFETIME: Duration = Duration::from_secs(3652 * 24 * 60 * 60);
+
     /// The largest magnitude of a NumericDate: above 2^53 a double no longer holds whole seconds.
     pub const NUMERIC_DATE_MAX: f64 = 9_007_199_254_740_992.0;
 }

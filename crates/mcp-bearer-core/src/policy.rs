@@ -9,7 +9,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::algorithm::Algorithm;
-use crate::claims::{ClaimPath, Counted, Expiry, ScopeClaims, TimeRules};
+use crate::claims::{
+    ClaimPath, Comparison, Counted, Expiry, RequiredClaim, ScopeClaims, TimeRules,
+};
 use crate::header::NamedTypes;
 use crate::limits::Limits;
 use crate::scope::ScopeHierarchy;
@@ -77,13 +79,6 @@ pub(crate) enum IdentityTokenShape {
     #[default]
     Refuse,
     Accept,
-}
-
-/// A claim that must be present with one of the given values.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct RequiredClaim {
-    pub(crate) name: String,
-    pub(crate) allowed: Vec<Value>,
 }
 
 impl Policy {
@@ -250,14 +245,42 @@ impl PolicyBuilder {
 
     /// A claim that must be present and equal to one of the values.
     pub fn required_claim<V: Into<Value>>(
-        mut self,
-        name: impl Into<String>,
+        self,
+        claim: impl Into<ClaimPath>,
         allowed: impl IntoIterator<Item = V>,
     ) -> Self {
-        let allowed = allowed.into_iter().map(Into::into).collect();
+        self.demand(claim.into(), allowed, Comparison::Equals)
+    }
+
+    /// A claim that must be present and contain one of the values: an array with it among its elements, or the value
+    /// itself.
+    ///
+    /// ```
+    /// use mcp_bearer_core::Policy;
+    /// let policy = Policy::builder("https://idp.example.com/", "https://mcp.example.com/mcp")
+    ///     .required_claim_containing("groups", ["mcp-users", "mcp-admins"])
+    ///     .required_claim_containing(["realm_access", "roles"], ["mcp-user"])
+    ///     .build()?;
+    /// # Ok::<(), mcp_bearer_core::RuleError>(())
+    /// ```
+    pub fn required_claim_containing<V: Into<Value>>(
+        self,
+        claim: impl Into<ClaimPath>,
+        allowed: impl IntoIterator<Item = V>,
+    ) -> Self {
+        self.demand(claim.into(), allowed, Comparison::Contains)
+    }
+
+    fn demand<V: Into<Value>>(
+        mut self,
+        path: ClaimPath,
+        allowed: impl IntoIterator<Item = V>,
+        comparison: Comparison,
+    ) -> Self {
         self.required_claims.push(RequiredClaim {
-            name: name.into(),
-            allowed,
+            path,
+            allowed: allowed.into_iter().map(Into::into).collect(),
+            comparison,
         });
         self
     }
@@ -339,7 +362,7 @@ impl PolicyBuilder {
         error.add_if(
             claims
                 .iter()
-                .any(|claim| claim.allowed.is_empty() || claim.name.is_empty()),
+                .any(|claim| claim.allowed.is_empty() || claim.path.has_empty_name()),
             Rule::RequiredClaims,
             "a claim without a name or an allowed value",
         );

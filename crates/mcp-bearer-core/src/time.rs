@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::limits::Limits;
+
 /// A moment of a clock: the time since the Unix epoch, 1970-01-01T00:00:00Z, leap seconds not counted.
 ///
 /// ```
@@ -94,6 +96,20 @@ impl NumericDate {
         self.0
     }
 
+    /// Whether it lies more than ten years after `now`, as an `exp` does that was written in milliseconds. Such a date is
+    /// legal, so that a token with it is accepted; whoever shows the token to a person should ask whether it is meant.
+    ///
+    /// ```
+    /// use mcp_bearer_core::{NumericDate, UnixTime};
+    /// let now = UnixTime::from_secs(1_800_000_000);
+    /// assert!(NumericDate::from_secs_f64(1_800_003_600_000.0).is_implausibly_late(now));
+    /// assert!(!NumericDate::from_secs_f64(1_800_003_600.0).is_implausibly_late(now));
+    /// ```
+    #[must_use]
+    pub fn is_implausibly_late(self, now: UnixTime) -> bool {
+        self.0 > now.saturating_add(Limits::PLAUSIBLE_LIFETIME).as_secs_f64()
+    }
+
     /// The moment, when a clock can reach it.
     #[must_use]
     pub fn to_unix_time(self) -> Option<UnixTime> {
@@ -105,5 +121,33 @@ impl NumericDate {
 impl fmt::Display for NumericDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{NumericDate, UnixTime};
+
+    #[test]
+    fn a_date_is_implausible_from_ten_years_on() {
+        let now = UnixTime::from_secs(1_800_000_000);
+        let ten_years = 1_800_000_000.0 + 3652.0 * 86_400.0;
+        for (seconds, implausible) in [
+            (ten_years, false),
+            (ten_years + 1.0, true),
+            (1.8e12, true),
+            (1e300, true),
+            (f64::INFINITY, true),
+            (0.0, false),
+            (-1e300, false),
+            (f64::NAN, false),
+        ] {
+            let date = NumericDate::from_secs_f64(seconds);
+            assert_eq!(date.is_implausibly_late(now), implausible, "{seconds}");
+        }
+        let end = UnixTime::from(Duration::MAX);
+        assert!(!NumericDate::from_secs_f64(1.8e12).is_implausibly_late(end));
     }
 }

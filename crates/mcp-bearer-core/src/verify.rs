@@ -178,16 +178,43 @@ impl UnverifiedToken<'_> {
         let candidates = keys.candidates(algorithm, header.kid.map(|kid| &**kid))?;
         let message = self.signing_input.as_bytes();
         let proven = |key: &&VerifyingKey| key.verifies(algorithm, message, &self.signature);
-        candidates.iter().find(proven).ok_or_else(|| {
-            let kind = RejectionKind::BadSignature;
-            match candidates.count() {
-                1 => Rejection::with(kind, "the signature does not verify with the key"),
-                tried => {
-                    let text = format!("the signature verifies with none of the {tried} keys");
-                    Rejection::because(kind, text)
-                }
-            }
-        })
+        candidates
+            .iter()
+            .find(proven)
+            .ok_or_else(|| self.bad_signature(candidates.count()))
+    }
+
+    fn bad_signature(&self, tried: usize) -> Rejection {
+        let kind = RejectionKind::BadSignature;
+        let for_graph = self.is_for_microsoft_graph();
+        if tried == 1 && !for_graph {
+            return Rejection::with(kind, "the signature does not verify with the key");
+        }
+        let mut text = match tried {
+            1 => "the signature does not verify with the key".to_owned(),
+            tried => format!("the signature verifies with none of the {tried} keys"),
+        };
+        if for_graph {
+            text.push_str(
+                "; with \"nonce\" in its header it was made for Microsoft Graph, and only Graph can verify it: \
+                 ask Entra ID for a token whose audience is this server",
+            );
+        }
+        Rejection::because(kind, text)
+    }
+
+    /// Tokens that Entra ID makes for Microsoft Graph are signed over another nonce than the one they show.
+    fn is_for_microsoft_graph(&self) -> bool {
+        const ISSUERS: [&str; 2] = [
+            "https://sts.windows.net/",
+            "https://login.microsoftonline.com/",
+        ];
+        self.header.get("nonce").is_some()
+            && self.claimed_issuer().is_some_and(|issuer| {
+                ISSUERS
+                    .into_iter()
+                    .any(|microsoft| issuer.starts_with(microsoft))
+            })
     }
 
     /// A signature of another length verifies with no key, so it must not start a fetch either.

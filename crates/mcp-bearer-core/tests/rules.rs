@@ -7,7 +7,13 @@
     reason = "test code"
 )]
 
-use mcp_bearer_core::{Expected, Policy, PolicyBuilder, TokenType};
+use mcp_bearer_core::{
+    Algorithm, Expected, KeySet, Limits, Policy, PolicyBuilder, TokenType, UnixTime,
+    UnverifiedToken,
+};
+use mcp_bearer_testkit::{Forge, SigningKey};
+
+const NOW: u64 = 1_800_000_000;
 
 fn builder() -> PolicyBuilder {
     Policy::builder(Expected::Any, Expected::Any)
@@ -34,4 +40,40 @@ fn types_of_other_tokens_cannot_be_named() {
         .token_type(TokenType::Rfc9068);
     assert!(problems(both).contains("at+jwt alone"));
     assert!(builder().also_accept_type("vendor+jwt").build().is_ok());
+}
+
+/// Graph is named only for tokens that look like it, and never for one that verifies.
+#[test]
+fn a_bad_signature_is_explained_by_graph_only_where_it_can_be() {
+    let key = SigningKey::ed25519();
+    let keys = KeySet::from_jwks_json(&key.jwks().to_string()).unwrap();
+    let policy = builder().algorithms([Algorithm::EdDsa]).build().unwrap();
+    let microsoft = "https://sts.windows.net/tenant/";
+    for (issuer, nonce, explained) in [
+        (microsoft, true, true),
+        ("https://login.microsoftonline.com/tenant/v2.0", true, true),
+        (microsoft, false, false),
+        ("https://sts.windows.net.evil.example/", true, false),
+        ("https://evil.example/https://sts.windows.net/", true, false),
+        ("http://sts.windows.net/", true, false),
+    ] {
+        let mut forge = Forge::new(&key, NOW).issuer(issuer);
+        if nonce {
+            forge = forge.header("nonce", "x");
+        }
+        let refused = |forge: Forge| {
+            let text = forge.token();
+            let token = UnverifiedToken::parse(&text, &Limits::default()).unwrap();
+            token
+                .verify(&keys, &policy, UnixTime::from_secs(NOW))
+                .map_err(|refused| refused.to_string())
+        };
+        assert!(refused(forge.clone()).is_ok(), "{issuer}");
+        let why = refused(forge.flip_signature_bit(7)).unwrap_err();
+        assert_eq!(
+            why.contains("Microsoft Graph"),
+            explained,
+            "{issuer}: {why}"
+        );
+    }
 }

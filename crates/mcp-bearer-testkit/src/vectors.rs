@@ -101,6 +101,9 @@ pub struct PolicyOptions {
     /// Claims by name, with their allowed values.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub required_claims: BTreeMap<String, Vec<Value>>,
+    /// Claims by name, with the values of which each must contain one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub required_claims_containing: BTreeMap<String, Vec<Value>>,
     /// The allowed clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_client_ids: Option<Vec<String>>,
@@ -356,11 +359,16 @@ impl VectorFile {
         if policy.token_type_rfc9068 {
             say("--token-type", "rfc9068");
         }
-        for (claim, values) in &policy.required_claims {
-            say(
-                "--required-claim",
-                &format!("{claim}={}", Value::from(values.clone())),
-            );
+        for (flag, claims) in [
+            ("--required-claim", &policy.required_claims),
+            (
+                "--required-claim-containing",
+                &policy.required_claims_containing,
+            ),
+        ] {
+            for (claim, values) in claims {
+                say(flag, &format!("{claim}={}", Value::from(values.clone())));
+            }
         }
         for client in policy.allowed_client_ids.iter().flatten() {
             say("--allowed-client-id", client);

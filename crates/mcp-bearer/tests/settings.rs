@@ -271,6 +271,9 @@ fn by_methods(given: &Given) -> Entered {
             RequiredClaims => pairs(value).fold(builder, |builder, (name, values)| {
                 builder.required_claim(name, values)
             }),
+            RequiredClaimsContaining => pairs(value).fold(builder, |builder, (name, values)| {
+                builder.required_claim_containing(name, values)
+            }),
             AllowedClientIds => builder.allowed_client_ids(texts(value)),
             ScopeClaims => builder.scope_claims(texts(value).into_iter().map(claim_path)),
             AcceptedTypes => texts(value)

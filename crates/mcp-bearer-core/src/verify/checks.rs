@@ -4,6 +4,7 @@ use super::shown::AudienceShown;
 use crate::claims::{self, Audience, Claims, missing, refuse_null};
 use crate::header::{DeclaredType, Header};
 use crate::json::{JsonObject, Value};
+use crate::near_miss::NearMiss;
 use crate::policy::{Expected, IdentityTokenShape, Rules, TokenType};
 use crate::rejection::{Rejection, RejectionKind, Shown};
 
@@ -33,7 +34,8 @@ pub(super) fn issuer<'c>(
         (None, Expected::OneOf(_)) => Err(missing("iss")),
         (Some(issuer), expected) if expected.allows(issuer) => Ok(Some(issuer)),
         (Some(issuer), Expected::OneOf(expected)) => {
-            let text = format!("issuer {} is not the expected {expected:?}", Shown(issuer));
+            let mut text = format!("issuer {} is not the expected {expected:?}", Shown(issuer));
+            text.extend(NearMiss::first_of(issuer, expected));
             Err(Rejection::because(RejectionKind::WrongIssuer, text))
         }
         (Some(issuer), Expected::Any) => Ok(Some(issuer)),
@@ -56,7 +58,13 @@ pub(super) fn audience<'c, 'a>(
         }
         (Some(audience), Expected::OneOf(expected)) => {
             let got = AudienceShown(Some(audience));
-            let text = format!("audience {got} does not hold the expected {expected:?}");
+            let mut text = format!("audience {got} does not hold the expected {expected:?}");
+            audience.any(|text_of_one| {
+                let near = NearMiss::first_of(text_of_one, expected);
+                let found = near.is_some();
+                text.extend(near);
+                found
+            });
             Err(Rejection::because(RejectionKind::WrongAudience, text))
         }
         (audience, Expected::Any) => Ok(audience),
@@ -110,15 +118,7 @@ pub(super) fn required(
     rules: &Rules,
 ) -> Result<(), Rejection> {
     for required in &rules.required_claims {
-        let name = &required.name;
-        let Some(value) = claims.get(name) else {
-            let text = format!("claim {name:?} is missing");
-            return Err(Rejection::because(RejectionKind::MissingClaim, text));
-        };
-        if !required.allowed.iter().any(|allowed| value.equals(allowed)) {
-            let text = format!("claim {name:?} does not have a required value");
-            return Err(Rejection::because(RejectionKind::ClaimNotAllowed, text));
-        }
+        required.check(claims)?;
     }
     match (&rules.allowed_client_ids, client) {
         (None, _) => Ok(()),

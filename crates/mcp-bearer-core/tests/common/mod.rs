@@ -78,6 +78,9 @@ pub(crate) fn policy(setting: &Setting) -> Policy {
     for (name, values) in &options.required_claims {
         builder = builder.required_claim(name, values.clone());
     }
+    for (name, values) in &options.required_claims_containing {
+        builder = builder.required_claim_containing(name, values.clone());
+    }
     if let Some(clients) = &options.allowed_client_ids {
         builder = builder.allowed_client_ids(clients);
     }

@@ -570,6 +570,20 @@ fn issuer(book: &mut Book) {
     ] {
         page.reject("13", &format!("{iss:?}"), "wrong_issuer", rsa().issuer(iss));
     }
+    for (iss, way) in [
+        ("https://idp.example.com", "only by a slash at the end"),
+        ("http://idp.example.com/", "only by http and https"),
+        ("https://IDP.example.com/", "only by upper and lower case"),
+        ("https://second.example.com/", "only by a slash at the end"),
+    ] {
+        page.reject_as(
+            "13",
+            &format!("{iss:?}: near, and the operator sees how"),
+            "wrong_issuer",
+            way,
+            rsa().issuer(iss),
+        );
+    }
     page.reject(
         "13",
         "10 kB",
@@ -712,6 +726,25 @@ fn audience(book: &mut Book) {
             "14",
             &format!("{aud:?}"),
             "wrong_audience",
+            rsa().audience(aud),
+        );
+    }
+    for (aud, way) in [
+        (
+            json!("https://mcp.example.com/mcp/"),
+            "only by a slash at the end",
+        ),
+        (
+            json!(["x", "http://mcp.example.com/mcp"]),
+            "only by http and https",
+        ),
+        (json!(["x", "MCP-second"]), "only by upper and lower case"),
+    ] {
+        page.reject_as(
+            "14",
+            &format!("{aud}: near, and the operator sees how"),
+            "wrong_audience",
+            way,
             rsa().audience(aud),
         );
     }
@@ -1218,6 +1251,87 @@ fn required(book: &mut Book) {
     page.finish(book);
 
     let policy = PolicyOptions {
+        required_claims_containing: BTreeMap::from([
+            (
+                "groups".to_owned(),
+                vec![json!("mcp-users"), json!("mcp-admins")],
+            ),
+            ("levels".to_owned(), vec![json!(3), json!({"a": [1]})]),
+        ]),
+        ..PolicyOptions::default()
+    };
+    let mut page = Page::new(
+        "claims/required_containing.json",
+        "Step 18: claims that must contain a value, as an element of an array or alone.",
+        setting_with_policy(policy),
+    );
+    let good = rsa()
+        .claim("groups", json!(["everyone", "mcp-users"]))
+        .claim("levels", json!([1, 2, 3]));
+    let with = |groups: Value| good.clone().claim("groups", groups);
+    page.accept("18", "among others", good.clone());
+    page.accept("18", "the other allowed one", with(json!(["mcp-admins"])));
+    page.accept(
+        "18",
+        "beside other types",
+        with(json!([null, 1, {}, ["x"], "mcp-users"])),
+    );
+    page.accept("18", "one value alone", with(json!("mcp-users")));
+    page.accept(
+        "18",
+        "an equal number",
+        good.clone().claim("levels", json!([3.0])),
+    );
+    page.accept(
+        "18",
+        "an equal object",
+        good.clone().claim("levels", json!([{"a": [1]}])),
+    );
+    page.accept(
+        "18",
+        "escaped",
+        good.clone()
+            .without_claim("groups")
+            .claims_prefix(r#""gr\u006fups":["mcp\u002dusers"],"#),
+    );
+    for (name, value) in [
+        ("an empty array", json!([])),
+        ("others", json!(["everyone", "mcp-user", "mcp-users2"])),
+        ("another case", json!(["MCP-Users"])),
+        ("one element with both", json!(["everyone mcp-users"])),
+        ("one element with a comma", json!(["everyone,mcp-users"])),
+        ("a text with it among others", json!("everyone mcp-users")),
+        ("white space around it", json!([" mcp-users "])),
+        ("a level too deep", json!([["mcp-users"]])),
+        ("a member's name", json!({"mcp-users": true})),
+        ("a member's value", json!({"0": "mcp-users"})),
+        ("an object in the array", json!([{"mcp-users": true}])),
+        ("null", Value::Null),
+        ("true", json!(true)),
+    ] {
+        page.reject(
+            "18",
+            &format!("groups: {name}"),
+            "claim_not_allowed",
+            with(value),
+        );
+    }
+    page.reject(
+        "18",
+        "a number as text",
+        "claim_not_allowed",
+        good.clone().claim("levels", json!(["3"])),
+    );
+    page.reject_as(
+        "18",
+        "groups missing",
+        "missing_claim",
+        "groups",
+        good.clone().without_claim("groups"),
+    );
+    page.finish(book);
+
+    let policy = PolicyOptions {
         allowed_client_ids: Some(names(&["app-1", "app-2"])),
         ..PolicyOptions::default()
     };
@@ -1298,11 +1412,18 @@ fn several_issuers(book: &mut Book) {
         "none of the configured",
         rsa().issuer("https://evil.example/"),
     );
+    page.reject_as(
+        "4a",
+        "without the slash",
+        "wrong_issuer",
+        "only by a slash at the end",
+        rsa().issuer("https://idp.example.com"),
+    );
     page.reject(
         "4a",
         "a prefix",
         "wrong_issuer",
-        rsa().issuer("https://idp.example.com"),
+        rsa().issuer("https://idp.example"),
     );
     page.reject("4a", "empty", "wrong_issuer", rsa().issuer(""));
     page.reject("4a", "null", "missing_claim", with_claim("iss", "null"));

@@ -165,6 +165,35 @@ fn issuers(book: &mut Book) {
         .claim("email_verified", true)
         .claim("hd", "example.com");
     page.accept_as("19", "Google", google, usual_with_client("g"));
+    let graph = rsa()
+        .header("nonce", "bMQ1h3xkO2Yx0c1m9n7r5t3v1x9z7b5d3f1h")
+        .header("x5t", "HS23b7Do7TcaU1RoLHwpIq24VYg")
+        .audience("00000003-0000-0000-c000-000000000000")
+        .flip_signature_bit(7);
+    for issuer in [
+        "https://sts.windows.net/99999999-2222-3333-4444-555555555555/",
+        "https://login.microsoftonline.com/99999999-2222-3333-4444-555555555555/v2.0",
+    ] {
+        page.reject_as(
+            "9",
+            &format!("a token for Microsoft Graph from {issuer}"),
+            "bad_signature",
+            "made for Microsoft Graph",
+            graph.clone().issuer(issuer),
+        );
+    }
+    page.reject_as(
+        "9",
+        "a nonce in the header of another issuer's token",
+        "bad_signature",
+        "the signature does not verify with the key",
+        rsa().header("nonce", "x").flip_signature_bit(7),
+    );
+    page.accept(
+        "9",
+        "a nonce in the header of a token that verifies",
+        rsa().header("nonce", "x"),
+    );
     page.reject(
         "17",
         "Cognito's ID token",

@@ -236,6 +236,12 @@ fn rules(all: &mut Cases<'_>) {
         [lacking, ACCEPTED],
     )
     .beside("required_scopes", scopes);
+    all.add(
+        "required_claim_containing",
+        json!({ "groups": ["mcp"] }),
+        &good().claim("groups", json!(["staff"])),
+        [ACCEPTED, "claim_not_allowed"],
+    );
     let nested = good().claim("realm_access", json!({ "roles": ["mcp:admin"] }));
     all.add(
         "scope_claims",

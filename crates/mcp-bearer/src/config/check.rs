@@ -170,8 +170,11 @@ impl IssuerDraft {
         if let Some(max_age) = self.max_age {
             policy = policy.max_age(max_age);
         }
-        for (name, allowed) in &self.required_claims {
-            policy = policy.required_claim(name, allowed.iter().cloned());
+        for (claim, allowed) in &self.required_claims_containing {
+            policy = policy.required_claim_containing(claim.clone(), allowed.iter().cloned());
+        }
+        for (claim, allowed) in &self.required_claims {
+            policy = policy.required_claim(claim.clone(), allowed.iter().cloned());
         }
         if let Some(clients) = &self.allowed_client_ids {
             policy = policy.allowed_client_ids(clients);

@@ -51,7 +51,9 @@ pub struct IssuerDraft {
     /// The `typ` that is demanded.
     pub token_type: Option<TokenType>,
     /// Claims that must be present, each with its allowed values.
-    pub required_claims: Vec<(String, Vec<Json>)>,
+    pub required_claims: Vec<(ClaimPath, Vec<Json>)>,
+    /// Claims that must be present, each with the values of which it must contain one.
+    pub required_claims_containing: Vec<(ClaimPath, Vec<Json>)>,
     /// The clients that may come.
     pub allowed_client_ids: Option<Vec<String>>,
     /// Further `typ`s that are accepted.
@@ -263,6 +265,9 @@ impl IssuerDraft {
             Setting::MaxAge => self.max_age = Some(value.into_duration()?),
             Setting::TokenType => self.token_type = Some(token_type(&value.into_text()?)?),
             Setting::RequiredClaims => self.required_claims = required_claims(value)?,
+            Setting::RequiredClaimsContaining => {
+                self.required_claims_containing = required_claims(value)?;
+            }
             Setting::AllowedClientIds => {
                 self.allowed_client_ids = Some(value.into_some_texts()?);
             }
@@ -370,19 +375,21 @@ fn algorithms(value: Value) -> Result<Vec<Algorithm>, Fact> {
     value.into_some_texts()?.into_iter().map(parse).collect()
 }
 
-/// Names of claims. A text that begins with `[` is a JSON array of names that lead to a nested claim.
 fn claim_paths(value: Value) -> Result<Vec<ClaimPath>, Fact> {
-    let paths = value.into_some_texts()?.into_iter().map(|text| {
-        if !text.starts_with('[') {
-            return Ok(ClaimPath::from(text));
-        }
-        let names = serde_json::from_str::<Vec<String>>(&text);
-        names.map(ClaimPath::from).map_err(|_| {
-            let why = "is no JSON array of names; write it like [\"realm_access\",\"roles\"]";
-            Fact::from(format!("{text:?} {why}"))
-        })
-    });
-    paths.collect()
+    let texts = value.into_some_texts()?;
+    texts.into_iter().map(claim_path).collect()
+}
+
+/// The name of a claim. A text that begins with `[` is a JSON array of the names that lead to a nested one.
+fn claim_path(text: String) -> Result<ClaimPath, Fact> {
+    if !text.starts_with('[') {
+        return Ok(ClaimPath::from(text));
+    }
+    let names = serde_json::from_str::<Vec<String>>(&text);
+    names.map(ClaimPath::from).map_err(|_| {
+        let why = "is no JSON array of names; write it like [\"realm_access\",\"roles\"]";
+        Fact::from(format!("{text:?} {why}"))
+    })
 }
 
 fn token_type(text: &str) -> Result<TokenType, Fact> {
@@ -394,7 +401,7 @@ fn token_type(text: &str) -> Result<TokenType, Fact> {
 }
 
 /// An array lists the allowed values, and so do several pairs with one name.
-fn required_claims(value: Value) -> Result<Vec<(String, Vec<Json>)>, Fact> {
+fn required_claims(value: Value) -> Result<Vec<(ClaimPath, Vec<Json>)>, Fact> {
     let json = |text: &str| {
         serde_json::from_str(text).map_err(|_| {
             let quoted = Json::from(text);
@@ -403,15 +410,16 @@ fn required_claims(value: Value) -> Result<Vec<(String, Vec<Json>)>, Fact> {
             ))
         })
     };
-    let mut claims: Vec<(String, Vec<Json>)> = Vec::new();
+    let mut claims: Vec<(ClaimPath, Vec<Json>)> = Vec::new();
     for (name, value) in value.into_pairs(json)? {
+        let path = claim_path(name)?;
         let allowed = match value {
             Json::Array(values) => values,
             one => vec![one],
         };
-        match claims.iter_mut().find(|(other, _)| *other == name) {
+        match claims.iter_mut().find(|(other, _)| *other == path) {
             Some((_, values)) => values.extend(allowed),
-            None => claims.push((name, allowed)),
+            None => claims.push((path, allowed)),
         }
     }
     Ok(claims)

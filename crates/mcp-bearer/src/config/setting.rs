@@ -174,6 +174,11 @@ settings! {
     /// Claims that must be present and equal to a value; with an array, to one of its values.
     RequiredClaims Rules (Pairs("NAME=JSON"))
         ["required_claim" "required-claim" "REQUIRED_CLAIMS" "required_claims" "required_claims"]
+    /// Claims that must be present and contain a value: an array with it among its elements, or the
+    /// value itself; with an array of values, one of them.
+    RequiredClaimsContaining Rules (Pairs("NAME=JSON"))
+        ["required_claim_containing" "required-claim-containing" "REQUIRED_CLAIMS_CONTAINING"
+         "required_claims_containing" "required_claims_containing"]
     /// The clients that may come (`client_id`, `azp`, `cid` or `appid`, which is then required).
     AllowedClientIds Rules (Texts("CLIENT"))
         ["allowed_client_ids" "allowed-client-id" "ALLOWED_CLIENT_IDS"

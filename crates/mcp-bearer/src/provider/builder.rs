@@ -209,11 +209,22 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
     /// A claim that must be present and equal to one of the values.
     pub fn required_claim<V: Into<serde_json::Value>>(
         self,
-        name: impl Into<String>,
+        claim: impl Into<ClaimPath>,
         allowed: impl IntoIterator<Item = V>,
     ) -> Self {
-        let claim = (name.into(), allowed.into_iter().map(Into::into).collect());
+        let claim = (claim.into(), allowed.into_iter().map(Into::into).collect());
         self.with(|draft| draft.required_claims.push(claim))
+    }
+
+    /// A claim that must be present and contain one of the values: an array with it among its elements, or the value
+    /// itself.
+    pub fn required_claim_containing<V: Into<serde_json::Value>>(
+        self,
+        claim: impl Into<ClaimPath>,
+        allowed: impl IntoIterator<Item = V>,
+    ) -> Self {
+        let claim = (claim.into(), allowed.into_iter().map(Into::into).collect());
+        self.with(|draft| draft.required_claims_containing.push(claim))
     }
 
     /// The clients that may come; `client_id`, `azp`, `cid` or `appid` becomes required.
