@@ -21,7 +21,7 @@ use super::monotonic::MonotonicClock;
 use super::published::{PublishedKeys, Renewal};
 use super::snapshot::{HeldKeys, Miss, Snapshot, next_snapshot, sha256};
 use super::source::{KeySource, KeyStatus, Refreshed};
-use super::withdrawal::{NOT_YET, Withdrawal};
+use super::withdrawal::{Withdrawal, no_usable_key};
 use crate::config::problem::{ConfigError, Fact, Problem};
 use crate::config::setting::Setting;
 
@@ -232,7 +232,7 @@ impl Watch {
         let loaded = match look {
             Look::Same => None,
             Look::Loaded(loaded) if loaded.set.is_empty() && !self.withdraws(now) => {
-                return self.fail(NOT_YET.to_owned(), now);
+                return self.fail(no_usable_key(&loaded.set), now);
             }
             Look::Loaded(loaded) => Some(loaded),
             Look::Failed(reason) => return self.fail(reason, now),
@@ -367,7 +367,7 @@ fn parse(text: &str) -> Result<(KeySet, Form), String> {
     }
     let set = KeySet::from_jwks_json(text).map_err(|error| error.to_string())?;
     if set.is_empty() && !set.is_withdrawal() {
-        return Err("the JWK Set has no usable key".to_owned());
+        return Err(no_usable_key(&set));
     }
     Ok((set, Form::Jwks))
 }

@@ -215,10 +215,12 @@ pub(super) fn next_snapshot(
     }
     was.dedup();
     is.dedup();
-    let added = is.iter().filter(|key| !was.contains(key)).cloned();
-    events.extend(added.map(KeyEvent::Added));
-    let removed = was.iter().filter(|key| !is.contains(key)).cloned();
-    events.extend(removed.map(KeyEvent::Removed));
+    for key in is.iter().filter(|key| !was.contains(key)) {
+        events.push(KeyEvent::Added(key.clone()));
+    }
+    for key in was.iter().filter(|key| !is.contains(key)) {
+        events.push(KeyEvent::Removed(key.clone()));
+    }
     let generation = before.map_or(0, |held| held.snapshot.generation) + u64::from(changed);
     (Snapshot::new(Arc::new(set), generation), events)
 }
