@@ -1,0 +1,265 @@
+macro_rules! kernel {
+    ($lanes:path, $(#[$features:meta])*) => {
+        use $lanes as lanes;
+        use lanes::Lanes;
+        use crate::certificate::Certificate;
+        use crate::key::Modulus;
+        use crate::limbs::{LIMB_MASK, Limbs, Row};
+        use crate::words;
+
+        type Wide<const V: usize> = [[Lanes; V]; 2];
+
+        /// a^2
+        #[inline]
+        $(#[$features])*
+        fn square<const V: usize>(number: &Limbs<V>) -> Wide<V> {
+            let mut sums = [[lanes::zero(); V]; 2];
+            let a = loaded(number);
+            for lane in (0..8).rev() {
+                let above = 0xfe << lane;
+                let at = sums.as_flattened_mut();
+                for q in 0..V {
+                    let b = lanes::splat(number.0[q][lane]);
+                    for k in 0..V {
+                        if k == q {
+                            at[q + k] = lanes::add_high_where(above, at[q + k], a[k], b);
+                        } else if k > q {
+                            at[q + k] = lanes::add_high(at[q + k], a[k], b);
+                        }
+                    }
+                }
+                one_up(&mut sums);
+                let at = sums.as_flattened_mut();
+                for q in 0..V {
+                    let b = lanes::splat(number.0[q][lane]);
+                    for k in 0..V {
+                        if k == q {
+                            at[q + k] = lanes::add_low_where(above, at[q + k], a[k], b);
+                        } else if k > q {
+                            at[q + k] = lanes::add_low(at[q + k], a[k], b);
+                        }
+                    }
+                }
+            }
+            let at = sums.as_flattened_mut();
+            for k in 0..V {
+                let low = lanes::add_low(lanes::zero(), a[k], a[k]);
+                let high = lanes::add_high(lanes::zero(), a[k], a[k]);
+                at[2 * k] = lanes::add(lanes::add(at[2 * k], at[2 * k]), lanes::interleave_lower(low, high));
+                at[2 * k + 1] = lanes::add(lanes::add(at[2 * k + 1], at[2 * k + 1]), lanes::interleave_upper(low, high));
+            }
+            sums
+        }
+
+        #[inline]
+        $(#[$features])*
+        fn loaded<const V: usize>(number: &Limbs<V>) -> [Lanes; V] {
+            let mut out = [lanes::zero(); V];
+            for k in 0..V {
+                out[k] = lanes::load(&number.0[k]);
+            }
+            out
+        }
+
+        #[inline]
+        $(#[$features])*
+        fn multiply<const V: usize>(a: &Limbs<V>, b: &Limbs<V>) -> Wide<V> {
+            let mut sums = [[lanes::zero(); V]; 2];
+            let a = loaded(a);
+            for lane in (0..8).rev() {
+                let at = sums.as_flattened_mut();
+                for q in 0..V {
+                    let b = lanes::splat(b.0[q][lane]);
+                    for k in 0..V {
+                        at[q + k] = lanes::add_high(at[q + k], a[k], b);
+                    }
+                }
+                one_up(&mut sums);
+                let at = sums.as_flattened_mut();
+                for q in 0..V {
+                    let b = lanes::splat(b.0[q][lane]);
+                    for k in 0..V {
+                        at[q + k] = lanes::add_low(at[q + k], a[k], b);
+                    }
+                }
+            }
+            sums
+        }
+
+        #[inline]
+        $(#[$features])*
+        fn one_up<const V: usize>(sums: &mut Wide<V>) {
+            let mut below = lanes::zero();
+            for sum in sums.as_flattened_mut() {
+                let this = *sum;
+                *sum = lanes::window::<7>(below, this);
+                below = this;
+            }
+        }
+
+        #[inline]
+        $(#[$features])*
+        fn shifted_down<const N: i32, const V: usize>(low: &[Lanes; V], then: Lanes) -> [Lanes; V] {
+            let mut out = [lanes::zero(); V];
+            let mut above = then;
+            for (to, from) in out.iter_mut().zip(low).rev() {
+                *to = lanes::window::<N>(*from, above);
+                above = *from;
+            }
+            out
+        }
+
+        /// Montgomery reduction
+        #[inline]
+        $(#[$features])*
+        fn reduce<const V: usize>(sums: &Wide<V>, key: &Modulus<V>) -> (Limbs<V>, Limbs<V>) {
+            let [low, high] = sums;
+            let [mut c0, mut c1, mut c2, mut c3, ..] = lanes::store(low[0]);
+            let mut window = shifted_down::<4, V>(low, high[0]);
+            let [n0, n1, n2, n3] = key.n_low;
+            let mut quotient = Limbs::ZERO;
+            let (pairs, _) = quotient.0.as_flattened_mut().as_chunks_mut::<2>();
+            for pair in pairs {
+                let y = c0.wrapping_mul(key.k12);
+                let carry = c0.wrapping_add(LIMB_MASK) >> 52;
+                let (_, h0) = words::multiply(y, n0);
+                let (l1, h1) = words::multiply(y, n1);
+                let (l2, h2) = words::multiply(y, n2);
+                let l3 = y.wrapping_mul(n3);
+                c1 = c1.wrapping_add(carry).wrapping_add(h0).wrapping_add(l1 >> 12);
+                let z = c1.wrapping_mul(key.k12);
+                let carry = c1.wrapping_add(LIMB_MASK) >> 52;
+                c2 = c2.wrapping_add(h1).wrapping_add(l2 >> 12);
+                c3 = c3.wrapping_add(h2).wrapping_add(l3 >> 12);
+                let (_, h0) = words::multiply(z, n0);
+                let (l1, h1) = words::multiply(z, n1);
+                let l2 = z.wrapping_mul(n2);
+                c0 = c2.wrapping_add(carry).wrapping_add(h0).wrapping_add(l1 >> 12);
+                c1 = c3.wrapping_add(h1).wrapping_add(l2 >> 12);
+                *pair = [y, z];
+                let (y, z) = (lanes::splat(y >> 12), lanes::splat(z >> 12));
+                for k in 0..V {
+                    window[k] = lanes::add_low(window[k], lanes::load(&key.n_from_4.0[k]), y);
+                    window[k] = lanes::add_high(window[k], lanes::load(&key.n_from_3.0[k]), y);
+                    window[k] = lanes::add_low(window[k], lanes::load(&key.n_from_3.0[k]), z);
+                    window[k] = lanes::add_high(window[k], lanes::load(&key.n_from_2.0[k]), z);
+                }
+                c2 = lanes::first(window[0]);
+                c3 = lanes::second(window[0]);
+                window = shifted_down::<2, V>(&window, lanes::zero());
+            }
+            let rest = shifted_down::<4, V>(high, lanes::zero());
+            for (sum, more) in window.iter_mut().zip(&rest) {
+                *sum = lanes::add(*sum, *more);
+            }
+            let mut below = lanes::load(&[0, 0, 0, 0, c0, c1, c2, c3]);
+            for sum in &mut window {
+                let this = *sum;
+                *sum = lanes::window::<4>(below, this);
+                below = this;
+            }
+            for i in 0..V {
+                quotient.0[i] = lanes::store(lanes::above_12(lanes::load(&quotient.0[i])));
+            }
+            (carried(&window), quotient)
+        }
+
+        #[inline]
+        $(#[$features])*
+        fn carried<const V: usize>(sums: &[Lanes; V]) -> Limbs<V> {
+            let full = lanes::splat(LIMB_MASK);
+            let mut out = *sums;
+            let (mut makes, mut passes) = (0_u128, 0_u128);
+            for i in 0..V {
+                let below = if i == 0 { lanes::zero() } else { lanes::above_52(sums[i - 1]) };
+                let over = lanes::above_52(sums[i]);
+                out[i] = lanes::add(lanes::and(sums[i], full), lanes::window::<7>(below, over));
+                makes |= u128::from(lanes::greater(out[i], full)) << (8 * i);
+                passes |= u128::from(lanes::equal(out[i], full)) << (8 * i);
+            }
+            let takes = passes.wrapping_add(makes << 1) ^ passes;
+            let one = lanes::splat(1);
+            let mut rows = [[0; 8]; V];
+            let masks = takes.to_le_bytes();
+            for i in 0..V {
+                rows[i] = lanes::store(lanes::and(lanes::add_where(masks[i], out[i], one), full));
+            }
+            Limbs(rows)
+        }
+
+        $(#[$features])*
+        #[inline]
+        fn residue_of<const V: usize>(certificate: &Certificate<V>, number: &Limbs<V>) -> u64 {
+            let (mut low, mut high) = (lanes::zero(), lanes::zero());
+            for (row, weights) in number.0.iter().zip(&certificate.weights.0) {
+                let (row, weights) = (lanes::load(row), lanes::load(weights));
+                low = lanes::add_low(low, row, weights);
+                high = lanes::add_high(high, row, weights);
+            }
+            certificate.prime.residue(u128::from(lanes::sum(low)) + (u128::from(lanes::sum(high)) << 52))
+        }
+
+        $(#[$features])*
+        #[inline]
+        fn certified<const V: usize>(sums: &Wide<V>, key: &Modulus<V>, factors: (u64, u64)) -> (Limbs<V>, u64, bool) {
+            let (x, m) = reduce(sums, key);
+            let (rx, rm) = (residue_of(&key.certificate, &x), residue_of(&key.certificate, &m));
+            let good = key.certificate.holds(factors, rm, rx);
+            (x, rx, good)
+        }
+
+        $(#[$features])*
+        pub(crate) fn power<const V: usize>(key: &Modulus<V>, s: &Limbs<V>) -> Option<Limbs<V>> {
+            let rs = residue_of(&key.certificate, s);
+            let (mut x, mut rx, mut good) = certified(&multiply(s, &key.rr), key, (rs, key.residue_rr));
+            for _ in 0..16 {
+                let (y, ry, fine) = certified(&square(&x), key, (rx, rx));
+                (x, rx) = (y, ry);
+                good &= fine;
+            }
+            let (x, _, fine) = certified(&multiply(&x, s), key, (rx, rs));
+            (good & fine).then_some(x)
+        }
+
+        $(#[$features])*
+        pub(crate) fn product<const V: usize>(key: &Modulus<V>, a: &Limbs<V>, b: &Limbs<V>) -> Option<Limbs<V>> {
+            let factors = (residue_of(&key.certificate, a), residue_of(&key.certificate, b));
+            let (x, _, good) = certified(&multiply(a, b), key, factors);
+            good.then_some(x)
+        }
+
+        $(#[$features])*
+        pub(crate) fn time_square<const V: usize>(s: &Limbs<V>, times: u32) -> Limbs<V> {
+            let mut x = *s;
+            for _ in 0..times { let w = square(&x); for i in 0..V { x.0[i] = lanes::store(w[0][i]); } }
+            x
+        }
+        $(#[$features])*
+        pub(crate) fn time_reduce<const V: usize>(key: &Modulus<V>, s: &Limbs<V>, times: u32) -> Limbs<V> {
+            let mut w = [loaded(s), loaded(s)];
+            for _ in 0..times { let (x, _m) = reduce(&w, key); w[0] = loaded(&x); }
+            let mut x = *s;
+            for i in 0..V { x.0[i] = lanes::store(w[0][i]); }
+            x
+        }
+        $(#[$features])*
+        pub(crate) fn time_both<const V: usize>(key: &Modulus<V>, s: &Limbs<V>, times: u32) -> Limbs<V> {
+            let mut x = *s;
+            for _ in 0..times { let (y, _m) = reduce(&square(&x), key); x = y; }
+            x
+        }
+        $(#[$features])*
+        pub(crate) fn residue<const V: usize>(certificate: &Certificate<V>, number: &Limbs<V>) -> u64 {
+            residue_of(certificate, number)
+        }
+    };
+}
+
+pub(crate) mod emulated {
+    kernel! { crate::lanes::emulated, }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod ifma {
+    kernel! { crate::lanes::ifma, #[target_feature(enable = "avx512f,avx512ifma,bmi2")] }
+}
