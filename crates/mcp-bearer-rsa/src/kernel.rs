@@ -2,9 +2,9 @@ macro_rules! kernel {
     ($lanes:path, $(#[$features:meta])*) => {
         use $lanes as lanes;
         use lanes::Lanes;
-        use crate::certificate::Certificate;
+        use crate::certificate::Prime;
         use crate::key::Modulus;
-        use crate::limbs::{LIMB_MASK, Limbs, Row};
+        use crate::limbs::{LIMB_MASK, Limbs};
         use crate::words;
 
         type Wide<const V: usize> = [[Lanes; V]; 2];
@@ -116,10 +116,38 @@ macro_rules! kernel {
             let [low, high] = sums;
             let [mut c0, mut c1, mut c2, mut c3, ..] = lanes::store(low[0]);
             let mut window = shifted_down::<4, V>(low, high[0]);
-            let [n0, n1, n2, n3] = key.n_low;
+            let [n0, n1, n2] = key.friendly.low;
             let mut quotient = Limbs::ZERO;
             let (pairs, _) = quotient.0.as_flattened_mut().as_chunks_mut::<2>();
+            let Some((last, pairs)) = pairs.split_last_mut() else { return (Limbs::ZERO, Limbs::ZERO) };
             for pair in pairs {
+                let y = c0 << 12;
+                c1 = c1.wrapping_add(c0 >> 52).wrapping_add(c0.wrapping_mul(n0) & LIMB_MASK);
+                let z = c1 << 12;
+                let (_, h0) = words::multiply(y, n0);
+                let (l1, h1) = words::multiply(y, n1);
+                let l2 = y.wrapping_mul(n2);
+                c2 = c2.wrapping_add(h0).wrapping_add(l1 >> 12);
+                c0 = c2.wrapping_add(c1 >> 52).wrapping_add(c1.wrapping_mul(n0) & LIMB_MASK);
+                let (_, h0) = words::multiply(z, n0);
+                let l1 = z.wrapping_mul(n1);
+                c1 = c3.wrapping_add(h1).wrapping_add(l2 >> 12).wrapping_add(h0).wrapping_add(l1 >> 12);
+                *pair = [y, z];
+                let (y, z) = (lanes::splat(y >> 12), lanes::splat(z >> 12));
+                for k in 0..V {
+                    let more = lanes::add_low(lanes::zero(), lanes::load(&key.friendly.from_3.0[k]), y);
+                    let more = lanes::add_high(more, lanes::load(&key.friendly.from_2.0[k]), y);
+                    let more = lanes::add_low(more, lanes::load(&key.friendly.from_2.0[k]), z);
+                    let more = lanes::add_high(more, lanes::load(&key.friendly.from_1.0[k]), z);
+                    window[k] = lanes::add(window[k], more);
+                }
+                c2 = lanes::first(window[0]);
+                c3 = lanes::second(window[0]);
+                window = shifted_down::<2, V>(&window, lanes::zero());
+            }
+            let [n0, n1, n2, n3] = key.n_low;
+            {
+                let pair = last;
                 let y = c0.wrapping_mul(key.k12);
                 let carry = c0.wrapping_add(LIMB_MASK) >> 52;
                 let (_, h0) = words::multiply(y, n0);
@@ -189,69 +217,39 @@ macro_rules! kernel {
 
         $(#[$features])*
         #[inline]
-        fn residue_of<const V: usize>(certificate: &Certificate<V>, number: &Limbs<V>) -> u64 {
+        fn dot<const V: usize>(prime: &Prime, weights: &Limbs<V>, number: &Limbs<V>) -> u64 {
             let (mut low, mut high) = (lanes::zero(), lanes::zero());
-            for (row, weights) in number.0.iter().zip(&certificate.weights.0) {
-                let (row, weights) = (lanes::load(row), lanes::load(weights));
+            for k in 0..V {
+                let (row, weights) = (lanes::load(&number.0[k]), lanes::load(&weights.0[k]));
                 low = lanes::add_low(low, row, weights);
                 high = lanes::add_high(high, row, weights);
             }
-            certificate.prime.residue(u128::from(lanes::sum(low)) + (u128::from(lanes::sum(high)) << 52))
+            prime.residue(u128::from(lanes::sum(low)) + (u128::from(lanes::sum(high)) << 52))
         }
 
         $(#[$features])*
-        #[inline]
-        fn certified<const V: usize>(sums: &Wide<V>, key: &Modulus<V>, factors: (u64, u64)) -> (Limbs<V>, u64, bool) {
-            let (x, m) = reduce(sums, key);
-            let (rx, rm) = (residue_of(&key.certificate, &x), residue_of(&key.certificate, &m));
-            let good = key.certificate.holds(factors, rm, rx);
-            (x, rx, good)
-        }
-
-        $(#[$features])*
-        pub(crate) fn power<const V: usize>(key: &Modulus<V>, s: &Limbs<V>) -> Option<Limbs<V>> {
-            let rs = residue_of(&key.certificate, s);
-            let (mut x, mut rx, mut good) = certified(&multiply(s, &key.rr), key, (rs, key.residue_rr));
-            for _ in 0..16 {
-                let (y, ry, fine) = certified(&square(&x), key, (rx, rx));
-                (x, rx) = (y, ry);
-                good &= fine;
+        pub(crate) fn chain<const V: usize>(key: &Modulus<V>, a: &Limbs<V>, b: &Limbs<V>, squarings: u32, last: Option<&Limbs<V>>) -> Option<Limbs<V>> {
+            let certificate = &key.certificate;
+            let prime = &certificate.prime;
+            let mut good = true;
+            let mut x = *a;
+            let mut by = b;
+            let mut rx = dot(prime, &certificate.weights, &x);
+            for step in 0..=squarings + u32::from(last.is_some()) {
+                let squares = step != 0 && step <= squarings;
+                if step > squarings && let Some(last) = last { by = last; }
+                let (sums, ry) = if squares { (square(&x), rx) } else {
+                    (multiply(&x, by), dot(prime, &certificate.weights, by))
+                };
+                let (y, m) = reduce(&sums, key);
+                let rm = dot(prime, &certificate.quotient_weights, &m);
+                let r = dot(prime, &certificate.weights, &y);
+                good &= certificate.holds((rx, ry), rm, r);
+                (x, rx) = (y, r);
             }
-            let (x, _, fine) = certified(&multiply(&x, s), key, (rx, rs));
-            (good & fine).then_some(x)
-        }
-
-        $(#[$features])*
-        pub(crate) fn product<const V: usize>(key: &Modulus<V>, a: &Limbs<V>, b: &Limbs<V>) -> Option<Limbs<V>> {
-            let factors = (residue_of(&key.certificate, a), residue_of(&key.certificate, b));
-            let (x, _, good) = certified(&multiply(a, b), key, factors);
             good.then_some(x)
         }
 
-        $(#[$features])*
-        pub(crate) fn time_square<const V: usize>(s: &Limbs<V>, times: u32) -> Limbs<V> {
-            let mut x = *s;
-            for _ in 0..times { let w = square(&x); for i in 0..V { x.0[i] = lanes::store(w[0][i]); } }
-            x
-        }
-        $(#[$features])*
-        pub(crate) fn time_reduce<const V: usize>(key: &Modulus<V>, s: &Limbs<V>, times: u32) -> Limbs<V> {
-            let mut w = [loaded(s), loaded(s)];
-            for _ in 0..times { let (x, _m) = reduce(&w, key); w[0] = loaded(&x); }
-            let mut x = *s;
-            for i in 0..V { x.0[i] = lanes::store(w[0][i]); }
-            x
-        }
-        $(#[$features])*
-        pub(crate) fn time_both<const V: usize>(key: &Modulus<V>, s: &Limbs<V>, times: u32) -> Limbs<V> {
-            let mut x = *s;
-            for _ in 0..times { let (y, _m) = reduce(&square(&x), key); x = y; }
-            x
-        }
-        $(#[$features])*
-        pub(crate) fn residue<const V: usize>(certificate: &Certificate<V>, number: &Limbs<V>) -> u64 {
-            residue_of(certificate, number)
-        }
     };
 }
 
