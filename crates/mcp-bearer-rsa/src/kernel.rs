@@ -121,8 +121,10 @@ macro_rules! kernel {
             let (pairs, _) = quotient.0.as_flattened_mut().as_chunks_mut::<2>();
             let Some((last, pairs)) = pairs.split_last_mut() else { return (Limbs::ZERO, Limbs::ZERO) };
             for pair in pairs {
+                let u = c0;
                 let y = c0 << 12;
                 c1 = c1.wrapping_add(c0 >> 52).wrapping_add(c0.wrapping_mul(n0) & LIMB_MASK);
+                let v = c1;
                 let z = c1 << 12;
                 let (_, h0) = words::multiply(y, n0);
                 let (l1, h1) = words::multiply(y, n1);
@@ -132,8 +134,8 @@ macro_rules! kernel {
                 let (_, h0) = words::multiply(z, n0);
                 let l1 = z.wrapping_mul(n1);
                 c1 = c3.wrapping_add(h1).wrapping_add(l2 >> 12).wrapping_add(h0).wrapping_add(l1 >> 12);
-                *pair = [y, z];
-                let (y, z) = (lanes::splat(y >> 12), lanes::splat(z >> 12));
+                *pair = [u, v];
+                let (y, z) = (lanes::splat(u), lanes::splat(v));
                 for k in 0..V {
                     let more = lanes::add_low(lanes::zero(), lanes::load(&key.friendly.from_3.0[k]), y);
                     let more = lanes::add_high(more, lanes::load(&key.friendly.from_2.0[k]), y);
@@ -164,7 +166,7 @@ macro_rules! kernel {
                 let l2 = z.wrapping_mul(n2);
                 c0 = c2.wrapping_add(carry).wrapping_add(h0).wrapping_add(l1 >> 12);
                 c1 = c3.wrapping_add(h1).wrapping_add(l2 >> 12);
-                *pair = [y, z];
+                *pair = [y >> 12, z >> 12];
                 let (y, z) = (lanes::splat(y >> 12), lanes::splat(z >> 12));
                 for k in 0..V {
                     window[k] = lanes::add_low(window[k], lanes::load(&key.n_from_4.0[k]), y);
@@ -186,9 +188,6 @@ macro_rules! kernel {
                 *sum = lanes::window::<4>(below, this);
                 below = this;
             }
-            for i in 0..V {
-                quotient.0[i] = lanes::store(lanes::above_12(lanes::load(&quotient.0[i])));
-            }
             (carried(&window), quotient)
         }
 
@@ -197,11 +196,28 @@ macro_rules! kernel {
         fn carried<const V: usize>(sums: &[Lanes; V]) -> Limbs<V> {
             let full = lanes::splat(LIMB_MASK);
             let mut out = *sums;
-            let (mut makes, mut passes) = (0_u128, 0_u128);
+            let mut over = lanes::zero();
+            let mut rows = [[0; 8]; V];
             for i in 0..V {
                 let below = if i == 0 { lanes::zero() } else { lanes::above_52(sums[i - 1]) };
-                let over = lanes::above_52(sums[i]);
-                out[i] = lanes::add(lanes::and(sums[i], full), lanes::window::<7>(below, over));
+                let above = lanes::above_52(sums[i]);
+                out[i] = lanes::add(lanes::and(sums[i], full), lanes::window::<7>(below, above));
+                over = lanes::or(over, out[i]);
+                rows[i] = lanes::store(out[i]);
+            }
+            if lanes::greater(over, full) == 0 {
+                return Limbs(rows);
+            }
+            Limbs(carried_slowly(&out))
+        }
+
+        #[inline(never)]
+        #[cold]
+        $(#[$features])*
+        fn carried_slowly<const V: usize>(out: &[Lanes; V]) -> [crate::limbs::Row; V] {
+            let full = lanes::splat(LIMB_MASK);
+            let (mut makes, mut passes) = (0_u128, 0_u128);
+            for i in 0..V {
                 makes |= u128::from(lanes::greater(out[i], full)) << (8 * i);
                 passes |= u128::from(lanes::equal(out[i], full)) << (8 * i);
             }
@@ -212,7 +228,7 @@ macro_rules! kernel {
             for i in 0..V {
                 rows[i] = lanes::store(lanes::and(lanes::add_where(masks[i], out[i], one), full));
             }
-            Limbs(rows)
+            rows
         }
 
         $(#[$features])*

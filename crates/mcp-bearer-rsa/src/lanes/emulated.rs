@@ -66,8 +66,8 @@ pub(crate) fn and(a: Lanes, b: Lanes) -> Lanes {
     each(|i| at(&a, i) & at(&b, i))
 }
 
-pub(crate) fn above_12(a: Lanes) -> Lanes {
-    each(|i| at(&a, i) >> 12)
+pub(crate) fn or(a: Lanes, b: Lanes) -> Lanes {
+    each(|i| at(&a, i) | at(&b, i))
 }
 
 pub(crate) fn above_52(a: Lanes) -> Lanes {

@@ -5,7 +5,7 @@ use core::arch::x86_64::{
     _mm512_castsi512_si128, _mm512_cmpeq_epu64_mask, _mm512_cmpgt_epu64_mask,
     _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_add_epi64,
     _mm512_mask_madd52hi_epu64, _mm512_mask_madd52lo_epu64, _mm512_reduce_add_epi64,
-    _mm512_permutex2var_epi64, _mm512_set1_epi64, _mm512_setr_epi64, _mm512_setzero_si512, _mm512_srli_epi64,
+    _mm512_or_si512, _mm512_permutex2var_epi64, _mm512_set1_epi64, _mm512_setr_epi64, _mm512_setzero_si512, _mm512_srli_epi64,
 };
 
 use crate::limbs::Row;
@@ -32,7 +32,7 @@ instructions! {
     fn add(a: Lanes, b: Lanes) -> Lanes { _mm512_add_epi64(a, b) }
     fn add_where(mask: u8, a: Lanes, b: Lanes) -> Lanes { _mm512_mask_add_epi64(a, mask, a, b) }
     fn and(a: Lanes, b: Lanes) -> Lanes { _mm512_and_si512(a, b) }
-    fn above_12(a: Lanes) -> Lanes { _mm512_srli_epi64::<12>(a) }
+    fn or(a: Lanes, b: Lanes) -> Lanes { _mm512_or_si512(a, b) }
     fn above_52(a: Lanes) -> Lanes { _mm512_srli_epi64::<52>(a) }
     fn greater(a: Lanes, b: Lanes) -> u8 { _mm512_cmpgt_epu64_mask(a, b) }
     fn equal(a: Lanes, b: Lanes) -> u8 { _mm512_cmpeq_epu64_mask(a, b) }
