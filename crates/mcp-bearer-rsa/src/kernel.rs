@@ -1,279 +1,312 @@
+//! The kernel: certified Montgomery products. One text, compiled for the processor's instructions and for their
+//! emulation.
+//!
+//! The names are those of the argument in the crate's documentation: columns, window, quotient.
+
 macro_rules! kernel {
     ($lanes:path, $(#[$features:meta])*) => {
         use $lanes as lanes;
+
         use lanes::Lanes;
-        use crate::certificate::Prime;
-        use crate::key::Modulus;
-        use crate::limbs::{LIMB_MASK, Limbs};
-        use crate::words;
 
+        use crate::certificate::{Certificate, Weights};
+        use crate::columns;
+        use crate::limbs::{LIMB_BITS, LIMB_MASK, Limbs};
+        use crate::modulus::{Modulus, Multiple};
+
+        /// Columns of a product: those below the number of limbs, and those above.
         type Wide<const V: usize> = [[Lanes; V]; 2];
-
-        /// a^2
-        #[inline]
-        $(#[$features])*
-        fn square<const V: usize>(number: &Limbs<V>) -> Wide<V> {
-            let mut sums = [[lanes::zero(); V]; 2];
-            let a = loaded(number);
-            for lane in (0..8).rev() {
-                let above = 0xfe << lane;
-                let at = sums.as_flattened_mut();
-                for q in 0..V {
-                    let b = lanes::splat(number.0[q][lane]);
-                    for k in 0..V {
-                        if k == q {
-                            at[q + k] = lanes::add_high_where(above, at[q + k], a[k], b);
-                        } else if k > q {
-                            at[q + k] = lanes::add_high(at[q + k], a[k], b);
-                        }
-                    }
-                }
-                one_up(&mut sums);
-                let at = sums.as_flattened_mut();
-                for q in 0..V {
-                    let b = lanes::splat(number.0[q][lane]);
-                    for k in 0..V {
-                        if k == q {
-                            at[q + k] = lanes::add_low_where(above, at[q + k], a[k], b);
-                        } else if k > q {
-                            at[q + k] = lanes::add_low(at[q + k], a[k], b);
-                        }
-                    }
-                }
-            }
-            let at = sums.as_flattened_mut();
-            for k in 0..V {
-                let low = lanes::add_low(lanes::zero(), a[k], a[k]);
-                let high = lanes::add_high(lanes::zero(), a[k], a[k]);
-                at[2 * k] = lanes::add(lanes::add(at[2 * k], at[2 * k]), lanes::interleave_lower(low, high));
-                at[2 * k + 1] = lanes::add(lanes::add(at[2 * k + 1], at[2 * k + 1]), lanes::interleave_upper(low, high));
-            }
-            sums
-        }
 
         #[inline]
         $(#[$features])*
         fn loaded<const V: usize>(number: &Limbs<V>) -> [Lanes; V] {
-            let mut out = [lanes::zero(); V];
+            let mut rows = [lanes::zero(); V];
             for k in 0..V {
-                out[k] = lanes::load(&number.0[k]);
+                rows[k] = lanes::load(&number.0[k]);
             }
-            out
+            rows
         }
 
+        /// Moves every column one up; the highest is zero before.
+        #[inline]
+        $(#[$features])*
+        fn up_one<const V: usize>(columns: &mut Wide<V>) {
+            let mut below = lanes::zero();
+            for row in columns.as_flattened_mut() {
+                let this = *row;
+                *row = lanes::window::<7>(below, this);
+                below = this;
+            }
+        }
+
+        /// The columns without the lowest `N`, followed by those of `then`.
+        #[inline]
+        $(#[$features])*
+        fn down<const N: i32, const V: usize>(columns: &[Lanes; V], then: Lanes) -> [Lanes; V] {
+            let mut moved = [lanes::zero(); V];
+            for k in 0..V {
+                let above = if k + 1 < V { columns[k + 1] } else { then };
+                moved[k] = lanes::window::<N>(columns[k], above);
+            }
+            moved
+        }
+
+        /// The columns of `a * b`.
+        ///
+        /// Limb `lane` of each row of `b` meets all rows of `a` at once. High halves belong one column up, so they
+        /// are added before the move.
         #[inline]
         $(#[$features])*
         fn multiply<const V: usize>(a: &Limbs<V>, b: &Limbs<V>) -> Wide<V> {
             let mut sums = [[lanes::zero(); V]; 2];
             let a = loaded(a);
             for lane in (0..8).rev() {
-                let at = sums.as_flattened_mut();
+                let sum = sums.as_flattened_mut();
                 for q in 0..V {
-                    let b = lanes::splat(b.0[q][lane]);
+                    let limb = lanes::splat(b.0[q][lane]);
                     for k in 0..V {
-                        at[q + k] = lanes::add_high(at[q + k], a[k], b);
+                        sum[q + k] = lanes::add_high(sum[q + k], a[k], limb);
                     }
                 }
-                one_up(&mut sums);
-                let at = sums.as_flattened_mut();
+                up_one(&mut sums);
+                let sum = sums.as_flattened_mut();
                 for q in 0..V {
-                    let b = lanes::splat(b.0[q][lane]);
+                    let limb = lanes::splat(b.0[q][lane]);
                     for k in 0..V {
-                        at[q + k] = lanes::add_low(at[q + k], a[k], b);
+                        sum[q + k] = lanes::add_low(sum[q + k], a[k], limb);
                     }
                 }
             }
             sums
         }
 
+        /// The columns of `a * a`: each product of two different limbs once and doubled, then the squares.
         #[inline]
         $(#[$features])*
-        fn one_up<const V: usize>(sums: &mut Wide<V>) {
-            let mut below = lanes::zero();
-            for sum in sums.as_flattened_mut() {
-                let this = *sum;
-                *sum = lanes::window::<7>(below, this);
-                below = this;
+        fn square<const V: usize>(number: &Limbs<V>) -> Wide<V> {
+            let mut sums = [[lanes::zero(); V]; 2];
+            let a = loaded(number);
+            for lane in (0..8).rev() {
+                // In its own row a limb meets those above it.
+                let above = 0xfe << lane;
+                let sum = sums.as_flattened_mut();
+                for q in 0..V {
+                    let limb = lanes::splat(number.0[q][lane]);
+                    for k in 0..V {
+                        if k == q {
+                            sum[q + k] = lanes::add_high_where(above, sum[q + k], a[k], limb);
+                        } else if k > q {
+                            sum[q + k] = lanes::add_high(sum[q + k], a[k], limb);
+                        }
+                    }
+                }
+                up_one(&mut sums);
+                let sum = sums.as_flattened_mut();
+                for q in 0..V {
+                    let limb = lanes::splat(number.0[q][lane]);
+                    for k in 0..V {
+                        if k == q {
+                            sum[q + k] = lanes::add_low_where(above, sum[q + k], a[k], limb);
+                        } else if k > q {
+                            sum[q + k] = lanes::add_low(sum[q + k], a[k], limb);
+                        }
+                    }
+                }
+            }
+            let sum = sums.as_flattened_mut();
+            for k in 0..V {
+                // The square of limb i belongs to columns 2i and 2i + 1.
+                let low = lanes::add_low(lanes::zero(), a[k], a[k]);
+                let high = lanes::add_high(lanes::zero(), a[k], a[k]);
+                let (even, odd) = (2 * k, 2 * k + 1);
+                sum[even] = lanes::add(sum[even], sum[even]);
+                sum[even] = lanes::add(sum[even], lanes::interleave_lower(low, high));
+                sum[odd] = lanes::add(sum[odd], sum[odd]);
+                sum[odd] = lanes::add(sum[odd], lanes::interleave_upper(low, high));
+            }
+            sums
+        }
+
+        /// What two limbs of the quotient add to columns 4 and above. The sum begins at zero, so that the long
+        /// chain is one addition and one move for each pair, and the multiplications are beside it.
+        #[inline]
+        $(#[$features])*
+        fn add_multiple<const V: usize>(window: &mut [Lanes; V], rows: &[Limbs<V>; 3], limbs: [u64; 2]) {
+            let (y, z) = (lanes::splat(limbs[0]), lanes::splat(limbs[1]));
+            for k in 0..V {
+                let middle = lanes::load(&rows[1].0[k]);
+                let more = lanes::add_low(lanes::zero(), lanes::load(&rows[2].0[k]), y);
+                let more = lanes::add_high(more, middle, y);
+                let more = lanes::add_low(more, middle, z);
+                let more = lanes::add_high(more, lanes::load(&rows[0].0[k]), z);
+                window[k] = lanes::add(window[k], more);
             }
         }
 
+        /// Montgomery reduction of columns: the sum over R, and the quotient.
         #[inline]
         $(#[$features])*
-        fn shifted_down<const N: i32, const V: usize>(low: &[Lanes; V], then: Lanes) -> [Lanes; V] {
-            let mut out = [lanes::zero(); V];
-            let mut above = then;
-            for (to, from) in out.iter_mut().zip(low).rev() {
-                *to = lanes::window::<N>(*from, above);
-                above = *from;
-            }
-            out
-        }
-
-        /// Montgomery reduction
-        #[inline]
-        $(#[$features])*
-        fn reduce<const V: usize>(sums: &Wide<V>, key: &Modulus<V>) -> (Limbs<V>, Limbs<V>) {
-            let [low, high] = sums;
+        fn reduce<const V: usize>([low, high]: &Wide<V>, modulus: &Modulus<V>) -> (Limbs<V>, Limbs<V>) {
             let [mut c0, mut c1, mut c2, mut c3, ..] = lanes::store(low[0]);
-            let mut window = shifted_down::<4, V>(low, high[0]);
-            let [n0, n1, n2] = key.friendly.low;
+            let mut window = down::<4, V>(low, high[0]);
             let mut quotient = Limbs::ZERO;
             let (pairs, _) = quotient.0.as_flattened_mut().as_chunks_mut::<2>();
-            let Some((last, pairs)) = pairs.split_last_mut() else { return (Limbs::ZERO, Limbs::ZERO) };
-            for pair in pairs {
-                let u = c0;
-                let y = c0 << 12;
-                c1 = c1.wrapping_add(c0 >> 52).wrapping_add(c0.wrapping_mul(n0) & LIMB_MASK);
-                let v = c1;
-                let z = c1 << 12;
-                let (_, h0) = words::multiply(y, n0);
-                let (l1, h1) = words::multiply(y, n1);
-                let l2 = y.wrapping_mul(n2);
-                c2 = c2.wrapping_add(h0).wrapping_add(l1 >> 12);
-                c0 = c2.wrapping_add(c1 >> 52).wrapping_add(c1.wrapping_mul(n0) & LIMB_MASK);
-                let (_, h0) = words::multiply(z, n0);
-                let l1 = z.wrapping_mul(n1);
-                c1 = c3.wrapping_add(h1).wrapping_add(l2 >> 12).wrapping_add(h0).wrapping_add(l1 >> 12);
-                *pair = [u, v];
-                let (y, z) = (lanes::splat(u), lanes::splat(v));
-                for k in 0..V {
-                    let more = lanes::add_low(lanes::zero(), lanes::load(&key.friendly.from_3.0[k]), y);
-                    let more = lanes::add_high(more, lanes::load(&key.friendly.from_2.0[k]), y);
-                    let more = lanes::add_low(more, lanes::load(&key.friendly.from_2.0[k]), z);
-                    let more = lanes::add_high(more, lanes::load(&key.friendly.from_1.0[k]), z);
-                    window[k] = lanes::add(window[k], more);
-                }
-                c2 = lanes::first(window[0]);
-                c3 = lanes::second(window[0]);
-                window = shifted_down::<2, V>(&window, lanes::zero());
+            let last = pairs.len().saturating_sub(1);
+            let (friendly, plain): (&Multiple<V>, &Multiple<V>) = (&modulus.friendly, &modulus.plain);
+            for pair in &mut pairs[..last] {
+                let (columns, limbs) = columns::friendly([c0, c1, c2, c3], &friendly.lowest);
+                *pair = limbs;
+                add_multiple(&mut window, &friendly.rows, limbs);
+                ([c0, c1], [c2, c3]) = (columns, lanes::first_two(window[0]));
+                window = down::<2, V>(&window, lanes::zero());
             }
-            let [n0, n1, n2, n3] = key.n_low;
-            {
-                let pair = last;
-                let y = c0.wrapping_mul(key.k12);
-                let carry = c0.wrapping_add(LIMB_MASK) >> 52;
-                let (_, h0) = words::multiply(y, n0);
-                let (l1, h1) = words::multiply(y, n1);
-                let (l2, h2) = words::multiply(y, n2);
-                let l3 = y.wrapping_mul(n3);
-                c1 = c1.wrapping_add(carry).wrapping_add(h0).wrapping_add(l1 >> 12);
-                let z = c1.wrapping_mul(key.k12);
-                let carry = c1.wrapping_add(LIMB_MASK) >> 52;
-                c2 = c2.wrapping_add(h1).wrapping_add(l2 >> 12);
-                c3 = c3.wrapping_add(h2).wrapping_add(l3 >> 12);
-                let (_, h0) = words::multiply(z, n0);
-                let (l1, h1) = words::multiply(z, n1);
-                let l2 = z.wrapping_mul(n2);
-                c0 = c2.wrapping_add(carry).wrapping_add(h0).wrapping_add(l1 >> 12);
-                c1 = c3.wrapping_add(h1).wrapping_add(l2 >> 12);
-                *pair = [y >> 12, z >> 12];
-                let (y, z) = (lanes::splat(y >> 12), lanes::splat(z >> 12));
-                for k in 0..V {
-                    window[k] = lanes::add_low(window[k], lanes::load(&key.n_from_4.0[k]), y);
-                    window[k] = lanes::add_high(window[k], lanes::load(&key.n_from_3.0[k]), y);
-                    window[k] = lanes::add_low(window[k], lanes::load(&key.n_from_3.0[k]), z);
-                    window[k] = lanes::add_high(window[k], lanes::load(&key.n_from_2.0[k]), z);
-                }
-                c2 = lanes::first(window[0]);
-                c3 = lanes::second(window[0]);
-                window = shifted_down::<2, V>(&window, lanes::zero());
+            for pair in &mut pairs[last..] {
+                let (columns, limbs) = columns::plain([c0, c1, c2, c3], &plain.lowest, modulus.k12);
+                *pair = limbs;
+                add_multiple(&mut window, &plain.rows, limbs);
+                ([c0, c1], [c2, c3]) = (columns, lanes::first_two(window[0]));
+                window = down::<2, V>(&window, lanes::zero());
             }
-            let rest = shifted_down::<4, V>(high, lanes::zero());
-            for (sum, more) in window.iter_mut().zip(&rest) {
-                *sum = lanes::add(*sum, *more);
-            }
+            let rest = down::<4, V>(high, lanes::zero());
             let mut below = lanes::load(&[0, 0, 0, 0, c0, c1, c2, c3]);
-            for sum in &mut window {
-                let this = *sum;
-                *sum = lanes::window::<4>(below, this);
+            for k in 0..V {
+                let this = lanes::add(window[k], rest[k]);
+                window[k] = lanes::window::<4>(below, this);
                 below = this;
             }
             (carried(&window), quotient)
         }
 
+        /// Columns as limbs. One round of carries is almost always enough; no secret depends on which it was.
         #[inline]
         $(#[$features])*
-        fn carried<const V: usize>(sums: &[Lanes; V]) -> Limbs<V> {
+        fn carried<const V: usize>(columns: &[Lanes; V]) -> Limbs<V> {
             let full = lanes::splat(LIMB_MASK);
-            let mut out = *sums;
-            let mut over = lanes::zero();
-            let mut rows = [[0; 8]; V];
-            for i in 0..V {
-                let below = if i == 0 { lanes::zero() } else { lanes::above_52(sums[i - 1]) };
-                let above = lanes::above_52(sums[i]);
-                out[i] = lanes::add(lanes::and(sums[i], full), lanes::window::<7>(below, above));
-                over = lanes::or(over, out[i]);
-                rows[i] = lanes::store(out[i]);
+            let mut limbs = Limbs::ZERO;
+            let mut below = lanes::zero();
+            let mut any = lanes::zero();
+            for k in 0..V {
+                let over = lanes::above_limb(columns[k]);
+                let row = lanes::add(lanes::and(columns[k], full), lanes::window::<7>(below, over));
+                any = lanes::or(any, row);
+                limbs.0[k] = lanes::store(row);
+                below = over;
             }
-            if lanes::greater(over, full) == 0 {
-                return Limbs(rows);
+            if lanes::greater(any, full) == 0 {
+                return limbs;
             }
-            Limbs(carried_slowly(&out))
+            carried_far(&limbs)
         }
 
-        #[inline(never)]
+        /// The rest of the carries. A limb above 2^52 - 1 makes one, a limb of 2^52 - 1 passes one on: an addition of
+        /// the two masks finds all limbs that take one.
         #[cold]
+        #[inline(never)]
         $(#[$features])*
-        fn carried_slowly<const V: usize>(out: &[Lanes; V]) -> [crate::limbs::Row; V] {
+        fn carried_far<const V: usize>(limbs: &Limbs<V>) -> Limbs<V> {
             let full = lanes::splat(LIMB_MASK);
             let (mut makes, mut passes) = (0_u128, 0_u128);
-            for i in 0..V {
-                makes |= u128::from(lanes::greater(out[i], full)) << (8 * i);
-                passes |= u128::from(lanes::equal(out[i], full)) << (8 * i);
+            for k in 0..V {
+                let row = lanes::load(&limbs.0[k]);
+                makes |= u128::from(lanes::greater(row, full)) << (8 * k);
+                passes |= u128::from(lanes::equal(row, full)) << (8 * k);
             }
-            let takes = passes.wrapping_add(makes << 1) ^ passes;
-            let one = lanes::splat(1);
-            let mut rows = [[0; 8]; V];
-            let masks = takes.to_le_bytes();
-            for i in 0..V {
-                rows[i] = lanes::store(lanes::and(lanes::add_where(masks[i], out[i], one), full));
+            let takes = (passes.wrapping_add(makes << 1) ^ passes).to_le_bytes();
+            let mut carried = Limbs::ZERO;
+            for k in 0..V {
+                let row = lanes::add_where(takes[k], lanes::load(&limbs.0[k]), lanes::splat(1));
+                carried.0[k] = lanes::store(lanes::and(row, full));
             }
-            rows
+            carried
         }
 
-        $(#[$features])*
+        /// The sum of limbs times weights, modulo the certificate's prime.
         #[inline]
-        fn dot<const V: usize>(prime: &Prime, weights: &Limbs<V>, number: &Limbs<V>) -> u64 {
+        $(#[$features])*
+        fn weighed<const V: usize>(certificate: &Certificate<V>, weights: &Limbs<V>, number: &Limbs<V>) -> u64 {
             let (mut low, mut high) = (lanes::zero(), lanes::zero());
             for k in 0..V {
                 let (row, weights) = (lanes::load(&number.0[k]), lanes::load(&weights.0[k]));
                 low = lanes::add_low(low, row, weights);
                 high = lanes::add_high(high, row, weights);
             }
-            prime.residue(u128::from(lanes::sum(low)) + (u128::from(lanes::sum(high)) << 52))
+            let sum = u128::from(lanes::sum(low)) + (u128::from(lanes::sum(high)) << LIMB_BITS);
+            certificate.prime.residue(sum)
         }
 
+        /// [`Engine::weigh`](crate::engine::Engine::weigh)
         $(#[$features])*
-        pub(crate) fn chain<const V: usize>(key: &Modulus<V>, a: &Limbs<V>, b: &Limbs<V>, squarings: u32, last: Option<&Limbs<V>>) -> Option<Limbs<V>> {
-            let certificate = &key.certificate;
-            let prime = &certificate.prime;
-            let mut good = true;
-            let mut x = *a;
-            let mut by = b;
-            let mut rx = dot(prime, &certificate.weights, &x);
-            for step in 0..=squarings + u32::from(last.is_some()) {
-                let squares = step != 0 && step <= squarings;
-                if step > squarings && let Some(last) = last { by = last; }
-                let (sums, ry) = if squares { (square(&x), rx) } else {
-                    (multiply(&x, by), dot(prime, &certificate.weights, by))
-                };
-                let (y, m) = reduce(&sums, key);
-                let rm = dot(prime, &certificate.quotient_weights, &m);
-                let r = dot(prime, &certificate.weights, &y);
-                good &= certificate.holds((rx, ry), rm, r);
-                (x, rx) = (y, r);
-            }
-            good.then_some(x)
+        pub(crate) fn weigh<const V: usize>(
+            certificate: &Certificate<V>,
+            weights: Weights,
+            number: &Limbs<V>,
+        ) -> u64 {
+            weighed(certificate, certificate.weights(weights), number)
         }
 
+        /// [`Engine::chain`](crate::engine::Engine::chain)
+        $(#[$features])*
+        pub(crate) fn chain<const V: usize>(
+            modulus: &Modulus<V>,
+            a: &Limbs<V>,
+            b: &Limbs<V>,
+            squarings: u32,
+            last: Option<&Limbs<V>>,
+        ) -> Option<Limbs<V>> {
+            let certificate = &modulus.certificate;
+            let numbers = certificate.weights(Weights::OfNumbers);
+            let quotients = certificate.weights(Weights::OfQuotients);
+            let mut x = *a;
+            let mut residue = weighed(certificate, numbers, a);
+            let mut factor = b;
+            let mut all_hold = true;
+            // One place that multiplies and one that squares, so that the compiler keeps columns in registers.
+            for step in 0..=squarings + u32::from(last.is_some()) {
+                if step > squarings && let Some(last) = last {
+                    factor = last;
+                }
+                let (columns, other) = if step == 0 || step > squarings {
+                    (multiply(&x, factor), weighed(certificate, numbers, factor))
+                } else {
+                    (square(&x), residue)
+                };
+                let (mut product, mut quotient) = reduce(&columns, modulus);
+                lanes::disturb(&mut product.0, &mut quotient.0);
+                let by = weighed(certificate, quotients, &quotient);
+                let of = weighed(certificate, numbers, &product);
+                all_hold &= certificate.holds(residue, other, by, of);
+                (x, residue) = (product, of);
+            }
+            all_hold.then_some(x)
+        }
     };
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    clippy::needless_range_loop,
+    reason = "loops over registers are unrolled: every index is a constant, and none is out of bounds"
+)]
 pub(crate) mod emulated {
     kernel! { crate::lanes::emulated, }
 }
 
 #[cfg(target_arch = "x86_64")]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::needless_range_loop,
+    reason = "loops over registers are unrolled: every index is a constant, and none is out of bounds"
+)]
 pub(crate) mod ifma {
     kernel! { crate::lanes::ifma, #[target_feature(enable = "avx512f,avx512ifma,bmi2")] }
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::needless_range_loop,
+    reason = "as in the two above"
+)]
+pub(crate) mod faulty {
+    kernel! { crate::lanes::faulty, }
 }

@@ -2,8 +2,8 @@
 
 /// The low 64 bits.
 #[inline]
-pub(crate) fn low(wide: u128) -> u64 {
-    #[expect(clippy::as_conversions, reason = "to drop the high half is what it is for")]
+pub(crate) const fn low(wide: u128) -> u64 {
+    #[expect(clippy::as_conversions, reason = "the high half is dropped on purpose")]
     {
         wide as u64
     }

@@ -42,12 +42,8 @@ pub(crate) fn store(lanes: Lanes) -> Row {
     lanes
 }
 
-pub(crate) fn first(lanes: Lanes) -> u64 {
-    at(&lanes, 0)
-}
-
-pub(crate) fn second(lanes: Lanes) -> u64 {
-    at(&lanes, 1)
+pub(crate) fn first_two(lanes: Lanes) -> [u64; 2] {
+    [at(&lanes, 0), at(&lanes, 1)]
 }
 
 pub(crate) fn sum(lanes: Lanes) -> u64 {
@@ -59,7 +55,13 @@ pub(crate) fn add(a: Lanes, b: Lanes) -> Lanes {
 }
 
 pub(crate) fn add_where(mask: u8, a: Lanes, b: Lanes) -> Lanes {
-    each(|i| if is_set(mask, i) { at(&a, i).wrapping_add(at(&b, i)) } else { at(&a, i) })
+    each(|i| {
+        if is_set(mask, i) {
+            at(&a, i).wrapping_add(at(&b, i))
+        } else {
+            at(&a, i)
+        }
+    })
 }
 
 pub(crate) fn and(a: Lanes, b: Lanes) -> Lanes {
@@ -70,7 +72,7 @@ pub(crate) fn or(a: Lanes, b: Lanes) -> Lanes {
     each(|i| at(&a, i) | at(&b, i))
 }
 
-pub(crate) fn above_52(a: Lanes) -> Lanes {
+pub(crate) fn above_limb(a: Lanes) -> Lanes {
     each(|i| at(&a, i) >> 52)
 }
 
@@ -84,7 +86,13 @@ pub(crate) fn equal(a: Lanes, b: Lanes) -> u8 {
 
 pub(crate) fn window<const N: i32>(low: Lanes, high: Lanes) -> Lanes {
     let from = usize::try_from(N).unwrap_or(0);
-    each(|i| if i + from < 8 { at(&low, i + from) } else { at(&high, i + from - 8) })
+    each(|i| {
+        if i + from < 8 {
+            at(&low, i + from)
+        } else {
+            at(&high, i + from - 8)
+        }
+    })
 }
 
 pub(crate) fn interleave_lower(a: Lanes, b: Lanes) -> Lanes {
@@ -112,3 +120,7 @@ pub(crate) fn add_high_where(mask: u8, sum: Lanes, a: Lanes, b: Lanes) -> Lanes 
     let high = each(|i| words::low(product(at(&a, i), at(&b, i)) >> 52));
     add_where(mask, sum, high)
 }
+
+/// Nothing: where tests put faults in.
+#[inline]
+pub(crate) fn disturb(_product: &mut [Row], _quotient: &mut [Row]) {}
