@@ -18,11 +18,12 @@ use std::time::Instant;
 
 use aws_lc_rs::digest::{self, Digest, digest};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{KeyPair, KeySize, PublicKeyComponents};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{
     self, KeyPair as _, ParsedPublicKey, RsaEncoding, VerificationAlgorithm,
 };
 use fastrand::Rng;
+use mcp_bearer_bench::rsa_modulus;
 use mcp_bearer_rsa::{Engine, Padding, PublicKey, Verdict};
 
 type Scheme = (
@@ -69,16 +70,16 @@ impl Key {
             _ => KeySize::Rsa2048,
         };
         let pair = KeyPair::generate(size).unwrap();
-        let parts = PublicKeyComponents::<Vec<u8>>::from(pair.public_key());
+        let modulus = rsa_modulus(&pair);
         let parsed = |scheme: &Scheme| ParsedPublicKey::new(scheme.3, pair.public_key().as_ref());
         let theirs = SCHEMES
             .iter()
             .map(|scheme| parsed(scheme).unwrap())
             .collect();
-        let ours = PublicKey::new(engine, &parts.n, &parts.e).unwrap();
+        let ours = PublicKey::new(engine, &modulus, &[1, 0, 1]).unwrap();
         let mut key = Self {
             pair,
-            modulus: parts.n,
+            modulus,
             theirs,
             ours,
             signed: Vec::new(),

@@ -69,17 +69,14 @@ impl<const V: usize> Limbs<V> {
         for (to, byte) in highest.iter_mut().rev().zip(rest.iter().rev()) {
             *to = *byte;
         }
-        let pairs = pairs.iter().rev().chain(core::iter::once(&highest));
         let mut number = Self::ZERO;
-        let (targets, _) = number.0.as_flattened_mut().as_chunks_mut::<2>();
-        for ([low, high], bytes) in targets.iter_mut().zip(pairs) {
-            let mut wide = [0; 16];
-            for (to, byte) in wide.iter_mut().skip(16 - PAIR_BYTES).zip(bytes) {
-                *to = *byte;
-            }
-            let wide = u128::from_be_bytes(wide);
-            *low = words::low(wide) & LIMB_MASK;
-            *high = words::low(wide >> LIMB_BITS);
+        let (limbs, _) = number.0.as_flattened_mut().as_chunks_mut::<2>();
+        let mut limbs = limbs.iter_mut();
+        for (bytes, pair) in pairs.iter().rev().zip(limbs.by_ref()) {
+            *pair = split(bytes);
+        }
+        if let Some(pair) = limbs.next() {
+            *pair = split(&highest);
         }
         number
     }
@@ -89,31 +86,22 @@ impl<const V: usize> Limbs<V> {
     pub(crate) fn to_bytes(self, bytes: &mut [u8]) -> bool {
         let (rest, pairs) = bytes.as_rchunks_mut::<PAIR_BYTES>();
         let (limbs, _) = self.0.as_flattened().as_chunks::<2>();
-        let mut limbs = limbs.iter();
+        let Some((low, high)) = limbs.split_at_checked(pairs.len()) else {
+            return false;
+        };
         let mut beyond = 0;
-        for bytes in pairs.iter_mut().rev() {
-            let Some(pair) = limbs.next() else {
-                return false;
-            };
-            let (above, wide) = joined(pair);
+        for (bytes, pair) in pairs.iter_mut().rev().zip(low) {
+            let above;
+            (above, *bytes) = joined(pair);
             beyond |= above;
-            for (to, byte) in bytes.iter_mut().zip(wide.iter().skip(16 - PAIR_BYTES)) {
-                *to = *byte;
-            }
         }
-        let (above, mut wide) = limbs.next().map_or((0, [0; 16]), joined);
-        beyond |= above;
-        for (to, byte) in rest.iter_mut().rev().zip(wide.iter_mut().rev()) {
+        let (highest, more) = high.split_first().unwrap_or((&[0; 2], &[]));
+        let (above, mut highest) = joined(highest);
+        for (to, byte) in rest.iter_mut().rev().zip(highest.iter_mut().rev()) {
             *to = core::mem::take(byte);
         }
-        let unwritten = wide.iter().fold(0, |all, byte| all | *byte);
-        beyond == 0
-            && unwritten == 0
-            && limbs
-                .as_slice()
-                .as_flattened()
-                .iter()
-                .all(|limb| *limb == 0)
+        beyond |= above | more.as_flattened().iter().fold(0, |all, limb| all | limb);
+        beyond == 0 && highest == [0; PAIR_BYTES]
     }
 
     /// `self - other`, and whether `other` is the larger one, in which case the difference is worth nothing.
@@ -137,21 +125,49 @@ impl<const V: usize> Limbs<V> {
         }))
     }
 
-    /// The number modulo `n`, for numbers below `2 * n`; `None` when adding `n` again does not give the number back.
+    /// The number modulo `n`, for numbers below `2 * n`. `None` for others, and when adding `n` again does not give the
+    /// number back.
     pub(crate) fn below(&self, n: &Self) -> Option<Self> {
         let (difference, is_below) = self.minus(n);
         if is_below {
             return Some(*self);
         }
-        (difference.plus(n) == *self).then_some(difference)
+        let (_, is_below) = difference.minus(n);
+        (is_below && difference.plus(n) == *self).then_some(difference)
+    }
+
+    /// Twice the number modulo `n`, for numbers below `n`.
+    pub(crate) fn doubled(&self, n: &Self) -> Self {
+        let (mut carry, mut borrow) = (0, 0);
+        let (mut double, mut reduced) = (Self::ZERO, Self::ZERO);
+        let results = double
+            .0
+            .as_flattened_mut()
+            .iter_mut()
+            .zip(reduced.0.as_flattened_mut());
+        for ((double, reduced), (limb, n)) in results.zip(self.iter().zip(n.iter())) {
+            let twice = limb << 1 | carry;
+            carry = twice >> LIMB_BITS;
+            *double = twice & LIMB_MASK;
+            let rest = double.wrapping_sub(n).wrapping_sub(borrow);
+            borrow = rest >> 63;
+            *reduced = rest & LIMB_MASK;
+        }
+        if borrow == 1 { double } else { reduced }
     }
 }
 
-/// Bits above the 52 of each limb, and both limbs as one big-endian number.
-fn joined([low, high]: &[u64; 2]) -> (u64, [u8; 16]) {
+fn split(bytes: &[u8; PAIR_BYTES]) -> [u64; 2] {
+    let mut wide = [0; 16];
+    let [_, _, _, lower @ ..] = &mut wide;
+    *lower = *bytes;
+    let wide = u128::from_be_bytes(wide);
+    [words::low(wide) & LIMB_MASK, words::low(wide >> LIMB_BITS)]
+}
+
+/// Bits above the 52 of each limb, and both limbs in bytes.
+fn joined([low, high]: &[u64; 2]) -> (u64, [u8; PAIR_BYTES]) {
     let above = (low | high) >> LIMB_BITS;
-    (
-        above,
-        (u128::from(*low) | u128::from(*high) << LIMB_BITS).to_be_bytes(),
-    )
+    let [_, _, _, bytes @ ..] = (u128::from(*low) | u128::from(*high) << LIMB_BITS).to_be_bytes();
+    (above, bytes)
 }

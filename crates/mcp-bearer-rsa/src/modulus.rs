@@ -4,6 +4,7 @@ use crate::certificate::Certificate;
 use crate::engine::Engine;
 use crate::limbs::{LIMB_BITS, LIMB_MASK, Limbs};
 use crate::prime::Prime;
+use crate::words;
 
 /// An odd number of exactly the bits that `8 * V` limbs hold for us, and what the kernel needs with it.
 pub(crate) struct Modulus<const V: usize> {
@@ -102,21 +103,17 @@ impl<const V: usize> Modulus<V> {
         }));
         let (mut number, _) = power.minus(&self.n);
         for _ in bits..exponent {
-            number = self.doubled(&number)?;
+            number = number.doubled(&self.n);
         }
         for digit in (0..usize::BITS - exponent.leading_zeros()).rev() {
             number = engine
                 .chain(self, &number, &number, 0, None)?
                 .below(&self.n)?;
             if exponent >> digit & 1 == 1 {
-                number = self.doubled(&number)?;
+                number = number.doubled(&self.n);
             }
         }
         Some(number)
-    }
-
-    fn doubled(&self, number: &Limbs<V>) -> Option<Limbs<V>> {
-        number.plus(number).below(&self.n)
     }
 
     /// `signature` to the power of 65537 modulo n, into `message`. Both have the length of n, and `signature` is below n,
@@ -131,7 +128,10 @@ impl<const V: usize> Modulus<V> {
             let s = converted(signature)?;
             let power = engine.chain(self, &s, &self.rr, 16, Some(&s))?;
             let power = power.below(&self.n)?;
-            (power.to_bytes(message) && Limbs::from_bytes(message) == power).then_some(())
+            let is_right = power.to_bytes(message)
+                && Limbs::from_bytes(message) == power
+                && self.is_above(message);
+            is_right.then_some(())
         };
         power().ok_or(Trouble::Contradiction)
     }
@@ -165,7 +165,7 @@ fn friendly_multiple<const V: usize>(n: &Limbs<V>, k: u64) -> Option<Limbs<V>> {
     let mut limbs = n.iter().map(|limb| {
         // Below 2^104 + 2^53.
         carry += u128::from(limb) * u128::from(k);
-        let limb = crate::words::low(carry) & LIMB_MASK;
+        let limb = words::low(carry) & LIMB_MASK;
         carry >>= LIMB_BITS;
         limb
     });
@@ -174,7 +174,7 @@ fn friendly_multiple<const V: usize>(n: &Limbs<V>, k: u64) -> Option<Limbs<V>> {
         limbs
             .collect::<Vec<_>>()
             .into_iter()
-            .chain([crate::words::low(carry)]),
+            .chain([words::low(carry)]),
     );
     (lowest == 0).then_some(multiple)
 }
