@@ -10,26 +10,22 @@ use crate::prime::Prime;
 #[derive(Clone)]
 pub(crate) struct Certificate<const V: usize> {
     pub(crate) prime: Prime,
-    numbers: Limbs<V>,
-    quotients: Limbs<V>,
-    n: u64,
-    r: u64,
-    k: u64,
-}
-
-/// What a row of limbs stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Weights {
-    /// A number: limb i weighs 2^(52 i).
-    OfNumbers,
-    /// The quotient of a reduction: all limbs but the last two weigh k times as much, because they multiply `k * n`.
-    OfQuotients,
+    /// What the limbs of a number weigh: limb i has 2^(52 i).
+    pub(crate) numbers: Limbs<V>,
+    /// What the limbs of a quotient weigh: `n` times as much, and all but the last two `k` times that, because it is
+    /// `k * n` that they multiply.
+    pub(crate) quotients: Limbs<V>,
+    /// Minus R.
+    minus_r: u64,
 }
 
 /// How many random numbers the self-test weighs, besides the fixed ones.
 const SAMPLES: usize = 64;
 
 impl<const V: usize> Certificate<V> {
+    /// Limbs of the quotient that multiply `k * n`.
+    const FRIENDLY: usize = Limbs::<V>::COUNT.saturating_sub(2);
+
     /// `n` in bytes, big-endian; `k` is -1 / n modulo 2^52.
     pub(crate) fn new(prime: Prime, n: &[u8], k: u64) -> Self {
         let base = prime.residue(1 << 52);
@@ -39,72 +35,57 @@ impl<const V: usize> Certificate<V> {
             power = prime.product(power, base);
             this
         }));
-        let k = prime.residue(u128::from(k));
-        let friendly = Limbs::<V>::COUNT.saturating_sub(2);
-        let quotients = numbers.iter().enumerate().map(|(i, weight)| {
-            if i < friendly {
-                prime.product(weight, k)
-            } else {
-                weight
-            }
+        let n = prime.plain_residue(n);
+        let k_times_n = prime.product(prime.residue(u128::from(k)), n);
+        let quotients = numbers.iter().enumerate().map(|(limb, weight)| {
+            prime.product(weight, if limb < Self::FRIENDLY { k_times_n } else { n })
         });
         Self {
             prime,
             numbers,
             quotients: Limbs::collect(quotients),
-            n: prime.plain_residue(n),
-            r: power,
-            k,
+            minus_r: prime.get() - power,
         }
     }
 
-    pub(crate) fn weights(&self, weights: Weights) -> &Limbs<V> {
-        match weights {
-            Weights::OfNumbers => &self.numbers,
-            Weights::OfQuotients => &self.quotients,
-        }
-    }
-
-    /// Whether `a * b + m * n = x * R`, modulo the prime. All four are residues, below 2^50, so that no sum reaches 2^101.
+    /// Whether `a * b + m * n = x * R`, modulo the prime. Three are given as residues, below 2^50, and `m * n` as what a
+    /// quotient weighs, below 2^109.
     #[inline]
-    pub(crate) fn holds(&self, a: u64, b: u64, m: u64, x: u64) -> bool {
-        let left = u128::from(a) * u128::from(b) + u128::from(m) * u128::from(self.n);
-        let right = u128::from(x) * u128::from(self.r);
-        self.prime.residue(left) == self.prime.residue(right)
+    pub(crate) fn holds(&self, a: u64, b: u64, m_times_n: u128, x: u64) -> bool {
+        let left = u128::from(a)
+            .wrapping_mul(u128::from(b))
+            .wrapping_add(m_times_n);
+        let minus_right = u128::from(x).wrapping_mul(u128::from(self.minus_r));
+        self.prime.residue(left.wrapping_add(minus_right)) == 0
     }
 
-    /// Whether the engine weighs right: `n`, `rr`, a number of all ones and 64 random ones, each with both weights,
+    /// Whether the engine weighs right: `n`, `rr`, a number of all ones and 64 random ones, as numbers and as quotients,
     /// against plain arithmetic over their bytes.
-    pub(crate) fn weighs_right(&self, engine: Engine, n: &Limbs<V>, rr: &Limbs<V>) -> bool {
+    pub(crate) fn weighs_right(&self, engine: Engine, n: &Limbs<V>, rr: &Limbs<V>, k: u64) -> bool {
         let ones = Limbs([[LIMB_MASK; 8]; V]);
         let fixed = [*n, *rr, ones].into_iter().map(Some);
         let random = (0..SAMPLES).map(|_| random_number());
-        fixed.chain(random).all(|number| {
-            number.is_some_and(|number| {
-                [Weights::OfNumbers, Weights::OfQuotients]
-                    .into_iter()
-                    .all(|weights| {
-                        let plain = self.weigh_plainly(weights, &number);
-                        plain == Some(engine.weigh(self, weights, &number))
-                    })
+        let Some(residue_of_n) = self.residue_of_bytes(n) else {
+            return false;
+        };
+        fixed.chain(random).all(|sample| {
+            sample.is_some_and(|sample| {
+                let as_number = self.prime.residue(engine.weigh(&self.numbers, &sample));
+                let as_quotient = self.prime.residue(engine.weigh(&self.quotients, &sample));
+                self.residue_of_bytes(&sample) == Some(as_number)
+                    && self.quotient_of_bytes(&sample, k, residue_of_n) == Some(as_quotient)
             })
         })
     }
 
-    /// The same by bytes and division.
-    fn weigh_plainly(&self, weights: Weights, number: &Limbs<V>) -> Option<u64> {
-        match weights {
-            Weights::OfNumbers => self.residue_of_bytes(number),
-            Weights::OfQuotients => {
-                let friendly = Limbs::<V>::COUNT.saturating_sub(2);
-                let low = Limbs::collect(number.iter().take(friendly));
-                let (high, _) = number.minus(&low);
-                let low = u128::from(self.residue_of_bytes(&low)?);
-                let high = u128::from(self.residue_of_bytes(&high)?);
-                let p = u128::from(self.prime.get());
-                u64::try_from((low * u128::from(self.k) + high) % p).ok()
-            }
-        }
+    /// What a quotient adds, by bytes and by division.
+    fn quotient_of_bytes(&self, quotient: &Limbs<V>, k: u64, residue_of_n: u64) -> Option<u64> {
+        let low = Limbs::collect(quotient.iter().take(Self::FRIENDLY));
+        let (high, _) = quotient.minus(&low);
+        let low = u128::from(self.residue_of_bytes(&low)?);
+        let high = u128::from(self.residue_of_bytes(&high)?);
+        let p = u128::from(self.prime.get());
+        u64::try_from((low * u128::from(k) + high) % p * u128::from(residue_of_n) % p).ok()
     }
 
     fn residue_of_bytes(&self, number: &Limbs<V>) -> Option<u64> {

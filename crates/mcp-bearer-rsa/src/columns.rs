@@ -47,20 +47,22 @@ pub(crate) fn friendly(
     ([next, after], [y, z])
 }
 
-/// Two steps with `n` itself. `k12` is `2^12 * k`, with `k = -1 / n` modulo 2^52.
+/// Two steps with `n` itself, whose lowest limbs are given: the quotient's limbs are the columns times `k`, which is
+/// -1 / n modulo 2^52.
 #[inline]
 pub(crate) fn plain(
     [c0, c1, c2, c3]: [u64; 4],
     [n0, n1, n2, n3]: &[u64; 4],
-    k12: u64,
+    k: u64,
 ) -> ([u64; 2], [u64; 2]) {
-    // The product's top 52 bits are `c0 * k` modulo 2^52.
-    let y12 = c0.wrapping_mul(k12);
+    let y = c0.wrapping_mul(k);
+    let y12 = y << 12;
     let column_1 = c1
         .wrapping_add(c0.wrapping_add(LIMB_MASK) >> 52)
         .wrapping_add(high_half(y12, *n0))
         .wrapping_add(low_half(y12, *n1));
-    let z12 = column_1.wrapping_mul(k12);
+    let z = column_1.wrapping_mul(k);
+    let z12 = z << 12;
     let next = c2
         .wrapping_add(column_1.wrapping_add(LIMB_MASK) >> 52)
         .wrapping_add(high_half(y12, *n1))
@@ -72,5 +74,5 @@ pub(crate) fn plain(
         .wrapping_add(low_half(y12, *n3))
         .wrapping_add(high_half(z12, *n1))
         .wrapping_add(low_half(z12, *n2));
-    ([next, after], [y12 >> 12, z12 >> 12])
+    ([next, after], [y, z])
 }

@@ -1,6 +1,5 @@
 //! What runs the kernel, and the one place with unsafe code: the call of functions that need a processor with IFMA.
 
-use crate::certificate::{Certificate, Weights};
 use crate::kernel;
 use crate::limbs::Limbs;
 use crate::modulus::Modulus;
@@ -79,26 +78,21 @@ impl Engine {
         }
     }
 
-    /// The sum of limbs times weights, modulo the prime.
+    /// The sum of limbs times weights, below 2^109.
     #[expect(
         unsafe_code,
         reason = "functions with target features are safe to call where the processor has them"
     )]
-    pub(crate) fn weigh<const V: usize>(
-        self,
-        certificate: &Certificate<V>,
-        weights: Weights,
-        number: &Limbs<V>,
-    ) -> u64 {
+    pub(crate) fn weigh<const V: usize>(self, weights: &Limbs<V>, number: &Limbs<V>) -> u128 {
         match self {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: an `Ifma` exists only where the processor has the features that the function is compiled for.
-            Self::Ifma(Ifma(())) => unsafe { kernel::ifma::weigh(certificate, weights, number) },
+            Self::Ifma(Ifma(())) => unsafe { kernel::ifma::weigh(weights, number) },
             #[cfg(not(target_arch = "x86_64"))]
-            Self::Ifma(Ifma(())) => kernel::emulated::weigh(certificate, weights, number),
-            Self::Emulated => kernel::emulated::weigh(certificate, weights, number),
+            Self::Ifma(Ifma(())) => kernel::emulated::weigh(weights, number),
+            Self::Emulated => kernel::emulated::weigh(weights, number),
             #[cfg(test)]
-            Self::Faulty => kernel::faulty::weigh(certificate, weights, number),
+            Self::Faulty => kernel::faulty::weigh(weights, number),
         }
     }
 }

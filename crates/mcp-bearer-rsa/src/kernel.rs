@@ -9,7 +9,6 @@ macro_rules! kernel {
 
         use lanes::Lanes;
 
-        use crate::certificate::{Certificate, Weights};
         use crate::columns;
         use crate::limbs::{LIMB_BITS, LIMB_MASK, Limbs};
         use crate::modulus::{Modulus, Multiple};
@@ -143,13 +142,19 @@ macro_rules! kernel {
             }
         }
 
-        /// Montgomery reduction of columns: the sum over R, and the quotient.
+        /// Montgomery reduction of columns: their sum, and what the quotient adds to it, over R.
+        ///
+        /// Both results are written where they stay: each move through memory would be a part of the long chain.
         #[inline]
         $(#[$features])*
-        fn reduce<const V: usize>([low, high]: &Wide<V>, modulus: &Modulus<V>) -> (Limbs<V>, Limbs<V>) {
+        fn reduce<const V: usize>(
+            [low, high]: &Wide<V>,
+            modulus: &Modulus<V>,
+            product: &mut Limbs<V>,
+            quotient: &mut Limbs<V>,
+        ) {
             let [mut c0, mut c1, mut c2, mut c3, ..] = lanes::store(low[0]);
             let mut window = down::<4, V>(low, high[0]);
-            let mut quotient = Limbs::ZERO;
             let (pairs, _) = quotient.0.as_flattened_mut().as_chunks_mut::<2>();
             let last = pairs.len().saturating_sub(1);
             let (friendly, plain): (&Multiple<V>, &Multiple<V>) = (&modulus.friendly, &modulus.plain);
@@ -161,7 +166,7 @@ macro_rules! kernel {
                 window = down::<2, V>(&window, lanes::zero());
             }
             for pair in &mut pairs[last..] {
-                let (columns, limbs) = columns::plain([c0, c1, c2, c3], &plain.lowest, modulus.k12);
+                let (columns, limbs) = columns::plain([c0, c1, c2, c3], &plain.lowest, modulus.k);
                 *pair = limbs;
                 add_multiple(&mut window, &plain.rows, limbs);
                 ([c0, c1], [c2, c3]) = (columns, lanes::first_two(window[0]));
@@ -174,15 +179,14 @@ macro_rules! kernel {
                 window[k] = lanes::window::<4>(below, this);
                 below = this;
             }
-            (carried(&window), quotient)
+            carry(&window, product);
         }
 
         /// Columns as limbs. One round of carries is almost always enough; no secret depends on which it was.
         #[inline]
         $(#[$features])*
-        fn carried<const V: usize>(columns: &[Lanes; V]) -> Limbs<V> {
+        fn carry<const V: usize>(columns: &[Lanes; V], limbs: &mut Limbs<V>) {
             let full = lanes::splat(LIMB_MASK);
-            let mut limbs = Limbs::ZERO;
             let mut below = lanes::zero();
             let mut any = lanes::zero();
             for k in 0..V {
@@ -192,10 +196,9 @@ macro_rules! kernel {
                 limbs.0[k] = lanes::store(row);
                 below = over;
             }
-            if lanes::greater(any, full) == 0 {
-                return limbs;
+            if lanes::greater(any, full) != 0 {
+                carry_far(limbs);
             }
-            carried_far(&limbs)
         }
 
         /// The rest of the carries. A limb above 2^52 - 1 makes one, a limb of 2^52 - 1 passes one on: an addition of
@@ -203,7 +206,7 @@ macro_rules! kernel {
         #[cold]
         #[inline(never)]
         $(#[$features])*
-        fn carried_far<const V: usize>(limbs: &Limbs<V>) -> Limbs<V> {
+        fn carry_far<const V: usize>(limbs: &mut Limbs<V>) {
             let full = lanes::splat(LIMB_MASK);
             let (mut makes, mut passes) = (0_u128, 0_u128);
             for k in 0..V {
@@ -212,36 +215,30 @@ macro_rules! kernel {
                 passes |= u128::from(lanes::equal(row, full)) << (8 * k);
             }
             let takes = (passes.wrapping_add(makes << 1) ^ passes).to_le_bytes();
-            let mut carried = Limbs::ZERO;
             for k in 0..V {
                 let row = lanes::add_where(takes[k], lanes::load(&limbs.0[k]), lanes::splat(1));
-                carried.0[k] = lanes::store(lanes::and(row, full));
+                limbs.0[k] = lanes::store(lanes::and(row, full));
             }
-            carried
         }
 
-        /// The sum of limbs times weights, modulo the certificate's prime.
+        /// The sum of limbs times weights: below 2^109.
         #[inline]
         $(#[$features])*
-        fn weighed<const V: usize>(certificate: &Certificate<V>, weights: &Limbs<V>, number: &Limbs<V>) -> u64 {
+        fn weighed<const V: usize>(weights: &Limbs<V>, number: &Limbs<V>) -> u128 {
             let (mut low, mut high) = (lanes::zero(), lanes::zero());
             for k in 0..V {
                 let (row, weights) = (lanes::load(&number.0[k]), lanes::load(&weights.0[k]));
                 low = lanes::add_low(low, row, weights);
                 high = lanes::add_high(high, row, weights);
             }
-            let sum = u128::from(lanes::sum(low)) + (u128::from(lanes::sum(high)) << LIMB_BITS);
-            certificate.prime.residue(sum)
+            let [low, high] = lanes::sums(low, high).map(u128::from);
+            low.wrapping_add(high << LIMB_BITS)
         }
 
         /// [`Engine::weigh`](crate::engine::Engine::weigh)
         $(#[$features])*
-        pub(crate) fn weigh<const V: usize>(
-            certificate: &Certificate<V>,
-            weights: Weights,
-            number: &Limbs<V>,
-        ) -> u64 {
-            weighed(certificate, certificate.weights(weights), number)
+        pub(crate) fn weigh<const V: usize>(weights: &Limbs<V>, number: &Limbs<V>) -> u128 {
+            weighed(weights, number)
         }
 
         /// [`Engine::chain`](crate::engine::Engine::chain)
@@ -254,10 +251,9 @@ macro_rules! kernel {
             last: Option<&Limbs<V>>,
         ) -> Option<Limbs<V>> {
             let certificate = &modulus.certificate;
-            let numbers = certificate.weights(Weights::OfNumbers);
-            let quotients = certificate.weights(Weights::OfQuotients);
-            let mut x = *a;
-            let mut residue = weighed(certificate, numbers, a);
+            let residue_of = |number: &Limbs<V>| certificate.prime.residue(weighed(&certificate.numbers, number));
+            let (mut x, mut quotient) = (*a, Limbs::ZERO);
+            let mut residue = residue_of(a);
             let mut factor = b;
             let mut all_hold = true;
             // One place that multiplies and one that squares, so that the compiler keeps columns in registers.
@@ -266,16 +262,16 @@ macro_rules! kernel {
                     factor = last;
                 }
                 let (columns, other) = if step == 0 || step > squarings {
-                    (multiply(&x, factor), weighed(certificate, numbers, factor))
+                    (multiply(&x, factor), residue_of(factor))
                 } else {
                     (square(&x), residue)
                 };
-                let (mut product, mut quotient) = reduce(&columns, modulus);
-                lanes::disturb(&mut product.0, &mut quotient.0);
-                let by = weighed(certificate, quotients, &quotient);
-                let of = weighed(certificate, numbers, &product);
+                reduce(&columns, modulus, &mut x, &mut quotient);
+                lanes::disturb(&mut x.0, &mut quotient.0);
+                let of = residue_of(&x);
+                let by = weighed(&certificate.quotients, &quotient);
                 all_hold &= certificate.holds(residue, other, by, of);
-                (x, residue) = (product, of);
+                residue = of;
             }
             all_hold.then_some(x)
         }

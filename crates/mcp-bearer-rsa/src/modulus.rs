@@ -14,8 +14,8 @@ pub(crate) struct Modulus<const V: usize> {
     pub(crate) friendly: Multiple<V>,
     /// `n`, for the last two steps.
     pub(crate) plain: Multiple<V>,
-    /// `2^12 * k`, where `k = -1 / n` modulo 2^52.
-    pub(crate) k12: u64,
+    /// -1 / n modulo 2^52.
+    pub(crate) k: u64,
     /// R^2 modulo n.
     rr: Limbs<V>,
     pub(crate) certificate: Certificate<V>,
@@ -69,7 +69,7 @@ impl<const V: usize> Modulus<V> {
             n,
             friendly: Multiple::new(&friendly, 1),
             plain: Multiple::new(&n, 2),
-            k12: k << 12,
+            k,
             rr: Limbs::ZERO,
             certificate: Certificate::new(prime, bytes, k),
         };
@@ -85,7 +85,8 @@ impl<const V: usize> Modulus<V> {
             let one = engine.chain(self, &r, &Limbs::one(), 0, None)?;
             one.below(&self.n)
         };
-        self.certificate.weighs_right(engine, &self.n, &self.rr)
+        self.certificate
+            .weighs_right(engine, &self.n, &self.rr, self.k)
             && divided_twice() == Some(Limbs::one())
     }
 

@@ -46,8 +46,12 @@ pub(crate) fn first_two(lanes: Lanes) -> [u64; 2] {
     [at(&lanes, 0), at(&lanes, 1)]
 }
 
-pub(crate) fn sum(lanes: Lanes) -> u64 {
-    lanes.iter().fold(0, |sum, lane| sum.wrapping_add(*lane))
+pub(crate) fn sums(a: Lanes, b: Lanes) -> [u64; 2] {
+    [a, b].map(|lanes| {
+        lanes
+            .iter()
+            .fold(0_u64, |sum, lane| sum.wrapping_add(*lane))
+    })
 }
 
 pub(crate) fn add(a: Lanes, b: Lanes) -> Lanes {

@@ -92,8 +92,8 @@ pub(crate) fn store(lanes: Lanes) -> Row {
     done(right::store(lanes))
 }
 
-pub(crate) fn sum(lanes: Lanes) -> u64 {
-    right::sum(done(lanes))
+pub(crate) fn sums(a: Lanes, b: Lanes) -> [u64; 2] {
+    right::sums(done(a), done(b))
 }
 
 pub(crate) fn add(a: Lanes, b: Lanes) -> Lanes {

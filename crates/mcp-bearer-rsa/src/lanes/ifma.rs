@@ -1,12 +1,14 @@
 //! Eight lanes of 64 bits in one register: the processor's own instructions.
 
 use core::arch::x86_64::{
-    __m512i, _mm_cvtsi128_si64, _mm_extract_epi64, _mm512_add_epi64, _mm512_alignr_epi64,
-    _mm512_and_si512, _mm512_castsi512_si128, _mm512_cmpeq_epu64_mask, _mm512_cmpgt_epu64_mask,
-    _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_add_epi64,
-    _mm512_mask_madd52hi_epu64, _mm512_mask_madd52lo_epu64, _mm512_or_si512,
-    _mm512_permutex2var_epi64, _mm512_reduce_add_epi64, _mm512_set1_epi64, _mm512_setr_epi64,
-    _mm512_setzero_si512, _mm512_srli_epi64,
+    __m512i, _mm_add_epi64, _mm_cvtsi128_si64, _mm_extract_epi64, _mm256_add_epi64,
+    _mm256_castsi256_si128, _mm256_extracti128_si256, _mm512_add_epi64, _mm512_alignr_epi64,
+    _mm512_and_si512, _mm512_castsi512_si128, _mm512_castsi512_si256, _mm512_cmpeq_epu64_mask,
+    _mm512_cmpgt_epu64_mask, _mm512_extracti64x4_epi64, _mm512_madd52hi_epu64,
+    _mm512_madd52lo_epu64, _mm512_mask_add_epi64, _mm512_mask_madd52hi_epu64,
+    _mm512_mask_madd52lo_epu64, _mm512_or_si512, _mm512_permutex2var_epi64, _mm512_set1_epi64,
+    _mm512_setr_epi64, _mm512_setzero_si512, _mm512_srli_epi64, _mm512_unpackhi_epi64,
+    _mm512_unpacklo_epi64,
 };
 
 use crate::limbs::Row;
@@ -44,8 +46,16 @@ instructions! {
         [_mm_cvtsi128_si64(two).cast_unsigned(), _mm_extract_epi64::<1>(two).cast_unsigned()]
     }
 
-    fn sum(lanes: Lanes) -> u64 {
-        _mm512_reduce_add_epi64(lanes).cast_unsigned()
+    /// The sums of all lanes, of both at once.
+    fn sums(a: Lanes, b: Lanes) -> [u64; 2] {
+        // Sums of `a` and of `b` in turn.
+        let eight = _mm512_add_epi64(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+        let four = _mm256_add_epi64(
+            _mm512_castsi512_si256(eight),
+            _mm512_extracti64x4_epi64::<1>(eight),
+        );
+        let two = _mm_add_epi64(_mm256_castsi256_si128(four), _mm256_extracti128_si256::<1>(four));
+        [_mm_cvtsi128_si64(two).cast_unsigned(), _mm_extract_epi64::<1>(two).cast_unsigned()]
     }
 
     fn add(a: Lanes, b: Lanes) -> Lanes {
