@@ -51,7 +51,7 @@ impl<const V: usize> Certificate<V> {
     /// Whether `a * b + m * n = x * R`, modulo the prime. Three are given as residues, below 2^50, and `m * n` as what a
     /// quotient weighs, below 2^109.
     #[inline]
-    pub(crate) fn holds(&self, a: u64, b: u64, m_times_n: u128, x: u64) -> bool {
+    pub(crate) fn holds(&self, (a, b): (u64, u64), m_times_n: u128, x: u64) -> bool {
         let left = u128::from(a)
             .wrapping_mul(u128::from(b))
             .wrapping_add(m_times_n);

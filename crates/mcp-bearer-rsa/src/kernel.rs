@@ -253,26 +253,27 @@ macro_rules! kernel {
             let certificate = &modulus.certificate;
             let residue_of = |number: &Limbs<V>| certificate.prime.residue(weighed(&certificate.numbers, number));
             let (mut x, mut quotient) = (*a, Limbs::ZERO);
-            let mut residue = residue_of(a);
             let mut factor = b;
+            let mut factors = (0, 0);
             let mut all_hold = true;
             // One place that multiplies and one that squares, so that the compiler keeps columns in registers.
             for step in 0..=squarings + u32::from(last.is_some()) {
                 if step > squarings && let Some(last) = last {
                     factor = last;
                 }
-                let (columns, other) = if step == 0 || step > squarings {
-                    (multiply(&x, factor), residue_of(factor))
-                } else {
-                    (square(&x), residue)
-                };
+                let multiplies = step == 0 || step > squarings;
+                let columns = if multiplies { multiply(&x, factor) } else { square(&x) };
+                // The product before this one is checked only here, where its quotient has arrived in memory and nothing
+                // waits for the answer.
+                let residue = residue_of(&x);
+                if step > 0 {
+                    all_hold &= certificate.holds(factors, weighed(&certificate.quotients, &quotient), residue);
+                }
+                factors = (residue, if multiplies { residue_of(factor) } else { residue });
                 reduce(&columns, modulus, &mut x, &mut quotient);
                 lanes::disturb(&mut x.0, &mut quotient.0);
-                let of = residue_of(&x);
-                let by = weighed(&certificate.quotients, &quotient);
-                all_hold &= certificate.holds(residue, other, by, of);
-                residue = of;
             }
+            all_hold &= certificate.holds(factors, weighed(&certificate.quotients, &quotient), residue_of(&x));
             all_hold.then_some(x)
         }
     };
