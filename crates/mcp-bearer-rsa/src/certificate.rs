@@ -7,7 +7,7 @@ use crate::limbs::{LIMB_MASK, Limbs};
 use crate::prime::Prime;
 
 /// The prime of one key, and everything modulo it.
-#[derive(Clone)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Certificate<const V: usize> {
     pub(crate) prime: Prime,
     /// What the limbs of a number weigh: limb i has 2^(52 i).

@@ -95,4 +95,22 @@ impl Engine {
             Self::Faulty => kernel::faulty::weigh(weights, number),
         }
     }
+
+    /// Columns as limbs, with as many carries as it takes.
+    #[cfg(test)]
+    #[expect(
+        unsafe_code,
+        reason = "functions with target features are safe to call where the processor has them"
+    )]
+    pub(crate) fn carried<const V: usize>(self, columns: &Limbs<V>) -> Limbs<V> {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: an `Ifma` exists only where the processor has the features that the function is compiled for.
+            Self::Ifma(Ifma(())) => unsafe { kernel::ifma::carried(columns) },
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Ifma(Ifma(())) => kernel::emulated::carried(columns),
+            Self::Emulated => kernel::emulated::carried(columns),
+            Self::Faulty => kernel::faulty::carried(columns),
+        }
+    }
 }

@@ -235,6 +235,14 @@ macro_rules! kernel {
             low.wrapping_add(high << LIMB_BITS)
         }
 
+        #[cfg(test)]
+        $(#[$features])*
+        pub(crate) fn carried<const V: usize>(columns: &Limbs<V>) -> Limbs<V> {
+            let mut limbs = Limbs::ZERO;
+            carry(&loaded(columns), &mut limbs);
+            limbs
+        }
+
         /// [`Engine::weigh`](crate::engine::Engine::weigh)
         $(#[$features])*
         pub(crate) fn weigh<const V: usize>(weights: &Limbs<V>, number: &Limbs<V>) -> u128 {

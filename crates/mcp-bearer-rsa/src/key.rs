@@ -13,12 +13,14 @@ use crate::modulus::{Modulus, Trouble};
 ///
 /// Making one costs some tens of microseconds and a self-test of some hundred; verifying takes no lock and allocates
 /// nothing.
+#[cfg_attr(test, derive(Clone))]
 pub struct PublicKey {
     engine: Engine,
     fault: &'static Fault,
     modulus: Size,
 }
 
+#[cfg_attr(test, derive(Clone))]
 enum Size {
     Bits2048(Box<Modulus<5>>),
     Bits3072(Box<Modulus<8>>),
@@ -96,6 +98,15 @@ impl PublicKey {
                 fault.note();
                 None
             }
+        }
+    }
+
+    /// The same key with a flag of its own.
+    #[cfg(test)]
+    pub(crate) fn with_own_fault(&self, fault: &'static Fault) -> Self {
+        Self {
+            fault,
+            ..self.clone()
         }
     }
 

@@ -13,6 +13,8 @@ mod lanes;
 mod limbs;
 mod modulus;
 mod prime;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use encoding::Padding;

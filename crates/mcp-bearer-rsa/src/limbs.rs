@@ -15,7 +15,7 @@ const PAIR_BYTES: usize = 13;
 ///
 /// The instructions read the low 52 bits of a limb. Bits above them are no part of the number, and
 /// [`Limbs::to_bytes`] refuses them.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]
 pub(crate) struct Limbs<const V: usize>(pub(crate) [Row; V]);
 

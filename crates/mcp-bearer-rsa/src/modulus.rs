@@ -7,9 +7,10 @@ use crate::prime::Prime;
 use crate::words;
 
 /// An odd number of exactly the bits that `8 * V` limbs hold for us, and what the kernel needs with it.
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Modulus<const V: usize> {
     bytes: Box<[u8]>,
-    n: Limbs<V>,
+    pub(crate) n: Limbs<V>,
     /// `(k * n + 1) / 2^52`, for all pairs of steps but the last.
     pub(crate) friendly: Multiple<V>,
     /// `n`, for the last two steps.
@@ -17,11 +18,12 @@ pub(crate) struct Modulus<const V: usize> {
     /// -1 / n modulo 2^52.
     pub(crate) k: u64,
     /// R^2 modulo n.
-    rr: Limbs<V>,
+    pub(crate) rr: Limbs<V>,
     pub(crate) certificate: Certificate<V>,
 }
 
 /// A number that the quotient multiplies, laid out for the kernel.
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Multiple<const V: usize> {
     /// Without as many of its lowest limbs as put the halves of products beside the columns from 4 on that they belong to:
     /// high halves of the second step, low halves of it and high halves of the first, low halves of the first.
@@ -60,7 +62,7 @@ impl<const V: usize> Modulus<V> {
     }
 
     /// Everything computed. The conversion of `n`, its friendly multiple and the products are checked already.
-    fn unchecked(engine: Engine, bytes: &[u8], prime: Prime) -> Option<Self> {
+    pub(crate) fn unchecked(engine: Engine, bytes: &[u8], prime: Prime) -> Option<Self> {
         let n = converted(bytes)?;
         let k = negative_inverse(n.lowest()[0]);
         let friendly = friendly_multiple(&n, k)?;
