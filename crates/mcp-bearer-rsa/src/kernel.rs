@@ -265,7 +265,7 @@ macro_rules! kernel {
             let mut factors = (0, 0);
             let mut all_hold = true;
             // One place that multiplies and one that squares, so that the compiler keeps columns in registers.
-            for step in 0..=squarings + u32::from(last.is_some()) {
+            for step in 0..=squarings.saturating_add(u32::from(last.is_some())) {
                 if step > squarings && let Some(last) = last {
                     factor = last;
                 }
@@ -289,7 +289,6 @@ macro_rules! kernel {
 
 #[expect(
     clippy::indexing_slicing,
-    clippy::needless_range_loop,
     reason = "loops over registers are unrolled: every index is a constant, and none is out of bounds"
 )]
 pub(crate) mod emulated {
@@ -299,7 +298,6 @@ pub(crate) mod emulated {
 #[cfg(target_arch = "x86_64")]
 #[expect(
     clippy::indexing_slicing,
-    clippy::needless_range_loop,
     reason = "loops over registers are unrolled: every index is a constant, and none is out of bounds"
 )]
 pub(crate) mod ifma {
@@ -307,11 +305,6 @@ pub(crate) mod ifma {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::indexing_slicing,
-    clippy::needless_range_loop,
-    reason = "as in the two above"
-)]
 pub(crate) mod faulty {
     kernel! { crate::lanes::faulty, }
 }

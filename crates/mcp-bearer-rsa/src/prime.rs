@@ -83,7 +83,8 @@ impl Prime {
     fn is_prime(&self) -> bool {
         let exponent = (self.p - 1) >> (self.p - 1).trailing_zeros();
         BASES.iter().all(|base| {
-            self.p % base != 0 && self.is_witnessed(self.power(*base, exponent), exponent)
+            !self.p.is_multiple_of(*base)
+                && self.is_witnessed(self.power(*base, exponent), exponent)
         })
     }
 

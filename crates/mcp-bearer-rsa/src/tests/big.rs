@@ -98,7 +98,7 @@ pub(super) fn moduli(bits: usize, random: &mut Random) -> Vec<BigUint> {
         });
         moduli.push(body | BigUint::from(1_u8));
         moduli.push(
-            BigUint::from_bytes_be(&random.bytes(bits / 8)) % &half | &half | BigUint::from(1_u8),
+            (BigUint::from_bytes_be(&random.bytes(bits / 8)) % &half) | &half | BigUint::from(1_u8),
         );
     }
     moduli

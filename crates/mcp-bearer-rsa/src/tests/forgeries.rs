@@ -323,7 +323,7 @@ fn pss_that_is_almost_right() {
         refuse(
             "a one before",
             pss(length, &hash, &salt, judges.hash, |block| {
-                block[one - 1] = 1
+                block[one - 1] = 1;
             }),
         );
         refuse(
@@ -333,7 +333,7 @@ fn pss_that_is_almost_right() {
         refuse(
             "another salt",
             pss(length, &hash, &salt, judges.hash, |block| {
-                block[one + 1] ^= 1
+                block[one + 1] ^= 1;
             }),
         );
         // The top bit is masked before it is there, so that it can only be set afterwards.

@@ -1,5 +1,10 @@
 //! What the tests of verification share.
-#![allow(clippy::unwrap_used, clippy::panic, dead_code, reason = "test code")]
+#![allow(
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "test code"
+)]
 
 use aws_lc_rs::digest::{self, digest};
 use mcp_bearer_rsa::{Engine, Padding, PublicKey, Verdict};
