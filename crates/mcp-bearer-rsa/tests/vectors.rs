@@ -1,4 +1,5 @@
 //! Published signatures: RFC 7515 appendix A.2, and RFC 7520 sections 4.1 and 4.2.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
 mod common;
 
