@@ -20,3 +20,13 @@ mod watch;
 pub use measure::{Contender, Report, interleaved};
 pub use subject::{AUDIENCE, ISSUER, NOW, Subject};
 pub use watch::{Waiting, Watched, watched};
+
+/// The modulus of an RSA key pair that the library made, whose exponent is 65537: what stands before that in its DER.
+#[must_use]
+pub fn rsa_modulus(pair: &aws_lc_rs::rsa::KeyPair) -> Vec<u8> {
+    use aws_lc_rs::signature::KeyPair as _;
+    let der = pair.public_key().as_ref();
+    let (rest, exponent) = der.split_last_chunk::<5>().unwrap();
+    assert_eq!(exponent, &[2, 3, 1, 0, 1]);
+    rest[rest.len() - pair.public_modulus_len()..].to_vec()
+}

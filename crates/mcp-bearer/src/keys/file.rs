@@ -79,7 +79,7 @@ impl FileKeys {
         let wrong = |reason| Problem::of(Setting::KeyFile, Fact::file(&*path, reason));
         let loaded = load(&path).map_err(wrong)?;
         if loaded.set.is_empty() {
-            return Err(wrong("the JWK Set has no usable key".to_owned()).into());
+            return Err(wrong(no_usable_key(&loaded.set)).into());
         }
         let watch = Watch::new(loaded, clock.now());
         let published = PublishedKeys::new(source, clock, watch.seen);

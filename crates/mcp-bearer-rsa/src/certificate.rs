@@ -1,0 +1,111 @@
+//! What makes a product of the kernel worth belief: its identity, checked modulo a prime that nobody knows.
+
+use aws_lc_rs::rand;
+
+use crate::engine::Engine;
+use crate::limbs::{LIMB_MASK, Limbs};
+use crate::prime::Prime;
+
+/// The prime of one key, and everything modulo it.
+#[cfg_attr(test, derive(Clone))]
+pub(crate) struct Certificate<const V: usize> {
+    pub(crate) prime: Prime,
+    /// What the limbs of a number weigh: limb i has 2^(52 i).
+    pub(crate) numbers: Limbs<V>,
+    /// What the limbs of a quotient weigh: `n` times as much, and all but the last two `k` times that, because it is
+    /// `k * n` that they multiply.
+    pub(crate) quotients: Limbs<V>,
+    /// Minus R.
+    minus_r: u64,
+}
+
+/// How many random numbers the self-test weighs, besides the fixed ones.
+const SAMPLES: usize = 64;
+
+impl<const V: usize> Certificate<V> {
+    /// Limbs of the quotient that multiply `k * n`.
+    const FRIENDLY: usize = Limbs::<V>::COUNT.saturating_sub(2);
+
+    /// `n` in bytes, big-endian; `k` is -1 / n modulo 2^52.
+    pub(crate) fn new(prime: Prime, n: &[u8], k: u64) -> Self {
+        let base = prime.residue(1 << 52);
+        let mut power = 1;
+        let numbers = Limbs::collect((0..Limbs::<V>::COUNT).map(|_| {
+            let this = power;
+            power = prime.product(power, base);
+            this
+        }));
+        let n = prime.plain_residue(n);
+        let k_times_n = prime.product(prime.residue(u128::from(k)), n);
+        let quotients = numbers.iter().enumerate().map(|(limb, weight)| {
+            prime.product(weight, if limb < Self::FRIENDLY { k_times_n } else { n })
+        });
+        Self {
+            prime,
+            numbers,
+            quotients: Limbs::collect(quotients),
+            minus_r: prime.get() - power,
+        }
+    }
+
+    /// Whether `a * b + m * n = x * R`, modulo the prime. Three are given as residues, below 2^50, and `m * n` as what a
+    /// quotient weighs, below 2^109.
+    #[inline]
+    pub(crate) fn holds(&self, (a, b): (u64, u64), m_times_n: u128, x: u64) -> bool {
+        let left = u128::from(a)
+            .wrapping_mul(u128::from(b))
+            .wrapping_add(m_times_n);
+        let minus_right = u128::from(x).wrapping_mul(u128::from(self.minus_r));
+        self.prime.residue(left.wrapping_add(minus_right)) == 0
+    }
+
+    /// Whether the engine weighs right: `n`, `rr`, a number of all ones and 64 random ones, as numbers and as quotients,
+    /// against plain arithmetic over their bytes.
+    pub(crate) fn weighs_right(&self, engine: Engine, n: &Limbs<V>, rr: &Limbs<V>, k: u64) -> bool {
+        let ones = Limbs([[LIMB_MASK; 8]; V]);
+        let fixed = [*n, *rr, ones].into_iter().map(Some);
+        let random = (0..SAMPLES).map(|_| random_number());
+        let Some(residue_of_n) = self.residue_of_bytes(n) else {
+            return false;
+        };
+        fixed.chain(random).all(|sample| {
+            sample.is_some_and(|sample| {
+                let as_number = self.prime.residue(engine.weigh(&self.numbers, &sample));
+                let as_quotient = self.prime.residue(engine.weigh(&self.quotients, &sample));
+                self.residue_of_bytes(&sample) == Some(as_number)
+                    && self.quotient_of_bytes(&sample, k, residue_of_n) == Some(as_quotient)
+            })
+        })
+    }
+
+    /// What a quotient adds, by bytes and by division.
+    fn quotient_of_bytes(&self, quotient: &Limbs<V>, k: u64, residue_of_n: u64) -> Option<u64> {
+        let low = Limbs::collect(quotient.iter().take(Self::FRIENDLY));
+        let (high, _) = quotient.minus(&low);
+        let low = u128::from(self.residue_of_bytes(&low)?);
+        let high = u128::from(self.residue_of_bytes(&high)?);
+        let p = u128::from(self.prime.get());
+        u64::try_from((low * u128::from(k) + high) % p * u128::from(residue_of_n) % p).ok()
+    }
+
+    fn residue_of_bytes(&self, number: &Limbs<V>) -> Option<u64> {
+        // 416 bits, or 52 bytes, for each row.
+        let mut bytes = [[0; 52]; V];
+        let bytes = bytes.as_flattened_mut();
+        number
+            .to_bytes(bytes)
+            .then(|| self.prime.plain_residue(bytes))
+    }
+}
+
+/// Limbs of 52 random bits each.
+fn random_number<const V: usize>() -> Option<Limbs<V>> {
+    let mut bytes = [[0; 64]; V];
+    rand::fill(bytes.as_flattened_mut()).ok()?;
+    let (words, _) = bytes.as_flattened().as_chunks::<8>();
+    Some(Limbs::collect(
+        words
+            .iter()
+            .map(|word| u64::from_le_bytes(*word) & LIMB_MASK),
+    ))
+}

@@ -1,0 +1,116 @@
+//! What runs the kernel, and the one place with unsafe code: the call of functions that need a processor with IFMA.
+
+use crate::kernel;
+use crate::limbs::Limbs;
+use crate::modulus::Modulus;
+
+/// The witness that this processor has AVX-512 with IFMA. [`Ifma::detect`] is its only maker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ifma(());
+
+impl Ifma {
+    /// Asks the processor and the operating system.
+    #[must_use]
+    pub fn detect() -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        if std::is_x86_feature_detected!("avx512f")
+            && std::is_x86_feature_detected!("avx512ifma")
+            && std::is_x86_feature_detected!("bmi2")
+        {
+            return Some(Self(()));
+        }
+        None
+    }
+}
+
+/// What runs the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Engine {
+    /// The processor's own instructions.
+    Ifma(Ifma),
+    /// Plain Rust that computes what the instructions compute: for tests on any processor, hundreds of times slower.
+    Emulated,
+    /// The emulation with faults that a test asks for.
+    #[cfg(test)]
+    Faulty,
+}
+
+impl Engine {
+    /// The processor's instructions, where it has them.
+    ///
+    /// ```
+    /// match mcp_bearer_rsa::Engine::detect() {
+    ///     Some(engine) => println!("RSA signatures are verified by {engine:?}"),
+    ///     None => println!("no AVX-512 with IFMA: the RSA kernel is not used"),
+    /// }
+    /// ```
+    #[must_use]
+    pub fn detect() -> Option<Self> {
+        Ifma::detect().map(Self::Ifma)
+    }
+
+    /// Montgomery products, each certified: `a * b`, then as many squarings, then by `last` if there is one. `None` when a
+    /// certificate did not hold.
+    ///
+    /// Each product is that of the two numbers over R, modulo n, and below 2n when both are below 2^(bits + 1).
+    #[expect(
+        unsafe_code,
+        reason = "functions with target features are safe to call where the processor has them"
+    )]
+    pub(crate) fn chain<const V: usize>(
+        self,
+        modulus: &Modulus<V>,
+        a: &Limbs<V>,
+        b: &Limbs<V>,
+        squarings: u32,
+        last: Option<&Limbs<V>>,
+    ) -> Option<Limbs<V>> {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: an `Ifma` exists only where the processor has the features that the function is compiled for.
+            Self::Ifma(Ifma(())) => unsafe { kernel::ifma::chain(modulus, a, b, squarings, last) },
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Ifma(Ifma(())) => kernel::emulated::chain(modulus, a, b, squarings, last),
+            Self::Emulated => kernel::emulated::chain(modulus, a, b, squarings, last),
+            #[cfg(test)]
+            Self::Faulty => kernel::faulty::chain(modulus, a, b, squarings, last),
+        }
+    }
+
+    /// The sum of limbs times weights, below 2^109.
+    #[expect(
+        unsafe_code,
+        reason = "functions with target features are safe to call where the processor has them"
+    )]
+    pub(crate) fn weigh<const V: usize>(self, weights: &Limbs<V>, number: &Limbs<V>) -> u128 {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: an `Ifma` exists only where the processor has the features that the function is compiled for.
+            Self::Ifma(Ifma(())) => unsafe { kernel::ifma::weigh(weights, number) },
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Ifma(Ifma(())) => kernel::emulated::weigh(weights, number),
+            Self::Emulated => kernel::emulated::weigh(weights, number),
+            #[cfg(test)]
+            Self::Faulty => kernel::faulty::weigh(weights, number),
+        }
+    }
+
+    /// Columns as limbs, with as many carries as it takes.
+    #[cfg(test)]
+    #[expect(
+        unsafe_code,
+        reason = "functions with target features are safe to call where the processor has them"
+    )]
+    pub(crate) fn carried<const V: usize>(self, columns: &Limbs<V>) -> Limbs<V> {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: an `Ifma` exists only where the processor has the features that the function is compiled for.
+            Self::Ifma(Ifma(())) => unsafe { kernel::ifma::carried(columns) },
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Ifma(Ifma(())) => kernel::emulated::carried(columns),
+            Self::Emulated => kernel::emulated::carried(columns),
+            Self::Faulty => kernel::faulty::carried(columns),
+        }
+    }
+}

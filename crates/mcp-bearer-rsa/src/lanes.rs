@@ -1,0 +1,7 @@
+//! What the kernel asks of a processor, once as instructions and once in plain Rust, under equal names.
+
+pub(crate) mod emulated;
+#[cfg(test)]
+pub(crate) mod faulty;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod ifma;

@@ -1,0 +1,129 @@
+//! The emulation on a processor at fault, for tests: it flips one bit where a test asks for it.
+
+use std::cell::Cell;
+
+use super::emulated as right;
+use crate::limbs::Row;
+
+pub(crate) use right::{
+    Lanes, add_where, equal, first_two, greater, interleave_lower, interleave_upper, or, splat,
+    zero,
+};
+
+/// Where a bit is flipped, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flip {
+    /// In a limb of the n-th product.
+    Product {
+        product: usize,
+        limb: usize,
+        bit: u32,
+    },
+    /// In a limb of the n-th product's quotient.
+    Quotient {
+        product: usize,
+        limb: usize,
+        bit: u32,
+    },
+    /// In a lane of what the n-th instruction gives.
+    Instruction {
+        instruction: usize,
+        lane: usize,
+        bit: u32,
+    },
+}
+
+thread_local! {
+    static FLIP: Cell<Option<Flip>> = const { Cell::new(None) };
+    static PRODUCTS: Cell<usize> = const { Cell::new(0) };
+    static INSTRUCTIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Runs `f` with a fault, and gives its answer with the instructions that ran.
+pub(crate) fn with<T>(flip: Option<Flip>, f: impl FnOnce() -> T) -> (T, usize) {
+    FLIP.set(flip);
+    PRODUCTS.set(0);
+    INSTRUCTIONS.set(0);
+    let answer = f();
+    FLIP.set(None);
+    (answer, INSTRUCTIONS.get())
+}
+
+pub(crate) fn disturb(product: &mut [Row], quotient: &mut [Row]) {
+    let this = PRODUCTS.replace(PRODUCTS.get() + 1);
+    match FLIP.get() {
+        Some(Flip::Product {
+            product: n,
+            limb,
+            bit,
+        }) if n == this => {
+            product.as_flattened_mut()[limb] ^= 1 << bit;
+        }
+        Some(Flip::Quotient {
+            product: n,
+            limb,
+            bit,
+        }) if n == this => {
+            quotient.as_flattened_mut()[limb] ^= 1 << bit;
+        }
+        _ => {}
+    }
+}
+
+fn done(mut lanes: Lanes) -> Lanes {
+    let this = INSTRUCTIONS.replace(INSTRUCTIONS.get() + 1);
+    if let Some(Flip::Instruction {
+        instruction,
+        lane,
+        bit,
+    }) = FLIP.get()
+        && instruction == this
+    {
+        lanes[lane] ^= 1 << bit;
+    }
+    lanes
+}
+
+pub(crate) fn load(row: &Row) -> Lanes {
+    done(right::load(row))
+}
+
+pub(crate) fn store(lanes: Lanes) -> Row {
+    done(right::store(lanes))
+}
+
+pub(crate) fn sums(a: Lanes, b: Lanes) -> [u64; 2] {
+    right::sums(done(a), done(b))
+}
+
+pub(crate) fn add(a: Lanes, b: Lanes) -> Lanes {
+    done(right::add(a, b))
+}
+
+pub(crate) fn and(a: Lanes, b: Lanes) -> Lanes {
+    done(right::and(a, b))
+}
+
+pub(crate) fn above_limb(a: Lanes) -> Lanes {
+    done(right::above_limb(a))
+}
+
+pub(crate) fn window<const N: i32>(low: Lanes, high: Lanes) -> Lanes {
+    done(right::window::<N>(low, high))
+}
+
+pub(crate) fn add_low(sum: Lanes, a: Lanes, b: Lanes) -> Lanes {
+    done(right::add_low(sum, a, b))
+}
+
+pub(crate) fn add_high(sum: Lanes, a: Lanes, b: Lanes) -> Lanes {
+    done(right::add_high(sum, a, b))
+}
+
+pub(crate) fn add_low_where(mask: u8, sum: Lanes, a: Lanes, b: Lanes) -> Lanes {
+    done(right::add_low_where(mask, sum, a, b))
+}
+
+pub(crate) fn add_high_where(mask: u8, sum: Lanes, a: Lanes, b: Lanes) -> Lanes {
+    done(right::add_high_where(mask, sum, a, b))
+}

@@ -1,0 +1,183 @@
+//! A modulus of the kernel: what is computed once for each key, and checked before it is used.
+
+use crate::certificate::Certificate;
+use crate::engine::Engine;
+use crate::limbs::{LIMB_BITS, LIMB_MASK, Limbs};
+use crate::prime::Prime;
+use crate::words;
+
+/// An odd number of exactly the bits that `8 * V` limbs hold for us, and what the kernel needs with it.
+#[cfg_attr(test, derive(Clone))]
+pub(crate) struct Modulus<const V: usize> {
+    bytes: Box<[u8]>,
+    pub(crate) n: Limbs<V>,
+    /// `(k * n + 1) / 2^52`, for all pairs of steps but the last.
+    pub(crate) friendly: Multiple<V>,
+    /// `n`, for the last two steps.
+    pub(crate) plain: Multiple<V>,
+    /// -1 / n modulo 2^52.
+    pub(crate) k: u64,
+    /// R^2 modulo n.
+    pub(crate) rr: Limbs<V>,
+    pub(crate) certificate: Certificate<V>,
+}
+
+/// A number that the quotient multiplies, laid out for the kernel.
+#[cfg_attr(test, derive(Clone))]
+pub(crate) struct Multiple<const V: usize> {
+    /// Without as many of its lowest limbs as put the halves of products beside the columns from 4 on that they belong to:
+    /// high halves of the second step, low halves of it and high halves of the first, low halves of the first.
+    pub(crate) rows: [Limbs<V>; 3],
+    pub(crate) lowest: [u64; 4],
+}
+
+impl<const V: usize> Multiple<V> {
+    fn new(number: &Limbs<V>, first: usize) -> Self {
+        Self {
+            rows: core::array::from_fn(|more| number.without_lowest(first + more)),
+            lowest: number.lowest(),
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The system's generator gave nothing: AWS-LC decides.
+    NoRandomness,
+    /// A result contradicts another: the kernel or the processor is at fault.
+    Contradiction,
+}
+
+impl<const V: usize> Modulus<V> {
+    /// `bytes` are big-endian, begin with their top bit, and end with an odd byte; there are 2 to 52 limbs' bits fewer than
+    /// the limbs hold.
+    pub(crate) fn new(engine: Engine, bytes: &[u8]) -> Result<Self, Trouble> {
+        let prime = Prime::draw().ok_or(Trouble::NoRandomness)?;
+        let modulus = Self::unchecked(engine, bytes, prime).ok_or(Trouble::Contradiction)?;
+        if !modulus.is_right(engine) {
+            return Err(Trouble::Contradiction);
+        }
+        Ok(modulus)
+    }
+
+    /// Everything computed. The conversion of `n`, its friendly multiple and the products are checked already.
+    pub(crate) fn unchecked(engine: Engine, bytes: &[u8], prime: Prime) -> Option<Self> {
+        let n = converted(bytes)?;
+        let k = negative_inverse(n.lowest()[0]);
+        let friendly = friendly_multiple(&n, k)?;
+        let mut modulus = Self {
+            bytes: bytes.into(),
+            n,
+            friendly: Multiple::new(&friendly, 1),
+            plain: Multiple::new(&n, 2),
+            k,
+            rr: Limbs::ZERO,
+            certificate: Certificate::new(prime, bytes, k),
+        };
+        modulus.rr = modulus.r_squared(engine)?;
+        Some(modulus)
+    }
+
+    /// The self-test: the engine weighs right with these weights, and `rr` is R^2 modulo n.
+    pub(crate) fn is_right(&self, engine: Engine) -> bool {
+        // R^2 / R / R: a wrong `rr` passes every other check.
+        let divided_twice = || {
+            let r = engine.chain(self, &self.rr, &Limbs::one(), 0, None)?;
+            let one = engine.chain(self, &r, &Limbs::one(), 0, None)?;
+            one.below(&self.n)
+        };
+        self.certificate
+            .weighs_right(engine, &self.n, &self.rr, self.k)
+            && divided_twice() == Some(Limbs::one())
+    }
+
+    /// R^2 modulo n: from R, which is 2^0 * R, by the binary digits of R's exponent to 2^exponent * R.
+    fn r_squared(&self, engine: Engine) -> Option<Limbs<V>> {
+        let bits = self.bytes.len() * 8;
+        let exponent = LIMB_BITS * Limbs::<V>::COUNT;
+        // 2^bits - n, which is below n, because n has its top bit and is odd.
+        let power = Limbs::collect((0..Limbs::<V>::COUNT).map(|limb| {
+            if limb == bits / LIMB_BITS {
+                1 << (bits % LIMB_BITS)
+            } else {
+                0
+            }
+        }));
+        let (mut number, _) = power.minus(&self.n);
+        for _ in bits..exponent {
+            number = number.doubled(&self.n);
+        }
+        for digit in (0..usize::BITS - exponent.leading_zeros()).rev() {
+            number = engine
+                .chain(self, &number, &number, 0, None)?
+                .below(&self.n)?;
+            if exponent >> digit & 1 == 1 {
+                number = number.doubled(&self.n);
+            }
+        }
+        Some(number)
+    }
+
+    /// `signature` to the power of 65537 modulo n, into `message`. Both have the length of n, and `signature` is below n,
+    /// which [`Modulus::is_above`] finds out.
+    pub(crate) fn recover(
+        &self,
+        engine: Engine,
+        signature: &[u8],
+        message: &mut [u8],
+    ) -> Result<(), Trouble> {
+        let mut power = || {
+            let s = converted(signature)?;
+            let power = engine.chain(self, &s, &self.rr, 16, Some(&s))?;
+            let power = power.below(&self.n)?;
+            let is_right = power.to_bytes(message)
+                && Limbs::from_bytes(message) == power
+                && self.is_above(message);
+            is_right.then_some(())
+        };
+        power().ok_or(Trouble::Contradiction)
+    }
+
+    /// Whether n is larger than a number of as many bytes.
+    pub(crate) fn is_above(&self, number: &[u8]) -> bool {
+        number < &*self.bytes
+    }
+}
+
+/// Bytes as limbs, converted back and compared.
+fn converted<const V: usize>(bytes: &[u8]) -> Option<Limbs<V>> {
+    let number = Limbs::from_bytes(bytes);
+    let mut again = [[0; 52]; V];
+    let again = again.as_flattened_mut().get_mut(..bytes.len())?;
+    (number.to_bytes(again) && again == bytes).then_some(number)
+}
+
+/// `-1 / n` modulo 2^52, for odd n: each round of Newton's doubles the digits that are right, from three on.
+fn negative_inverse(n: u64) -> u64 {
+    let inverse = (0..5).fold(n, |inverse, _| {
+        inverse.wrapping_mul(2_u64.wrapping_sub(n.wrapping_mul(inverse)))
+    });
+    inverse.wrapping_neg() & LIMB_MASK
+}
+
+/// `(k * n + 1) / 2^52`; `None` when that is no whole number.
+fn friendly_multiple<const V: usize>(n: &Limbs<V>, k: u64) -> Option<Limbs<V>> {
+    let mut carry = 1_u128;
+    let mut lowest = 0;
+    let mut limbs = n.iter().map(|limb| {
+        // Below 2^104 + 2^53.
+        carry += u128::from(limb) * u128::from(k);
+        let limb = words::low(carry) & LIMB_MASK;
+        carry >>= LIMB_BITS;
+        limb
+    });
+    lowest |= limbs.next()?;
+    let multiple = Limbs::collect(
+        limbs
+            .collect::<Vec<_>>()
+            .into_iter()
+            .chain([words::low(carry)]),
+    );
+    (lowest == 0).then_some(multiple)
+}

@@ -1,0 +1,13 @@
+//! Against plain big numbers: every engine, every size, moduli and signatures that hurt, and faults.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "test code"
+)]
+
+mod big;
+mod faults;
+mod forgeries;
+mod limbs;
+mod set_up;

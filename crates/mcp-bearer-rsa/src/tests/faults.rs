@@ -1,0 +1,182 @@
+//! Faults of the processor: no verdict comes out of one.
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::big::Random;
+use crate::encoding::Padding;
+use crate::engine::Engine;
+use crate::fault::Fault;
+use crate::key::{PublicKey, Verdict};
+use crate::lanes::faulty::{self, Flip};
+use crate::limbs::Limbs;
+use crate::modulus::Modulus;
+
+fn modulus(random: &mut Random) -> Vec<u8> {
+    let mut n = random.bytes(256);
+    n[0] |= 0x80;
+    n[255] |= 1;
+    n
+}
+
+fn own_fault() -> &'static Fault {
+    Box::leak(Box::new(Fault::new()))
+}
+
+/// Bits 0 to 51 of every limb of a product and of a quotient are caught by its certificate. Bits 52 to 63 are read by
+/// nothing but the conversion to bytes.
+#[test]
+fn every_flipped_bit_of_a_product_and_its_quotient() {
+    let mut random = Random(11);
+    let n = modulus(&mut random);
+    let modulus = Modulus::<5>::new(Engine::Emulated, &n).unwrap();
+    let [a, b] = [0, 1].map(|_| Limbs::<5>::from_bytes(&random.bytes(256)));
+    let right = Engine::Emulated.chain(&modulus, &a, &b, 0, None).unwrap();
+    let product = |flip| {
+        let (product, _) = faulty::with(Some(flip), || {
+            Engine::Faulty.chain(&modulus, &a, &b, 0, None)
+        });
+        product
+    };
+    let mut bytes = [0; 260];
+    for limb in 0..40 {
+        for bit in 0..64 {
+            let flipped = product(Flip::Product {
+                product: 0,
+                limb,
+                bit,
+            });
+            if bit < 52 {
+                assert!(flipped.is_none(), "limb {limb} bit {bit} of the product");
+            } else {
+                assert!(
+                    !flipped.unwrap().to_bytes(&mut bytes),
+                    "limb {limb} bit {bit}"
+                );
+            }
+            let flipped = product(Flip::Quotient {
+                product: 0,
+                limb,
+                bit,
+            });
+            if bit < 52 {
+                assert!(flipped.is_none(), "limb {limb} bit {bit} of the quotient");
+            } else {
+                assert!(
+                    flipped == Some(right),
+                    "limb {limb} bit {bit} of the quotient"
+                );
+            }
+        }
+    }
+}
+
+/// The same in each of the 18 products of a verification, through the public function.
+#[test]
+fn a_flipped_bit_in_any_product_of_a_verification() {
+    let mut random = Random(12);
+    let n = modulus(&mut random);
+    let mut signature = random.bytes(256);
+    signature[0] &= 0x7f;
+    let message = digest(&SHA256, b"message");
+    let (mut caught, mut harmless) = (0, 0);
+    for product in 0..18 {
+        for limb in 0..40 {
+            let bit = random.below(64) as u32;
+            for flip in [
+                Flip::Product { product, limb, bit },
+                Flip::Quotient { product, limb, bit },
+            ] {
+                let fault = own_fault();
+                let key = PublicKey::with_fault(Engine::Faulty, fault, &n, &[1, 0, 1]).unwrap();
+                let verify = || key.verify(Padding::Pkcs1v15, &message, &signature);
+                let (verdict, _) = faulty::with(Some(flip), verify);
+                let is_last_product = product == 17 && matches!(flip, Flip::Product { .. });
+                if bit < 52 || is_last_product {
+                    assert_eq!(verdict, Verdict::Undecided, "{flip:?}");
+                    // The kernel is not asked again, although nothing is wrong any more.
+                    assert!(fault.happened());
+                    assert_eq!(verify(), Verdict::Undecided);
+                    assert!(
+                        PublicKey::with_fault(Engine::Emulated, fault, &n, &[1, 0, 1]).is_none()
+                    );
+                    caught += 1;
+                } else {
+                    assert_eq!(verdict, Verdict::Invalid, "{flip:?}");
+                    assert!(!fault.happened());
+                    harmless += 1;
+                }
+            }
+        }
+    }
+    assert!(caught > 1000 && harmless > 100, "{caught} {harmless}");
+}
+
+/// One bit of what any instruction gives, while a good signature and a bad one are verified: the verdict is the right one or
+/// there is none. So it is while a key is made.
+#[test]
+fn a_flipped_bit_in_any_instruction() {
+    let mut random = Random(13);
+    let (n, signature) = super::forgeries::signed_by_a_prime(Padding::Pkcs1v15);
+    let mut forged = signature.clone();
+    forged[100] ^= 4;
+    let message = digest(&SHA256, b"message");
+    let (mut undecided, mut right) = (0, 0);
+    for (signature, want) in [(&signature, Verdict::Valid), (&forged, Verdict::Invalid)] {
+        let fault = own_fault();
+        let key = PublicKey::with_fault(Engine::Faulty, fault, &n, &[1, 0, 1]).unwrap();
+        let (verdict, instructions) =
+            faulty::with(None, || key.verify(Padding::Pkcs1v15, &message, signature));
+        assert_eq!(verdict, want);
+        assert!(instructions > 10_000, "{instructions}");
+        for _ in 0..3000 {
+            let flip = Flip::Instruction {
+                instruction: random.below(instructions),
+                lane: random.below(8),
+                bit: random.below(64) as u32,
+            };
+            let fault = own_fault();
+            let key = key.with_own_fault(fault);
+            let (verdict, _) = faulty::with(Some(flip), || {
+                key.verify(Padding::Pkcs1v15, &message, signature)
+            });
+            if verdict == Verdict::Undecided {
+                assert!(fault.happened());
+                undecided += 1;
+            } else {
+                assert_eq!(verdict, want, "{flip:?}");
+                right += 1;
+            }
+        }
+    }
+    // Most faults matter; some hit bits that nothing reads.
+    assert!(
+        undecided > 3000 && right > 100,
+        "{undecided} undecided, {right} right"
+    );
+    let make = |fault| PublicKey::with_fault(Engine::Faulty, fault, &n, &[1, 0, 1]);
+    let (_, instructions) = faulty::with(None, || make(own_fault()));
+    for _ in 0..300 {
+        let flip = Flip::Instruction {
+            instruction: random.below(instructions),
+            lane: random.below(8),
+            bit: random.below(64) as u32,
+        };
+        let fault = own_fault();
+        let (key, _) = faulty::with(Some(flip), || make(fault));
+        match key {
+            None => assert!(fault.happened()),
+            Some(key) => {
+                assert_eq!(
+                    key.verify(Padding::Pkcs1v15, &message, &signature),
+                    Verdict::Valid,
+                    "{flip:?}"
+                );
+                assert_eq!(
+                    key.verify(Padding::Pkcs1v15, &message, &forged),
+                    Verdict::Invalid,
+                    "{flip:?}"
+                );
+            }
+        }
+    }
+}
