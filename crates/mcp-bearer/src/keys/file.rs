@@ -21,7 +21,7 @@ use super::monotonic::MonotonicClock;
 use super::published::{PublishedKeys, Renewal};
 use super::snapshot::{HeldKeys, Miss, Snapshot, next_snapshot, sha256};
 use super::source::{KeySource, KeyStatus, Refreshed};
-use super::withdrawal::{NOT_YET, Withdrawal};
+use super::withdrawal::{Withdrawal, no_usable_key};
 
 /// The time between two looks at the file's metadata.
 const POLL: Duration = Duration::from_secs(2);
@@ -230,7 +230,7 @@ impl Watch {
         let loaded = match look {
             Look::Same => None,
             Look::Loaded(loaded) if loaded.set.is_empty() && !self.withdraws(now) => {
-                return self.fail(NOT_YET.to_owned(), now);
+                return self.fail(no_usable_key(&loaded.set), now);
             }
             Look::Loaded(loaded) => Some(loaded),
             Look::Failed(reason) => return self.fail(reason, now),
@@ -365,7 +365,7 @@ fn parse(text: &str) -> Result<(KeySet, Form), String> {
     }
     let set = KeySet::from_jwks_json(text).map_err(|error| error.to_string())?;
     if set.is_empty() && !set.is_withdrawal() {
-        return Err("the JWK Set has no usable key".to_owned());
+        return Err(no_usable_key(&set));
     }
     Ok((set, Form::Jwks))
 }

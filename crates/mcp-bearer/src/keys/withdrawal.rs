@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use mcp_bearer_core::KeySet;
+
 /// How long a source must have no key for signatures before its keys count as withdrawn.
 pub(super) const WITHDRAWN_AFTER: Duration = Duration::from_secs(60);
-/// Why such a document is not believed at once.
-pub(super) const NOT_YET: &str = "the JWK Set has no key for signatures; \
-    its keys count as withdrawn if that is still so in 60 s";
 
 /// Documents seen that withdraw every key (see
 /// [`KeySet::is_withdrawal`](crate::KeySet::is_withdrawal)), with no other good document between
@@ -27,5 +26,22 @@ impl Withdrawal {
     pub(super) fn confirmed_from(&self) -> Option<Duration> {
         self.first_seen
             .map(|first| first.saturating_add(WITHDRAWN_AFTER))
+    }
+}
+
+/// Why a set without a usable key is not taken.
+pub(super) fn no_usable_key(set: &KeySet) -> String {
+    let why = match set.skipped() {
+        [] => "the JWK Set is empty".to_owned(),
+        [first, ..] => format!(
+            "the JWK Set has {} keys, none of them usable; the first: {}",
+            set.skipped().len(),
+            first.reason
+        ),
+    };
+    if set.is_withdrawal() {
+        format!("{why}; if that is still so in 60 s, every key counts as withdrawn")
+    } else {
+        why
     }
 }

@@ -85,7 +85,7 @@ async fn statuses_other_than_200_and_304_are_failures() {
 async fn bodies_that_are_not_a_set_with_a_usable_key_are_failures() {
     fails(Behaviour::Html200, "not a JWK Set").await;
     fails(Behaviour::EmptyObject, "not a JWK Set").await;
-    fails(Behaviour::EmptySet, "no key for signatures").await;
+    fails(Behaviour::EmptySet, "empty").await;
     fails(Behaviour::Truncated, "not a JWK Set").await;
     fails(Behaviour::CutOff, "").await;
     fails(

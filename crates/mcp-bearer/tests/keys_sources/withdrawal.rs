@@ -57,7 +57,7 @@ async fn tokens_of_withdrawn_keys_are_refused_cached_ones_too() {
         world.server.set_keys(keys);
         world.ask("made-up").await;
         let failure = world.keys.status().last_failure.unwrap();
-        assert!(failure.contains("no key for signatures"), "{failure}");
+        assert!(failure.contains("counts as withdrawn"), "{failure}");
         world.time.advance(secs(59));
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         assert_eq!(refused(&provider, &token), None, "not yet");
@@ -192,7 +192,7 @@ async fn a_file_withdraws_every_key_when_it_has_been_without_one_for_sixty_secon
         assert_eq!(refused(&provider, &token), None);
         fs::write(&path, json!({ "keys": keys }).to_string()).unwrap();
         let failure = fails(&source, &time).await;
-        assert!(failure.contains("no key for signatures"), "{failure}");
+        assert!(failure.contains("counts as withdrawn"), "{failure}");
         time.advance(secs(50));
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         assert_eq!(refused(&provider, &token), None, "not yet");

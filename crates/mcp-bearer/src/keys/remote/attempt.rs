@@ -14,6 +14,7 @@ use crate::keys::fetch::{EXCHANGE, Exchanger, FetchRequest, FetchResponse};
 use crate::keys::freshness::{CacheHeaders, Lifetimes, Validators};
 use crate::keys::rotation::FetchResult;
 use crate::keys::snapshot::sha256;
+use crate::keys::withdrawal::no_usable_key;
 
 /// Where the keys of a source come from, and how they are asked for.
 pub(super) struct Origin {
@@ -283,12 +284,8 @@ fn parse(answer: &FetchResponse) -> Result<KeySet, String> {
     let text = std::str::from_utf8(answer.body()).map_err(|_| "the answer is not UTF-8")?;
     let set = KeySet::from_jwks_json(text)
         .map_err(|error| format!("the answer is not a JWK Set: {error}"))?;
-    match set.skipped() {
-        [first, ..] if set.is_empty() && !set.is_withdrawal() => Err(format!(
-            "the JWK Set has {} keys, none of them usable; the first: {}",
-            set.skipped().len(),
-            first.reason
-        )),
-        _ => Ok(set),
+    if set.is_empty() && !set.is_withdrawal() {
+        return Err(no_usable_key(&set));
     }
+    Ok(set)
 }

@@ -20,7 +20,7 @@ fn an_empty_set_counts_when_it_is_seen_again_after_sixty_seconds() {
     for empty in [&[][..], ENCRYPTION_ONLY] {
         let mut rotation = holding(&[("a", 1)], tagged());
         let first = refreshed(&mut rotation, secs(500), set(empty, tagged()));
-        assert!(failed_with(&first, "no key for signatures"), "{first:?}");
+        assert!(failed_with(&first, "counts as withdrawn"), "{first:?}");
         assert!(holds(&rotation, &[("a", 1)]));
         // The second look comes by itself, at the earliest time that it can count.
         assert_eq!(rotation.next_wake(), Some(secs(560)));
