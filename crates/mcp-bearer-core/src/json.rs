@@ -132,6 +132,11 @@ impl Member {
         }
     }
 
+    /// The text of its value. `text` must be the text that was parsed.
+    pub(crate) fn json<'a>(&self, text: &'a str) -> &'a str {
+        self.value.of(text)
+    }
+
     pub(crate) fn value<'a>(&self, text: &'a str) -> Value<'a> {
         let raw = self.value.of(text);
         if !self.value_escaped && raw.starts_with('"') {

@@ -4,6 +4,7 @@
 //! attacker writes into claims can be told from the answer. A step must never be skipped for an option's sake.
 
 mod access_token;
+mod faults;
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
@@ -19,7 +20,7 @@ use crate::header::{DeclaredType, Header};
 use crate::json::{Text, Value};
 use crate::key_set::KeySet;
 use crate::limits::Limits;
-use crate::policy::{Expected, IdentityTokenShape, Policy, Rules, TokenType};
+use crate::policy::{Expected, IdentityTokenShape, Policy, RequiredClaim, Rules, TokenType};
 use crate::rejection::{Rejection, RejectionKind, Shown};
 use crate::scope::Scopes;
 use crate::signature::VerifyingKey;
@@ -235,15 +236,7 @@ fn check_header<'h>(
     let algorithm = header.algorithm(&rules.algorithms);
     let algorithm = watch.step(Step::Algorithm, algorithm, Algorithm::fmt)?;
     watch.step(Step::Critical, header.critical(), none)?;
-    let declared = header
-        .declared_type()
-        .and_then(|declared| match (rules.token_type, declared) {
-            (TokenType::Rfc9068, DeclaredType::Plain) => {
-                let why = "type \"at+jwt\" is demanded (RFC 9068 section 4)";
-                Err(Rejection::with(RejectionKind::WrongTokenType, why))
-            }
-            _ => Ok(declared),
-        });
+    let declared = check_type(header, rules);
     let declared = watch.step(Step::TokenType, declared, DeclaredType::fmt)?;
     let kid = watch.step(Step::KeyId, header.key_id(), |kid, f| match kid {
         Some(kid) => Shown(kid).fmt(f),
@@ -254,6 +247,18 @@ fn check_header<'h>(
         declared,
         kid,
     })
+}
+
+/// Step 7.
+fn check_type(header: &Header<'_>, rules: &Rules) -> Result<DeclaredType, Rejection> {
+    let declared = header.declared_type()?;
+    match (rules.token_type, declared) {
+        (TokenType::Rfc9068, DeclaredType::Plain) => {
+            let why = "type \"at+jwt\" is demanded (RFC 9068 section 4)";
+            Err(Rejection::with(RejectionKind::WrongTokenType, why))
+        }
+        _ => Ok(declared),
+    }
 }
 
 /// What steps 11 to 17 found.
@@ -391,16 +396,27 @@ fn check_access_token(
 /// Step 18.
 fn check_required(parsed: &Parsed, client: Option<&str>, rules: &Rules) -> Result<(), Rejection> {
     for required in &rules.required_claims {
-        let name = &required.name;
-        let Some(value) = parsed.get(name) else {
-            let text = format!("claim {name:?} is missing");
-            return Err(Rejection::because(RejectionKind::MissingClaim, text));
-        };
-        if !required.allowed.iter().any(|allowed| value.equals(allowed)) {
-            let text = format!("claim {name:?} does not have a required value");
-            return Err(Rejection::because(RejectionKind::ClaimNotAllowed, text));
-        }
+        check_required_claim(parsed, required)?;
     }
+    check_client(client, rules)
+}
+
+/// One claim of step 18.
+fn check_required_claim(parsed: &Parsed, required: &RequiredClaim) -> Result<(), Rejection> {
+    let name = &required.name;
+    let Some(value) = parsed.get(name) else {
+        let text = format!("claim {name:?} is missing");
+        return Err(Rejection::because(RejectionKind::MissingClaim, text));
+    };
+    if !required.allowed.iter().any(|allowed| value.equals(allowed)) {
+        let text = format!("claim {name:?} does not have a required value");
+        return Err(Rejection::because(RejectionKind::ClaimNotAllowed, text));
+    }
+    Ok(())
+}
+
+/// The client of step 18.
+fn check_client(client: Option<&str>, rules: &Rules) -> Result<(), Rejection> {
     match (&rules.allowed_client_ids, client) {
         (None, _) => Ok(()),
         (Some(_), None) => Err(missing("client_id")),

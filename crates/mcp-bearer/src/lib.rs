@@ -46,8 +46,8 @@ pub use mcp_bearer_core::{
     AccessToken, Algorithm, Challenge, ChallengeContext, ClaimError, ConfigError, Decided, Fault,
     InvalidScope, JwkData, JwksData, KeyError, KeyInfo, KeySet, Limits, MetadataBuilder, Observer,
     Policy, ProtectedResourceMetadata, Rejection, RejectionKind, ScopeHierarchy, Scopes,
-    SkippedKey, Step, TokenType, Undecided, UnknownAlgorithm, Unobserved, UnverifiedToken,
-    VerifyingKey,
+    SkippedKey, Step, TokenParts, TokenType, Undecided, UnknownAlgorithm, Unobserved,
+    UnverifiedToken, VerifyingKey,
 };
 pub use provider::{BearerAuthProvider, IssuerBuilder, NeedsKeys, TryVerify};
 pub use rsa_key_pair::{KeyPairError, RsaKeyPair, RsaKeySize, TokenRequest};

@@ -5,6 +5,7 @@
 //! the token names, and never wait for keys that could not help.
 
 mod builder;
+mod faults;
 mod issuer;
 mod secret_file;
 
