@@ -6,6 +6,7 @@
 mod answer;
 mod explain;
 mod lines;
+mod refused;
 mod settings;
 
 use std::cell::OnceCell;
@@ -17,10 +18,12 @@ use clap::{Args, ValueEnum};
 use mcp_bearer::{AccessToken, BearerAuthProvider, Rejection, Scopes, TryVerify, Unobserved};
 use tokio::runtime::Runtime;
 
-use self::answer::Answer;
+use self::answer::{Answer, Block};
 use self::explain::Recorder;
 use self::lines::{Line, Lines};
+use self::refused::Refused;
 use self::settings::Settings;
+use crate::pasted;
 use crate::ui::{Failure, Outcome, Output, note};
 
 /// Verify tokens, and say why one is refused
@@ -77,12 +80,14 @@ impl Verify {
         let mut output = Output::stdout();
         match &self.token {
             Some(token) if token != "-" => {
-                let token = token.as_encoded_bytes();
+                let pasted = pasted::of_argument(token)
+                    .map_err(|why| Failure::problem(format!("TOKEN: {why}")))?;
+                pasted.print_notes();
                 let answer = verifier.answer(&Line {
-                    held: token,
-                    length: token.len(),
+                    held: pasted.token.as_bytes(),
+                    length: pasted.token.len(),
                 })?;
-                answer.print(&mut output, self.format)?;
+                answer.print(&mut output, self.format, Block::Below)?;
                 output.flush()?;
                 Ok(answer.outcome())
             }
@@ -101,11 +106,23 @@ fn from_stdin(
     }
     let mut lines = Lines::new(io::stdin().lock(), verifier.limit());
     let mut worst = None;
+    // One line per answer, so that programs can count them. Only where a single token was given, the
+    // answer goes on.
+    let block = match verifier.detail {
+        Detail::EveryStep => Block::Below,
+        Detail::Verdict => Block::Left,
+    };
+    let mut only = None;
     // Answers are handed on before the next read could wait, so that a program can converse with this one.
     while let Some(line) = lines.next(|| output.flush())? {
         let answer = verifier.answer(&line)?;
-        answer.print(output, format)?;
-        worst = worst.max(Some(answer.outcome()));
+        answer.print(output, format, block)?;
+        let outcome = answer.outcome();
+        only = worst.is_none().then_some(answer);
+        worst = worst.max(Some(outcome));
+    }
+    if let (Some(answer), Block::Left, Format::Text) = (only, block, format) {
+        answer.print_block(output)?;
     }
     output.flush()?;
     // A script that lets in whatever exits with 0 must not let in nothing at all.
@@ -168,8 +185,10 @@ impl Verifier {
             enough.map(|()| access)
         });
         let steps = (self.detail == Detail::EveryStep).then(|| recorder.into_steps());
+        let refused = verdict.as_ref().err();
+        let refused = refused.map(|rejection| Refused::new(&self.provider, line, rejection));
         Ok(Answer {
-            hint: verdict.as_ref().err().and_then(|_| line.hint()),
+            refused,
             verdict,
             required: &self.required,
             steps,
