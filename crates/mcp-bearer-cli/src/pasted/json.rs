@@ -5,9 +5,8 @@ use serde_json::{Map, Value};
 use super::{Finding, is_whole, the_one_inside};
 
 pub(super) fn token(text: &str, findings: &mut Vec<Finding>) -> Result<String, String> {
-    let object = match serde_json::from_str::<Value>(text) {
-        Ok(Value::Object(object)) => object,
-        Ok(_) | Err(_) => return inside(text, findings),
+    let Ok(Value::Object(object)) = serde_json::from_str(text) else {
+        return inside(text, findings);
     };
     let member = |name: &str| object.get(name).and_then(Value::as_str);
     if let Some(token) = member("access_token") {
