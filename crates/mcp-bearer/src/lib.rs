@@ -32,6 +32,7 @@ mod env;
 mod of_process;
 mod provider;
 mod rsa_key_pair;
+mod signing_key;
 mod token_cache;
 
 #[cfg(feature = "http")]
@@ -51,4 +52,5 @@ pub use mcp_bearer_core::{
 };
 pub use provider::{BearerAuthProvider, IssuerBuilder, NeedsKeys, TryVerify};
 pub use rsa_key_pair::{KeyPairError, RsaKeyPair, RsaKeySize, TokenRequest};
+pub use signing_key::SigningKey;
 pub use token_cache::TokenCacheSize;

@@ -7,7 +7,7 @@
 mod builder;
 mod faults;
 mod issuer;
-mod secret_file;
+pub(crate) mod secret_file;
 
 use std::borrow::Cow;
 use std::fmt;

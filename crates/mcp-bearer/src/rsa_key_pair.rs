@@ -13,7 +13,7 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair as Signer};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use mcp_bearer_core::{JwkData, VerifyingKey};
+use mcp_bearer_core::{Algorithm, JwkData, VerifyingKey};
 use zeroize::Zeroizing;
 
 pub use request::TokenRequest;
@@ -170,7 +170,7 @@ impl RsaKeyPair {
     /// # Errors
     /// When signing fails.
     pub fn create_token(&self, request: &TokenRequest) -> Result<String, KeyPairError> {
-        let mut token = URL_SAFE_NO_PAD.encode(request.header_json());
+        let mut token = URL_SAFE_NO_PAD.encode(request.header_json(Algorithm::Rs256));
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(request.claims_json(), &mut token);
         let mut signature = vec![0; self.signer.public_modulus_len()];
@@ -193,11 +193,11 @@ impl fmt::Debug for RsaKeyPair {
     }
 }
 
-fn failed(why: &str) -> KeyPairError {
+pub(crate) fn failed(why: &str) -> KeyPairError {
     KeyPairError(why.to_owned())
 }
 
-fn pem(tag: &str, der: &[u8]) -> String {
+pub(crate) fn pem(tag: &str, der: &[u8]) -> String {
     let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
     pem::encode_config(&pem::Pem::new(tag, der), config)
 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 /// No secret is longer.
 const FILE_BYTES: u64 = 64 * 1024;
 
-pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let told = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
     let file = File::open(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => told(&"there is no such file; check the path"),
