@@ -12,14 +12,14 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, ValueEnum};
 use mcp_bearer::keys::RemoteKeys;
 use mcp_bearer::{
-    Algorithm, BearerAuthLayer, BearerAuthProvider, JwksData, RsaKeyPair, Scopes, TokenCacheSize,
+    Algorithm, BearerAuthLayer, BearerAuthProvider, JwksData, Scopes, SigningKey, TokenCacheSize,
     TokenRequest, system_clock,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use self::server::Issuer;
-use crate::files;
+use crate::signing;
 use crate::ui::{Failure, Outcome, Output, json_string, note};
 
 /// The scope that every request needs, unless told otherwise.
@@ -55,7 +55,7 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
 
-    /// Sign with this RSA key in PEM, such as private.pem of `keygen`, instead of a new one
+    /// Sign with this private key in PEM, such as private.pem of `keygen`, instead of a new one
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
 
@@ -104,7 +104,7 @@ impl Demo {
         if self.no_scope { &[] } else { &self.scopes }
     }
 
-    async fn serve(&self, address: SocketAddr, keys: &RsaKeyPair) -> Result<Outcome, Failure> {
+    async fn serve(&self, address: SocketAddr, keys: &SigningKey) -> Result<Outcome, Failure> {
         let bound = |error| {
             Failure::problem(format!(
                 "--listen: {address}: {error}; choose another port, or a free one with --listen 127.0.0.1:0"
@@ -117,7 +117,7 @@ impl Demo {
         let failed = |error: mcp_bearer::KeyPairError| Failure::problem(error.to_string());
         let jwks = JwksData::new(vec![keys.public_jwk(None).map_err(failed)?]);
         let issuer = Issuer::new(&place.origin, &jwks);
-        let provider = self.provider(&place, &jwks)?;
+        let provider = self.provider(&place, &jwks, keys.algorithm())?;
         let auth = BearerAuthLayer::new(provider)
             .resource_name("mcp-bearer demo")
             .resource(&place.url)?;
@@ -148,6 +148,7 @@ impl Demo {
             metadata_url: &metadata_url,
             token: &token,
             scopes: self.scopes(),
+            algorithm: keys.algorithm(),
             expires_at: now + LIFETIME,
         };
         self.print(&shown)?;
@@ -160,12 +161,18 @@ impl Demo {
         Ok(Outcome::Done)
     }
 
-    fn provider(&self, place: &Place, jwks: &JwksData) -> Result<BearerAuthProvider, Failure> {
+    fn provider(
+        &self,
+        place: &Place,
+        jwks: &JwksData,
+        algorithm: Algorithm,
+    ) -> Result<BearerAuthProvider, Failure> {
         // The very set that it publishes, at hand: nothing is fetched from itself.
         let own = BearerAuthProvider::builder()
             .jwks(jwks.clone())
             .issuer(&place.origin)
             .audience(&place.url)
+            .algorithms([algorithm])
             .required_scopes(self.scopes());
         let other = self.also_issuer.as_ref().map(|issuer| {
             let public = |algorithm: &Algorithm| !algorithm.is_symmetric();
@@ -219,6 +226,7 @@ struct Shown<'a> {
     metadata_url: &'a str,
     token: &'a str,
     scopes: &'a [String],
+    algorithm: Algorithm,
     expires_at: Duration,
 }
 
@@ -246,6 +254,11 @@ impl Shown<'_> {
             .iter()
             .map(|scope| format!(" --scope {}", shell_word(scope)))
             .collect();
+        // What verify takes unless told otherwise.
+        let algorithm = match self.algorithm {
+            Algorithm::Rs256 => String::new(),
+            other => format!(" --algorithm {other}"),
+        };
         let needs = match self.scopes {
             [] => "no scope".to_owned(),
             scopes => format!("scope {}", scopes.join(" ")),
@@ -283,7 +296,7 @@ curl -sSi {url} -X POST
 
 # What the token has to pass, step by step
 echo $TOKEN | mcp-bearer verify --jwks-uri {origin}{jwks} \\
-  --issuer {origin} --audience {url}{options} --explain
+  --issuer {origin} --audience {url}{options}{algorithm} --explain
 
 # Other tokens, such as expired ones: with a key of your own
 {more}
@@ -316,18 +329,10 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
     ))
 }
 
-fn keys(path: Option<&Path>) -> Result<RsaKeyPair, String> {
+fn keys(path: Option<&Path>) -> Result<SigningKey, String> {
     match path {
-        None => RsaKeyPair::generate().map_err(|error| error.to_string()),
-        Some(path) => {
-            let text = files::read_text("--private-key", path)?;
-            RsaKeyPair::from_private_key_pem(&text).map_err(|error| {
-                format!(
-                    "--private-key: {}: {error}; mcp-bearer keygen makes one",
-                    path.display()
-                )
-            })
-        }
+        None => SigningKey::generate(Algorithm::Rs256).map_err(|error| error.to_string()),
+        Some(path) => signing::private_key(path, None),
     }
 }
 

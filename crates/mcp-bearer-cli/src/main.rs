@@ -13,6 +13,7 @@ mod jwks;
 mod keygen;
 mod moment;
 mod pasted;
+mod signing;
 mod token;
 mod ui;
 mod verify;

@@ -300,7 +300,7 @@ fn a_trace_log_holds_no_secret() {
             &[&format!("Authorization: Bearer {token},{token}")]
         )
         .status(),
-        400
+        401
     );
     assert_eq!(
         demo.call("whoami", "{}", &[&format!("Authorization: Basic {token}")])

@@ -21,7 +21,7 @@ fn accepts(keys: Builder, algorithm: Algorithm, token: &str) -> bool {
 fn published(key: &SigningKey) -> Builder {
     let builder = BearerAuthProvider::builder();
     match key.secret() {
-        Some(secret) => builder.shared_secret(secret.to_vec()),
+        Some(secret) => builder.shared_secret(secret),
         None => builder.jwks(JwksData::new(vec![key.public_jwk(None).unwrap()])),
     }
 }

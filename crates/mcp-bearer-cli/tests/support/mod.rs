@@ -98,6 +98,18 @@ impl Place {
         std::fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     }
+
+    /// A file that nobody else may read.
+    pub fn write_private(&self, name: &str, text: impl AsRef<[u8]>) -> String {
+        let path = self.write(name, text);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(&path, mode).unwrap();
+        }
+        path
+    }
 }
 
 /// A running demo; killed when it is dropped.
