@@ -9,7 +9,7 @@ use super::explain::{StepOutcome, StepReport};
 use super::refused::Refused;
 use crate::moment::date;
 use crate::ui::{
-    Failure, Outcome, Output, Plain, Tone, json_line, json_string, json_string_or_null,
+    Failure, Outcome, Output, Plain, Tone, in_flags, json_line, json_string, json_string_or_null,
     without_foreign_options,
 };
 
@@ -197,7 +197,7 @@ pub(super) fn told(rejection: &Rejection) -> String {
     let told = rejection.to_string();
     // Other sentences may quote the token, and stay as they are.
     match rejection.kind() {
-        RejectionKind::KeysUnavailable => without_foreign_options(&told),
+        RejectionKind::KeysUnavailable => in_flags(&without_foreign_options(&told)),
         _ => told,
     }
 }

@@ -18,6 +18,7 @@ use super::{
     Fetch, FetchError, FetchRequest, FetchResponse,
     apart::apart,
     ssrf::PublicResolver,
+    tls_error::in_plain_words,
     transport::{Guard, Plain, Transport, label_of},
 };
 use crate::of_process::OfProcess;
@@ -321,6 +322,9 @@ fn proxy(url: &str) -> Result<Proxy, String> {
 fn describe(error: reqwest::Error) -> FetchError {
     if error.is_timeout() {
         return FetchError::new("timed out");
+    }
+    if let Some(plain) = in_plain_words(&error) {
+        return FetchError::new(plain);
     }
     let error = error.without_url();
     let mut text = error.to_string();

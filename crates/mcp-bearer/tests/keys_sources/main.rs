@@ -14,6 +14,7 @@ mod file;
 mod remote;
 #[cfg(feature = "remote")]
 mod tls;
+mod tls_errors;
 mod waiting;
 
 use std::time::{Duration, Instant};
