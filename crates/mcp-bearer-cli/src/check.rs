@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use self::report::{IssuerReport, Report};
 use crate::config::{Config, IssuerEntry, KeysFrom, check_resource, duration};
-use crate::ui::{Failure, Outcome, Output, note};
+use crate::ui::{Failure, Outcome, Output, in_flags, note};
 use crate::verify::Format;
 
 /// So often a source is waited for, 5 s each: discovery may ask three addresses before it comes to the keys.
@@ -87,7 +87,7 @@ impl Check {
             None => self.config_of_flags(),
         };
         let config = config.map_err(Failure::Problems)?;
-        let providers = providers(&config)?;
+        let providers = providers(&config).map_err(|failure| self.in_words(failure))?;
         if !config.unread.is_empty() {
             let sections = config.unread.join(", ");
             note(format_args!(
@@ -110,6 +110,16 @@ impl Check {
         } else {
             Outcome::No
         })
+    }
+
+    /// A file names settings, a command line flags.
+    fn in_words(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Problems(problems) if self.config.is_none() => {
+                Failure::Problems(problems.iter().map(|problem| in_flags(problem)).collect())
+            }
+            other => other,
+        }
     }
 
     /// The same as a file with one issuer.

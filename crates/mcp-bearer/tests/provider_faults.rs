@@ -13,7 +13,7 @@ const B: &str = "https://b.example.com/";
 
 fn kinds(provider: &BearerAuthProvider, forge: &Forge) -> Vec<RejectionKind> {
     let faults = provider.faults(&forge.token());
-    faults.iter().map(|fault| fault.kind()).collect()
+    faults.iter().map(mcp_bearer::Rejection::kind).collect()
 }
 
 #[test]

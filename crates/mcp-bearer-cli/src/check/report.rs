@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::CANDIDATES;
 use crate::config::{IssuerEntry, KeysFrom};
-use crate::ui::{Failure, Output, Plain, json_line, without_foreign_options};
+use crate::ui::{Failure, Output, Plain, in_flags, json_line, without_foreign_options};
 use crate::verify::Format;
 
 pub(super) struct Report<'a> {
@@ -29,6 +29,8 @@ pub(super) struct IssuerReport<'a> {
 
 struct UsableKey {
     info: KeyInfo,
+    /// Which public key, whatever its `kid` (RFC 7638). That of a secret is a hash of it, and not shown.
+    thumbprint: Option<String>,
     /// The algorithms that a token signed with it may name.
     serves: Vec<Algorithm>,
 }
@@ -83,6 +85,7 @@ impl<'a> IssuerReport<'a> {
                     Some(algorithm) => vec![algorithm],
                     None => key.algorithms().collect(),
                 },
+                thumbprint: (!key.is_secret()).then(|| key.thumbprint()),
                 info,
             })
             .collect()
@@ -98,7 +101,7 @@ impl<'a> IssuerReport<'a> {
         if report.keys.is_empty() {
             let why = status.and_then(|status| status.last_failure);
             let why = why.unwrap_or_else(|| "no answer came in time".to_owned());
-            let why = without_foreign_options(&why);
+            let why = in_flags(&without_foreign_options(&why));
             report
                 .problems
                 .push(format!("no keys, so that every token meets 503: {why}"));
@@ -135,7 +138,7 @@ impl<'a> IssuerReport<'a> {
         }
         for key in &self.keys {
             if !key.serves.iter().any(|one| self.algorithms.contains(one)) {
-                let (name, serves) = (name_of(&key.info), names(&key.serves));
+                let (name, serves) = (self.name_of(key), names(&key.serves));
                 self.notes.push(format!(
                     "tokens signed with {name} are refused: it serves for {serves}, not among the allowed algorithms"
                 ));
@@ -175,6 +178,7 @@ impl<'a> IssuerReport<'a> {
             json!({
                 "usable": true,
                 "kid": key.info.kid,
+                "thumbprint": key.thumbprint,
                 "type": key.info.description,
                 "algorithms": key.serves.iter().map(|one| one.name()).collect::<Vec<_>>(),
             })
@@ -207,7 +211,7 @@ impl<'a> IssuerReport<'a> {
             ))?;
         }
         for key in &self.keys {
-            let (name, what) = (name_of(&key.info), &key.info.description);
+            let (name, what) = (self.name_of(key), &key.info.description);
             line(&format!(
                 "  usable: {name}, {what}, for {}",
                 names(&key.serves)
@@ -225,19 +229,28 @@ impl<'a> IssuerReport<'a> {
         Ok(())
     }
 
+    /// The key by its `kid`; where others have the same, or none has one, by its thumbprint too.
+    fn name_of(&self, key: &UsableKey) -> String {
+        let name = match &key.info.kid {
+            Some(kid) => format!("key {kid:?}"),
+            None => "a key without kid".to_owned(),
+        };
+        let others = self.keys.iter();
+        let same = others.filter(|other| other.info.kid == key.info.kid);
+        match &key.thumbprint {
+            Some(thumbprint) if same.count() > 1 => {
+                format!("{name} with the thumbprint {thumbprint}")
+            }
+            _ => name,
+        }
+    }
+
     fn keys_from(&self) -> String {
         match &self.entry.keys {
             KeysFrom::Discovery => "discovery".to_owned(),
             KeysFrom::JwksUri(url) => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
             KeysFrom::File(path) => path.display().to_string(),
         }
-    }
-}
-
-fn name_of(info: &KeyInfo) -> String {
-    match &info.kid {
-        Some(kid) => format!("key {kid:?}"),
-        None => "a key without kid".to_owned(),
     }
 }
 

@@ -12,7 +12,7 @@ use mcp_bearer::{Algorithm, BearerAuthProvider, Decided, IssuerBuilder, KeySet, 
 
 use super::fixed_clock;
 use crate::files;
-use crate::ui::Failure;
+use crate::ui::{Failure, in_flags};
 
 #[derive(Args)]
 pub(super) struct Settings {
@@ -94,7 +94,7 @@ impl Findings {
             Err(problems) => {
                 let told = problems.iter().map(|problem| {
                     let what = problem.strip_prefix("issuer: ").unwrap_or(problem);
-                    format!("--discover: {what}")
+                    format!("--discover: {}", in_flags(what))
                 });
                 self.problems.extend(told);
                 None

@@ -10,6 +10,7 @@ use url::Url;
 use super::{
     Fetch, FetchRequest, FetchResponse, MonotonicClock,
     events::shown,
+    not_an_issuer,
     transport::{Transport, label, label_of},
 };
 
@@ -70,7 +71,10 @@ pub(super) fn check_issuer(issuer: &str, transport: Transport) -> Result<Url, St
             "an issuer has no query (RFC 8414 section 2); give jwks_uri instead".to_owned(),
         );
     }
-    Ok(url)
+    match not_an_issuer::advice(&url) {
+        Some(advice) => Err(advice),
+        None => Ok(url),
+    }
 }
 
 /// Asks once, within the time that one exchange has.

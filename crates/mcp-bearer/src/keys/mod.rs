@@ -31,11 +31,15 @@ mod file;
 #[cfg(feature = "remote")]
 mod http_fetch;
 mod monotonic;
+mod not_an_issuer;
 mod remote;
 mod rotation;
 mod ssrf;
 mod static_keys;
+#[cfg(feature = "remote")]
+mod tls_error;
 mod transport;
+mod unusable;
 
 use std::{sync::Arc, time::Duration};
 
@@ -44,6 +48,7 @@ use mcp_bearer_core::{KeySet, RejectionKind};
 
 #[cfg(feature = "remote")]
 pub use self::http_fetch::{HttpFetch, HttpFetchBuilder};
+pub(crate) use self::unusable::no_usable_key;
 pub use self::{
     fetch::{Fetch, FetchError, FetchRequest, FetchResponse},
     file::FileKeys,

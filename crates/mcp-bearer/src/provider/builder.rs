@@ -17,7 +17,7 @@ use mcp_bearer_core::{
 use super::BearerAuthProvider;
 use super::issuer::Issuer;
 use super::secret_file;
-use crate::keys::{FileKeys, KeySource, RemoteKeys, RemoteKeysBuilder, StaticKeys};
+use crate::keys::{FileKeys, KeySource, RemoteKeys, RemoteKeysBuilder, StaticKeys, no_usable_key};
 
 /// Builds the rules for one issuer: `K` its keys, `I` its name, `A` the audience, each decided or not.
 ///
@@ -354,11 +354,7 @@ fn fixed(
 /// Keys that can never verify an allowed algorithm would refuse every token: better not to start.
 fn serves(set: &KeySet, name: &str, algorithms: &[Algorithm]) -> Result<(), Vec<String>> {
     if set.is_empty() {
-        let skipped: Vec<String> = set.skipped().iter().map(ToString::to_string).collect();
-        return Err(vec![format!(
-            "{name}: no usable key; {}",
-            skipped.join("; ")
-        )]);
+        return Err(vec![format!("{name}: {}", no_usable_key(set))]);
     }
     let serves = |algorithm| set.verifying_keys().any(|key| key.fits(algorithm));
     if algorithms.iter().any(|algorithm| serves(*algorithm)) {
