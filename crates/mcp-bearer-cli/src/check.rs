@@ -28,7 +28,12 @@ const WAITS: usize = 4;
 #[command(after_help = "\
 Examples:
   mcp-bearer check --config gateway.toml
-  mcp-bearer check --discover https://idp.example.com/ --audience https://mcp.example.com/mcp --format json")]
+  mcp-bearer check --discover https://idp.example.com/ \\
+      --audience https://mcp.example.com/mcp --format json
+
+Environment:
+  SSL_CERT_FILE   CAs to trust for https instead of the machine's, in PEM
+  SSL_CERT_DIR    the same, a directory of such files")]
 pub(crate) struct Check {
     /// The configuration of the gateway, in TOML: `resource` and `[[issuer]]` are looked at
     #[arg(long, value_name = "FILE", conflicts_with_all = ["discover", "jwks_uri", "public_key", "jwks", "issuer", "audience", "algorithm", "scope", "leeway"])]

@@ -40,9 +40,12 @@ Examples:
   # Sign more tokens for it, such as an expired one:
   mcp-bearer keygen --out keys
   mcp-bearer demo --private-key keys/private.pem
-  mcp-bearer token --private-key keys/private.pem --issuer http://127.0.0.1:8000 \\
-      --audience http://127.0.0.1:8000/mcp --scope mcp:read --expires-in -1h
-  # Let in the tokens of a real identity provider as well (audience http://127.0.0.1:8000/mcp, scope mcp:read):
+  mcp-bearer token --private-key keys/private.pem \\
+      --issuer http://127.0.0.1:8000 \\
+      --audience http://127.0.0.1:8000/mcp \\
+      --scope mcp:read --expires-in -1h
+  # Let in the tokens of a real identity provider as well
+  # (audience http://127.0.0.1:8000/mcp, scope mcp:read):
   mcp-bearer demo --also-issuer https://idp.example.com/
   # Whatever scopes its tokens have:
   mcp-bearer demo --also-issuer https://idp.example.com/ --no-scope")]

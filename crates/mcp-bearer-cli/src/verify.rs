@@ -35,11 +35,20 @@ use crate::ui::{Failure, Outcome, Output, note};
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  mcp-bearer verify --jwks-uri https://idp.example.com/jwks.json --issuer https://idp.example.com/ \\
+  mcp-bearer verify --jwks-uri https://idp.example.com/jwks.json \\
+      --issuer https://idp.example.com/ \\
       --audience https://mcp.example.com/mcp --scope mcp:read < token.txt
-  mcp-bearer verify --discover https://idp.example.com/ --audience https://mcp.example.com/mcp < token.txt
-  mcp-bearer verify --public-key keys/public.pem --any-issuer --any-audience --explain < token.txt
-  mcp-bearer verify --jwks keys/jwks.json --issuer I --audience A --format json < tokens.txt")]
+  mcp-bearer verify --discover https://idp.example.com/ \\
+      --audience https://mcp.example.com/mcp token.txt
+  mcp-bearer verify --public-key keys/public.pem --any-issuer \\
+      --any-audience --explain < token.txt
+  mcp-bearer verify --jwks keys/jwks.json --issuer I --audience A \\
+      --format json < tokens.txt
+
+Environment:
+  SSL_CERT_FILE   CAs to trust for https instead of the machine's, in PEM
+  SSL_CERT_DIR    the same, a directory of such files
+  NO_COLOR        no colours on a terminal either")]
 pub(crate) struct Verify {
     /// The token; `-` or nothing reads one a line from stdin
     #[arg(value_name = "TOKEN")]
