@@ -41,9 +41,17 @@ impl Ran {
 /// The program, with nothing of the caller's environment that it would read.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-bearer"));
-    command
-        .env_remove("MCP_BEARER_LOG")
-        .env_remove("RUST_BACKTRACE");
+    let read = [
+        "MCP_BEARER_LOG",
+        "RUST_BACKTRACE",
+        "NO_COLOR",
+        "CLICOLOR",
+        "CLICOLOR_FORCE",
+        "COLUMNS",
+    ];
+    for name in read {
+        command.env_remove(name);
+    }
     command
 }
 
