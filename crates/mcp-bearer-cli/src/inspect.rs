@@ -21,12 +21,12 @@ use crate::verify::Format;
 
 /// Show what is in a token, not verified: no key, no rule, no network
 ///
-/// Prints header and claims, with times as dates, and the kind of token that it looks like. TOKEN may be
-/// the name of a file. A token response in JSON, an Authorization header, quotes, a token broken into
-/// lines and an address with a token in it are understood.
+/// Prints header and claims, with times as dates, and the kind of token that it looks like. TOKEN
+/// may be the name of a file. A token response in JSON, an Authorization header, quotes, a token
+/// broken into lines and an address with a token in it are understood.
 ///
-/// Anyone can write such a token: `verify` says whether it is good. Exits with 0 when there is a token to
-/// show, good or bad, and with 2 when there is none or its header cannot be read.
+/// Anyone can write such a token: `verify` says whether it is good. Exits with 0 when there is a
+/// token to show, good or bad, and with 2 when there is none or its header cannot be read.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -13,9 +13,9 @@ use crate::ui::{Failure, Outcome, Output, Plain, note};
 
 /// Make a key that signs tokens, as files
 ///
-/// Writes private.pem (mode 0600; signs tokens, keep it secret), public.pem and jwks.json (verify tokens,
-/// publish either), and prints the key id. For HS256, HS384 and HS512 writes secret.txt alone (mode 0600),
-/// the secret that is shared with whoever verifies.
+/// Writes private.pem (mode 0600; signs tokens, keep it secret), public.pem and jwks.json (verify
+/// tokens, publish either), and prints the key id. For HS256, HS384 and HS512 writes secret.txt
+/// alone (mode 0600), the secret that is shared with whoever verifies.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

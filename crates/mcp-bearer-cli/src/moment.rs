@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-/// The date of a NumericDate (RFC 7519 section 2), where the calendar of RFC 3339 has one: from 1970 to 9999.
+/// The date of a NumericDate (RFC 7519 section 2), where the calendar of RFC 3339 has one: from
+/// 1970 to 9999.
 pub(crate) fn date(at: f64) -> Option<String> {
     let in_calendar = (0.0..=253_402_300_799.0).contains(&at);
     in_calendar

@@ -1,5 +1,5 @@
-//! What people paste where a token is wanted: understood where one reading alone is possible, and named
-//! where not.
+//! What people paste where a token is wanted: understood where one reading alone is possible, and
+//! named where not.
 //!
 //! No text from here holds the token or another part of what was pasted, but names of files.
 

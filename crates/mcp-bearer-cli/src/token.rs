@@ -14,8 +14,8 @@ use crate::ui::{Failure, Outcome, Output};
 
 /// Sign a token and print it
 ///
-/// The algorithm is that of the key: RS256, ES256, ES384, ES512 or EdDSA for a private key, HS256 for a
-/// shared secret, unless --algorithm names another that the key serves for.
+/// The algorithm is that of the key: RS256, ES256, ES384, ES512 or EdDSA for a private key, HS256
+/// for a shared secret, unless --algorithm names another that the key serves for.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -38,8 +38,8 @@ pub(crate) struct Token {
     )]
     private_key: Option<PathBuf>,
 
-    /// A secret shared with whoever verifies, such as secret.txt of `keygen`: the bytes of the file, without
-    /// the line end behind printable text
+    /// A secret shared with whoever verifies, such as secret.txt of `keygen`: the bytes of the
+    /// file, without the line end behind printable text
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
 

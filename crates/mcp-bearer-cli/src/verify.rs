@@ -115,8 +115,8 @@ fn from_stdin(
     }
     let mut lines = Lines::new(io::stdin().lock(), verifier.limit());
     let mut worst = None;
-    // One line per answer, so that programs can count them. Only where a single token was given, the
-    // answer goes on.
+    // One line per answer, so that programs can count them. Only where a single token was given,
+    // the answer goes on.
     let block = match verifier.detail {
         Detail::EveryStep => Block::Below,
         Detail::Verdict => Block::Left,

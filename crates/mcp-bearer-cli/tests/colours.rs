@@ -54,7 +54,8 @@ impl Setting {
         }
     }
 
-    /// Every kind of output: an acceptance, a refusal with its block, steps, an inspection, an error.
+    /// Every kind of output: an acceptance, a refusal with its block, steps, an inspection, an
+    /// error.
     fn commands(&self) -> Vec<Vec<&str>> {
         let verify = |more: &[&'static str], token| {
             let mut all: Vec<&str> = self.arguments.iter().map(String::as_str).collect();

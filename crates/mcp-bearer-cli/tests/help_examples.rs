@@ -1,4 +1,5 @@
-//! Every example of `--help` can be pasted, from a terminal of 80 or 100 columns and from a pipe, and works.
+//! Every example of `--help` can be pasted, from a terminal of 80 or 100 columns and from a pipe,
+//! and works.
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
@@ -16,11 +17,11 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use mcp_bearer_testkit::{Forge, JwksServer, Response, SigningKey};
+use mcp_bearer_testkit::{JwksServer, Response, SigningKey};
 use serde_json::json;
-use support::{Place, Ran, program, run_with};
+use support::{Place, Ran, program, run, run_with};
 
 const ISSUER: &str = "https://idp.example.com/";
 const AUDIENCE: &str = "https://mcp.example.com/mcp";
@@ -103,12 +104,14 @@ impl Stage {
             "shared/secret.txt",
             "s".repeat(20) + &"0123456789abcdef".repeat(4),
         );
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let forge = Forge::new(&key, now.unwrap().as_secs()).scope("mcp:read");
-        let token = forge.clone().issuer(&issuer).audience(AUDIENCE).token();
-        place.write("token.txt", format!("{token}\n"));
-        let token = forge.issuer("I").audience("A").token();
-        place.write("tokens.txt", format!("{token}\n{token}\n"));
+        let sign = |issuer: &str, audience: &str| {
+            let key = place.file("keys/private.pem");
+            let mut arguments = vec!["token", "--private-key", &key, "--scope", "mcp:read"];
+            arguments.extend(["--issuer", issuer, "--audience", audience]);
+            run(&arguments).stdout
+        };
+        place.write("token.txt", sign(&issuer, AUDIENCE));
+        place.write("tokens.txt", sign("I", "A").repeat(2));
         let config = format!(
             "resource = {AUDIENCE:?}\n[[issuer]]\nissuer = {issuer:?}\naudiences = [{AUDIENCE:?}]\n"
         );

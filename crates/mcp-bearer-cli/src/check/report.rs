@@ -29,7 +29,8 @@ pub(super) struct IssuerReport<'a> {
 
 struct UsableKey {
     info: KeyInfo,
-    /// Which public key, whatever its `kid` (RFC 7638). That of a secret is a hash of it, and not shown.
+    /// Which public key, whatever its `kid` (RFC 7638). That of a secret is a hash of it, and not
+    /// shown.
     thumbprint: Option<String>,
     /// The algorithms that a token signed with it may name.
     serves: Vec<Algorithm>,

@@ -1,5 +1,5 @@
-//! How an inspection is printed: lines of text, or one JSON object. Both say first that nothing of it is
-//! verified.
+//! How an inspection is printed: lines of text, or one JSON object. Both say first that nothing of
+//! it is verified.
 
 use super::facts::Inspection;
 use super::members::Members;

@@ -1,5 +1,5 @@
-//! What was found around a token: what was done about it where a text may be read freely, and what is
-//! wrong with it where a line must be a token and nothing else.
+//! What was found around a token: what was done about it where a text may be read freely, and what
+//! is wrong with it where a line must be a token and nothing else.
 
 /// One thing that is no part of the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,8 @@ pub(crate) enum Finding {
     HeaderName,
     /// The authentication scheme in front.
     Scheme(&'static str),
-    /// It is the `access_token` of a token response (RFC 6749 section 5.1), beside these other members.
+    /// It is the `access_token` of a token response (RFC 6749 section 5.1), beside these other
+    /// members.
     TokenResponse { others: Vec<&'static str> },
     /// A token response without an access token.
     IdentityToken,

@@ -1,5 +1,5 @@
-//! Colours, on a terminal alone. `NO_COLOR`, `CLICOLOR_FORCE` and `TERM=dumb` are respected, as clap does
-//! for help.
+//! Colours, on a terminal alone. `NO_COLOR`, `CLICOLOR_FORCE` and `TERM=dumb` are respected, as
+//! clap does for help.
 
 use std::fmt::{self, Display};
 use std::io;

@@ -1,5 +1,5 @@
-//! What an operator wants to know of a refused token: what is broken in the line, all that is wrong, and
-//! what the token says.
+//! What an operator wants to know of a refused token: what is broken in the line, all that is
+//! wrong, and what the token says.
 //!
 //! The verdict stays that of the first fault. Nothing here gets to a peer.
 
