@@ -1,5 +1,5 @@
-//! What `verify` says of a refused token beside the verdict: what is broken in the line, all that is
-//! wrong, and what the token says.
+//! What `verify` prints for a refused token beside the verdict: what is broken in the line, all
+//! that is wrong, and what the token says.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

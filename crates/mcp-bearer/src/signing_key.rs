@@ -1,7 +1,8 @@
-//! [`SigningKey`]: a key of any kind that signs tokens, for development, tests and small control planes.
+//! [`SigningKey`]: a key of any kind that signs tokens, for development, tests and small control
+//! planes.
 //!
-//! The copies of secrets that are kept here are wiped when they are dropped (what a parser or the signing
-//! library holds meanwhile is theirs to wipe), and they are in no `Debug` and no error.
+//! The copies of secrets that are kept here are wiped when they are dropped (what a parser or the
+//! signing library holds meanwhile is theirs to wipe), and they are in no `Debug` and no error.
 
 mod material;
 
@@ -38,8 +39,8 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// A new key for this algorithm: RSA of 2048 bits, the curve that the algorithm names, or a secret of
-    /// 64 random bytes, written as 86 characters of base64url.
+    /// A new key for this algorithm: RSA of 2048 bits, the curve that the algorithm names, or a
+    /// secret of 64 random bytes, written as 86 characters of base64url.
     ///
     /// # Errors
     /// When the system has no randomness.
@@ -61,8 +62,9 @@ impl SigningKey {
     /// The algorithm is the usual one of the key unless given: RS256, ES256, ES384, ES512 or EdDSA.
     ///
     /// # Errors
-    /// When the text is not exactly one such block, the key is of no kind that is verified here (RSA of
-    /// 2048 to 8192 bits, P-256, P-384, P-521, Ed25519), or it does not serve for the algorithm.
+    /// When the text is not exactly one such block, the key is of no kind that is verified here
+    /// (RSA of 2048 to 8192 bits, P-256, P-384, P-521, Ed25519), or it does not serve for the
+    /// algorithm.
     pub fn from_private_key_pem(
         text: &str,
         algorithm: Option<Algorithm>,
@@ -70,7 +72,8 @@ impl SigningKey {
         Self::of(Material::from_pem(text)?, algorithm)
     }
 
-    /// A secret that is shared with whoever verifies, for HS256, HS384 and HS512; HS256 unless given.
+    /// A secret that is shared with whoever verifies, for HS256, HS384 and HS512; HS256 unless
+    /// given.
     ///
     /// # Errors
     /// When the secret is too short for the algorithm, or is a key document (RFC 7518 section 3.2).
@@ -158,8 +161,8 @@ impl SigningKey {
         }
     }
 
-    /// The public key as a JWK for signatures of this algorithm; `kid` is its RFC 7638 thumbprint unless
-    /// given.
+    /// The public key as a JWK for signatures of this algorithm; `kid` is its RFC 7638 thumbprint
+    /// unless given.
     ///
     /// # Errors
     /// For a shared secret, which is never published.

@@ -1,5 +1,5 @@
-//! The parts of a token, each read by itself whatever the others are (RFC 7519 section 3): for people
-//! who want to see what is in a token that is refused.
+//! The parts of a token, each read by itself whatever the others are (RFC 7519 section 3): for
+//! people who want to see what is in a token that is refused.
 //!
 //! Verification does not come through here: it stops at the first fault.
 
@@ -72,7 +72,8 @@ impl TokenParts {
         self.bytes
     }
 
-    /// How many parts there are between full stops: three in a signed token, five in an encrypted one.
+    /// How many parts there are between full stops: three in a signed token, five in an encrypted
+    /// one.
     #[must_use]
     pub const fn count(&self) -> usize {
         self.count

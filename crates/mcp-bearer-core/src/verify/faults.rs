@@ -1,7 +1,7 @@
 //! Everything that is wrong with a token, for the operator who asks why it is refused.
 //!
-//! Each step is the verifier's own function. The answer to a peer never comes from here: it is that of
-//! the first step that fails.
+//! Each step is the verifier's own function. The answer to a peer never comes from here: it is that
+//! of the first step that fails.
 
 use std::time::Duration;
 
@@ -19,20 +19,21 @@ use crate::scope::Scopes;
 use crate::step::{Unobserved, Watch};
 
 impl UnverifiedToken<'_> {
-    /// What is wrong at each of the steps 5 to 19, in their order, and with the `required` scopes. The
-    /// first is the rejection of [`verify`](Self::verify), or of
+    /// What is wrong at each of the steps 5 to 19, in their order, and with the `required` scopes.
+    /// The first is the rejection of [`verify`](Self::verify), or of
     /// [`AccessToken::require_scopes`](crate::AccessToken::require_scopes).
     ///
-    /// For operators only. A peer that learns more than the first fault learns what this server wants. No
-    /// fault is no proof: only [`verify`](Self::verify) makes an [`AccessToken`](crate::AccessToken).
+    /// For operators only. A peer that learns more than the first fault learns what this server
+    /// wants. No fault is no proof: only [`verify`](Self::verify) makes an
+    /// [`AccessToken`](crate::AccessToken).
     ///
-    /// Where the signature does not verify, the faults behind it are those of claims that anyone may have
-    /// written. Where there are no keys, they say so.
+    /// Where the signature does not verify, the faults behind it are those of claims that anyone
+    /// may have written. Where there are no keys, they say so.
     ///
     /// ```
     /// use std::time::Duration;
     /// use mcp_bearer_core::{KeySet, Limits, Policy, RejectionKind, Scopes, UnverifiedToken};
-    /// let policy = Policy::builder().any_issuer().audience("https://mcp.example.com/mcp").build()?;
+    /// let policy = Policy::builder().any_issuer().audience("mcp").build()?;
     /// let keys = KeySet::from_jwks_json(r#"{"keys":[]}"#)?;
     /// let token = UnverifiedToken::parse("eyJhbGciOiJub25lIn0.e30.AA", &Limits::default())?;
     /// let now = Duration::from_secs(1_800_000_000);
@@ -119,7 +120,8 @@ impl Found {
         self.take(check_access_token(&claims, declared, rules));
     }
 
-    /// The outage is what is wrong where steps 10 to 17 find nothing: then keys could save the token.
+    /// The outage is what is wrong where steps 10 to 17 find nothing: then keys could save the
+    /// token.
     fn meet_outage(&mut self) {
         if self.faults.is_empty()
             && let Some(outage) = &self.outage

@@ -323,9 +323,12 @@ fn describe(error: reqwest::Error) -> FetchError {
     if error.is_timeout() {
         return FetchError::new("timed out");
     }
-    if let Some(plain) = in_plain_words(&error) {
-        return FetchError::new(plain);
-    }
+    let text = in_plain_words(&error).unwrap_or_else(|| with_causes(error));
+    let plain: String = text.chars().filter(|c| !c.is_control()).take(300).collect();
+    FetchError::new(plain)
+}
+
+fn with_causes(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -334,8 +337,7 @@ fn describe(error: reqwest::Error) -> FetchError {
         let _ = write!(text, ": {next}");
         cause = next.source();
     }
-    let plain: String = text.chars().filter(|c| !c.is_control()).take(300).collect();
-    FetchError::new(plain)
+    text
 }
 
 #[cfg(test)]

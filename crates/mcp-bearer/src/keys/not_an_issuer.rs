@@ -4,7 +4,8 @@
 
 use url::Url;
 
-/// The well-known names of an issuer's metadata (RFC 8414 section 3, OpenID Connect Discovery section 4).
+/// The well-known names of an issuer's metadata (RFC 8414 section 3, OpenID Connect Discovery
+/// section 4).
 const METADATA: [&str; 2] = ["openid-configuration", "oauth-authorization-server"];
 
 /// The ends of paths at which identity providers publish their keys.

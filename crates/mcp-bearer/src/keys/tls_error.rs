@@ -7,8 +7,8 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 /// One sentence for an error that TLS caused, wherever in the chain it is; `None` for any other.
 ///
-/// It names the host and the names in the certificate, which are public, and nothing else of what the
-/// server sent.
+/// It names the host and the names in the certificate, which are public, and nothing else of what
+/// the server sent.
 pub(super) fn in_plain_words(error: &(dyn Error + 'static)) -> Option<String> {
     let mut cause = Some(error);
     while let Some(error) = cause {

@@ -7,15 +7,15 @@ use mcp_bearer_core::{Rejection, Unobserved};
 use super::BearerAuthProvider;
 
 impl BearerAuthProvider {
-    /// Everything that is wrong with a token, judged with the keys at hand: it waits for none and starts
-    /// no fetch. The required scopes of its issuer are looked at too.
+    /// Everything that is wrong with a token, judged with the keys at hand: it waits for none and
+    /// starts no fetch. The required scopes of its issuer are looked at too.
     ///
     /// The first is what [`verify_token`](Self::verify_token) and then
-    /// [`check_required_scopes`](Self::check_required_scopes) refuse it for. A text that is no token, or
-    /// whose issuer is not known, has that fault alone.
+    /// [`check_required_scopes`](Self::check_required_scopes) refuse it for. A text that is no
+    /// token, or whose issuer is not known, has that fault alone.
     ///
-    /// For operators only: a peer that learns more than the first fault learns what this server wants.
-    /// That there is none is no proof, because only verification makes an
+    /// For operators only: a peer that learns more than the first fault learns what this server
+    /// wants. That there is none is no proof, because only verification makes an
     /// [`AccessToken`](crate::AccessToken).
     ///
     /// ```
@@ -26,7 +26,9 @@ impl BearerAuthProvider {
     ///     .issuer("https://idp.example.com/")
     ///     .audience("https://mcp.example.com/mcp")
     ///     .build()?;
-    /// let request = TokenRequest::new().issuer("https://idp.example.com/").expires_in_seconds(-600);
+    /// let request = TokenRequest::new()
+    ///     .issuer("https://idp.example.com/")
+    ///     .expires_in_seconds(-600);
     /// let faults = provider.faults(&keys.create_token(&request)?);
     /// let kinds: Vec<_> = faults.iter().map(|fault| fault.kind()).collect();
     /// assert_eq!(kinds, [RejectionKind::Expired, RejectionKind::MissingClaim]);
