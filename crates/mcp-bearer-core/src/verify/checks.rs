@@ -4,7 +4,7 @@ use super::shown::AudienceShown;
 use crate::claims::{self, Audience, Claims, missing, refuse_null};
 use crate::header::{DeclaredType, Header};
 use crate::json::{JsonObject, Value};
-use crate::policy::{Expected, IdentityTokenShape, Rules, TokenType};
+use crate::policy::{Expected, IdentityTokenShape, RequiredClaim, Rules, TokenType};
 use crate::rejection::{Rejection, RejectionKind, Shown};
 
 /// Step 7.
@@ -110,16 +110,30 @@ pub(super) fn required(
     rules: &Rules,
 ) -> Result<(), Rejection> {
     for required in &rules.required_claims {
-        let name = &required.name;
-        let Some(value) = claims.get(name) else {
-            let text = format!("claim {name:?} is missing");
-            return Err(Rejection::because(RejectionKind::MissingClaim, text));
-        };
-        if !required.allowed.iter().any(|allowed| value.equals(allowed)) {
-            let text = format!("claim {name:?} does not have a required value");
-            return Err(Rejection::because(RejectionKind::ClaimNotAllowed, text));
-        }
+        required_claim(claims, required)?;
     }
+    allowed_client(client, rules)
+}
+
+/// One claim of step 18.
+pub(super) fn required_claim(
+    claims: &JsonObject,
+    required: &RequiredClaim,
+) -> Result<(), Rejection> {
+    let name = &required.name;
+    let Some(value) = claims.get(name) else {
+        let text = format!("claim {name:?} is missing");
+        return Err(Rejection::because(RejectionKind::MissingClaim, text));
+    };
+    if !required.allowed.iter().any(|allowed| value.equals(allowed)) {
+        let text = format!("claim {name:?} does not have a required value");
+        return Err(Rejection::because(RejectionKind::ClaimNotAllowed, text));
+    }
+    Ok(())
+}
+
+/// The client of step 18.
+pub(super) fn allowed_client(client: Option<&str>, rules: &Rules) -> Result<(), Rejection> {
     match (&rules.allowed_client_ids, client) {
         (None, _) => Ok(()),
         (Some(_), None) => Err(missing("client_id")),

@@ -367,7 +367,7 @@ fn parse(text: &str) -> Result<(KeySet, Form), String> {
     }
     let set = KeySet::from_jwks_json(text).map_err(|error| error.to_string())?;
     if set.is_empty() && !set.is_withdrawal() {
-        return Err("the JWK Set has no usable key".to_owned());
+        return Err(super::no_usable_key(&set));
     }
     Ok((set, Form::Jwks))
 }
