@@ -79,7 +79,7 @@ fn an_address_that_is_no_issuers_is_recognised() {
     let jwks = "https://idp.example.com/.well-known/jwks.json";
     let metadata = "https://idp.example.com/t/.well-known/openid-configuration";
     for (url, advice) in [
-        (jwks, format!("give --jwks-uri {jwks} instead")),
+        (jwks, format!("give --jwks-uri {jwks:?} instead")),
         (
             metadata,
             "give the issuer, \"https://idp.example.com/t\" or \"https://idp.example.com/t/\""

@@ -156,7 +156,7 @@ fn a_missing_scope_is_403() {
     without_the_token(setting.verify(&rules, input.as_bytes())).is(
         1,
         concat!(
-            r#"{"accepted":false,"reason":"insufficient_scope","detail":"the operation needs the scopes \"mcp:read mcp:write\", the token lacks \"mcp:write\": claim \"scope\" holds \"mcp:read\"","status":403,"www_authenticate":"Bearer error=\"insufficient_scope\", scope=\"mcp:read mcp:write\", error_description=\"The token lacks a required permission\""}"#,
+            r#"{"accepted":false,"reason":"insufficient_scope","detail":"the operation needs the scopes \"mcp:read mcp:write\", the token lacks \"mcp:write\": claim \"scope\" holds \"mcp:read\"","status":403,"www_authenticate":"Bearer error=\"insufficient_scope\", scope=\"mcp:read mcp:write\", error_description=\"The token lacks a required permission\"","faults":[{"reason":"insufficient_scope","detail":"the operation needs the scopes \"mcp:read mcp:write\", the token lacks \"mcp:write\": claim \"scope\" holds \"mcp:read\""}]}"#,
             "\n",
         ),
         "",

@@ -63,7 +63,7 @@ const FAULTS: [(&str, &str); 3] = [
     ),
     (
         "insufficient_scope",
-        "the operation needs the scopes \"mcp:write\", the token lacks \"mcp:write\"",
+        "the operation needs the scopes \"mcp:write\", the token lacks \"mcp:write\": claim \"scope\" holds \"mcp:read\"",
     ),
 ];
 

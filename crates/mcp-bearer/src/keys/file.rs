@@ -18,6 +18,7 @@ use super::driver::BackgroundTask;
 use super::events::KeyEvent;
 use super::freshness::STALENESS_BOUND;
 use super::monotonic::MonotonicClock;
+use super::no_usable_key::no_usable_key;
 use super::published::{PublishedKeys, Renewal};
 use super::snapshot::{HeldKeys, Miss, Snapshot, next_snapshot, sha256};
 use super::source::{KeySource, KeyStatus, Refreshed};
@@ -367,7 +368,7 @@ fn parse(text: &str) -> Result<(KeySet, Form), String> {
     }
     let set = KeySet::from_jwks_json(text).map_err(|error| error.to_string())?;
     if set.is_empty() && !set.is_withdrawal() {
-        return Err(super::no_usable_key(&set));
+        return Err(no_usable_key(&set));
     }
     Ok((set, Form::Jwks))
 }
