@@ -51,7 +51,11 @@ Examples:
   # (audience http://127.0.0.1:8000/mcp, scope mcp:read):
   mcp-bearer demo --also-issuer https://idp.example.com/
   # Whatever scopes its tokens have:
-  mcp-bearer demo --also-issuer https://idp.example.com/ --no-scope")]
+  mcp-bearer demo --also-issuer https://idp.example.com/ --no-scope
+
+Environment:
+  SSL_CERT_FILE   CAs to trust for https instead of the machine's, in PEM
+  SSL_CERT_DIR    the same, a directory of such files")]
 pub(crate) struct Demo {
     /// The loopback address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]

@@ -119,6 +119,9 @@ pub(crate) fn hint(line: &[u8]) -> Option<String> {
     if text.starts_with([' ', '\t']) || text.ends_with([' ', '\t']) {
         return said("the line begins or ends with a space");
     }
+    if looks_like_a_file_name(OsStr::new(text)) {
+        return said("the line names a file; give its contents, or the name as the argument TOKEN");
+    }
     damage::of_a_line(text).or_else(|| damage(text))
 }
 

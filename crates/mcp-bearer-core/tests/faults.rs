@@ -188,3 +188,32 @@ fn claims_that_are_no_object_end_the_list() {
         [RejectionKind::BadSignature, RejectionKind::Malformed]
     );
 }
+
+/// Each byte of a good token replaced: the first fault is the rejection, and a good token has none.
+#[test]
+fn the_first_fault_of_a_changed_token_is_its_rejection() {
+    let key = SigningKey::ed25519();
+    let keys = KeySet::from_jwks_json(&key.jwks().to_string()).unwrap();
+    let policy = Policy::builder(Forge::ISSUER, Forge::AUDIENCE)
+        .algorithms([mcp_bearer_core::Algorithm::EdDsa])
+        .build()
+        .unwrap();
+    let good = Forge::new(&key, NOW).token();
+    let (now, none) = (UnixTime::from_secs(NOW), Scopes::none());
+    let mut compared = 0;
+    for at in 0..good.len() {
+        for with in ["A", "z", "0", "-"] {
+            let mut text = good.clone();
+            text.replace_range(at..=at, with);
+            let limits = mcp_bearer_core::Limits::default();
+            let Ok(token) = UnverifiedToken::parse(&text, &limits) else {
+                continue;
+            };
+            let verdict = token.verify(&keys, &policy, now).err();
+            let faults = token.faults(&keys, &policy, &none, now);
+            assert_eq!(faults.first(), verdict.as_ref(), "byte {at} {with}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 500, "only {compared}");
+}

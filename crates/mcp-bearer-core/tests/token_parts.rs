@@ -119,3 +119,16 @@ fn what_the_verifier_reads_is_read_here_too_and_nothing_is_shown() {
     }
     assert!(read_too > 50);
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in ".{0,200}", at in 0_usize..400, with in ".{0,3}") {
+        let _ = shown(&text);
+        let mut token = forge().token();
+        let at = at.min(token.len());
+        token.insert_str(at, &with);
+        let _ = shown(&token);
+        token.truncate(at);
+        let _ = shown(&token);
+    }
+}

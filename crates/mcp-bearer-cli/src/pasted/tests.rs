@@ -246,6 +246,7 @@ fn a_line_is_told_what_is_broken_in_it() {
         (&TOKEN[76..152], "76 columns"),
         (&TOKEN[..60], "60 columns"),
         ("abc", "opaque"),
+        ("keys/token.txt", "the line names a file"),
         ("{\"keys\":[]}", "the line is a JWK Set"),
     ] {
         let said = hint(line.as_bytes()).unwrap_or_default();
@@ -278,6 +279,38 @@ fn the_work_is_bounded() {
         // Quadratic work would take minutes.
         assert!(start.elapsed().as_secs() < 10, "{}", &text[..12]);
     }
+}
+
+/// Every prefix, and every byte replaced by one that means something somewhere.
+#[test]
+fn no_text_makes_it_panic() {
+    let response = format!("{{\"access_token\":\"{TOKEN}\",\"token_type\":\"Bearer\"}}");
+    let header = format!("Authorization: Bearer '{TOKEN}'");
+    let mut tried = 0;
+    let mut look = |text: &[u8]| {
+        let token = match understand(text) {
+            Ok(pasted) => pasted.token,
+            Err(why) => why,
+        };
+        let inspection =
+            crate::inspect::Inspection::new(&token, mcp_bearer::UnixTime::from_secs(1));
+        let lines = inspection.text(crate::ui::Colours::Off, hint(text).as_deref());
+        assert!(!lines.is_empty() && inspection.json().starts_with('{'));
+        tried += 1;
+    };
+    for whole in [TOKEN, &response, &header] {
+        for end in 0..whole.len() {
+            look(&whole.as_bytes()[..end]);
+        }
+        for at in 0..whole.len() {
+            for byte in *b".\"{ \n\xff=~" {
+                let mut text = whole.as_bytes().to_vec();
+                text[at] = byte;
+                look(&text);
+            }
+        }
+    }
+    assert!(tried > 4000, "{tried}");
 }
 
 #[test]
