@@ -200,7 +200,7 @@ struct Verifier {
 
 impl Verifier {
     fn new(provider: BearerAuthProvider, detail: Detail) -> Self {
-        let required = provider.all_required_scopes();
+        let required = provider.required_scopes();
         Self {
             provider,
             required,

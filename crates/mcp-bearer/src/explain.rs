@@ -76,7 +76,7 @@ impl BearerAuthProvider {
         let mut recorder = Recorder::default();
         let verified = self.verify_token_observed(token, &mut recorder).await;
         let verdict = verified.and_then(|access| {
-            let required = self.required_scopes_of(&access);
+            let required = self.required_scopes_for(&access);
             let enough = access.require_scopes(&required);
             recorder.required_scopes(&required, enough.as_ref().err());
             enough.map(|()| access)

@@ -185,20 +185,20 @@ impl BearerAuthProvider {
     pub fn try_verify_token(&self, token: &str) -> TryVerify {
         let now = self.inner.clock.now();
         let Some(caches) = self.inner.cache.as_deref() else {
-            return self.attempt(token, now, &mut Unobserved);
+            return self.verify_uncached(token, now, &mut Unobserved);
         };
         if token.len() > self.inner.limits.token_bytes {
-            return self.attempt(token, now, &mut Unobserved); // refused by its length alone
+            return self.verify_uncached(token, now, &mut Unobserved); // refused by its length alone
         }
-        caches.with(|cache| self.attempt_with(cache, token, now))
+        caches.with(|cache| self.verify_or_find(cache, token, now))
     }
 
     /// The verification, or what the cache has kept of one.
-    fn attempt_with(&self, cache: &TokenCache, token: &str, now: UnixTime) -> TryVerify {
-        if let Some(access) = self.cached(cache, token, now) {
+    fn verify_or_find(&self, cache: &TokenCache, token: &str, now: UnixTime) -> TryVerify {
+        if let Some(access) = self.find_cached(cache, token, now) {
             return TryVerify::Accepted(access);
         }
-        let parsed = match self.read(token, &mut Unobserved) {
+        let parsed = match self.parse(token, &mut Unobserved) {
             Ok(parsed) => parsed,
             Err(rejection) => return TryVerify::Rejected(rejection),
         };
@@ -206,7 +206,7 @@ impl BearerAuthProvider {
         let algorithm = parsed.unverified.algorithm();
         let joined = algorithm.map(|_| cache.join_verification(token));
         if matches!(joined, Some(Joined::Waited))
-            && let Some(access) = self.cached(cache, token, now)
+            && let Some(access) = self.find_cached(cache, token, now)
         {
             return TryVerify::Accepted(access);
         }
@@ -217,7 +217,7 @@ impl BearerAuthProvider {
         outcome
     }
 
-    fn cached(&self, cache: &TokenCache, token: &str, now: UnixTime) -> Option<AccessToken> {
+    fn find_cached(&self, cache: &TokenCache, token: &str, now: UnixTime) -> Option<AccessToken> {
         let issuer = |index: u32| {
             let issuer = self.inner.issuers.get(usize::try_from(index).ok()?)?;
             Some((&issuer.policy, &*issuer.keys))
@@ -285,27 +285,32 @@ impl BearerAuthProvider {
         if let TryVerify::NeedsKeys(needs) = self.try_verify_token(token) {
             let _ = self.verify_with_newer_keys(token, needs).await;
         }
-        self.attempt(token, self.inner.clock.now(), observer)
+        self.verify_uncached(token, self.inner.clock.now(), observer)
             .into_result()
     }
 
     /// The verification itself.
-    fn attempt(&self, token: &str, now: UnixTime, observer: &mut impl Observer) -> TryVerify {
-        match self.read(token, observer) {
+    fn verify_uncached(
+        &self,
+        token: &str,
+        now: UnixTime,
+        observer: &mut impl Observer,
+    ) -> TryVerify {
+        match self.parse(token, observer) {
             Ok(parsed) => parsed.verify(now, observer).0,
             Err(rejection) => TryVerify::Rejected(rejection),
         }
     }
 
     /// Steps 1 to 4a.
-    fn read<'t>(
+    fn parse<'t>(
         &self,
         token: &'t str,
         observer: &mut impl Observer,
-    ) -> Result<Parsed<'t, '_>, Rejection> {
+    ) -> Result<TokenOfIssuer<'t, '_>, Rejection> {
         let unverified = UnverifiedToken::parse_observed(token, &self.inner.limits, observer)?;
-        let (index, issuer) = self.choose(&unverified, observer)?;
-        Ok(Parsed {
+        let (index, issuer) = self.choose_issuer(&unverified, observer)?;
+        Ok(TokenOfIssuer {
             unverified,
             index,
             issuer,
@@ -313,7 +318,7 @@ impl BearerAuthProvider {
     }
 
     /// Step 4a.
-    fn choose(
+    fn choose_issuer(
         &self,
         token: &UnverifiedToken<'_>,
         observer: &mut impl Observer,
@@ -335,65 +340,45 @@ impl BearerAuthProvider {
     /// # Errors
     /// [`InsufficientScope`](mcp_bearer_core::RejectionKind::InsufficientScope).
     pub fn check_required_scopes(&self, access: &AccessToken) -> Result<(), Rejection> {
-        access.require_scopes(&self.required_scopes_of(access))
+        access.require_scopes(&self.required_scopes_for(access))
     }
 
-    /// What is asked of a verified token. Of one of another provider, nothing less than all that is asked of anyone.
-    pub(crate) fn required_scopes_of(&self, access: &AccessToken) -> Cow<'_, Scopes> {
-        match self.required_scopes_for(access) {
-            Some(required) => Cow::Borrowed(required),
-            None => Cow::Owned(self.all_required_scopes()),
+    /// The scopes that every request with this token needs: those of its issuer. A token that another provider verified
+    /// needs those of all issuers.
+    pub(crate) fn required_scopes_for(&self, access: &AccessToken) -> Cow<'_, Scopes> {
+        let issuer = match self.inner.issuers.as_slice() {
+            [only] => Some(only),
+            several => access.issuer().and_then(|name| {
+                let mut issuers = several.iter();
+                issuers.find(|issuer| issuer.names().any(|own| own == name))
+            }),
+        };
+        match issuer {
+            Some(issuer) => Cow::Borrowed(&issuer.required_scopes),
+            None => Cow::Owned(self.required_scopes()),
         }
     }
 
-    /// What the challenge to a refused token may ask for: the scopes of the issuer that it names, or those that all
-    /// issuers agree on.
+    /// The scopes that the challenge to a refused token asks for: those that all issuers agree on, or those of the issuer
+    /// that the token names.
     #[cfg(feature = "http")]
     pub(crate) fn challenge_scopes(&self, token: Option<&str>) -> Option<&Scopes> {
-        self.agreed_scopes().or_else(|| {
-            let unverified = UnverifiedToken::parse(token?, &self.inner.limits).ok()?;
-            let (_, issuer) = self.choose(&unverified, &mut Unobserved).ok()?;
-            Some(&issuer.required_scopes)
-        })
-    }
-
-    /// The required scopes of the issuer of a verified token.
-    #[must_use]
-    pub fn required_scopes_for(&self, access: &AccessToken) -> Option<&Scopes> {
-        self.issuer_of(access).map(|issuer| &issuer.required_scopes)
-    }
-
-    fn issuer_of(&self, access: &AccessToken) -> Option<&Issuer> {
-        match self.inner.issuers.as_slice() {
-            [only] => Some(only),
-            several => {
-                let name = access.issuer()?;
-                several
-                    .iter()
-                    .find(|issuer| issuer.names().any(|own| own == name))
-            }
-        }
-    }
-
-    /// The required scopes, where all issuers agree on them: what a challenge may say before a token is seen.
-    #[must_use]
-    pub fn agreed_scopes(&self) -> Option<&Scopes> {
         let (first, rest) = self.inner.issuers.split_first()?;
-        rest.iter()
-            .all(|issuer| issuer.required_scopes == first.required_scopes)
-            .then_some(&first.required_scopes)
+        let mut rest = rest.iter();
+        if rest.all(|issuer| issuer.required_scopes == first.required_scopes) {
+            return Some(&first.required_scopes);
+        }
+        let unverified = UnverifiedToken::parse(token?, &self.inner.limits).ok()?;
+        let (_, issuer) = self.choose_issuer(&unverified, &mut Unobserved).ok()?;
+        Some(&issuer.required_scopes)
     }
 
-    /// Every required scope of every issuer, for the `scopes_supported` of RFC 9728.
+    /// Every required scope of every issuer, as for the `scopes_supported` of RFC 9728.
     #[must_use]
-    pub fn all_required_scopes(&self) -> Scopes {
+    pub fn required_scopes(&self) -> Scopes {
+        let issuers = self.inner.issuers.iter();
         let mut names: Vec<&str> = Vec::new();
-        for scope in self
-            .inner
-            .issuers
-            .iter()
-            .flat_map(|issuer| issuer.required_scopes.iter())
-        {
+        for scope in issuers.flat_map(|issuer| issuer.required_scopes.iter()) {
             if !names.contains(&scope) {
                 names.push(scope);
             }
@@ -451,13 +436,13 @@ impl BearerAuthProvider {
 }
 
 /// A token, and the issuer whose keys and policy it has to meet.
-struct Parsed<'t, 'p> {
+struct TokenOfIssuer<'t, 'p> {
     unverified: UnverifiedToken<'t>,
     index: usize,
     issuer: &'p Issuer,
 }
 
-impl Parsed<'_, '_> {
+impl TokenOfIssuer<'_, '_> {
     /// Steps 5 to 19, and the generation of the keys.
     fn verify(&self, now: UnixTime, observer: &mut impl Observer) -> (TryVerify, u64) {
         let snapshot = self.issuer.keys.snapshot();

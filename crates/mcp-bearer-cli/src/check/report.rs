@@ -104,7 +104,7 @@ impl<'a> IssuerReport<'a> {
         });
         let mut report = Self {
             policy,
-            required_scopes: provider.all_required_scopes(),
+            required_scopes: provider.required_scopes(),
             keys_from,
             keys: keys.unwrap_or_default(),
             skipped: set.map(|set| set.skipped().to_vec()).unwrap_or_default(),

@@ -56,7 +56,7 @@ pub fn from_environment() -> Result<BearerAuthProvider, ConfigError> {
 ///     "FASTMCP_AUTH_BEARER_REQUIRED_SCOPES" => Some(r#"["mcp:read"]"#.into()),
 ///     _ => None,
 /// })?;
-/// assert_eq!(provider.all_required_scopes().as_str(), "mcp:read");
+/// assert_eq!(provider.required_scopes().as_str(), "mcp:read");
 /// # Ok::<(), mcp_bearer::ConfigError>(())
 /// ```
 ///

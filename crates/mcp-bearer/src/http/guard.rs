@@ -87,7 +87,7 @@ impl Guard {
     /// # Errors
     /// [`InsufficientScope`](crate::RejectionKind::InsufficientScope).
     pub fn require_scopes(&self, access: &AccessToken, scopes: &Scopes) -> Result<(), Rejection> {
-        let required = self.provider().required_scopes_of(access);
+        let required = self.provider().required_scopes_for(access);
         if required.is_empty() {
             access.require_scopes(scopes)
         } else {

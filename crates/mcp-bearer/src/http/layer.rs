@@ -142,7 +142,7 @@ impl BearerAuthLayer {
         let options = self.resource;
         let mut problems: Vec<Problem> = Vec::new();
         let scopes = match options.scopes_supported {
-            None => provider.all_required_scopes(),
+            None => provider.required_scopes(),
             Some(names) => Scopes::from_names(&names).unwrap_or_else(|error| {
                 problems.push(Problem::of(Setting::ScopesSupported, error.to_string()));
                 Scopes::default()

@@ -34,10 +34,7 @@ async fn the_access_token_is_the_layers_and_nobody_elses() {
     let seen = inner.last();
     assert_eq!(seen.extensions.get::<&str>(), Some(&"kept"));
     let guard = Guard::from_extensions(&seen.extensions).expect("the guard");
-    assert_eq!(
-        guard.provider().agreed_scopes().unwrap().as_str(),
-        "mcp:read"
-    );
+    assert_eq!(guard.provider().required_scopes().as_str(), "mcp:read");
 
     // Not even where nobody is asked for a token.
     let mut request = preflight();
@@ -47,10 +44,7 @@ async fn the_access_token_is_the_layers_and_nobody_elses() {
     assert_eq!(answer.body, "anonymous");
     let seen = inner.last();
     let guard = Guard::from_extensions(&seen.extensions).expect("the guard");
-    assert_eq!(
-        guard.provider().agreed_scopes().unwrap().as_str(),
-        "mcp:read"
-    );
+    assert_eq!(guard.provider().required_scopes().as_str(), "mcp:read");
 }
 
 fn preflight() -> Request<NoBody> {

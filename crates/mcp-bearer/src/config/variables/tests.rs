@@ -19,7 +19,7 @@ fn the_names_of_fastmcp_keep_issuer_and_audience_optional() {
         ("FASTMCP_AUTH_BEARER_PUBLIC_KEY", pem.public_key_pem()),
         ("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES", "[]"),
     ]);
-    assert!(none.unwrap().all_required_scopes().is_empty());
+    assert!(none.unwrap().required_scopes().is_empty());
 }
 
 #[test]
@@ -102,10 +102,7 @@ fn lists_are_json_or_words() {
     ])
     .unwrap();
     assert_eq!(provider.issuer_names().count(), 2);
-    assert_eq!(
-        provider.all_required_scopes().as_str(),
-        "mcp:read mcp:write"
-    );
+    assert_eq!(provider.required_scopes().as_str(), "mcp:read mcp:write");
     assert_eq!(provider.policies().next().unwrap().algorithms().len(), 2);
 }
 
