@@ -34,7 +34,7 @@ impl BearerAuthProvider {
     /// ```
     #[must_use]
     pub fn faults(&self, token: &str) -> Vec<Rejection> {
-        let parsed = match self.read(token, &mut Unobserved) {
+        let parsed = match self.parse(token, &mut Unobserved) {
             Ok(parsed) => parsed,
             Err(fault) => return vec![fault],
         };
