@@ -96,10 +96,12 @@ impl Found {
             Ok(found) => return Some(found),
             Err(fault) => fault,
         };
-        self.faults.push(match &self.outage {
-            Some(outage) => fault.not_verified(outage.to_string().into()),
-            None => fault,
-        });
+        let outage = self.outage.as_ref();
+        self.faults
+            .push(match outage.and_then(Rejection::unavailable_because) {
+                Some(why) => fault.not_verified(why.into()),
+                None => fault,
+            });
         None
     }
 
