@@ -48,7 +48,8 @@ Environment:
   SSL_CERT_DIR    the same, a directory of such files
   NO_COLOR        no colours on a terminal either")]
 pub(crate) struct Verify {
-    /// The token; `-` or nothing reads one a line from stdin
+    /// The token, or the name of a file with it; quotes, a token response and the like are understood,
+    /// as by inspect. `-` or nothing reads one per line from stdin
     #[arg(value_name = "TOKEN")]
     token: Option<OsString>,
 
