@@ -41,9 +41,10 @@ CORE_ORDER = [
 
 # The files of `keys/` in their order: each imports only from files above it, so there is no circle.
 KEYS_ORDER = [
-    "monotonic", "freshness", "withdrawal", "events", "snapshot", "source", "static_keys", "published", "driver", "file",
-    "rotation/miss_budget", "rotation", "fetch/address", "fetch/places", "fetch", "fetch/connect", "fetch/http", "fetch/builder",
-    "remote/discovery", "remote/attempt", "remote/task", "remote", "remote/builder", "mod",
+    "monotonic", "freshness", "withdrawal", "events", "snapshot", "source", "static_keys", "published", "driver",
+    "no_usable_key", "file", "rotation/miss_budget", "rotation", "fetch/address", "fetch/places", "fetch/tls_error", "fetch",
+    "fetch/connect", "fetch/http", "fetch/builder", "remote/not_an_issuer", "remote/discovery", "remote/attempt", "remote/task",
+    "remote", "remote/builder", "mod",
 ]  # fmt: skip
 
 FILE_LINES = 600

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use self::report::{IssuerReport, Report};
 use crate::flags::Flags;
-use crate::ui::{Failure, Outcome, Output, note};
+use crate::ui::{Failure, Outcome, Output, in_flags, note};
 use crate::verify::Format;
 
 /// Sections of the gateway's configuration that say nothing about tokens.
@@ -40,7 +40,12 @@ const WAITS: usize = 4;
 #[command(after_help = "\
 Examples:
   mcp-bearer check --config gateway.toml
-  mcp-bearer check --discover https://idp.example.com/ --audience https://mcp.example.com/mcp --format json")]
+  mcp-bearer check --discover https://idp.example.com/ \\
+      --audience https://mcp.example.com/mcp --format json
+
+Environment:
+  SSL_CERT_FILE   CAs to trust for https instead of the machine's, in PEM
+  SSL_CERT_DIR    the same, a directory of such files")]
 pub(crate) struct Check {
     /// A configuration in TOML, instead of options: `resource` and `[[issuer]]` are looked at
     #[arg(long, value_name = "FILE")]
@@ -71,12 +76,17 @@ impl Check {
         }
         let providers: Vec<BearerAuthProvider> = provider.issuers().collect();
         let statuses = reach(&providers)?;
+        // A file names settings, a command line flags.
+        let words = match self.config {
+            Some(_) => ToOwned::to_owned,
+            None => in_flags,
+        };
         let issuers = draft.issuers.iter().zip(&providers).zip(statuses);
         let report = Report {
             resource: draft.resource.as_deref(),
             issuers: issuers
                 .filter_map(|((draft, provider), status)| {
-                    IssuerReport::new(draft, provider, status)
+                    IssuerReport::new(draft, provider, status, words)
                 })
                 .collect(),
         };

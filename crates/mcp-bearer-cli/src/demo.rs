@@ -13,15 +13,15 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, ValueEnum};
 use mcp_bearer::config::{Entrance, Group, IssuerDraft, Keys, Setting, Value};
 use mcp_bearer::{
-    Algorithm, BearerAuthLayer, BearerAuthProvider, Clock, JwksData, RsaKeyPair, Scopes,
+    Algorithm, BearerAuthLayer, BearerAuthProvider, Clock, JwksData, Scopes, SigningKey,
     TokenCacheSize, TokenRequest, UnixTime,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use self::server::Issuer;
-use crate::files;
 use crate::flags::Flags;
+use crate::signing;
 use crate::ui::{Failure, Outcome, Output, json_string, note};
 
 /// The scope that every request needs, unless told otherwise.
@@ -43,12 +43,19 @@ Examples:
   # Sign more tokens for it, such as an expired one:
   mcp-bearer keygen --out keys
   mcp-bearer demo --private-key keys/private.pem
-  mcp-bearer token --private-key keys/private.pem --issuer http://127.0.0.1:8000 \\
-      --audience http://127.0.0.1:8000/mcp --scope mcp:read --expires-in -1h
-  # Let in the tokens of a real identity provider as well (audience http://127.0.0.1:8000/mcp, scope mcp:read):
+  mcp-bearer token --private-key keys/private.pem \\
+      --issuer http://127.0.0.1:8000 \\
+      --audience http://127.0.0.1:8000/mcp \\
+      --scope mcp:read --expires-in -1h
+  # Let in the tokens of a real identity provider as well
+  # (audience http://127.0.0.1:8000/mcp, scope mcp:read):
   mcp-bearer demo --also-issuer https://idp.example.com/
   # Whatever scopes its tokens have:
-  mcp-bearer demo --also-issuer https://idp.example.com/ --no-scope")]
+  mcp-bearer demo --also-issuer https://idp.example.com/ --no-scope
+
+Environment:
+  SSL_CERT_FILE   CAs to trust for https instead of the machine's, in PEM
+  SSL_CERT_DIR    the same, a directory of such files")]
 pub(crate) struct Demo {
     /// The loopback address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
@@ -58,7 +65,7 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
 
-    /// Sign with this RSA key in PEM, such as private.pem of `keygen`, instead of a new one
+    /// Sign with this private key in PEM, such as private.pem of `keygen`, instead of a new one
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
 
@@ -118,7 +125,7 @@ impl Demo {
         given
     }
 
-    async fn serve(&self, address: SocketAddr, keys: &RsaKeyPair) -> Result<Outcome, Failure> {
+    async fn serve(&self, address: SocketAddr, keys: &SigningKey) -> Result<Outcome, Failure> {
         let bound = |error| {
             Failure::problem(format!(
                 "--listen: {address}: {error}; choose another port, or a free one with --listen 127.0.0.1:0"
@@ -131,7 +138,7 @@ impl Demo {
         let failed = |error: mcp_bearer::KeyPairError| Failure::problem(error.to_string());
         let jwks = JwksData::new(vec![keys.public_jwk(None).map_err(failed)?]);
         let issuer = Issuer::new(&place.origin, &jwks);
-        let provider = self.provider(&place, &jwks)?;
+        let provider = self.provider(&place, &jwks, keys.algorithm())?;
         let auth = BearerAuthLayer::new(provider)
             .resource_name("mcp-bearer demo")
             .resource(&place.url)?;
@@ -167,6 +174,7 @@ impl Demo {
             metadata_url: &metadata_url,
             token: &token,
             scopes: &scopes,
+            algorithm: keys.algorithm(),
             expires_at: now.saturating_add(LIFETIME),
         };
         self.print(&shown)?;
@@ -179,7 +187,12 @@ impl Demo {
         Ok(Outcome::Done)
     }
 
-    fn provider(&self, place: &Place, jwks: &JwksData) -> Result<BearerAuthProvider, Failure> {
+    fn provider(
+        &self,
+        place: &Place,
+        jwks: &JwksData,
+        algorithm: Algorithm,
+    ) -> Result<BearerAuthProvider, Failure> {
         let mut draft = self.flags.draft();
         if let Some(issuer) = &self.also_issuer {
             draft.set(Setting::Discover, Value::text(issuer));
@@ -206,6 +219,7 @@ impl Demo {
         own.keys = serde_json::to_string(jwks).ok().map(Keys::JwksJson);
         own.issuers = Some(place.origin.as_str().into());
         own.audiences = Some(place.url.as_str().into());
+        own.algorithms = Some(vec![algorithm]);
         own.required_scopes = self.scopes();
         draft.issuers.insert(0, own);
         let also = |setting| {
@@ -248,6 +262,7 @@ struct Shown<'a> {
     metadata_url: &'a str,
     token: &'a str,
     scopes: &'a [String],
+    algorithm: Algorithm,
     expires_at: UnixTime,
 }
 
@@ -275,6 +290,11 @@ impl Shown<'_> {
             .iter()
             .map(|scope| format!(" --scope {}", shell_word(scope)))
             .collect();
+        // What verify takes unless told otherwise.
+        let algorithm = match self.algorithm {
+            Algorithm::Rs256 => String::new(),
+            other => format!(" --algorithm {other}"),
+        };
         let needs = match self.scopes {
             [] => "no scope".to_owned(),
             scopes => format!("scope {}", scopes.join(" ")),
@@ -317,7 +337,7 @@ curl -sSi {url} -X POST
 
 # What the token has to pass, step by step
 echo $TOKEN | mcp-bearer verify --jwks-uri {origin}{jwks} \\
-  --issuer {origin} --audience {url}{options} --explain
+  --issuer {origin} --audience {url}{options}{algorithm} --explain
 
 # Other tokens, such as expired ones: with a key of your own
 {more}
@@ -350,18 +370,10 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
     ))
 }
 
-fn keys(path: Option<&Path>) -> Result<RsaKeyPair, String> {
+fn keys(path: Option<&Path>) -> Result<SigningKey, String> {
     match path {
-        None => RsaKeyPair::generate().map_err(|error| error.to_string()),
-        Some(path) => {
-            let text = files::read_text("--private-key", path)?;
-            RsaKeyPair::from_private_key_pem(&text).map_err(|error| {
-                format!(
-                    "--private-key: {}: {error}; mcp-bearer keygen makes one",
-                    path.display()
-                )
-            })
-        }
+        None => SigningKey::generate(Algorithm::Rs256).map_err(|error| error.to_string()),
+        Some(path) => signing::private_key(path, None),
     }
 }
 

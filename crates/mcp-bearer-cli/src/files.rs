@@ -1,11 +1,12 @@
-//! Reading what the user names: key files, bounded, with errors that name the file and never its contents.
+//! Reading what the user names: files of keys and tokens, bounded, with errors that name the file and
+//! never its contents.
 
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-/// No key file is larger: a JWK Set of 100 RSA-8192 keys with certificates takes half of it.
+/// No file of keys or of a token is larger: a JWK Set of 100 RSA-8192 keys with certificates takes half of it.
 const FILE_BYTES: u64 = 1024 * 1024;
 
 /// The bytes of a file. `option` is the one that names it; empty for an argument.
@@ -20,7 +21,9 @@ pub(crate) fn read(option: &str, path: &Path) -> Result<Vec<u8>, String> {
         .read_to_end(&mut bytes)
         .map_err(|error| told(&error))?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > FILE_BYTES) {
-        return Err(told(&"larger than 1 MiB, so it is no key file"));
+        return Err(told(
+            &"larger than 1 MiB, so it is neither a key nor a token",
+        ));
     }
     Ok(bytes)
 }

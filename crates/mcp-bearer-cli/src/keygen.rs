@@ -1,33 +1,43 @@
-//! `mcp-bearer keygen`: a key pair in three files.
+//! `mcp-bearer keygen`: a key that signs tokens, and what verifies them, as files.
 //!
-//! The private key must never be readable by others, not even for a moment, and never be overwritten unasked.
+//! A secret file is never readable by others, not even for a moment, and never overwritten unasked.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use mcp_bearer::{JwksData, RsaKeyPair, RsaKeySize};
+use mcp_bearer::{Algorithm, JwksData, RsaKeySize, SigningKey};
 
 use crate::ui::{Failure, Outcome, Output, Plain, note};
 
-/// Make an RSA key pair that signs tokens, as three files
+/// Make a key that signs tokens, as files
 ///
-/// Writes private.pem (mode 0600; signs tokens, keep it secret), public.pem and jwks.json (verify tokens, publish
-/// either). Prints the key id.
+/// Writes private.pem (mode 0600; signs tokens, keep it secret), public.pem and jwks.json (verify
+/// tokens, publish either), and prints the key id. For HS256, HS384 and HS512 writes secret.txt
+/// alone (mode 0600), the secret that is shared with whoever verifies.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
   mcp-bearer keygen --out keys
-  mcp-bearer token --private-key keys/private.pem --issuer https://idp.example.com/ > token.txt")]
+  mcp-bearer token --private-key keys/private.pem > token.txt
+  # Another algorithm:
+  mcp-bearer keygen --out es-keys --algorithm ES256
+  # A shared secret:
+  mcp-bearer keygen --out shared --algorithm HS256
+  mcp-bearer token --secret-file shared/secret.txt > token.txt")]
 pub(crate) struct Keygen {
     /// The directory to write to; made when it is missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 
-    /// The size of the modulus
-    #[arg(long, value_name = "BITS", default_value = "2048")]
-    bits: Bits,
+    /// The algorithm to sign with, any that verify takes
+    #[arg(long, value_name = "A", default_value = "RS256")]
+    algorithm: String,
+
+    /// The size of an RSA modulus; 2048 unless given
+    #[arg(long, value_name = "BITS")]
+    bits: Option<Bits>,
 
     /// The key id; the RFC 7638 thumbprint unless given
     #[arg(long, value_name = "ID")]
@@ -64,25 +74,33 @@ enum Existing {
 
 impl Keygen {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        let algorithm = self.algorithm()?;
         let existing = if self.force {
             Existing::Replace
         } else {
             Existing::Keep
         };
-        let paths = ["private.pem", "public.pem", "jwks.json"].map(|name| self.out.join(name));
+        let names: &[&str] = if algorithm.is_symmetric() {
+            &["secret.txt"]
+        } else {
+            &["private.pem", "public.pem", "jwks.json"]
+        };
+        let paths: Vec<PathBuf> = names.iter().map(|name| self.out.join(name)).collect();
         if existing == Existing::Keep {
             Failure::unless_empty(paths.iter().filter_map(|path| refusal(path)).collect())?;
         }
-        let size = match self.bits {
-            Bits::Bits2048 => RsaKeySize::Bits2048,
-            Bits::Bits3072 => RsaKeySize::Bits3072,
-            Bits::Bits4096 => RsaKeySize::Bits4096,
-        };
         let failed = |error: mcp_bearer::KeyPairError| Failure::problem(error.to_string());
-        let keys = RsaKeyPair::generate_of_size(size).map_err(failed)?;
-        let jwk = keys.public_jwk(self.kid.as_deref()).map_err(failed)?;
-        let kid = jwk.kid.clone().unwrap_or_default();
-        let jwks = serde_json::to_string_pretty(&JwksData::new(vec![jwk]))
+        let key = match self.bits {
+            Some(bits) => SigningKey::generate_rsa(algorithm, bits.size()),
+            None => SigningKey::generate(algorithm),
+        };
+        let key = key.map_err(failed)?;
+        let jwk = match key.secret() {
+            Some(_) => None,
+            None => Some(key.public_jwk(self.kid.as_deref()).map_err(failed)?),
+        };
+        let kid = jwk.as_ref().and_then(|jwk| jwk.kid.clone());
+        let jwks = serde_json::to_string_pretty(&JwksData::new(jwk.into_iter().collect()))
             .map_err(|error| Failure::problem(format!("jwks.json: {error}")))?;
 
         fs::create_dir_all(&self.out).map_err(|error| {
@@ -91,30 +109,78 @@ impl Keygen {
                 self.out.display()
             ))
         })?;
-        let [private, public, set] = &paths;
+        let private = key.private_key_pem().unwrap_or_default();
+        let public = key.public_key_pem().unwrap_or_default();
+        let jwks = format!("{jwks}\n");
+        let contents = match key.secret() {
+            Some(secret) => vec![(
+                Readers::Owner,
+                secret,
+                "signs and verifies tokens (--secret-file); keep it secret",
+            )],
+            None => vec![
+                (
+                    Readers::Owner,
+                    private.as_bytes(),
+                    "signs tokens; keep it secret",
+                ),
+                (
+                    Readers::Everyone,
+                    public.as_bytes(),
+                    "verifies them (verify --public-key)",
+                ),
+                (
+                    Readers::Everyone,
+                    jwks.as_bytes(),
+                    "the same key to publish (verify --jwks)",
+                ),
+            ],
+        };
         let mut written = Written::default();
-        written.write(private, Readers::Owner, existing, keys.private_key_pem())?;
-        written.write(public, Readers::Everyone, existing, keys.public_key_pem())?;
-        written.write(set, Readers::Everyone, existing, &format!("{jwks}\n"))?;
+        for (path, (readers, bytes, _)) in paths.iter().zip(&contents) {
+            written.write(path, *readers, existing, bytes)?;
+        }
         written.keep();
 
-        note(format_args!(
-            "{}: signs tokens; keep it secret",
-            private.display()
-        ));
-        note(format_args!(
-            "{}: verifies them (verify --public-key)",
-            public.display()
-        ));
-        note(format_args!(
-            "{}: the same key to publish (verify --jwks)",
-            set.display()
-        ));
+        for (path, (_, _, purpose)) in paths.iter().zip(&contents) {
+            note(format_args!("{}: {purpose}", path.display()));
+        }
+        let Some(kid) = kid else {
+            return Ok(Outcome::Done);
+        };
         note("The key id:");
         let mut output = Output::stdout();
         output.line(Plain(&kid))?;
         output.flush()?;
         Ok(Outcome::Done)
+    }
+
+    /// The algorithm, if the other options go with it.
+    fn algorithm(&self) -> Result<Algorithm, Failure> {
+        let name = &self.algorithm;
+        let algorithm: Algorithm = name
+            .parse()
+            .map_err(|error| Failure::problem(format!("--algorithm: {name:?}: {error}")))?;
+        let mut problems = Vec::new();
+        if self.bits.is_some() && !matches!(name.get(..2), Some("RS" | "PS")) {
+            problems.push(format!("--bits: {algorithm} has no RSA key; leave it out"));
+        }
+        if self.kid.is_some() && algorithm.is_symmetric() {
+            let why = "a shared secret is never published, so its file has no key id; leave it out";
+            problems.push(format!("--kid: {why} (token --kid puts one into a token)"));
+        }
+        Failure::unless_empty(problems)?;
+        Ok(algorithm)
+    }
+}
+
+impl Bits {
+    const fn size(self) -> RsaKeySize {
+        match self {
+            Self::Bits2048 => RsaKeySize::Bits2048,
+            Self::Bits3072 => RsaKeySize::Bits3072,
+            Self::Bits4096 => RsaKeySize::Bits4096,
+        }
     }
 }
 
@@ -140,11 +206,11 @@ impl Written {
         path: &Path,
         readers: Readers,
         existing: Existing,
-        text: &str,
+        bytes: &[u8],
     ) -> Result<(), Failure> {
         let done = match existing {
-            Existing::Keep => create(path, readers, text).map(|()| self.new.push(path.to_owned())),
-            Existing::Replace => replace(path, readers, text),
+            Existing::Keep => create(path, readers, bytes).map(|()| self.new.push(path.to_owned())),
+            Existing::Replace => replace(path, readers, bytes),
         };
         done.map_err(|error| {
             Failure::problem(format!(
@@ -168,7 +234,7 @@ impl Drop for Written {
 }
 
 /// Fails when the file exists, whoever made it and whenever.
-fn create(path: &Path, readers: Readers, text: &str) -> io::Result<()> {
+fn create(path: &Path, readers: Readers, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -178,17 +244,15 @@ fn create(path: &Path, readers: Readers, text: &str) -> io::Result<()> {
     #[cfg(not(unix))]
     let _ = readers;
     let mut file: File = options.open(path)?;
-    let written = file
-        .write_all(text.as_bytes())
-        .and_then(|()| file.sync_all());
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
     written.inspect_err(|_| drop(fs::remove_file(path)))
 }
 
-/// Whoever reads the file meanwhile sees the old text or the new, never a part.
-fn replace(path: &Path, readers: Readers, text: &str) -> io::Result<()> {
+/// Whoever reads the file meanwhile sees the old contents or the new, never a part.
+fn replace(path: &Path, readers: Readers, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let new = PathBuf::from(name);
-    create(&new, readers, text)?;
+    create(&new, readers, bytes)?;
     fs::rename(&new, path).inspect_err(|_| drop(fs::remove_file(&new)))
 }

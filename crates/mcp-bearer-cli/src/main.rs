@@ -8,21 +8,25 @@ mod check;
 mod demo;
 mod files;
 mod flags;
+mod inspect;
 mod jwks;
 mod keygen;
+mod moment;
+mod pasted;
+mod signing;
 mod token;
 mod ui;
 mod verify;
 
-use std::io::{IsTerminal, stderr};
+use std::io::stderr;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::ui::{Failure, Outcome};
+use crate::ui::{Colours, Failure, Outcome};
 
-/// Bearer tokens for MCP servers: try them, make them, verify them.
+/// Bearer tokens for MCP servers: try them, make them, look into them, verify them.
 #[derive(Parser)]
 #[command(name = "mcp-bearer", version, propagate_version = true, after_help = ui::EXIT_CODES)]
 struct Cli {
@@ -48,6 +52,7 @@ enum Command {
     Jwks(jwks::Jwks),
     Verify(verify::Verify),
     Check(check::Check),
+    Inspect(inspect::Inspect),
 }
 
 fn main() -> ExitCode {
@@ -69,6 +74,7 @@ impl Command {
             Self::Jwks(_) => "jwks",
             Self::Verify(_) => "verify",
             Self::Check(_) => "check",
+            Self::Inspect(_) => "inspect",
         }
     }
 }
@@ -82,6 +88,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Jwks(jwks) => jwks.run(),
         Command::Verify(verify) => verify.run(),
         Command::Check(check) => check.run(),
+        Command::Inspect(inspect) => inspect.run(),
     }
 }
 
@@ -106,7 +113,7 @@ fn start_log(cli: &Cli) -> Result<(), Failure> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr)
-        .with_ansi(stderr().is_terminal())
+        .with_ansi(Colours::of_stderr() == Colours::On)
         .log_internal_errors(false)
         .init();
     Ok(())

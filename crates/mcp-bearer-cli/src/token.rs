@@ -1,30 +1,51 @@
 //! `mcp-bearer token`: signs a token with a key from `keygen`, for development and tests.
 //!
-//! The private key is read and never printed.
+//! The key is read and never printed.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use mcp_bearer::{RsaKeyPair, Scopes, TokenRequest};
+use mcp_bearer::{Algorithm, Scopes, SigningKey, TokenRequest};
 use serde_json::Value;
 
-use crate::files;
+use crate::signing;
 use crate::ui::{Failure, Outcome, Output};
 
-/// Sign a token (RS256) and print it
+/// Sign a token and print it
+///
+/// The algorithm is that of the key: RS256, ES256, ES384, ES512 or EdDSA for a private key, HS256
+/// for a shared secret, unless --algorithm names another that the key serves for.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  mcp-bearer token --private-key keys/private.pem --issuer https://idp.example.com/ \\
-      --audience https://mcp.example.com/mcp --subject alice --scope mcp:read
-  # Expired an hour ago, with claims of its own (values are JSON; strings need their quotes):
+  mcp-bearer token --private-key keys/private.pem --subject alice \\
+      --issuer https://idp.example.com/ \\
+      --audience https://mcp.example.com/mcp --scope mcp:read
+  # Expired an hour ago, with claims of its own
+  # (values are JSON; strings need their quotes):
   mcp-bearer token --private-key keys/private.pem --expires-in -1h \\
-      --claim 'client_id=\"my-app\"' --claim 'level=3'")]
+      --claim 'client_id=\"my-app\"' --claim 'level=3'
+  # With a shared secret:
+  mcp-bearer token --secret-file shared/secret.txt --algorithm HS512")]
 pub(crate) struct Token {
-    /// An RSA private key in PEM, such as private.pem of `keygen`
+    /// A private key in PEM, such as private.pem of `keygen`
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "secret_file",
+        conflicts_with = "secret_file"
+    )]
+    private_key: Option<PathBuf>,
+
+    /// A secret shared with whoever verifies, such as secret.txt of `keygen`: the bytes of the
+    /// file, without the line end behind printable text
     #[arg(long, value_name = "FILE")]
-    private_key: PathBuf,
+    secret_file: Option<PathBuf>,
+
+    /// The algorithm to sign with; the usual one of the key unless given
+    #[arg(long, value_name = "A")]
+    algorithm: Option<String>,
 
     /// Who the token is about: `sub`
     #[arg(long, value_name = "S", default_value = "fastmcp-user")]
@@ -63,15 +84,7 @@ pub(crate) struct Token {
 impl Token {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let mut problems = Vec::new();
-        let keys = files::read_text("--private-key", &self.private_key).and_then(|text| {
-            RsaKeyPair::from_private_key_pem(&text).map_err(|error| {
-                format!(
-                    "--private-key: {}: {error}; mcp-bearer keygen makes one",
-                    self.private_key.display()
-                )
-            })
-        });
-        let keys = keys.map_err(|problem| problems.push(problem)).ok();
+        let key = self.key(&mut problems);
         let seconds = seconds(&self.expires_in)
             .map_err(|problem| problems.push(problem))
             .ok();
@@ -95,15 +108,36 @@ impl Token {
         for (name, value) in claims {
             request = request.claim(name, value);
         }
-        let Some(keys) = keys else {
+        let Some(key) = key else {
             return Ok(Outcome::Done);
         };
-        let token = keys.create_token(&request);
-        let token = token.map_err(|error| Failure::problem(format!("--private-key: {error}")))?;
+        let token = key.create_token(&request);
+        let token = token.map_err(|error| Failure::problem(error.to_string()))?;
         let mut output = Output::stdout();
         output.line(token)?;
         output.flush()?;
         Ok(Outcome::Done)
+    }
+}
+
+impl Token {
+    /// The key to sign with; a problem by now where there is none.
+    fn key(&self, problems: &mut Vec<String>) -> Option<SigningKey> {
+        let algorithm = match self.algorithm.as_deref().map(str::parse::<Algorithm>) {
+            None => None,
+            Some(Ok(algorithm)) => Some(algorithm),
+            Some(Err(error)) => {
+                let name = self.algorithm.as_deref().unwrap_or_default();
+                problems.push(format!("--algorithm: {name:?}: {error}"));
+                None
+            }
+        };
+        let key = match (&self.private_key, &self.secret_file) {
+            (Some(path), _) => signing::private_key(path, algorithm),
+            (None, Some(path)) => signing::secret(path, algorithm),
+            (None, None) => Err("no key: give --private-key FILE or --secret-file FILE".to_owned()),
+        };
+        key.map_err(|problem| problems.push(problem)).ok()
     }
 }
 

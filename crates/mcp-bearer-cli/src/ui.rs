@@ -8,11 +8,17 @@
 //!
 //! No secret may get in here but the token or key that was asked for.
 
+mod colour;
+mod words;
+
 use std::fmt::{self, Write as _};
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use mcp_bearer::ConfigError;
+
+pub(crate) use self::colour::{Colours, Tone};
+pub(crate) use self::words::in_flags;
 
 /// The last lines of `--help`.
 pub(crate) const EXIT_CODES: &str = "\
@@ -61,30 +67,54 @@ impl From<ConfigError> for Failure {
 }
 
 /// stdout, written in large pieces.
-pub(crate) struct Output<W: Write = io::StdoutLock<'static>>(BufWriter<W>);
+pub(crate) struct Output<W: Write = io::StdoutLock<'static>> {
+    writer: BufWriter<W>,
+    colours: Colours,
+}
 
 impl Output {
     pub(crate) fn stdout() -> Self {
-        Self(BufWriter::with_capacity(64 * 1024, io::stdout().lock()))
+        Self {
+            writer: BufWriter::with_capacity(64 * 1024, io::stdout().lock()),
+            colours: Colours::of_stdout(),
+        }
     }
 }
 
 impl<W: Write> Output<W> {
+    /// Whether what is written here may have colours.
+    pub(crate) const fn colours(&self) -> Colours {
+        self.colours
+    }
+
     /// Writes one line, or several.
     pub(crate) fn line(&mut self, text: impl fmt::Display) -> Result<(), Failure> {
-        writeln!(self.0, "{text}").map_err(Failure::Stdout)
+        writeln!(self.writer, "{text}").map_err(Failure::Stdout)
     }
 
     /// Hands on what was written so far.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
-        self.0.flush().map_err(Failure::Stdout)
+        self.writer.flush().map_err(Failure::Stdout)
     }
 }
 
 /// Says something to people, on stderr. That it cannot be said is no failure.
 pub(crate) fn note(text: impl fmt::Display) {
-    let text = without_tokens(&text.to_string());
-    let _ = writeln!(io::stderr(), "{}", Plain(&text));
+    let text = Plain(&without_tokens(&text.to_string())).to_string();
+    let colours = Colours::of_stderr();
+    let _ = match text.split_once(": ") {
+        Some((label @ "error", rest)) => {
+            writeln!(io::stderr(), "{}: {rest}", colours.paint(Tone::Bad, label))
+        }
+        Some((label @ ("warning" | "note"), rest)) => {
+            writeln!(
+                io::stderr(),
+                "{}: {rest}",
+                colours.paint(Tone::Doubt, label)
+            )
+        }
+        _ => writeln!(io::stderr(), "{text}"),
+    };
 }
 
 /// What clap has to say: help on stdout, mistakes on stderr.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod lines;
+mod refused;
 
 use std::cell::{Cell, OnceCell};
 use std::ffi::OsString;
@@ -16,9 +17,11 @@ use mcp_bearer::{
 };
 use tokio::runtime::Runtime;
 
-use self::answer::Answer;
+use self::answer::{Answer, Block};
 use self::lines::{Line, Lines};
+use self::refused::Refused;
 use crate::flags::Flags;
+use crate::pasted;
 use crate::ui::{Failure, Outcome, Output, note};
 
 /// Verify tokens, and say why one is refused
@@ -30,13 +33,23 @@ use crate::ui::{Failure, Outcome, Output, note};
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  mcp-bearer verify --jwks-uri https://idp.example.com/jwks.json --issuer https://idp.example.com/ \\
+  mcp-bearer verify --jwks-uri https://idp.example.com/jwks.json \\
+      --issuer https://idp.example.com/ \\
       --audience https://mcp.example.com/mcp --scope mcp:read < token.txt
-  mcp-bearer verify --discover https://idp.example.com/ --audience https://mcp.example.com/mcp < token.txt
-  mcp-bearer verify --public-key keys/public.pem --any-issuer --any-audience --explain < token.txt
-  mcp-bearer verify --jwks keys/jwks.json --issuer I --audience A --format json < tokens.txt")]
+  mcp-bearer verify --discover https://idp.example.com/ \\
+      --audience https://mcp.example.com/mcp token.txt
+  mcp-bearer verify --public-key keys/public.pem --any-issuer \\
+      --any-audience --explain < token.txt
+  mcp-bearer verify --jwks keys/jwks.json --issuer I --audience A \\
+      --format json < tokens.txt
+
+Environment:
+  SSL_CERT_FILE   CAs to trust for https instead of the machine's, in PEM
+  SSL_CERT_DIR    the same, a directory of such files
+  NO_COLOR        no colours on a terminal either")]
 pub(crate) struct Verify {
-    /// The token; `-` or nothing reads one a line from stdin
+    /// The token, or the name of a file with it; quotes, a token response and the like are understood,
+    /// as by inspect. `-` or nothing reads one per line from stdin
     #[arg(value_name = "TOKEN")]
     token: Option<OsString>,
 
@@ -79,12 +92,14 @@ impl Verify {
         let mut output = Output::stdout();
         match &self.token {
             Some(token) if token != "-" => {
-                let token = token.as_encoded_bytes();
+                let pasted = pasted::of_argument(token)
+                    .map_err(|why| Failure::problem(format!("TOKEN: {why}")))?;
+                pasted.print_notes();
                 let answer = verifier.answer(&Line {
-                    held: token,
-                    length: token.len(),
+                    held: pasted.token.as_bytes(),
+                    length: pasted.token.len(),
                 })?;
-                answer.print(&mut output, self.format)?;
+                answer.print(&mut output, self.format, Block::Below)?;
                 output.flush()?;
                 Ok(answer.outcome())
             }
@@ -141,11 +156,23 @@ fn from_stdin(
     }
     let mut lines = Lines::new(io::stdin().lock(), verifier.limit());
     let mut worst = None;
+    // One line per answer, so that programs can count them. Only where a single token was given,
+    // the answer goes on.
+    let block = match verifier.detail {
+        Detail::EveryStep => Block::Below,
+        Detail::Verdict => Block::Left,
+    };
+    let mut only = None;
     // Answers are handed on before the next read could wait, so that a program can converse with this one.
     while let Some(line) = lines.next(|| output.flush())? {
         let answer = verifier.answer(&line)?;
-        answer.print(output, format)?;
-        worst = worst.max(Some(answer.outcome()));
+        answer.print(output, format, block)?;
+        let outcome = answer.outcome();
+        only = worst.is_none().then_some(answer);
+        worst = worst.max(Some(outcome));
+    }
+    if let (Some(answer), Block::Left, Format::Text) = (only, block, format) {
+        answer.print_block(output)?;
     }
     output.flush()?;
     // A script that lets in whatever exits with 0 must not let in nothing at all.
@@ -207,8 +234,10 @@ impl Verifier {
             };
             (self.verify(&line.text())?.and_then(enough), Vec::new())
         };
+        let refused = verdict.as_ref().err();
+        let refused = refused.map(|rejection| Refused::new(&self.provider, line, rejection));
         Ok(Answer {
-            hint: verdict.as_ref().err().and_then(|_| line.hint()),
+            refused,
             verdict,
             required: &self.required,
             steps: (self.detail == Detail::EveryStep).then_some(steps),

@@ -129,7 +129,7 @@ fn flags_take_the_place_of_a_file() {
             "algorithms": ["RS256"],
             "required_scopes": ["mcp:read"],
             "keys": [
-                { "usable": true, "kid": "a", "type": "RSA 2048 bits", "algorithms": ["RS256"] },
+                { "usable": true, "kid": "a", "thumbprint": SigningKey::shared_rsa_2048().thumbprint(), "type": "RSA 2048 bits", "algorithms": ["RS256"] },
                 { "usable": false, "kid": weak_keys::akp()["kid"], "index": 1, "reason": reason },
             ],
             "problems": [],

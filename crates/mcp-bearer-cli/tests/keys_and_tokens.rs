@@ -17,7 +17,9 @@ use support::{Place, pipe, program, run, run_with};
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in ["demo", "keygen", "token", "jwks", "verify"] {
+    for command in [
+        "demo", "keygen", "token", "jwks", "verify", "check", "inspect",
+    ] {
         let ran = run(&[command, "--help"]);
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{command}");
         assert!(ran.stdout.contains("Example"), "{command}: {}", ran.stdout);
@@ -234,7 +236,7 @@ fn taken_apart(token: &str) -> (Value, Value) {
 #[test]
 fn token_says_what_it_is_told() {
     let place = Place::new();
-    let key = place.write("key.pem", SigningKey::shared_rsa_2048().private_pem());
+    let key = place.write_private("key.pem", SigningKey::shared_rsa_2048().private_pem());
     let ran = run(&["token", "--private-key", &key]);
     assert_eq!(
         (ran.code, ran.stderr.as_str(), ran.stdout.lines().count()),
@@ -290,7 +292,7 @@ fn token_says_what_it_is_told() {
 #[test]
 fn token_tells_all_mistakes_at_once() {
     let place = Place::new();
-    let public = place.write("public.pem", SigningKey::shared_rsa_2048().public_pem());
+    let public = place.write_private("public.pem", SigningKey::shared_rsa_2048().public_pem());
     run(&[
         "token", "--private-key", &public, "--expires-in", "soon", "--scope", "a b", "--claim", "tenant=blue", "--claim",
         "x", "--claim", "y=1", "--claim", "y=2",

@@ -70,6 +70,19 @@ impl Setting {
     }
 }
 
+/// A transcript without what the last member of a refused answer says about the token.
+fn without_the_token(mut ran: Ran) -> Ran {
+    let lines = ran.stdout.lines().map(|line| {
+        let start = line.split(r#","inspect":{"verified":false"#).next();
+        match start.unwrap() {
+            whole if whole.len() == line.len() => format!("{whole}\n"),
+            start => format!("{start}}}\n"),
+        }
+    });
+    ran.stdout = lines.collect();
+    ran
+}
+
 #[test]
 fn text_is_one_line_for_each_token() {
     let setting = Setting::new();
@@ -86,7 +99,7 @@ fn text_is_one_line_for_each_token() {
         1,
         "accepted: subject \"user-1\", client \"app\", scopes \"mcp:read mcp:write\", expires 2027-01-15T09:00:00Z\n\
          rejected: expired: expired 3600 s ago: exp 1799996400, now 1800000000\n\
-         rejected: malformed: 1 segments where a signed token has three\n",
+         rejected: malformed: 1 segments where a signed token has three (it looks like an opaque token, which only its issuer understands; introspection (RFC 7662) is not supported: ask the issuer for JWT access tokens)\n",
         "",
     );
     let ran = setting.verify(&[&good], b"not read");
@@ -113,14 +126,15 @@ fn json_is_one_object_for_each_token() {
             .token(),
         setting.forge().expires_in(-3600).token()
     );
-    setting.verify(&["--format", "json"], input.as_bytes()).is(
+    let ran = setting.verify(&["--format", "json"], input.as_bytes());
+    without_the_token(ran).is(
         1,
         concat!(
             r#"{"accepted":true,"client_id":null,"subject":null,"scopes":[],"expires_at":1800000001.5,"claims":{"iss":"https://idp.example.com/","aud":"https://mcp.example.com/mcp","exp":1800000001.50,"x":[1.0,1e2,12345678901234567890],"b":"a\n \u2028\u009b\" c"}}"#,
             "\n",
             r#"{"accepted":true,"client_id":"app","subject":"user-1","scopes":["mcp:read"],"expires_at":1800003600,"claims":{"aud":"https://mcp.example.com/mcp","azp":"app","exp":1800003600,"iat":1800000000,"iss":"https://idp.example.com/","scope":"mcp:read","sub":"user-1"}}"#,
             "\n",
-            r#"{"accepted":false,"reason":"expired","detail":"expired 3600 s ago: exp 1799996400, now 1800000000","status":401,"www_authenticate":"Bearer error=\"invalid_token\", error_description=\"The token is not valid here\""}"#,
+            r#"{"accepted":false,"reason":"expired","detail":"expired 3600 s ago: exp 1799996400, now 1800000000","status":401,"www_authenticate":"Bearer error=\"invalid_token\", error_description=\"The token is not valid here\"","faults":[{"reason":"expired","detail":"expired 3600 s ago: exp 1799996400, now 1800000000"}]}"#,
             "\n",
         ),
         "",
@@ -139,10 +153,10 @@ fn a_missing_scope_is_403() {
         "--format",
         "json",
     ];
-    setting.verify(&rules, input.as_bytes()).is(
+    without_the_token(setting.verify(&rules, input.as_bytes())).is(
         1,
         concat!(
-            r#"{"accepted":false,"reason":"insufficient_scope","detail":"the operation needs the scopes \"mcp:read mcp:write\", the token lacks \"mcp:write\": claim \"scope\" holds \"mcp:read\"","status":403,"www_authenticate":"Bearer error=\"insufficient_scope\", scope=\"mcp:read mcp:write\", error_description=\"The token lacks a required permission\""}"#,
+            r#"{"accepted":false,"reason":"insufficient_scope","detail":"the operation needs the scopes \"mcp:read mcp:write\", the token lacks \"mcp:write\": claim \"scope\" holds \"mcp:read\"","status":403,"www_authenticate":"Bearer error=\"insufficient_scope\", scope=\"mcp:read mcp:write\", error_description=\"The token lacks a required permission\"","faults":[{"reason":"insufficient_scope","detail":"the operation needs the scopes \"mcp:read mcp:write\", the token lacks \"mcp:write\": claim \"scope\" holds \"mcp:read\""}]}"#,
             "\n",
         ),
         "",
@@ -290,16 +304,12 @@ fn explain_lists_every_step() {
         "    12  passed       not before, issued at: nbf absent, iat 1800000000".to_owned(),
         "    13  passed       issuer: \"https://idp.example.com/\"".to_owned(),
         "    14  failed       audience: audience \"https://other.example.com\" does not hold the expected [\"https://mcp.example.com/mcp\"]".to_owned(),
-        "    15  not reached  identity claims".to_owned(),
-        "    16  not reached  sender constraint".to_owned(),
-        "    17  not reached  an access token, not another kind".to_owned(),
-        "    18  not reached  required claims and clients".to_owned(),
-        "    19  not reached  scopes".to_owned(),
-        "scopes  not reached  required scopes".to_owned(),
         "rejected: wrong_audience: audience \"https://other.example.com\" does not hold the expected [\"https://mcp.example.com/mcp\"]".to_owned(),
         "the peer sees: 401, WWW-Authenticate: Bearer error=\"invalid_token\", scope=\"mcp:read\", error_description=\"The token is not valid here\"".to_owned(),
     ];
-    assert_eq!(lines.len(), expected.len(), "{}", ran.stdout);
+    let below = lines.get(expected.len()).copied();
+    let block = "  NOT VERIFIED: anyone can write such a token";
+    assert_eq!(below, Some(block), "{}", ran.stdout);
     for (line, start) in lines.iter().zip(&expected) {
         assert!(line.starts_with(start), "{line:?} is not {start:?}");
     }
@@ -401,11 +411,10 @@ fn keys_of_every_kind_and_place() {
         "",
     );
     let binary = place.write("secret-bytes", format!("\u{1}{secret}\n"));
-    rules(&["--secret-file", &binary], &token).is(
-        1,
-        "rejected: bad_signature: the signature does not verify with the key\n",
-        "",
-    );
+    let ran = rules(&["--secret-file", &binary], &token);
+    let first = ran.stdout.lines().next();
+    let told = "rejected: bad_signature: the signature does not verify with the key";
+    assert_eq!((ran.code, first), (Some(1), Some(told)), "{ran:?}");
 }
 
 #[test]

@@ -173,7 +173,12 @@ impl Algorithm {
     }
 
     /// How many bytes a signature has: fixed, or for RSA as many as a modulus of 2,048 to 8,192 bits.
-    pub(crate) const fn signature_bytes(self) -> RangeInclusive<usize> {
+    ///
+    /// ```
+    /// assert_eq!(mcp_bearer_core::Algorithm::Es256.signature_bytes(), 64..=64);
+    /// ```
+    #[must_use]
+    pub const fn signature_bytes(self) -> RangeInclusive<usize> {
         match self {
             Self::Rs256 | Self::Rs384 | Self::Rs512 => {
                 Limits::RSA_BITS_MIN / 8..=Limits::RSA_BITS_MAX / 8

@@ -3,12 +3,16 @@
 //! What comes out is unverified and says so by its type. Nothing here looks at keys, and nothing here may be trusted;
 //! the only way on is `verify` in `verify.rs`.
 
+mod parts;
+
 use std::borrow::Cow;
 use std::fmt::{self, Display};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use memchr::memchr_iter;
+
+pub use parts::TokenParts;
 
 use crate::algorithm::Algorithm;
 use crate::base64url;

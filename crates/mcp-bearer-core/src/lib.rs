@@ -54,7 +54,7 @@ mod verify;
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use challenge::{Challenge, ChallengeContext};
 pub use claims::ClaimPath;
-pub use compact::UnverifiedToken;
+pub use compact::{TokenParts, UnverifiedToken};
 pub use jwk::{JwkData, JwksData};
 pub use key_set::{KeyInfo, KeySet, SkippedKey};
 pub use limits::Limits;

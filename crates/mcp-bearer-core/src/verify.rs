@@ -6,6 +6,7 @@
 
 mod access_token;
 mod checks;
+mod faults;
 mod shown;
 
 use std::borrow::Cow;

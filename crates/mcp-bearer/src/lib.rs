@@ -33,6 +33,7 @@ mod explain;
 mod of_process;
 mod provider;
 mod rsa_key_pair;
+mod signing_key;
 mod token_cache;
 
 #[cfg(feature = "http")]
@@ -49,9 +50,10 @@ pub use mcp_bearer_core::{
     Expected, Fault, InvalidScope, JwkData, JwksData, KeyError, KeyErrorKind, KeyInfo, KeySet,
     Limits, MetadataBuilder, NumericDate, Observer, Policy, PolicyBuilder,
     ProtectedResourceMetadata, Rejection, RejectionKind, Rule, RuleError, ScopeHierarchy, Scopes,
-    SkippedKey, Step, Thumbprint, TokenType, UnixTime, UnknownAlgorithm, Unobserved,
+    SkippedKey, Step, Thumbprint, TokenParts, TokenType, UnixTime, UnknownAlgorithm, Unobserved,
     UnverifiedToken, VerifyingKey,
 };
 pub use provider::{BearerAuthProvider, Decided, IssuerBuilder, NeedsKeys, TryVerify, Undecided};
 pub use rsa_key_pair::{KeyPairError, KeyPairErrorKind, RsaKeyPair, RsaKeySize, TokenRequest};
+pub use signing_key::SigningKey;
 pub use token_cache::TokenCacheSize;

@@ -5,6 +5,7 @@
 //! the token names, and never wait for keys that could not help.
 
 mod builder;
+mod faults;
 mod issuer;
 
 use std::borrow::Cow;

@@ -13,7 +13,7 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair as Signer};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use mcp_bearer_core::{JwkData, VerifyingKey};
+use mcp_bearer_core::{Algorithm, JwkData, VerifyingKey};
 use zeroize::Zeroizing;
 
 pub use request::TokenRequest;
@@ -66,8 +66,10 @@ pub enum KeyPairErrorKind {
     Encrypted,
     /// The block is no private key.
     NotPrivate,
-    /// The key is none that this crate signs or verifies with.
+    /// The key is none that this crate signs or verifies with, or does not serve for the algorithm.
     Unsupported,
+    /// The file cannot be read.
+    Unreadable,
 }
 
 impl KeyPairError {
@@ -203,7 +205,7 @@ impl RsaKeyPair {
     /// # Errors
     /// When signing fails.
     pub fn create_token(&self, request: &TokenRequest) -> Result<String, KeyPairError> {
-        let mut token = URL_SAFE_NO_PAD.encode(request.header_json());
+        let mut token = URL_SAFE_NO_PAD.encode(request.header_json(Algorithm::Rs256));
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(request.claims_json(), &mut token);
         let mut signature = vec![0; self.signer.public_modulus_len()];
@@ -226,16 +228,16 @@ impl fmt::Debug for RsaKeyPair {
     }
 }
 
-fn failed(why: &str) -> KeyPairError {
+pub(crate) fn failed(why: &str) -> KeyPairError {
     error(KeyPairErrorKind::Failed, why)
 }
 
-fn error(kind: KeyPairErrorKind, why: &str) -> KeyPairError {
+pub(crate) fn error(kind: KeyPairErrorKind, why: &str) -> KeyPairError {
     let why = why.to_owned();
     KeyPairError { kind, why }
 }
 
-fn pem(tag: &str, der: &[u8]) -> String {
+pub(crate) fn pem(tag: &str, der: &[u8]) -> String {
     let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
     pem::encode_config(&pem::Pem::new(tag, der), config)
 }

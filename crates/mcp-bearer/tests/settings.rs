@@ -278,7 +278,7 @@ fn by_methods(given: &Given) -> Entered {
             ScopeClaims => builder.scope_claims(texts(value).into_iter().map(claim_path)),
             AcceptedTypes => texts(value)
                 .iter()
-                .fold(builder, |builder, typ| builder.also_accept_type(typ)),
+                .fold(builder, mcp_bearer::IssuerBuilder::also_accept_type),
             AcceptScopesBeyondConsent => builder.accept_scopes_beyond_consent(),
             ScopeImplies => pairs(value).fold(builder, |builder, (scope, implied)| {
                 builder.scope_implies(scope, implied.iter().map(text))

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use mcp_bearer::config::{IssuerDraft, Keys};
 use mcp_bearer::keys::KeyStatus;
-use mcp_bearer::{Algorithm, BearerAuthProvider, Expected, KeyInfo, Policy, Scopes, SkippedKey};
+use mcp_bearer::{
+    Algorithm, BearerAuthProvider, Expected, KeyInfo, Policy, Scopes, SkippedKey, Thumbprint,
+};
 use serde_json::{Value, json};
 
 use super::CANDIDATES;
@@ -30,6 +32,9 @@ pub(super) struct IssuerReport<'a> {
 
 struct UsableKey {
     info: KeyInfo,
+    /// Which public key, whatever its `kid` (RFC 7638). That of a secret is a hash of it, and not
+    /// shown.
+    thumbprint: Option<Thumbprint>,
     /// The algorithms that a token signed with it may name.
     serves: Vec<Algorithm>,
 }
@@ -76,6 +81,7 @@ impl<'a> IssuerReport<'a> {
         draft: &IssuerDraft,
         provider: &'a BearerAuthProvider,
         status: Option<KeyStatus>,
+        in_words: fn(&str) -> String,
     ) -> Option<Self> {
         let policy = provider.policies().next()?;
         let source = status.as_ref().map(|status| status.source.clone());
@@ -91,6 +97,7 @@ impl<'a> IssuerReport<'a> {
                     Some(algorithm) => vec![algorithm],
                     None => key.algorithms().collect(),
                 },
+                thumbprint: (!key.is_secret()).then(|| key.thumbprint()),
                 info,
             })
             .collect()
@@ -107,6 +114,7 @@ impl<'a> IssuerReport<'a> {
         if report.keys.is_empty() {
             let why = status.and_then(|status| status.last_failure);
             let why = why.unwrap_or_else(|| "no answer came in time".to_owned());
+            let why = in_words(&why);
             report
                 .problems
                 .push(format!("no keys, so that every token meets 503: {why}"));
@@ -143,7 +151,7 @@ impl<'a> IssuerReport<'a> {
         }
         for key in &self.keys {
             if !key.serves.iter().any(|one| allowed.contains(one)) {
-                let (name, serves) = (name_of(&key.info), names(&key.serves));
+                let (name, serves) = (self.name_of(key), names(&key.serves));
                 self.notes.push(format!(
                     "tokens signed with {name} are refused: it serves for {serves}, not among the allowed algorithms"
                 ));
@@ -183,6 +191,7 @@ impl<'a> IssuerReport<'a> {
             json!({
                 "usable": true,
                 "kid": key.info.kid,
+                "thumbprint": key.thumbprint.map(|thumbprint| thumbprint.to_string()),
                 "type": key.info.description,
                 "algorithms": key.serves.iter().map(|one| one.name()).collect::<Vec<_>>(),
             })
@@ -216,7 +225,7 @@ impl<'a> IssuerReport<'a> {
             line(&format!("  scopes {}", self.required_scopes))?;
         }
         for key in &self.keys {
-            let (name, what) = (name_of(&key.info), &key.info.description);
+            let (name, what) = (self.name_of(key), &key.info.description);
             line(&format!(
                 "  usable: {name}, {what}, for {}",
                 names(&key.serves)
@@ -233,12 +242,21 @@ impl<'a> IssuerReport<'a> {
         }
         Ok(())
     }
-}
 
-fn name_of(info: &KeyInfo) -> String {
-    match &info.kid {
-        Some(kid) => format!("key {kid:?}"),
-        None => "a key without kid".to_owned(),
+    /// The key by its `kid`; where others have the same, or none has one, by its thumbprint too.
+    fn name_of(&self, key: &UsableKey) -> String {
+        let name = match &key.info.kid {
+            Some(kid) => format!("key {kid:?}"),
+            None => "a key without kid".to_owned(),
+        };
+        let others = self.keys.iter();
+        let same = others.filter(|other| other.info.kid == key.info.kid);
+        match &key.thumbprint {
+            Some(thumbprint) if same.count() > 1 => {
+                format!("{name} with the thumbprint {thumbprint}")
+            }
+            _ => name,
+        }
     }
 }
 

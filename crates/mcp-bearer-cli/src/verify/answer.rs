@@ -2,21 +2,31 @@
 //!
 //! Text from the token is quoted and escaped. The token itself is never printed.
 
-use std::time::SystemTime;
-
 use mcp_bearer::{
     AccessToken, Challenge, ChallengeContext, ExplainedStep, NumericDate, Rejection, RejectionKind,
-    Scopes, UnixTime,
+    Scopes, StepOutcome,
 };
 
 use super::Format;
-use crate::ui::{Failure, Outcome, Output, Plain, json_line, json_string, json_string_or_null};
+use super::refused::Refused;
+use crate::moment::date;
+use crate::ui::{
+    Failure, Outcome, Output, Plain, Tone, in_flags, json_line, json_string, json_string_or_null,
+};
 
 pub(super) struct Answer<'a> {
     pub(super) verdict: Result<AccessToken, Rejection>,
-    pub(super) hint: Option<&'static str>,
+    /// What an operator wants to know of a refused token.
+    pub(super) refused: Option<Refused>,
     pub(super) required: &'a Scopes,
     pub(super) steps: Option<Vec<ExplainedStep>>,
+}
+
+/// Whether all that is wrong with a refused token, and what it says, is printed below the verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Block {
+    Below,
+    Left,
 }
 
 impl Answer<'_> {
@@ -28,11 +38,32 @@ impl Answer<'_> {
         }
     }
 
-    pub(super) fn print(&self, output: &mut Output, format: Format) -> Result<(), Failure> {
-        match format {
-            Format::Json => output.line(json_line(&self.json())),
-            Format::Text => self.print_text(output),
+    /// JSON has the block in any case.
+    pub(super) fn print(
+        &self,
+        output: &mut Output,
+        format: Format,
+        block: Block,
+    ) -> Result<(), Failure> {
+        match (format, block) {
+            (Format::Json, _) => output.line(json_line(&self.json())),
+            (Format::Text, Block::Left) => self.print_text(output),
+            (Format::Text, Block::Below) => {
+                self.print_text(output)?;
+                self.print_block(output)
+            }
         }
+    }
+
+    /// What is below the verdict of a refused token.
+    pub(super) fn print_block(&self, output: &mut Output) -> Result<(), Failure> {
+        let Some(refused) = &self.refused else {
+            return Ok(());
+        };
+        for line in refused.text(output.colours()) {
+            output.line(format_args!("  {line}"))?;
+        }
+        Ok(())
     }
 
     fn json(&self) -> String {
@@ -50,7 +81,7 @@ impl Answer<'_> {
 
     fn rejected_json(&self, rejection: &Rejection) -> String {
         let challenge = self.challenge(rejection);
-        format!(
+        let mut json = format!(
             r#"{{"accepted":false,"reason":"{}",{}"detail":{},"status":{},"www_authenticate":{}"#,
             rejection.kind(),
             // Only said where it is: no signature was checked, and the claims may be a stranger's.
@@ -62,40 +93,50 @@ impl Answer<'_> {
             json_string(&self.detail(rejection)),
             challenge.status,
             json_string_or_null(challenge.www_authenticate.as_deref()),
-        )
+        );
+        if let Some(refused) = &self.refused {
+            json.push_str(&refused.json_members());
+        }
+        json
     }
 
     fn print_text(&self, output: &mut Output) -> Result<(), Failure> {
-        for step in self.steps.iter().flatten() {
+        let colours = output.colours();
+        // The step that failed is the last one to be read.
+        let steps = self.steps.iter().flatten();
+        for step in steps.filter(|step| step.outcome != StepOutcome::NotReached) {
             let outcome = step.outcome.name().replace('_', " ");
             let colon = if step.facts.is_empty() { "" } else { ": " };
             let (number, title, facts) = (step.number, step.title, Plain(&step.facts));
-            output.line(format_args!(
-                "{number:>6}  {outcome:<11}  {title}{colon}{facts}"
-            ))?;
-        }
-        match &self.verdict {
-            Ok(access) => output.line(accepted_text(access))?,
-            Err(rejection) => {
-                let detail = self.detail(rejection);
-                output.line(format_args!(
-                    "rejected: {}: {}",
-                    rejection.kind(),
-                    Plain(&detail)
-                ))?;
-                if self.steps.is_some() {
-                    let challenge = self.challenge(rejection);
-                    output.line(format_args!("the peer sees: {}", peer_sees(&challenge)))?;
-                }
+            let line = format!("{number:>6}  {outcome:<11}  {title}{colon}{facts}");
+            match step.outcome {
+                StepOutcome::Failed => output.line(colours.paint(Tone::Bad, line))?,
+                StepOutcome::Skipped => output.line(colours.paint(Tone::Aside, line))?,
+                _ => output.line(line)?,
             }
+        }
+        let rejection = match &self.verdict {
+            Ok(access) => {
+                let accepted = colours.paint(Tone::Good, "accepted");
+                return output.line(format_args!("{accepted}: {}", accepted_text(access)));
+            }
+            Err(rejection) => rejection,
+        };
+        let (rejected, kind) = (colours.paint(Tone::Bad, "rejected"), rejection.kind());
+        let detail = self.detail(rejection);
+        output.line(format_args!("{rejected}: {kind}: {}", Plain(&detail)))?;
+        if self.steps.is_some() {
+            let challenge = self.challenge(rejection);
+            output.line(format_args!("the peer sees: {}", peer_sees(&challenge)))?;
         }
         Ok(())
     }
 
     fn detail(&self, rejection: &Rejection) -> String {
-        match self.hint {
-            Some(hint) => format!("{rejection} ({hint})"),
-            None => rejection.to_string(),
+        let told = told(rejection);
+        match self.refused.as_ref().and_then(Refused::hint) {
+            Some(hint) => format!("{told} ({hint})"),
+            None => told,
         }
     }
 
@@ -140,7 +181,7 @@ fn accepted_text(access: &AccessToken) -> String {
         None => format!("no {what}"),
     };
     format!(
-        "accepted: {}, {}, scopes {:?}, {}",
+        "{}, {}, scopes {:?}, {}",
         named("subject", access.subject()),
         named("client", access.client_id()),
         access.scopes().as_str(),
@@ -152,17 +193,19 @@ fn accepted_text(access: &AccessToken) -> String {
 
 /// The time of expiry as a date where the calendar has one.
 fn expiry_text(at: NumericDate) -> String {
-    // The last second of the year 9999, beyond which RFC 3339 has no dates.
-    const CALENDAR_END: UnixTime = UnixTime::from_secs(253_402_300_799);
-    let date = at
-        .to_unix_time()
-        .map(|at| UnixTime::from_secs(at.as_secs()))
-        .filter(|at| *at <= CALENDAR_END)
-        .and_then(|at| SystemTime::UNIX_EPOCH.checked_add(at.into()))
-        .map(humantime::format_rfc3339_seconds);
-    match date {
+    match date(at.as_secs_f64()) {
         Some(date) => format!("expires {date}"),
         None => format!("expires {at}"),
+    }
+}
+
+/// The sentence of a rejection, fit for this program.
+pub(super) fn told(rejection: &Rejection) -> String {
+    let told = rejection.to_string();
+    // Other sentences may quote the token, and stay as they are.
+    match rejection.kind() {
+        RejectionKind::KeysUnavailable => in_flags(&told),
+        _ => told,
     }
 }
 

@@ -91,26 +91,6 @@ impl<'a> Line<'a> {
             }
         }
     }
-
-    /// What the mistake probably is, for a line that was refused.
-    pub(super) fn hint(&self) -> Option<&'static str> {
-        match self.held {
-            [] => Some("the line is empty"),
-            held if self.length > held.len() => None,
-            [.., b'\r'] => Some("the line ends in CR LF; write LF alone"),
-            held if std::str::from_utf8(held).is_err() => Some("the line is not UTF-8"),
-            held if held
-                .get(..7)
-                .is_some_and(|start| start.eq_ignore_ascii_case(b"bearer ")) =>
-            {
-                Some("the word Bearer belongs to the header, not to the token")
-            }
-            held if held.first() == Some(&b' ') || held.last() == Some(&b' ') => {
-                Some("the line begins or ends with a space")
-            }
-            _ => None,
-        }
-    }
 }
 
 #[cfg(test)]

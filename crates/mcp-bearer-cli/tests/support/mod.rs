@@ -41,9 +41,17 @@ impl Ran {
 /// The program, with nothing of the caller's environment that it would read.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-bearer"));
-    command
-        .env_remove("MCP_BEARER_LOG")
-        .env_remove("RUST_BACKTRACE");
+    let read = [
+        "MCP_BEARER_LOG",
+        "RUST_BACKTRACE",
+        "NO_COLOR",
+        "CLICOLOR",
+        "CLICOLOR_FORCE",
+        "COLUMNS",
+    ];
+    for name in read {
+        command.env_remove(name);
+    }
     command
 }
 
@@ -97,6 +105,18 @@ impl Place {
         let path: PathBuf = self.0.path().join(name);
         std::fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
+    }
+
+    /// A file that nobody else may read.
+    pub fn write_private(&self, name: &str, text: impl AsRef<[u8]>) -> String {
+        let path = self.write(name, text);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(&path, mode).unwrap();
+        }
+        path
     }
 }
 

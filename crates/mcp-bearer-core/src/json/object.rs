@@ -152,8 +152,13 @@ impl Member {
 }
 
 impl<'a> Unread<'a> {
+    /// Its JSON text, as it was written.
+    pub(crate) fn json(self) -> &'a str {
+        self.member.value.of(self.text)
+    }
+
     pub(crate) fn read(self) -> Value<'a> {
-        let raw = self.member.value.of(self.text);
+        let raw = self.json();
         if !self.member.value_escaped && raw.starts_with('"') {
             return Value::String(Cow::Borrowed(raw.get(1..raw.len() - 1).unwrap_or_default()));
         }

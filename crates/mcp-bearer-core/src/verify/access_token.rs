@@ -159,13 +159,7 @@ impl AccessToken {
     /// # Errors
     /// [`InsufficientScope`](crate::RejectionKind::InsufficientScope), with all that is required and all that is missing.
     pub fn require_scopes(&self, required: &Scopes) -> Result<(), Rejection> {
-        if required.iter().all(|scope| self.has_scope(scope)) {
-            return Ok(());
-        }
-        let lacking = required.iter().filter(|scope| !self.has_scope(scope));
-        let missing = Scopes::from_names(lacking).unwrap_or_default();
-        let read = self.0.rules.scope_claims.show(&self.0.claims);
-        Err(Rejection::insufficient_scope(required.clone(), missing).with_claims_read(&read))
+        require_scopes(required, &self.0.scopes, &self.0.claims, &self.0.rules)
     }
 
     /// Steps 11 and 12 once more, for a token that is kept.
@@ -272,6 +266,22 @@ impl fmt::Display for ClaimError {
 }
 
 impl std::error::Error for ClaimError {}
+
+/// Asks the scopes that a token holds, as its claims say, for all of `required`.
+pub(super) fn require_scopes(
+    required: &Scopes,
+    held: &Scopes,
+    claims: &JsonObject,
+    rules: &Rules,
+) -> Result<(), Rejection> {
+    let lacking = |scope: &&str| !rules.hierarchy.satisfies(held, scope);
+    if !required.iter().any(|scope| lacking(&scope)) {
+        return Ok(());
+    }
+    let missing = Scopes::from_names(required.iter().filter(lacking)).unwrap_or_default();
+    let read = rules.scope_claims.show(claims);
+    Err(Rejection::insufficient_scope(required.clone(), missing).with_claims_read(&read))
+}
 
 /// The `kid` of a token that was verified before.
 fn kid_of(token: &str) -> Result<Option<String>, Rejection> {

@@ -120,6 +120,11 @@ pub(super) fn required(
     for required in &rules.required_claims {
         required.check(claims)?;
     }
+    allowed_client(client, rules)
+}
+
+/// The client of step 18.
+pub(super) fn allowed_client(client: Option<&str>, rules: &Rules) -> Result<(), Rejection> {
     match (&rules.allowed_client_ids, client) {
         (None, _) => Ok(()),
         (Some(_), None) => Err(missing("client_id")),

@@ -10,7 +10,7 @@ use super::draft::{IssuerDraft, Keys};
 use super::problem::{ConfigError, Fact, Problem};
 use super::setting::{Entrance, Group, Setting};
 use super::{file, secret_file};
-use crate::keys::{FileKeys, KeySource, RemoteKeys, RemoteKeysBuilder, StaticKeys};
+use crate::keys::{FileKeys, KeySource, RemoteKeys, RemoteKeysBuilder, StaticKeys, no_usable_key};
 
 type Opened = Result<Arc<dyn KeySource>, Vec<Problem>>;
 
@@ -184,11 +184,7 @@ fn serves(
     } else if to_come || idle.is_empty() {
         return Ok(());
     } else if set.is_empty() {
-        let skipped: Vec<String> = set.skipped().iter().map(ToString::to_string).collect();
-        (
-            vec![setting],
-            format!("no usable key; {}", skipped.join("; ")),
-        )
+        (vec![setting], no_usable_key(&set))
     } else if secret {
         // Of a secret that is too short for an algorithm, the operator expects more than it gives.
         let idle = idle.join(", ");

@@ -22,7 +22,7 @@ mod draft;
 mod file;
 mod key_source;
 pub(crate) mod problem;
-mod secret_file;
+pub(crate) mod secret_file;
 pub(crate) mod setting;
 #[cfg(feature = "toml")]
 mod toml;

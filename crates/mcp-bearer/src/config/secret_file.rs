@@ -9,7 +9,7 @@ use super::file;
 /// No secret is longer.
 const SECRET_BYTES: usize = 64 * 1024;
 
-pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let mut bytes = file::bytes(path, SECRET_BYTES)?;
     let kept = without_line_end(&bytes).len();
     bytes.truncate(kept);

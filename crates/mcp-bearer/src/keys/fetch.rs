@@ -9,6 +9,8 @@ mod connect;
 #[cfg(feature = "remote")]
 pub(super) mod http;
 mod places;
+#[cfg(feature = "remote")]
+mod tls_error;
 
 use std::fmt;
 use std::sync::Arc;
@@ -213,9 +215,11 @@ impl FetchError {
         self.kind
     }
 
-    /// An error with its causes in one line. One of ours among them decides the kind.
+    /// An error with its causes in one line; what is wrong with TLS in plain words instead. One of
+    /// ours among them decides the kind.
     #[cfg(feature = "remote")]
     fn caused_by(kind: FetchErrorKind, error: &(dyn std::error::Error + 'static)) -> Self {
+        let in_plain_words = tls_error::in_plain_words(error);
         let (mut kind, mut text, mut cause) = (kind, String::new(), Some(error));
         while let Some(error) = cause {
             let separator = if text.is_empty() { "" } else { ": " };
@@ -227,6 +231,7 @@ impl FetchError {
             }
             cause = error.source();
         }
+        let text = in_plain_words.unwrap_or(text);
         let plain: String = text.chars().filter(|c| !c.is_control()).take(300).collect();
         Self::of(kind, plain)
     }

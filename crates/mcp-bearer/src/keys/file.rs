@@ -18,6 +18,7 @@ use super::driver::BackgroundTask;
 use super::events::KeyEvent;
 use super::freshness::STALENESS_BOUND;
 use super::monotonic::MonotonicClock;
+use super::no_usable_key::no_usable_key;
 use super::published::{PublishedKeys, Renewal};
 use super::snapshot::{HeldKeys, Miss, Snapshot, next_snapshot, sha256};
 use super::source::{KeySource, KeyStatus, Refreshed};

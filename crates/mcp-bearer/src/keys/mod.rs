@@ -42,6 +42,7 @@ mod fetch;
 mod file;
 mod freshness;
 mod monotonic;
+mod no_usable_key;
 mod published;
 mod remote;
 mod rotation;
@@ -52,6 +53,7 @@ mod withdrawal;
 
 #[cfg(feature = "remote")]
 pub use self::fetch::{builder::HttpFetchBuilder, http::HttpFetch};
+pub(crate) use self::no_usable_key::no_usable_key;
 pub use self::{
     fetch::address::is_public_unicast,
     fetch::{Fetch, FetchError, FetchErrorKind, FetchRequest, FetchResponse},

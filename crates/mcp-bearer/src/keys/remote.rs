@@ -5,6 +5,7 @@
 mod attempt;
 pub(super) mod builder;
 mod discovery;
+mod not_an_issuer;
 mod task;
 
 use std::fmt;

@@ -1,11 +1,12 @@
 //! What a token shall say, with the defaults of the reference system.
 
-use mcp_bearer_core::UnixTime;
+use mcp_bearer_core::{Algorithm, UnixTime};
 use serde_json::{Map, Value, json};
 
 use crate::clock::Clock;
 
-/// The contents of a token that [`RsaKeyPair::create_token`](super::RsaKeyPair::create_token) signs.
+/// The contents of a token that [`RsaKeyPair::create_token`](super::RsaKeyPair::create_token) and
+/// [`SigningKey::create_token`](crate::SigningKey::create_token) sign.
 ///
 /// Defaults: subject `fastmcp-user`, issuer `https://fastmcp.example.com`, no audience, no scopes, one hour.
 ///
@@ -100,15 +101,15 @@ impl TokenRequest {
         self
     }
 
-    pub(super) fn header_json(&self) -> String {
-        let mut header = json!({"alg": "RS256", "typ": "JWT"});
+    pub(crate) fn header_json(&self, algorithm: Algorithm) -> String {
+        let mut header = json!({"alg": algorithm.name(), "typ": "JWT"});
         if let (Some(kid), Some(members)) = (&self.kid, header.as_object_mut()) {
             members.insert("kid".to_owned(), Value::from(kid.as_str()));
         }
         header.to_string()
     }
 
-    pub(super) fn claims_json(&self) -> String {
+    pub(crate) fn claims_json(&self) -> String {
         let now = self.now.unwrap_or_else(|| Clock::system().now()).as_secs();
         let issued_at = i64::try_from(now).unwrap_or(i64::MAX);
         let mut claims = Map::new();

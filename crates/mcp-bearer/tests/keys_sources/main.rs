@@ -17,6 +17,7 @@ mod prefetch;
 mod remote;
 #[cfg(feature = "remote")]
 mod tls;
+mod tls_errors;
 mod waiting;
 mod withdrawal;
 

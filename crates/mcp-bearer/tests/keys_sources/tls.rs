@@ -2,7 +2,8 @@
 //! most.
 //!
 //! `tls/` holds a test CA and a certificate of it for `localhost`, valid from 2020 to 2120. The
-//! CA's key is gone.
+//! CA's key is gone. The other certificates there are for `localhost` too, and each has the fault
+//! in its name; their key is `other.key`.
 
 use std::{
     io::{Read, Write},
@@ -23,7 +24,7 @@ use rustls::{
 
 use crate::{key, kids, secs};
 
-fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/keys_sources/tls")
         .join(name)
@@ -31,9 +32,14 @@ fn fixture(name: &str) -> PathBuf {
 
 /// Serves the key "a" over TLS to so many connections, and gives the address.
 fn serve(connections: usize) -> String {
+    serve_as("server.pem", "server.key", connections)
+}
+
+/// The same with this certificate and key.
+pub(crate) fn serve_as(certificate: &str, private_key: &str, connections: usize) -> String {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let certificate = CertificateDer::from_pem_file(fixture("server.pem")).unwrap();
-    let private_key = PrivateKeyDer::from_pem_file(fixture("server.key")).unwrap();
+    let certificate = CertificateDer::from_pem_file(fixture(certificate)).unwrap();
+    let private_key = PrivateKeyDer::from_pem_file(fixture(private_key)).unwrap();
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -69,7 +75,7 @@ fn serve(connections: usize) -> String {
     address
 }
 
-async fn ask(
+pub(crate) async fn ask(
     url: &str,
     configure: impl FnOnce(RemoteKeysBuilder) -> RemoteKeysBuilder,
 ) -> Result<Vec<String>, String> {

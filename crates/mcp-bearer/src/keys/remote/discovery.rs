@@ -8,6 +8,9 @@ use mcp_bearer_core::Limits;
 use serde::Deserialize;
 use url::Url;
 
+use super::not_an_issuer;
+use crate::config::problem::{ConfigError, Fact, Problem};
+use crate::config::setting::Setting;
 use crate::keys::events::shown;
 use crate::keys::fetch::address::{AddressRules, label, label_of};
 use crate::keys::fetch::{Exchanger, FetchRequest, FetchResponse};
@@ -43,7 +46,8 @@ pub(super) async fn discover(
     rules: AddressRules,
     exchanger: &Exchanger,
 ) -> Result<Document, String> {
-    let base = check_issuer(issuer, rules)?;
+    let unfit = |fact| ConfigError::from(Problem::new([], fact)).to_string();
+    let base = check_issuer(issuer, rules).map_err(unfit)?;
     let mut faults = Vec::new();
     for url in candidates(&base) {
         let request = FetchRequest::new(url.to_string(), Limits::JWKS_BYTES);
@@ -66,14 +70,16 @@ pub(super) async fn discover(
 }
 
 /// The rules for an issuer whose documents are to be found.
-pub(super) fn check_issuer(issuer: &str, rules: AddressRules) -> Result<Url, String> {
+pub(super) fn check_issuer(issuer: &str, rules: AddressRules) -> Result<Url, Fact> {
     let url = rules.check(issuer)?;
     if url.query().is_some() {
-        return Err(
-            "an issuer has no query (RFC 8414 section 2); give the address of its keys".to_owned(),
-        );
+        let fact = Fact::from("an issuer has no query (RFC 8414 section 2)");
+        return Err(fact.clause("; give the address of its keys with ", Setting::JwksUri, ""));
     }
-    Ok(url)
+    match not_an_issuer::advice(&url) {
+        Some(advice) => Err(advice),
+        None => Ok(url),
+    }
 }
 
 /// RFC 8414 inserted, OpenID Connect inserted, OpenID Connect appended; the last two are the same

@@ -1,0 +1,70 @@
+//! What is worth a remark in a token that nobody has verified.
+
+use mcp_bearer::{Algorithm, Limits};
+
+use super::members::Members;
+
+/// A lifetime beyond this is a mistake more often than a wish.
+const TEN_YEARS: f64 = 10.0 * 365.25 * 86_400.0;
+
+/// Remarks on a token whose header was read.
+pub(super) fn of(
+    bytes: usize,
+    header: &Members,
+    claims: Option<&Members>,
+    now: f64,
+) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let mut say = |text: &str| remarks.push(text.to_owned());
+    match header.text("alg").as_deref() {
+        Some(name) if name.eq_ignore_ascii_case("none") => {
+            say("it is not signed (alg none): anyone can write it, and no server takes it");
+        }
+        Some(name) if header.has("enc") || name.parse::<Algorithm>().is_ok() => {}
+        Some(_) => say("its algorithm is none of those that verify takes"),
+        None => say("its header names no algorithm"),
+    }
+    for name in ["jwk", "jku", "x5u"] {
+        if header.has(name) {
+            remarks.push(format!(
+                "its header brings a key of its own ({name}), which is never used"
+            ));
+        }
+    }
+    let limit = Limits::default().token_bytes;
+    if bytes > limit {
+        remarks.push(format!(
+            "it is longer than the {limit} bytes that servers take"
+        ));
+    }
+    let Some(claims) = claims else {
+        return remarks;
+    };
+    match (claims.has("exp"), claims.number("exp")) {
+        (false, _) => remarks.push("it has no exp, so it never expires".to_owned()),
+        (true, Some(exp)) if exp - now > TEN_YEARS => remarks.push(
+            "its exp is more than 10 years away: is it in milliseconds instead of seconds?"
+                .to_owned(),
+        ),
+        (true, _) => {}
+    }
+    for name in ["exp", "nbf", "iat"] {
+        if claims.has(name) && claims.number(name).is_none() {
+            remarks.push(format!("its {name} is not a number, so it is not a time"));
+        }
+    }
+    if header.has("nonce") && is_microsoft(claims) {
+        remarks.push(
+            "the nonce in its header shows that Microsoft made it for Graph, which alone can verify it: ask for a token for an API of your own"
+                .to_owned(),
+        );
+    }
+    remarks
+}
+
+fn is_microsoft(claims: &Members) -> bool {
+    let issuer = claims.text("iss").unwrap_or_default();
+    ["https://sts.windows.net/", "https://login.microsoftonline."]
+        .iter()
+        .any(|start| issuer.starts_with(start))
+}
