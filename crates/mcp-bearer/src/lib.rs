@@ -37,6 +37,8 @@ mod token_cache;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod keys;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use clock::Clock;
 pub use env::{EnvError, from_environment, from_variables};
