@@ -20,6 +20,7 @@ pub(super) struct Server {
     address: SocketAddr,
     shared: Arc<Shared>,
     acceptor: Option<JoinHandle<()>>,
+    process: u32,
 }
 
 #[derive(Default)]
@@ -57,6 +58,7 @@ impl Server {
             address,
             shared,
             acceptor: Some(acceptor),
+            process: std::process::id(),
         })
     }
 
@@ -85,6 +87,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if self.process != std::process::id() {
+            // A child made by `fork` has no acceptor to wait for, and a lock that nobody lets go of.
+            std::mem::forget(self.acceptor.take());
+            return;
+        }
         self.shared.lock().stopping = true;
         // Wakes the acceptor, which waits for a connection.
         drop(TcpStream::connect_timeout(&self.address, PATIENCE));

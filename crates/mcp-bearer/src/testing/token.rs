@@ -51,6 +51,22 @@ impl TokenFault {
         Self::Unsigned,
     ];
 
+    /// Its name in snake case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::WrongAudience => "wrong_audience",
+            Self::WrongIssuer => "wrong_issuer",
+            Self::MissingClaim => "missing_claim",
+            Self::Forged => "forged",
+            Self::UnknownKey => "unknown_key",
+            Self::IdToken => "id_token",
+            Self::Unsigned => "unsigned",
+        }
+    }
+
     /// How a provider refuses the token.
     #[must_use]
     pub const fn rejection_kind(self) -> RejectionKind {
