@@ -1,5 +1,5 @@
-//! Access tokens in the shapes of the identity providers of `docs/identity-providers.md`: one file per provider, with the
-//! settings of that page. Names, identifiers and values are made up.
+//! Access tokens in the shapes of the identity providers of `docs/identity-providers.md`: one file
+//! per provider, with the settings of that page. Names, identifiers and values are made up.
 
 use mcp_bearer_testkit::vectors::{Accepted, Keys, PolicyOptions, Setting};
 use mcp_bearer_testkit::{Forge, SigningKey};

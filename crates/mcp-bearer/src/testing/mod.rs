@@ -1,8 +1,8 @@
 //! **For tests only** (feature `testing`): an issuer on loopback, and tokens of every kind.
 //!
-//! A [`TestIssuer`] publishes keys and metadata as an identity provider does, but on 127.0.0.1 alone, and signs
-//! whatever token a test asks for. [`TokenFault::ALL`] is a list of tokens that a server must refuse, each with the
-//! reason that its log should show.
+//! A [`TestIssuer`] publishes keys and metadata as an identity provider does, but on 127.0.0.1
+//! alone, and signs whatever token a test asks for. [`TokenFault::ALL`] is a list of tokens that a
+//! server must refuse, each with the reason that its log should show.
 //!
 //! ```
 //! use mcp_bearer::testing::{TestIssuer, TokenFault};
@@ -62,10 +62,12 @@ const METADATA_PATHS: [&str; 2] = [
     "/.well-known/openid-configuration",
 ];
 
-/// An issuer for tests: it serves its keys and metadata on 127.0.0.1, and signs tokens. It stops when it is dropped.
+/// An issuer for tests: it serves its keys and metadata on 127.0.0.1, and signs tokens. It stops
+/// when it is dropped.
 ///
-/// It has an RSA key of 2048 bits, a P-256 key and an Ed25519 key; `kid` is the key's RFC 7638 thumbprint. Its answers
-/// have no `Cache-Control`, so keys that were fetched from it are fetched again when a token names another key.
+/// It has an RSA key of 2048 bits, a P-256 key and an Ed25519 key; `kid` is the key's RFC 7638
+/// thumbprint. Its answers have no `Cache-Control`, so keys that were fetched from it are fetched
+/// again when a token names another key.
 ///
 /// ```
 /// use mcp_bearer::testing::TestIssuer;
@@ -130,8 +132,8 @@ impl TestIssuer {
         Ok(issuer)
     }
 
-    /// Its identifier, for `issuer(...)` and for [`RemoteKeys::discover`](crate::keys::RemoteKeys::discover):
-    /// `http://127.0.0.1:PORT`.
+    /// Its identifier, for `issuer(...)` and for
+    /// [`RemoteKeys::discover`](crate::keys::RemoteKeys::discover): `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -149,7 +151,8 @@ impl TestIssuer {
         TestToken::new(Arc::clone(&keys), &self.url, audience)
     }
 
-    /// Replaces all keys: new tokens are signed with the new ones, and the old ones are no longer published.
+    /// Replaces all keys: new tokens are signed with the new ones, and the old ones are no longer
+    /// published.
     ///
     /// # Errors
     /// When no key can be generated.

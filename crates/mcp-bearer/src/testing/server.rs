@@ -88,7 +88,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if self.process != std::process::id() {
-            // A child made by `fork` has no acceptor to wait for, and a lock that nobody lets go of.
+            // A child made by `fork` has no acceptor to wait for, and a lock that nobody lets go
+            // of.
             std::mem::forget(self.acceptor.take());
             return;
         }

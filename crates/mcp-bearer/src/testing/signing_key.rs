@@ -1,4 +1,5 @@
-//! [`SigningKeys`]: one generation of a test issuer's keys, one key for each type, and what they sign and publish.
+//! [`SigningKeys`]: one generation of a test issuer's keys, one key for each type, and what they
+//! sign and publish.
 
 use std::io;
 

@@ -13,7 +13,8 @@ use crate::clock::Clock;
 
 /// What is wrong with a token.
 ///
-/// Each fault is the only one of its token, so a server that accepts the token does not check for it.
+/// Each fault is the only one of its token, so a server that accepts the token does not check for
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenFault {
@@ -86,9 +87,9 @@ impl TokenFault {
 
 /// A token of a [`TestIssuer`](super::TestIssuer), good unless a fault is given. Cheap to clone.
 ///
-/// Defaults: subject `test-user`, client `test-client`, no scopes, one hour, RS256. It is signed with the keys that the
-/// issuer had when the token was begun: one that was begun before [`rotate`](super::TestIssuer::rotate) is a token of
-/// the withdrawn key.
+/// Defaults: subject `test-user`, client `test-client`, no scopes, one hour, RS256. It is signed
+/// with the keys that the issuer had when the token was begun: one that was begun before
+/// [`rotate`](super::TestIssuer::rotate) is a token of the withdrawn key.
 ///
 /// ```
 /// # use mcp_bearer::testing::{TestIssuer, TokenFault};
