@@ -41,8 +41,8 @@ CORE_ORDER = [
 
 # The files of `keys/` in their order: each imports only from files above it, so there is no circle.
 KEYS_ORDER = [
-    "monotonic", "freshness", "withdrawal", "events", "snapshot", "source", "static_keys", "published", "driver",
-    "no_usable_key", "file", "rotation/miss_budget", "rotation", "fetch/address", "fetch/places", "fetch/tls_error", "fetch",
+    "monotonic", "freshness", "no_usable_key", "withdrawal", "events", "snapshot", "source", "static_keys", "published", "driver",
+    "file", "rotation/miss_budget", "rotation", "fetch/address", "fetch/places", "fetch/tls_error", "fetch",
     "fetch/connect", "fetch/http", "fetch/builder", "remote/not_an_issuer", "remote/discovery", "remote/attempt", "remote/task",
     "remote", "remote/builder", "mod",
 ]  # fmt: skip
@@ -67,7 +67,7 @@ MACHINE_TRACES = [
 def main() -> None:
     rules = [core_is_pure, arrows_hold, testkit_only_in_tests, core_files_in_order, keys_files_in_order,
              lib_attributes, unsafe_code_in_one_file, files_are_short, no_left_overs, no_machine_traces,
-             dependencies_have_reasons]  # fmt: skip
+             dependencies_have_reasons, packages_are_complete]  # fmt: skip
     violations = [f"{rule.__name__}: {message}" for rule in rules for message in rule()]
     for violation in violations:
         print(violation, file=sys.stderr)
@@ -233,6 +233,26 @@ def dependencies_have_reasons() -> Iterator[str]:
         elif section == "[workspace.dependencies]" and re.match(r"[\w-]+\s*=", line):
             if "#" not in line and "path = " not in line:
                 yield f"Cargo.toml:{number}: no reason beside {line.split('=')[0].strip()}"
+
+
+def packages_are_complete() -> Iterator[str]:
+    for package in packages():
+        if package["publish"] == []:
+            continue
+        listed = output("cargo", "package", "--list", "--allow-dirty", "--locked", "-p", package["name"]).splitlines()
+        for name in ("README.md", "LICENSE-MIT", "LICENSE-APACHE"):
+            if name not in listed:
+                yield f"{package['name']}: its package has no {name}"
+        if has_library(package) and not docs_rs(package).get("all-features"):
+            yield f"{package['name']}: docs.rs would leave out what a feature adds (package.metadata.docs.rs)"
+
+
+def has_library(package: dict) -> bool:
+    return any("lib" in target["kind"] for target in package["targets"])
+
+
+def docs_rs(package: dict) -> dict:
+    return ((package["metadata"] or {}).get("docs") or {}).get("rs") or {}
 
 
 def is_test_file(path: Path) -> bool:

@@ -189,7 +189,7 @@ fn problem(server: &JwksServer, more: &[&str]) -> String {
 #[test]
 fn what_would_go_wrong_is_said() {
     let server = issuer(vec![weak_keys::akp()]);
-    assert!(problem(&server, &[]).contains("no key for signatures"));
+    assert!(problem(&server, &[]).contains("no usable key"));
 
     server.set_behaviour_at(JwksServer::JWKS_PATH, Behaviour::Html200);
     assert!(problem(&server, &[]).contains("not a JWK Set"));

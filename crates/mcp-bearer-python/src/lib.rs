@@ -14,6 +14,7 @@ mod key_pair;
 mod pending;
 mod rejection;
 mod settings;
+mod test_issuer;
 mod verifier;
 mod wire;
 
@@ -33,6 +34,8 @@ mod _native {
     #[pymodule_export]
     use super::rejection::Rejection;
     #[pymodule_export]
+    use super::test_issuer::TestIssuer;
+    #[pymodule_export]
     use super::verifier::Verifier;
     #[pymodule_export]
     use super::wire::{bearer_token, protected_resource_metadata};
@@ -47,6 +50,7 @@ mod _native {
             .map(|algorithm| algorithm.name())
             .collect();
         module.add("ALGORITHMS", names)?;
+        module.add("TOKEN_FAULTS", crate::test_issuer::token_faults())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -1,7 +1,70 @@
-//! Bearer-token authentication for hosted MCP servers.
+//! Bearer-token authentication for hosted [MCP](https://modelcontextprotocol.io) servers.
 //!
-//! A control plane (an identity provider) signs JWT access tokens; [`BearerAuthProvider`] says which of them were
-//! signed for this server. The feature `http` (on by default) adds a tower layer that lets in exactly those requests.
+//! An identity provider signs JWT access tokens; [`BearerAuthProvider`] finds out which of them
+//! were signed for this server, and [`BearerAuthLayer`] lets in exactly those requests.
+//!
+//! # In front of a server
+//!
+//! An rmcp service behind axum. Any other tower service works the same way: see [`http`].
+//!
+//! ```no_run
+//! use axum::Router;
+//! use http::request::Parts;
+//! use mcp_bearer::{AccessToken, BearerAuthLayer, BearerAuthProvider, FromExtensions};
+//! use rmcp::handler::server::tool::Extension;
+//! # use rmcp::model::{ServerCapabilities, ServerConfig};
+//! use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+//! use rmcp::transport::streamable_http_server::{
+//!     StreamableHttpServerConfig, StreamableHttpService,
+//! };
+//! use rmcp::{ServerHandler, tool, tool_handler, tool_router};
+//!
+//! #[derive(Clone)]
+//! struct Server;
+//!
+//! #[tool_router]
+//! impl Server {
+//!     #[tool(description = "Returns the caller")]
+//!     async fn whoami(&self, Extension(parts): Extension<Parts>) -> String {
+//!         let caller = AccessToken::from_extensions(&parts.extensions);
+//!         caller.map_or("nobody", AccessToken::client_id_or_subject).to_owned()
+//!     }
+//! }
+//! #
+//! # #[tool_handler]
+//! # impl ServerHandler for Server {
+//! #     fn get_info(&self) -> ServerConfig {
+//! #         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+//! #     }
+//! # }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let resource = "https://mcp.example.com/mcp"; // this server's URL, as clients know it
+//!     let provider = BearerAuthProvider::builder()
+//!         .jwks_uri("https://idp.example.com/jwks.json")
+//!         .issuer("https://idp.example.com/")
+//!         .audience(resource)
+//!         .required_scopes(["mcp:read"])
+//!         .build()?;
+//!     provider.warm_up().await; // fetches the keys now, not with the first token
+//!     let auth = BearerAuthLayer::new(provider).resource(resource)?;
+//!
+//!     let config = StreamableHttpServerConfig::default()
+//!         .with_allowed_hosts(["mcp.example.com"])
+//!         .enforce_origin_validation()
+//!         .with_legacy_session_mode(false); // rmcp binds no session to its user
+//!     let sessions = std::sync::Arc::<NeverSessionManager>::default();
+//!     let mcp = StreamableHttpService::new(|| Ok(Server), sessions, config);
+//!     let app = Router::new()
+//!         .merge(auth.metadata_route()) // RFC 9728: where clients get a token
+//!         .nest_service("/mcp", auth.layer(mcp)); // 401, 403 and 503, with the right challenges
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8000").await?;
+//!     Ok(axum::serve(listener, app).await?)
+//! }
+//! ```
+//!
+//! # One token
 //!
 //! ```
 //! use mcp_bearer::{BearerAuthProvider, RsaKeyPair, TokenRequest};
@@ -24,6 +87,23 @@
 //! assert_eq!(access.subject(), Some("alice"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `http` | yes | [`http`]: the tower layer and service, the RFC 9728 document |
+//! | `remote` | yes | JWK Sets over HTTPS, issuer discovery: [`keys::HttpFetch`] |
+//! | `axum` | no | [`http::Bearer`], [`http::Scoped`], the metadata document as a `Router` |
+//! | `metrics` | no | counters of key fetches ([`keys`]) through the `metrics` facade |
+//! | `testing` | no | [`testing`]: an issuer on loopback and tokens of every kind, for tests |
+//!
+//! # Pages
+//!
+//! - [Coming from FastMCP](guide::from_fastmcp): each part of its API, side by side
+//! - [Test your server](guide::testing)
+//! - [Identity providers](guide::identity_providers): settings, and what goes wrong
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -39,6 +119,8 @@ mod token_cache;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod keys;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use clock::Clock;
 pub use config::{ConfigError, from_environment, from_variables};
@@ -57,3 +139,18 @@ pub use provider::{BearerAuthProvider, Decided, IssuerBuilder, NeedsKeys, TryVer
 pub use rsa_key_pair::{KeyPairError, KeyPairErrorKind, RsaKeyPair, RsaKeySize, TokenRequest};
 pub use signing_key::SigningKey;
 pub use token_cache::TokenCacheSize;
+
+/// Pages of the project's `docs/`. Their code is compiled and run by the tests.
+#[cfg(any(doc, doctest))]
+pub mod guide {
+    #[doc = include_str!("../docs/from-fastmcp.md")]
+    pub mod from_fastmcp {}
+    #[doc = include_str!("../docs/identity-providers.md")]
+    pub mod identity_providers {}
+    #[doc = include_str!("../docs/testing.md")]
+    pub mod testing {}
+}
+
+#[doc = include_str!("../../../README.md")]
+#[cfg(doctest)]
+struct Readme;

@@ -10,14 +10,17 @@ __all__ = [
     "nobody_inside",
     "Pending",
     "Rejection",
+    "TestIssuer",
     "Verifier",
     "bearer_token",
     "protected_resource_metadata",
     "ALGORITHMS",
+    "TOKEN_FAULTS",
     "__version__",
 ]
 
 ALGORITHMS: Final[list[str]]
+TOKEN_FAULTS: Final[list[tuple[str, str]]]
 __version__: Final[str]
 
 class _Settings(Protocol):
@@ -113,3 +116,25 @@ def create_token(
     claims: str,
     kid: str | None,
 ) -> str: ...
+
+@final
+class TestIssuer:
+    def __new__(cls) -> TestIssuer: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def jwks_uri(self) -> str: ...
+    @property
+    def key_requests(self) -> int: ...
+    def rotate(self) -> None: ...
+    def go_down(self) -> None: ...
+    def come_back(self) -> None: ...
+    def create_token(
+        self,
+        *,
+        algorithm: str,
+        expires_in_seconds: int,
+        claims: str,
+        without_claims: list[str],
+        fault: str | None,
+    ) -> str: ...

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 import anyio
 import anyio.to_thread
 
-from mcp_bearer import _fastmcp, _log, _metadata, _native, _settings
+from mcp_bearer import _arguments, _fastmcp, _log, _metadata, _native, _settings
 from mcp_bearer._cell import POLICY, Cell, snapshot
 from mcp_bearer._fastmcp import AccessToken
 from mcp_bearer._fetch import Fetch
@@ -57,7 +57,8 @@ class BearerAuthProvider(_fastmcp.Base):
         ValueError: when the arguments contradict each other. Keys that cannot verify anything are no reason: then an
             error is logged and every token is refused.
         TypeError: when an algorithm stands in the place of the audience, and when an issuer, audience or algorithm is
-            neither a string nor a list of strings.
+            neither a string nor a list of strings. An argument that only FastMCP's own class has raises it, too, and the
+            error names what takes its place here.
     """
 
     public_key: str | bytes | None
@@ -95,7 +96,9 @@ class BearerAuthProvider(_fastmcp.Base):
         ssrf_safe: bool = False,
         fetch: Fetch | None = None,
         insecure_allow_http: bool = False,
+        **unknown: NoReturn,
     ) -> None:
+        _arguments.refuse_unknown(type(self), unknown)
         if authorization_servers and base_url is None:
             raise ValueError("authorization_servers needs base_url: the RFC 9728 document names this server")
         if ssrf_safe and fetch is not None:

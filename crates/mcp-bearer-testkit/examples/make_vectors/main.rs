@@ -21,6 +21,7 @@ mod compact;
 mod good;
 mod header;
 mod keys;
+mod providers;
 mod scopes;
 mod settings;
 mod signature;
@@ -58,6 +59,7 @@ fn main() {
     claims::write(&mut book);
     scopes::write(&mut book);
     good::write(&mut book);
+    providers::write(&mut book);
     settings::write();
     println!(
         "{} files, {} accepted and {} rejected tokens",

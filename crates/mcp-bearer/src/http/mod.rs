@@ -39,6 +39,11 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Features
+//!
+//! This module needs the feature `http`, which is on by default. The extractors and
+//! `metadata_route` need `axum`.
+//!
 //! # What the peer sees, and what the operator sees
 //!
 //! The peer sees the status, the challenge and a fixed phrase ([`Challenge`](crate::Challenge)). The operator sees one

@@ -22,7 +22,7 @@ use super::no_usable_key::no_usable_key;
 use super::published::{PublishedKeys, Renewal};
 use super::snapshot::{HeldKeys, Miss, Snapshot, next_snapshot, sha256};
 use super::source::{KeySource, KeyStatus, Refreshed};
-use super::withdrawal::{Withdrawal, no_usable_key};
+use super::withdrawal::{Withdrawal, not_taken};
 use crate::config::problem::{ConfigError, Fact, Problem};
 use crate::config::setting::Setting;
 
@@ -233,7 +233,7 @@ impl Watch {
         let loaded = match look {
             Look::Same => None,
             Look::Loaded(loaded) if loaded.set.is_empty() && !self.withdraws(now) => {
-                return self.fail(no_usable_key(&loaded.set), now);
+                return self.fail(not_taken(&loaded.set), now);
             }
             Look::Loaded(loaded) => Some(loaded),
             Look::Failed(reason) => return self.fail(reason, now),

@@ -16,7 +16,7 @@ use super::events::KeyEvent;
 use super::freshness::{CacheHeaders, EMPTY_RETRY, Jitter, Lifetimes, Validators, backoff};
 use super::snapshot::{HeldKeys, Miss, MissKind, next_snapshot};
 use super::source::Refreshed;
-use super::withdrawal::{Withdrawal, no_usable_key};
+use super::withdrawal::{Withdrawal, not_taken};
 
 /// The number of requests that wait for one source at the same time.
 pub(super) const WAITERS_MAX: usize = 64;
@@ -230,7 +230,7 @@ impl Rotation {
         let mut effects = Effects::default();
         match result {
             FetchResult::Set { set, .. } if set.is_empty() && !self.withdraws(&fetch) => {
-                self.fail(now, no_usable_key(&set), jitter, &mut effects);
+                self.fail(now, not_taken(&set), jitter, &mut effects);
                 if self.refresh_at.is_some() {
                     // The exchange itself worked, so nothing is put off beyond this.
                     self.refresh_at = self.withdrawal.confirmed_from();

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use mcp_bearer_core::KeySet;
 
+use super::no_usable_key::no_usable_key;
+
 /// How long a source must have no key for signatures before its keys count as withdrawn.
 pub(super) const WITHDRAWN_AFTER: Duration = Duration::from_secs(60);
 
@@ -30,15 +32,8 @@ impl Withdrawal {
 }
 
 /// Why a set without a usable key is not taken.
-pub(super) fn no_usable_key(set: &KeySet) -> String {
-    let why = match set.skipped() {
-        [] => "the JWK Set is empty".to_owned(),
-        [first, ..] => format!(
-            "the JWK Set has {} keys, none of them usable; the first: {}",
-            set.skipped().len(),
-            first.reason
-        ),
-    };
+pub(super) fn not_taken(set: &KeySet) -> String {
+    let why = no_usable_key(set);
     if set.is_withdrawal() {
         format!("{why}; if that is still so in 60 s, every key counts as withdrawn")
     } else {

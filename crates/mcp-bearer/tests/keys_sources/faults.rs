@@ -94,7 +94,7 @@ async fn bodies_that_are_not_a_set_with_a_usable_key_are_failures() {
     )
     .await;
     let weak = Response::json(&json!({ "keys": weak_keys::all() }));
-    fails(Behaviour::Respond(weak), "none of them usable").await;
+    fails(Behaviour::Respond(weak), "no usable key").await;
     fails(
         Behaviour::Respond(Response::json(&json!([key("b").jwk()]))),
         "not a JWK Set",

@@ -14,7 +14,7 @@ use crate::keys::fetch::{EXCHANGE, Exchanger, FetchRequest, FetchResponse};
 use crate::keys::freshness::{CacheHeaders, Lifetimes, Validators};
 use crate::keys::rotation::FetchResult;
 use crate::keys::snapshot::sha256;
-use crate::keys::withdrawal::no_usable_key;
+use crate::keys::withdrawal::not_taken;
 
 /// Where the keys of a source come from, and how they are asked for.
 pub(super) struct Origin {
@@ -285,7 +285,7 @@ fn parse(answer: &FetchResponse) -> Result<KeySet, String> {
     let set = KeySet::from_jwks_json(text)
         .map_err(|error| format!("the answer is not a JWK Set: {error}"))?;
     if set.is_empty() && !set.is_withdrawal() {
-        return Err(no_usable_key(&set));
+        return Err(not_taken(&set));
     }
     Ok(set)
 }
