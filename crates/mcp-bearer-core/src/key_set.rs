@@ -75,7 +75,8 @@ pub struct KeyInfo {
     pub description: String,
     /// Which key it is, whatever its `kid`.
     pub thumbprint: Thumbprint,
-    /// What whoever published it should know, in a lower-case sentence: it serves, but was not written as it should be.
+    /// What whoever made it should know, in a lower-case sentence: it serves, but was not written as it should be, or is a
+    /// weak secret.
     pub note: Option<&'static str>,
 }
 
@@ -377,7 +378,7 @@ impl KeyInfo {
             algorithm: None,
             description: key.describe(),
             thumbprint: key.thumbprint(),
-            note: None,
+            note: key.weakness(),
         }
     }
 }
