@@ -105,6 +105,8 @@ fn signed(header: &[u8], claims: &[u8]) {
         tree.get("nbf")
             .is_none_or(|nbf| nbf.as_f64().unwrap() < NOW as f64 + 60.001)
     );
+    let issued_at = tree.get("iat").map(|iat| iat.as_f64().unwrap());
+    assert!(issued_at.is_none_or(|iat| iat < NOW as f64 + 60.001));
     assert!(tree["cnf"].is_null());
     let sub = &tree["sub"];
     assert!(sub.is_null() || sub.is_string());

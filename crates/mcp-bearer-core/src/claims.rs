@@ -140,6 +140,7 @@ pub(crate) struct Times {
 pub(crate) struct TimeRules {
     pub(crate) leeway: Duration,
     pub(crate) expiry: Expiry,
+    pub(crate) future_issue: FutureIssue,
     pub(crate) max_age: Option<Duration>,
 }
 
@@ -149,6 +150,14 @@ pub(crate) enum Expiry {
     #[default]
     Required,
     Optional,
+}
+
+/// What becomes of a token whose `iat` lies in the future.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum FutureIssue {
+    #[default]
+    Refused,
+    Accepted,
 }
 
 impl Times {
@@ -163,7 +172,7 @@ impl Times {
         }
     }
 
-    /// Step 12: `now >= nbf - leeway`, and the age where one is set.
+    /// Step 12: `now >= nbf - leeway` and `now >= iat - leeway`, and the age where one is set.
     pub(crate) fn check_start(&self, rules: &TimeRules, now: UnixTime) -> Result<(), Rejection> {
         let (seconds, leeway) = (now.as_secs_f64(), rules.leeway.as_secs_f64());
         if let Some(at) = self.not_before
@@ -171,11 +180,17 @@ impl Times {
         {
             return Err(Rejection::time(RejectionKind::NotYetValid, "nbf", at, now));
         }
+        let too_early = |at: &NumericDate| at.as_secs_f64() > seconds + leeway;
         let Some(max_age) = rules.max_age else {
-            return Ok(());
+            return match (self.issued_at.filter(too_early), rules.future_issue) {
+                (Some(at), FutureIssue::Refused) => {
+                    Err(Rejection::time(RejectionKind::NotYetValid, "iat", at, now))
+                }
+                (Some(_), FutureIssue::Accepted) | (None, _) => Ok(()),
+            };
         };
         let at = self.issued_at.ok_or_else(|| missing("iat"))?;
-        if at.as_secs_f64() > seconds + leeway {
+        if too_early(&at) {
             return Err(Rejection::time(RejectionKind::NotYetValid, "iat", at, now));
         }
         if seconds - at.as_secs_f64() > max_age.as_secs_f64() + leeway {

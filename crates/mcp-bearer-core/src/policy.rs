@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::algorithm::Algorithm;
 use crate::claims::{
-    ClaimPath, Comparison, Counted, Expiry, RequiredClaim, ScopeClaims, TimeRules,
+    ClaimPath, Comparison, Counted, Expiry, FutureIssue, RequiredClaim, ScopeClaims, TimeRules,
 };
 use crate::header::NamedTypes;
 use crate::limits::Limits;
@@ -163,6 +163,7 @@ struct Draft {
     any_audience: bool,
     leeway: Option<Duration>,
     expiry: Expiry,
+    future_issue: FutureIssue,
     max_age: Option<Duration>,
     identity_token_shape: IdentityTokenShape,
     required_claims: Vec<RequiredClaim>,
@@ -274,6 +275,14 @@ impl<I, A> PolicyBuilder<I, A> {
     #[must_use]
     pub fn accept_tokens_that_never_expire(mut self) -> Self {
         self.draft.expiry = Expiry::Optional;
+        self
+    }
+
+    /// Accepts tokens whose `iat` lies in the future: whoever can sign may then keep tokens for later. RFC 7519 leaves it
+    /// open; it is for issuers whose clock runs ahead by more than the leeway. With a maximum age it changes nothing.
+    #[must_use]
+    pub fn accept_tokens_issued_in_the_future(mut self) -> Self {
+        self.draft.future_issue = FutureIssue::Accepted;
         self
     }
 
@@ -402,6 +411,7 @@ impl PolicyBuilder<Decided, Decided> {
                 times: TimeRules {
                     leeway: draft.leeway.unwrap_or(Limits::LEEWAY_DEFAULT),
                     expiry: draft.expiry,
+                    future_issue: draft.future_issue,
                     max_age: draft.max_age,
                 },
                 identity_token_shape: draft.identity_token_shape,

@@ -385,7 +385,7 @@ fn expiry(book: &mut Book) {
 fn not_before(book: &mut Book) {
     let mut page = Page::new(
         "claims/nbf_iat.json",
-        "Step 12: nbf and iat are dates when present; now >= nbf - leeway (60 s).",
+        "Step 12: nbf and iat are dates when present; now >= nbf - leeway and now >= iat - leeway (60 s).",
         setting(),
     );
     page.accept("12", "no nbf", rsa());
@@ -410,15 +410,38 @@ fn not_before(book: &mut Book) {
         "iat with a fraction",
         with_claim("iat", "1799999999.123456"),
     );
+    page.accept("12", "iat now", rsa());
     page.accept(
         "12",
-        "iat in the future, when no age is set",
-        rsa().issued_in(7200),
+        "iat in 60 seconds, within the leeway",
+        with_claim("iat", "1800000060"),
     );
     page.accept(
         "12",
         "iat long ago, when no age is set",
         with_claim("iat", "0"),
+    );
+    for (name, text) in [
+        ("in 61 seconds", "1800000061"),
+        ("in 60.001 seconds", "1800000060.001"),
+        ("in two hours", "1800007200"),
+        ("in milliseconds", "1800000000000"),
+        ("2^53", "9007199254740992"),
+    ] {
+        page.reject_as(
+            "12",
+            &format!("iat {name}"),
+            "not_yet_valid",
+            "in the future",
+            with_claim("iat", text),
+        );
+    }
+    page.reject_as(
+        "12",
+        "nbf and iat in the future: nbf is told first",
+        "not_yet_valid",
+        "nbf",
+        rsa().not_before_in(3600).issued_in(3600),
     );
     for (name, text) in [
         ("in 61 seconds", "1800000061"),
@@ -458,6 +481,37 @@ fn not_before(book: &mut Book) {
             with_claim("iat", &text),
         );
     }
+    page.finish(book);
+
+    let early = setting_with_policy(PolicyOptions {
+        accept_tokens_issued_in_the_future: true,
+        ..PolicyOptions::default()
+    });
+    let mut page = Page::new(
+        "claims/iat_future.json",
+        "Step 12: a policy that accepts tokens issued in the future.",
+        early,
+    );
+    page.accept("12", "iat in two hours", rsa().issued_in(7200));
+    page.accept("12", "iat 2^53", with_claim("iat", "9007199254740992"));
+    page.reject(
+        "12",
+        "nbf in two hours",
+        "not_yet_valid",
+        rsa().not_before_in(7200),
+    );
+    page.reject(
+        "12",
+        "iat beyond 2^53",
+        "invalid_claim",
+        with_claim("iat", "1e300"),
+    );
+    page.reject(
+        "12",
+        "iat a string",
+        "invalid_claim",
+        with_claim("iat", r#""1800000000""#),
+    );
     page.finish(book);
 
     let aged = setting_with_policy(PolicyOptions {
