@@ -48,6 +48,8 @@ pub(crate) struct Claims<'a> {
     pub(crate) cnf: Option<Value<'a>>,
     pub(crate) at_hash: Option<Value<'a>>,
     pub(crate) c_hash: Option<Value<'a>>,
+    pub(crate) s_hash: Option<Value<'a>>,
+    pub(crate) events: Option<Value<'a>>,
     pub(crate) token_use: Option<Value<'a>>,
     pub(crate) typ: Option<Value<'a>>,
 }
@@ -71,6 +73,8 @@ impl<'a> Claims<'a> {
                 b"cnf" => (&mut claims.cnf, Null::Absent),
                 b"at_hash" => (&mut claims.at_hash, Null::Absent),
                 b"c_hash" => (&mut claims.c_hash, Null::Absent),
+                b"s_hash" => (&mut claims.s_hash, Null::Absent),
+                b"events" => (&mut claims.events, Null::Absent),
                 b"token_use" => (&mut claims.token_use, Null::Absent),
                 b"typ" => (&mut claims.typ, Null::Absent),
                 _ => continue,

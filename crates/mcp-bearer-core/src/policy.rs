@@ -286,7 +286,7 @@ impl<I, A> PolicyBuilder<I, A> {
         self
     }
 
-    /// Accepts tokens with `at_hash` or `c_hash`, the marks of an ID token: a client could then use an ID token as an
+    /// Accepts tokens with `at_hash`, `c_hash` or `s_hash`, the marks of an ID token: a client could then use an ID token as an
     /// access token. Dex issues access tokens of that shape.
     #[must_use]
     pub fn accept_identity_token_shape(mut self) -> Self {

@@ -98,6 +98,8 @@ fn a_token_that_is_refused_anyway_is_not_worth_a_fetch() {
             good.clone().raw_signature([1; 255]),
         ),
         ("at_hash", good.clone().claim("at_hash", "x")),
+        ("s_hash", good.clone().claim("s_hash", "x")),
+        ("events", good.clone().claim("events", json!({}))),
         ("a sub of a wrong type", good.clone().claim("sub", 7)),
         ("expired", good.clone().expires_in(-3600)),
         ("issued in the future", good.clone().issued_in(3600)),

@@ -1070,7 +1070,7 @@ fn sender(book: &mut Book) {
 fn token_kind(book: &mut Book) {
     let mut page = Page::new(
         "claims/token_kind.json",
-        "Step 17: no ID token, refresh token or logout token.",
+        "Step 17: no ID, refresh, logout or registration token, and no DPoP proof.",
         setting(),
     );
     let kind = "wrong_token_type";
@@ -1096,7 +1096,31 @@ fn token_kind(book: &mut Book) {
         "token_use access, as Cognito has it",
         rsa().claim("token_use", "access"),
     );
-    for typ in ["Bearer", "at+jwt", "access", "JWT", "", "Identity"] {
+    page.accept(
+        "17",
+        "s_hash in an at+jwt",
+        rsa().typ("at+jwt").claim("s_hash", "x"),
+    );
+    page.accept(
+        "17",
+        "events in an at+jwt",
+        rsa().typ("at+jwt").claim("events", json!({"x": {}})),
+    );
+    page.accept("17", "events null", rsa().claim("events", Value::Null));
+    page.accept(
+        "17",
+        "events inside another claim",
+        rsa().claim("x", json!({"events": {}})),
+    );
+    for typ in [
+        "Bearer",
+        "at+jwt",
+        "access",
+        "JWT",
+        "",
+        "Identity",
+        "AccessToken",
+    ] {
         page.accept(
             "17",
             &format!("a typ claim of {typ:?}"),
@@ -1115,7 +1139,7 @@ fn token_kind(book: &mut Book) {
         kind,
         rsa().without_header("typ").claim("at_hash", "x"),
     );
-    for name in ["at_hash", "c_hash", "token_use", "typ"] {
+    for name in ["at_hash", "c_hash", "s_hash", "token_use", "typ"] {
         page.accept(
             "17",
             &format!("{name} null marks nothing"),
@@ -1135,6 +1159,41 @@ fn token_kind(book: &mut Book) {
         "c_hash",
         kind,
         rsa().claim("c_hash", "LDktKdoQak3Pk0cnXxCltA"),
+    );
+    page.reject("17", "s_hash", kind, rsa().claim("s_hash", "76sa5dd"));
+    let event = json!({"http://schemas.openid.net/event/backchannel-logout": {}});
+    page.reject(
+        "17",
+        "a logout token without its type",
+        kind,
+        rsa().claim("events", event).claim("sid", "x"),
+    );
+    page.reject(
+        "17",
+        "a security event token without its type",
+        kind,
+        rsa()
+            .without_header("typ")
+            .claim("events", json!({"urn:ietf:params:scim:event:create": {}})),
+    );
+    for (name, value) in [
+        ("an empty object", json!({})),
+        ("an array", json!([])),
+        ("a string", json!("")),
+        ("false", json!(false)),
+    ] {
+        page.reject(
+            "17",
+            &format!("events: {name}"),
+            kind,
+            rsa().claim("events", value),
+        );
+    }
+    page.reject(
+        "17",
+        "events under an escaped name",
+        kind,
+        claims_and(r#""\u0065vents":{}"#),
     );
     page.reject(
         "17",
@@ -1169,7 +1228,21 @@ fn token_kind(book: &mut Book) {
             rsa().typ("at+jwt").claim("token_use", value),
         );
     }
-    for typ in ["ID", "Refresh", "Offline", "Logout", "id", "REFRESH"] {
+    for typ in [
+        "ID",
+        "Serialized-ID",
+        "Refresh",
+        "Offline",
+        "Logout",
+        "DPoP",
+        "RegistrationAccessToken",
+        "InitialAccessToken",
+        "id",
+        "REFRESH",
+        "dpop",
+        "serialized-id",
+        "initialaccesstoken",
+    ] {
         page.reject(
             "17",
             &format!("a typ claim of {typ:?}"),
@@ -1208,6 +1281,8 @@ fn token_kind(book: &mut Book) {
     );
     page.accept("17", "at_hash", rsa().claim("at_hash", "x"));
     page.accept("17", "c_hash", rsa().claim("c_hash", "x"));
+    page.accept("17", "s_hash", rsa().claim("s_hash", "x"));
+    page.reject("17", "events", kind, rsa().claim("events", json!({})));
     page.reject("17", "token_use id", kind, rsa().claim("token_use", "id"));
     page.reject(
         "17",
