@@ -103,6 +103,15 @@ fn signed(header: &[u8], claims: &[u8]) {
         tree.get("nbf")
             .is_none_or(|nbf| nbf.as_f64().unwrap() < NOW as f64 + 60.001)
     );
+    let issued_at = tree.get("iat").map(|iat| iat.as_f64().unwrap());
+    assert!(issued_at.is_none_or(|iat| iat < NOW as f64 + 60.001));
+    let declared = header["typ"].as_str().unwrap_or_default();
+    if !declared.to_ascii_lowercase().ends_with("at+jwt") {
+        for mark in ["at_hash", "c_hash", "s_hash", "events"] {
+            assert!(tree[mark].is_null(), "{mark}");
+        }
+    }
+    assert!(tree["token_use"].is_null() || tree["token_use"] == "access");
     assert!(tree["cnf"].is_null());
     let sub = &tree["sub"];
     assert!(sub.is_null() || sub.is_string());

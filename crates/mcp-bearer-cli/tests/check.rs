@@ -130,7 +130,7 @@ fn flags_take_the_place_of_a_file() {
             "required_scopes": ["mcp:read"],
             "keys": [
                 { "usable": true, "kid": "a", "thumbprint": SigningKey::shared_rsa_2048().thumbprint(), "type": "RSA 2048 bits", "algorithms": ["RS256"] },
-                { "usable": false, "kid": weak_keys::akp()["kid"], "index": 1, "reason": reason },
+                { "usable": false, "kid": weak_keys::akp()["kid"], "number": 2, "reason": reason },
             ],
             "problems": [],
             "notes": [],
@@ -210,7 +210,9 @@ fn what_would_go_wrong_is_said() {
     assert!(told.starts_with("5 keys have the kid \"same\""), "{told}");
 
     let nameless = SigningKey::ec_p256().without_kid().jwk();
-    server.set_keys(vec![p256("a"), nameless]);
+    let mut keys: Vec<Value> = ["a", "b", "c", "d"].map(p256).into();
+    keys.push(nameless);
+    server.set_keys(keys);
     let told = problem(&server, &["--algorithm", "ES256"]);
     assert!(
         told.starts_with("ES256 tokens of a key without kid are refused"),

@@ -48,6 +48,8 @@ pub(crate) struct Claims<'a> {
     pub(crate) cnf: Option<Value<'a>>,
     pub(crate) at_hash: Option<Value<'a>>,
     pub(crate) c_hash: Option<Value<'a>>,
+    pub(crate) s_hash: Option<Value<'a>>,
+    pub(crate) events: Option<Value<'a>>,
     pub(crate) token_use: Option<Value<'a>>,
     pub(crate) typ: Option<Value<'a>>,
 }
@@ -71,6 +73,8 @@ impl<'a> Claims<'a> {
                 b"cnf" => (&mut claims.cnf, Null::Absent),
                 b"at_hash" => (&mut claims.at_hash, Null::Absent),
                 b"c_hash" => (&mut claims.c_hash, Null::Absent),
+                b"s_hash" => (&mut claims.s_hash, Null::Absent),
+                b"events" => (&mut claims.events, Null::Absent),
                 b"token_use" => (&mut claims.token_use, Null::Absent),
                 b"typ" => (&mut claims.typ, Null::Absent),
                 _ => continue,
@@ -140,6 +144,7 @@ pub(crate) struct Times {
 pub(crate) struct TimeRules {
     pub(crate) leeway: Duration,
     pub(crate) expiry: Expiry,
+    pub(crate) future_issue: FutureIssue,
     pub(crate) max_age: Option<Duration>,
 }
 
@@ -149,6 +154,14 @@ pub(crate) enum Expiry {
     #[default]
     Required,
     Optional,
+}
+
+/// What becomes of a token whose `iat` lies in the future.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum FutureIssue {
+    #[default]
+    Refused,
+    Accepted,
 }
 
 impl Times {
@@ -163,7 +176,7 @@ impl Times {
         }
     }
 
-    /// Step 12: `now >= nbf - leeway`, and the age where one is set.
+    /// Step 12: `now >= nbf - leeway` and `now >= iat - leeway`, and the age where one is set.
     pub(crate) fn check_start(&self, rules: &TimeRules, now: UnixTime) -> Result<(), Rejection> {
         let (seconds, leeway) = (now.as_secs_f64(), rules.leeway.as_secs_f64());
         if let Some(at) = self.not_before
@@ -171,11 +184,17 @@ impl Times {
         {
             return Err(Rejection::time(RejectionKind::NotYetValid, "nbf", at, now));
         }
+        let too_early = |at: &NumericDate| at.as_secs_f64() > seconds + leeway;
         let Some(max_age) = rules.max_age else {
-            return Ok(());
+            return match (self.issued_at.filter(too_early), rules.future_issue) {
+                (Some(at), FutureIssue::Refused) => {
+                    Err(Rejection::time(RejectionKind::NotYetValid, "iat", at, now))
+                }
+                (Some(_), FutureIssue::Accepted) | (None, _) => Ok(()),
+            };
         };
         let at = self.issued_at.ok_or_else(|| missing("iat"))?;
-        if at.as_secs_f64() > seconds + leeway {
+        if too_early(&at) {
             return Err(Rejection::time(RejectionKind::NotYetValid, "iat", at, now));
         }
         if seconds - at.as_secs_f64() > max_age.as_secs_f64() + leeway {

@@ -14,6 +14,7 @@ mod tests;
 
 use std::borrow::Cow;
 
+pub(crate) use escape::unescape;
 pub(crate) use object::{JsonObject, Members};
 use scan::Scanner;
 
@@ -250,7 +251,7 @@ fn string_of(text: &str) -> Cow<'_, str> {
         .get(1..text.len().saturating_sub(1))
         .unwrap_or_default();
     if inner.contains('\\') {
-        Cow::Owned(escape::unescape(inner))
+        Cow::Owned(unescape(inner))
     } else {
         Cow::Borrowed(inner)
     }

@@ -2,7 +2,7 @@
 //!
 //! A set is immutable. It must never lend a key for an algorithm, a `use` or a `kid` that the key is not for.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use crate::algorithm::Algorithm;
@@ -41,6 +41,7 @@ enum Held {
 
 #[derive(Clone, Debug)]
 struct Entry {
+    number: usize,
     key: VerifyingKey,
     kid: Option<Box<str>>,
     algorithm: Option<Algorithm>,
@@ -51,8 +52,8 @@ struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SkippedKey {
-    /// Its place in the set, from 0.
-    pub index: usize,
+    /// Its place in the set, from 1.
+    pub number: usize,
     /// Its `kid`, cut to [`Limits::SHOWN_CHARS`].
     pub kid: Option<String>,
     /// The kind of [`reason`](Self::reason), to branch on.
@@ -65,6 +66,8 @@ pub struct SkippedKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyInfo {
+    /// Its place in its JWK Set, from 1, which tells keys of one `kid` apart; `None` for a key that is not from a set.
+    pub number: Option<usize>,
     /// Its `kid`.
     pub kid: Option<String>,
     /// The algorithm it is bound to, if any.
@@ -73,7 +76,8 @@ pub struct KeyInfo {
     pub description: String,
     /// Which key it is, whatever its `kid`.
     pub thumbprint: Thumbprint,
-    /// What whoever published it should know, in a lower-case sentence: it serves, but was not written as it should be.
+    /// What whoever made it should know, in a lower-case sentence: it serves, but was not written as it should be, or is a
+    /// weak secret.
     pub note: Option<&'static str>,
 }
 
@@ -114,17 +118,17 @@ impl KeySet {
     fn published(keys: impl Iterator<Item = Result<JwkData, KeyError>>) -> Self {
         let (mut usable, mut skipped) = (Vec::new(), Vec::new());
         let mut withdrawal = true;
-        for (index, jwk) in keys.enumerate() {
+        for (number, jwk) in (1..).zip(keys) {
             let kid = jwk
                 .as_ref()
                 .ok()
                 .and_then(|jwk| jwk.kid.as_deref())
                 .map(shortened);
             withdrawal &= jwk.as_ref().is_ok_and(JwkData::serves_something_else);
-            match jwk.and_then(|jwk| Entry::new(&jwk)) {
+            match jwk.and_then(|jwk| Entry::new(number, &jwk)) {
                 Ok(entry) => usable.push(entry),
                 Err(error) => skipped.push(SkippedKey {
-                    index,
+                    number,
                     kid,
                     kind: error.kind(),
                     reason: error.to_string(),
@@ -212,6 +216,7 @@ impl KeySet {
             _ => None,
         };
         let published = self.entries().iter().map(|entry| KeyInfo {
+            number: Some(entry.number),
             kid: entry.kid.as_deref().map(ToOwned::to_owned),
             algorithm: entry.algorithm,
             note: entry.note,
@@ -261,14 +266,50 @@ impl KeySet {
     }
 
     fn unknown(&self, algorithm: Algorithm, kid: Option<&str>) -> Rejection {
-        let text = match (kid, self.len()) {
-            (Some(kid), held) => format!(
-                "no key {} for {algorithm} among the {held} held",
-                Shown(kid)
-            ),
-            (None, held) => format!("no key for {algorithm} among the {held} held"),
+        let mut text = match kid {
+            Some(kid) => format!("no key {} for {algorithm}", Shown(kid)),
+            None => format!("no key for {algorithm}"),
         };
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            " among the {} held{}",
+            self.len(),
+            Kids(self.entries())
+        );
+        let mut of_this_kid = self
+            .entries()
+            .iter()
+            .filter(|entry| entry.kid.as_deref() == kid);
+        let skipped = self.skipped().iter();
+        let mut skipped = skipped.filter(|key| key.kid == kid.map(shortened));
+        if let (Some(_), Some(entry)) = (kid, of_this_kid.next()) {
+            let (number, what) = (entry.number, entry.describe());
+            let _ = write!(text, "; key number {number} has this kid and is {what}");
+        } else if let (Some(_), Some(key)) = (kid, skipped.next()) {
+            let _ = write!(text, "; {key}");
+        }
         Rejection::because(RejectionKind::UnknownKey, text)
+    }
+}
+
+/// The first few `kid`s, for the operator.
+struct Kids<'a>(&'a [Entry]);
+
+impl fmt::Display for Kids<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 4;
+        for (index, entry) in self.0.iter().take(SHOWN).enumerate() {
+            f.write_str(if index == 0 { ": " } else { ", " })?;
+            match &entry.kid {
+                Some(kid) => write!(f, "{}", Shown(kid))?,
+                None => f.write_str("one without kid")?,
+            }
+        }
+        match self.0.len().checked_sub(SHOWN) {
+            None | Some(0) => Ok(()),
+            Some(more) => write!(f, " and {more} more"),
+        }
     }
 }
 
@@ -313,7 +354,7 @@ impl<'a> Candidates<'a> {
 }
 
 impl Entry {
-    fn new(jwk: &JwkData) -> Result<Self, KeyError> {
+    fn new(number: usize, jwk: &JwkData) -> Result<Self, KeyError> {
         // What is wrong with its form is told before what it is for.
         let (key, purpose) = (VerifyingKey::from_jwk_noted(jwk), jwk.check_purpose());
         let (key, note) = match (key, purpose) {
@@ -327,11 +368,21 @@ impl Entry {
             return Err(KeyError::malformed(why));
         }
         Ok(Self {
+            number,
             key,
             kid: jwk.kid.as_deref().map(Into::into),
             algorithm,
             note,
         })
+    }
+
+    /// Its type, and the algorithm it is bound to.
+    fn describe(&self) -> String {
+        let what = self.key.describe();
+        match self.algorithm {
+            Some(algorithm) => format!("{what} for {algorithm}"),
+            None => what,
+        }
     }
 
     fn fits(&self, algorithm: Algorithm) -> bool {
@@ -342,11 +393,12 @@ impl Entry {
 impl KeyInfo {
     fn of(key: &VerifyingKey) -> Self {
         Self {
+            number: None,
             kid: None,
             algorithm: None,
             description: key.describe(),
             thumbprint: key.thumbprint(),
-            note: None,
+            note: key.weakness(),
         }
     }
 }
@@ -357,7 +409,7 @@ fn shortened(kid: &str) -> String {
 
 impl fmt::Display for SkippedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "key number {}", self.index + 1)?;
+        write!(f, "key number {}", self.number)?;
         if let Some(kid) = &self.kid {
             write!(f, " ({})", Shown(kid))?;
         }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::algorithm::Algorithm;
 use crate::claims::{
-    ClaimPath, Comparison, Counted, Expiry, RequiredClaim, ScopeClaims, TimeRules,
+    ClaimPath, Comparison, Counted, Expiry, FutureIssue, RequiredClaim, ScopeClaims, TimeRules,
 };
 use crate::header::NamedTypes;
 use crate::limits::Limits;
@@ -96,6 +96,7 @@ impl Policy {
             times: TimeRules {
                 leeway: Limits::LEEWAY_DEFAULT,
                 expiry: Expiry::Required,
+                future_issue: FutureIssue::default(),
                 max_age: None,
             },
             identity_token_shape: IdentityTokenShape::default(),
@@ -236,7 +237,14 @@ impl PolicyBuilder {
         self
     }
 
-    /// Accepts tokens with `at_hash` or `c_hash`, the marks of an ID token: a client could then use an ID token as an
+    /// Accepts tokens whose `iat` lies in the future: whoever can sign may then keep tokens for later. RFC 7519 leaves it
+    /// open; it is for issuers whose clock runs ahead by more than the leeway. With a maximum age it changes nothing.
+    pub fn accept_tokens_issued_in_the_future(mut self) -> Self {
+        self.times.future_issue = FutureIssue::Accepted;
+        self
+    }
+
+    /// Accepts tokens with `at_hash`, `c_hash` or `s_hash`, the marks of an ID token: a client could then use an ID token as an
     /// access token. Dex issues access tokens of that shape.
     pub fn accept_identity_token_shape(mut self) -> Self {
         self.identity_token_shape = IdentityTokenShape::Accept;

@@ -417,6 +417,10 @@ fn write_time(
             f,
             "issued {ago:.0} s ago, which is too long: {name} {got}, now {now:.0}"
         ),
+        _ if name == "iat" => write!(
+            f,
+            "issued {ahead:.0} s in the future: iat {got}, now {now:.0}"
+        ),
         _ => write!(
             f,
             "not valid for another {ahead:.0} s: {name} {got}, now {now:.0}"

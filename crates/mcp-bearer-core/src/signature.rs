@@ -54,8 +54,8 @@ impl VerifyingKey {
     /// Whoever can verify with it can also sign with it: use public keys where you can.
     ///
     /// # Errors
-    /// When it is shorter than 32 bytes, the length of the shortest hash, or is a key document: PEM, a JWK or JWK Set, DER (also
-    /// in base64), or a line of OpenSSH.
+    /// When it is shorter than 32 bytes, the length of the shortest hash, or is a key document: PEM, a JWK or JWK Set, DER, a
+    /// form of OpenSSH, SSH2, PuTTY or XML, or a point on a curve, also in base64, hexadecimal and other wrappings.
     pub fn shared_secret(secret: &[u8]) -> Result<Self, KeyError> {
         secret::check(secret)?;
         // Long enough from the start: a string that grows leaves its old text behind.
@@ -135,6 +135,25 @@ impl VerifyingKey {
     #[must_use]
     pub fn is_secret(&self) -> bool {
         matches!(self.0.material, Material::Secret(_))
+    }
+
+    /// Why a shared secret that is long enough is still easily guessed, in a lower-case sentence: it has fewer than 8
+    /// different bytes, or repeats a unit of at most 8 bytes. It is accepted; whoever configures it should be warned.
+    ///
+    /// ```
+    /// use mcp_bearer_core::VerifyingKey;
+    /// let weak = VerifyingKey::shared_secret(b"secret42secret42secret42secret42")?;
+    /// assert!(weak.weakness().is_some());
+    /// let better = VerifyingKey::shared_secret(b"0fG7c2Qp9vXn4LsRtYwZ1aBeDhJkMuTi")?;
+    /// assert!(better.weakness().is_none());
+    /// # Ok::<(), mcp_bearer_core::KeyError>(())
+    /// ```
+    #[must_use]
+    pub fn weakness(&self) -> Option<&'static str> {
+        match &self.0.material {
+            Material::Public(_) => None,
+            Material::Secret(secret) => secret::weakness(secret),
+        }
     }
 
     /// The type in words, such as `RSA 2048 bits`.

@@ -205,22 +205,27 @@ fn scopes_are_asked_for_with_their_implications() {
 
 #[test]
 fn a_kept_token_is_checked_for_its_times_again() {
-    let token = verified(&forge().not_before_in(-10));
-    let at = |policy: &Policy, seconds: i64| {
+    let at = |token: &AccessToken, policy: &Policy, seconds: i64| {
         let now = UnixTime::from_secs(NOW.checked_add_signed(seconds).unwrap());
         token
             .recheck_time(policy, now)
             .map_err(|refused| refused.kind())
     };
-    let plain = policy();
-    assert_eq!(at(&plain, 0), Ok(()));
-    assert_eq!(at(&plain, 3659), Ok(()));
-    assert_eq!(at(&plain, 3660), Err(RejectionKind::Expired));
-    assert_eq!(at(&plain, -70), Ok(()));
-    assert_eq!(at(&plain, -71), Err(RejectionKind::NotYetValid));
+    let (plain, issued_now) = (policy(), verified(&forge()));
+    assert_eq!(at(&issued_now, &plain, 0), Ok(()));
+    assert_eq!(at(&issued_now, &plain, 3659), Ok(()));
+    assert_eq!(at(&issued_now, &plain, 3660), Err(RejectionKind::Expired));
+    assert_eq!(at(&issued_now, &plain, -60), Ok(()));
+    let refused = Err(RejectionKind::NotYetValid);
+    assert_eq!(at(&issued_now, &plain, -61), refused, "a clock set back");
+    let early = builder().accept_tokens_issued_in_the_future();
+    assert_eq!(at(&issued_now, &early.build().unwrap(), -61), Ok(()));
+    let begun = verified(&forge().issued_in(-1000).not_before_in(-10));
+    assert_eq!(at(&begun, &plain, -70), Ok(()));
+    assert_eq!(at(&begun, &plain, -71), refused);
     let aged = builder().max_age(Duration::from_secs(100)).build().unwrap();
-    assert_eq!(at(&aged, 160), Ok(()));
-    assert_eq!(at(&aged, 161), Err(RejectionKind::TooOld));
+    assert_eq!(at(&issued_now, &aged, 160), Ok(()));
+    assert_eq!(at(&issued_now, &aged, 161), Err(RejectionKind::TooOld));
 }
 
 #[test]
@@ -321,7 +326,7 @@ fn a_parsed_token_can_be_tried_again_with_other_keys() {
 
 #[test]
 fn times_at_the_ends_of_what_now_can_be() {
-    let text = forge().token();
+    let text = forge().without_claim("iat").token();
     let unverified = UnverifiedToken::parse(&text, &Limits::default()).unwrap();
     let at = |now| {
         unverified
@@ -336,14 +341,16 @@ fn times_at_the_ends_of_what_now_can_be() {
     assert_eq!(
         at(UnixTime::EPOCH),
         Ok(()),
-        "no nbf, so the past is no reason to refuse"
+        "neither nbf nor iat, so the past is no reason to refuse"
     );
-    let text = forge().not_before_in(0).token();
-    let unverified = UnverifiedToken::parse(&text, &Limits::default()).unwrap();
-    let refused = unverified
-        .verify(&keys(), &policy(), UnixTime::EPOCH)
-        .unwrap_err();
-    assert_eq!(refused.kind(), RejectionKind::NotYetValid);
+    for forge in [forge(), forge().without_claim("iat").not_before_in(0)] {
+        let text = forge.token();
+        let unverified = UnverifiedToken::parse(&text, &Limits::default()).unwrap();
+        let refused = unverified
+            .verify(&keys(), &policy(), UnixTime::EPOCH)
+            .unwrap_err();
+        assert_eq!(refused.kind(), RejectionKind::NotYetValid);
+    }
 }
 
 #[test]

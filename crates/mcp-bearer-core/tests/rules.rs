@@ -12,6 +12,7 @@ use mcp_bearer_core::{
     UnverifiedToken,
 };
 use mcp_bearer_testkit::{Forge, SigningKey};
+use serde_json::json;
 
 const NOW: u64 = 1_800_000_000;
 
@@ -75,5 +76,40 @@ fn a_bad_signature_is_explained_by_graph_only_where_it_can_be() {
             explained,
             "{issuer}: {why}"
         );
+    }
+}
+
+/// Tokens that no key could save: whatever their `kid`, a stranger must not drive fetches with them.
+#[test]
+fn a_token_that_is_refused_anyway_is_not_worth_a_fetch() {
+    let key = SigningKey::shared_rsa_2048();
+    let policy = builder().build().unwrap();
+    let worth = |forge: &Forge| {
+        let text = forge.token();
+        let token = UnverifiedToken::parse(&text, &Limits::default()).unwrap();
+        token.worth_a_fetch(&policy, UnixTime::from_secs(NOW))
+    };
+    let good = Forge::new(&key, NOW).kid("made-up");
+    assert!(worth(&good));
+    for (name, forge) in [
+        ("cnf", good.clone().claim("cnf", json!({"jkt": "x"}))),
+        ("a signature of one byte", good.clone().raw_signature([1])),
+        (
+            "a signature of 255 bytes",
+            good.clone().raw_signature([1; 255]),
+        ),
+        ("at_hash", good.clone().claim("at_hash", "x")),
+        ("s_hash", good.clone().claim("s_hash", "x")),
+        ("events", good.clone().claim("events", json!({}))),
+        ("a sub of a wrong type", good.clone().claim("sub", 7)),
+        ("expired", good.clone().expires_in(-3600)),
+        ("issued in the future", good.clone().issued_in(3600)),
+        ("a typ claim of ID", good.clone().claim("typ", "ID")),
+        ("claims that are no object", good.clone().raw_claims("[]")),
+        ("a duplicate", good.clone().raw_claims(r#"{"a":1,"a":1}"#)),
+        ("another type", good.clone().typ("dpop+jwt")),
+        ("crit", good.clone().header("crit", json!(["x"]))),
+    ] {
+        assert!(!worth(&forge), "{name}");
     }
 }

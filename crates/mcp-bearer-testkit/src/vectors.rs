@@ -95,6 +95,9 @@ pub struct PolicyOptions {
     /// Tokens without `exp` pass.
     #[serde(skip_serializing_if = "is_false")]
     pub accept_tokens_that_never_expire: bool,
+    /// An `iat` in the future passes.
+    #[serde(skip_serializing_if = "is_false")]
+    pub accept_tokens_issued_in_the_future: bool,
     /// `at_hash` and `c_hash` are tolerated.
     #[serde(skip_serializing_if = "is_false")]
     pub accept_identity_token_shape: bool,
@@ -394,6 +397,10 @@ impl VectorFile {
             (
                 "--accept-identity-token-shape",
                 policy.accept_identity_token_shape,
+            ),
+            (
+                "--accept-tokens-issued-in-the-future",
+                policy.accept_tokens_issued_in_the_future,
             ),
             (
                 "--accept-scopes-beyond-consent",

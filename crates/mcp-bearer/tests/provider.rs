@@ -362,19 +362,19 @@ fn the_key_pair_makes_what_the_reference_makes() {
         access.expires_at().unwrap().as_secs_f64() - access.claim::<f64>("iat").unwrap().unwrap();
     assert!((lifetime - 3600.0).abs() < 0.5);
 
+    let expires_at = access.expires_at().unwrap().to_unix_time().unwrap();
+    let an_hour_ago = UnixTime::from_secs(expires_at.as_secs() - 7200);
     let custom = TokenRequest::new()
+        .issued_at(an_hour_ago)
         .audiences(["one", "two"])
         .scopes(["read", "write"])
         .claim("sub", "overridden")
         .claim("tenant", 7)
         .kid("k")
-        .expires_in_seconds(-3600);
+        .expires_in_seconds(-30);
     let expired = pair.create_token(&custom).unwrap();
     let result = provider.try_verify_token(&expired).into_result();
-    let provider = provider.with_clock(Clock::new({
-        let expires_at = access.expires_at().unwrap().to_unix_time().unwrap();
-        move || UnixTime::from_secs(expires_at.as_secs() - 7200)
-    }));
+    let provider = provider.with_clock(Clock::new(move || an_hour_ago));
     assert_eq!(kind(result), RejectionKind::Expired);
     let early = provider.try_verify_token(&expired).into_result().unwrap();
     assert_eq!(early.subject(), Some("overridden"));

@@ -279,6 +279,7 @@ fn by_methods(given: &Given) -> Entered {
             AcceptedTypes => texts(value)
                 .iter()
                 .fold(builder, mcp_bearer::IssuerBuilder::also_accept_type),
+            AcceptTokensIssuedInTheFuture => builder.accept_tokens_issued_in_the_future(),
             AcceptScopesBeyondConsent => builder.accept_scopes_beyond_consent(),
             ScopeImplies => pairs(value).fold(builder, |builder, (scope, implied)| {
                 builder.scope_implies(scope, implied.iter().map(text))

@@ -177,7 +177,7 @@ impl<'a> IssuerReport<'a> {
                 .iter()
                 .filter(|key| key.serves.contains(algorithm));
             let serving: Vec<&KeyInfo> = serving.map(|key| &key.info).collect();
-            if serving.len() > 1 && serving.iter().any(|info| info.kid.is_none()) {
+            if serving.len() > CANDIDATES && serving.iter().any(|info| info.kid.is_none()) {
                 let (count, name) = (serving.len(), algorithm.name());
                 self.problems.push(format!(
                     "{name} tokens of a key without kid are refused: {count} keys serve for {name}, and only a kid tells them apart"
@@ -197,7 +197,7 @@ impl<'a> IssuerReport<'a> {
             })
         });
         let skipped = self.skipped.iter().map(|key| {
-            json!({ "usable": false, "kid": key.kid, "index": key.index, "reason": key.reason })
+            json!({ "usable": false, "kid": key.kid, "number": key.number, "reason": key.reason })
         });
         json!({
             "issuer": match self.policy.issuers().listed() {

@@ -3,7 +3,7 @@
 //! It is for text that the scanner has accepted; for any other it must still give some text, and never panic.
 
 /// The contents of a validated string with its escapes carried out.
-pub(super) fn unescape(raw: &str) -> String {
+pub(crate) fn unescape(raw: &str) -> String {
     let mut plain = String::with_capacity(raw.len());
     let mut rest = raw;
     while let Some((before, escape)) = rest.split_once('\\') {

@@ -27,15 +27,15 @@ fn unusable_keys_are_skipped_with_their_place_and_reason() {
     assert_eq!(set.len(), 1);
     assert!(!set.is_empty() && set.has_kid("good"));
     assert_eq!(set.skipped().len(), weak + 2);
-    let mut places: Vec<usize> = set.skipped().iter().map(|skipped| skipped.index).collect();
-    places.push(2);
+    let mut places: Vec<usize> = set.skipped().iter().map(|skipped| skipped.number).collect();
+    places.push(3);
     places.sort_unstable();
-    assert_eq!(places, (0..keys.len()).collect::<Vec<_>>());
+    assert_eq!(places, (1..=keys.len()).collect::<Vec<_>>());
     for skipped in set.skipped() {
         assert!(!skipped.reason.is_empty());
         let shown = skipped.to_string();
         assert!(
-            shown.starts_with(&format!("key number {}", skipped.index + 1)),
+            shown.starts_with(&format!("key number {}", skipped.number)),
             "{shown}"
         );
         assert!(shown.len() < 400, "{shown}");
@@ -350,4 +350,71 @@ fn a_set_withdraws_every_key_when_each_is_well_formed_and_for_something_else() {
         assert!(!set(&among_others).is_withdrawal());
     }
     assert!(!KeySet::unavailable("down", Duration::ZERO).is_withdrawal());
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_kids_that_are_held() {
+    let key = |kid: &str| SigningKey::ed25519().with_kid(kid).jwk();
+    let why = |keys: &[serde_json::Value], algorithm: Algorithm, kid: Option<&str>| {
+        set(keys)
+            .candidates(algorithm, kid)
+            .map(|_| ())
+            .unwrap_err()
+            .to_string()
+    };
+    let some = [key("a"), SigningKey::ed25519().without_kid().jwk()];
+    let many: Vec<_> = ["a", "b", "c", "d", "e", "f"].map(key).into();
+    let weak = [key("a"), weak_keys::rsa_1024()];
+    let weak_kid = weak[1]["kid"].as_str().unwrap();
+    let eddsa = Algorithm::EdDsa;
+    for (text, expected) in [
+        (why(&[], eddsa, Some("x")), r#"no key "x" for EdDSA among the 0 held"#.to_owned()),
+        (
+            why(&some, eddsa, Some("x")),
+            r#"no key "x" for EdDSA among the 2 held: "a", one without kid"#.to_owned(),
+        ),
+        (
+            why(&many, eddsa, Some("x\n")),
+            r#"no key "x\n" for EdDSA among the 6 held: "a", "b", "c", "d" and 2 more"#.to_owned(),
+        ),
+        (
+            why(&some, Algorithm::Rs256, None),
+            r#"no key for RS256 among the 2 held: "a", one without kid"#.to_owned(),
+        ),
+        (
+            why(&some, Algorithm::Rs256, Some("a")),
+            r#"no key "a" for RS256 among the 2 held: "a", one without kid; key number 1 has this kid and is OKP Ed25519"#
+                .to_owned(),
+        ),
+        (
+            why(&weak, Algorithm::Rs256, Some(weak_kid)),
+            format!(
+                r#"no key {weak_kid:?} for RS256 among the 1 held: "a"; key number 2 ({weak_kid:?}): the RSA modulus has 1024 bits, at least 2048 are needed (RFC 7518 section 3.3)"#
+            ),
+        ),
+    ] {
+        assert_eq!(text, expected);
+    }
+    let long = vec![key(&"k".repeat(10_000)); 5];
+    let text = why(&long, Algorithm::Rs256, Some(&"x".repeat(10_000)));
+    assert!(text.len() < 500, "{} bytes", text.len());
+    let pem = VerifyingKey::from_pem(&SigningKey::ed25519().public_pem()).unwrap();
+    let single = KeySet::single(pem);
+    let refused = single.candidates(Algorithm::Rs256, Some("x"));
+    let text = refused.map(|_| ()).unwrap_err().to_string();
+    assert_eq!(text, r#"no key "x" for RS256 among the 1 held"#);
+}
+
+#[test]
+fn two_keys_of_one_kid_are_told_apart_by_their_numbers() {
+    let keys = [
+        weak_keys::oct(),
+        SigningKey::ed25519().with_kid("same").jwk(),
+        SigningKey::ec_p256().with_kid("same").jwk(),
+    ];
+    let set = set(&keys);
+    let numbers: Vec<_> = set.keys().map(|info| (info.number, info.kid)).collect();
+    let same = || Some("same".to_owned());
+    assert_eq!(numbers, [(Some(2), same()), (Some(3), same())]);
+    assert_eq!(set.skipped()[0].number, 1);
 }

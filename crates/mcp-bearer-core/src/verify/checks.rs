@@ -87,11 +87,16 @@ pub(super) fn access_token_only(
     rules: &Rules,
 ) -> Result<(), Rejection> {
     let refuse = |why| Err(Rejection::with(RejectionKind::WrongTokenType, why));
-    let of_identity = claims.at_hash.is_some() || claims.c_hash.is_some();
-    let tolerated = declared == DeclaredType::AccessToken
-        || rules.identity_token_shape == IdentityTokenShape::Accept;
-    if of_identity && !tolerated {
-        return refuse("claim \"at_hash\" or \"c_hash\" is the mark of an ID token");
+    let declared_access_token = declared == DeclaredType::AccessToken;
+    let of_identity = [&claims.at_hash, &claims.c_hash, &claims.s_hash];
+    if of_identity.into_iter().any(Option::is_some)
+        && !declared_access_token
+        && rules.identity_token_shape == IdentityTokenShape::Refuse
+    {
+        return refuse("claim \"at_hash\", \"c_hash\" or \"s_hash\" is the mark of an ID token");
+    }
+    if claims.events.is_some() && !declared_access_token {
+        return refuse("claim \"events\" is the mark of a logout or security event token");
     }
     match &claims.token_use {
         None => {}
@@ -100,15 +105,28 @@ pub(super) fn access_token_only(
     }
     match &claims.typ {
         None => Ok(()),
-        Some(Value::String(typ)) => {
-            let other = ["ID", "Refresh", "Offline", "Logout"];
-            if other.into_iter().any(|name| typ.eq_ignore_ascii_case(name)) {
-                return refuse("claim \"typ\" is that of an ID, refresh, offline or logout token");
-            }
-            Ok(())
+        Some(Value::String(typ)) if is_of_another_kind(typ) => {
+            let text = format!("claim \"typ\" is {}, not an access token's", Shown(typ));
+            Err(Rejection::because(RejectionKind::WrongTokenType, text))
         }
+        Some(Value::String(_)) => Ok(()),
         Some(_) => refuse("claim \"typ\" is not a string"),
     }
+}
+
+/// What Keycloak and its like write into the claim `typ` of tokens that are no access tokens.
+fn is_of_another_kind(typ: &str) -> bool {
+    const KINDS: [&str; 8] = [
+        "ID",
+        "Serialized-ID",
+        "Refresh",
+        "Offline",
+        "Logout",
+        "DPoP",
+        "RegistrationAccessToken",
+        "InitialAccessToken",
+    ];
+    KINDS.into_iter().any(|kind| typ.eq_ignore_ascii_case(kind))
 }
 
 /// Step 18.

@@ -72,6 +72,9 @@ pub(crate) fn policy(setting: &Setting) -> Policy {
     if options.accept_tokens_that_never_expire {
         builder = builder.accept_tokens_that_never_expire();
     }
+    if options.accept_tokens_issued_in_the_future {
+        builder = builder.accept_tokens_issued_in_the_future();
+    }
     if options.accept_identity_token_shape {
         builder = builder.accept_identity_token_shape();
     }

@@ -385,7 +385,7 @@ fn expiry(book: &mut Book) {
 fn not_before(book: &mut Book) {
     let mut page = Page::new(
         "claims/nbf_iat.json",
-        "Step 12: nbf and iat are dates when present; now >= nbf - leeway (60 s).",
+        "Step 12: nbf and iat are dates when present; now >= nbf - leeway and now >= iat - leeway (60 s).",
         setting(),
     );
     page.accept("12", "no nbf", rsa());
@@ -410,15 +410,38 @@ fn not_before(book: &mut Book) {
         "iat with a fraction",
         with_claim("iat", "1799999999.123456"),
     );
+    page.accept("12", "iat now", rsa());
     page.accept(
         "12",
-        "iat in the future, when no age is set",
-        rsa().issued_in(7200),
+        "iat in 60 seconds, within the leeway",
+        with_claim("iat", "1800000060"),
     );
     page.accept(
         "12",
         "iat long ago, when no age is set",
         with_claim("iat", "0"),
+    );
+    for (name, text) in [
+        ("in 61 seconds", "1800000061"),
+        ("in 60.001 seconds", "1800000060.001"),
+        ("in two hours", "1800007200"),
+        ("in milliseconds", "1800000000000"),
+        ("2^53", "9007199254740992"),
+    ] {
+        page.reject_as(
+            "12",
+            &format!("iat {name}"),
+            "not_yet_valid",
+            "in the future",
+            with_claim("iat", text),
+        );
+    }
+    page.reject_as(
+        "12",
+        "nbf and iat in the future: nbf is told first",
+        "not_yet_valid",
+        "nbf",
+        rsa().not_before_in(3600).issued_in(3600),
     );
     for (name, text) in [
         ("in 61 seconds", "1800000061"),
@@ -458,6 +481,37 @@ fn not_before(book: &mut Book) {
             with_claim("iat", &text),
         );
     }
+    page.finish(book);
+
+    let early = setting_with_policy(PolicyOptions {
+        accept_tokens_issued_in_the_future: true,
+        ..PolicyOptions::default()
+    });
+    let mut page = Page::new(
+        "claims/iat_future.json",
+        "Step 12: a policy that accepts tokens issued in the future.",
+        early,
+    );
+    page.accept("12", "iat in two hours", rsa().issued_in(7200));
+    page.accept("12", "iat 2^53", with_claim("iat", "9007199254740992"));
+    page.reject(
+        "12",
+        "nbf in two hours",
+        "not_yet_valid",
+        rsa().not_before_in(7200),
+    );
+    page.reject(
+        "12",
+        "iat beyond 2^53",
+        "invalid_claim",
+        with_claim("iat", "1e300"),
+    );
+    page.reject(
+        "12",
+        "iat a string",
+        "invalid_claim",
+        with_claim("iat", r#""1800000000""#),
+    );
     page.finish(book);
 
     let aged = setting_with_policy(PolicyOptions {
@@ -1016,7 +1070,7 @@ fn sender(book: &mut Book) {
 fn token_kind(book: &mut Book) {
     let mut page = Page::new(
         "claims/token_kind.json",
-        "Step 17: no ID token, refresh token or logout token.",
+        "Step 17: no ID, refresh, logout or registration token, and no DPoP proof.",
         setting(),
     );
     let kind = "wrong_token_type";
@@ -1042,7 +1096,31 @@ fn token_kind(book: &mut Book) {
         "token_use access, as Cognito has it",
         rsa().claim("token_use", "access"),
     );
-    for typ in ["Bearer", "at+jwt", "access", "JWT", "", "Identity"] {
+    page.accept(
+        "17",
+        "s_hash in an at+jwt",
+        rsa().typ("at+jwt").claim("s_hash", "x"),
+    );
+    page.accept(
+        "17",
+        "events in an at+jwt",
+        rsa().typ("at+jwt").claim("events", json!({"x": {}})),
+    );
+    page.accept("17", "events null", rsa().claim("events", Value::Null));
+    page.accept(
+        "17",
+        "events inside another claim",
+        rsa().claim("x", json!({"events": {}})),
+    );
+    for typ in [
+        "Bearer",
+        "at+jwt",
+        "access",
+        "JWT",
+        "",
+        "Identity",
+        "AccessToken",
+    ] {
         page.accept(
             "17",
             &format!("a typ claim of {typ:?}"),
@@ -1061,7 +1139,7 @@ fn token_kind(book: &mut Book) {
         kind,
         rsa().without_header("typ").claim("at_hash", "x"),
     );
-    for name in ["at_hash", "c_hash", "token_use", "typ"] {
+    for name in ["at_hash", "c_hash", "s_hash", "token_use", "typ"] {
         page.accept(
             "17",
             &format!("{name} null marks nothing"),
@@ -1081,6 +1159,41 @@ fn token_kind(book: &mut Book) {
         "c_hash",
         kind,
         rsa().claim("c_hash", "LDktKdoQak3Pk0cnXxCltA"),
+    );
+    page.reject("17", "s_hash", kind, rsa().claim("s_hash", "76sa5dd"));
+    let event = json!({"http://schemas.openid.net/event/backchannel-logout": {}});
+    page.reject(
+        "17",
+        "a logout token without its type",
+        kind,
+        rsa().claim("events", event).claim("sid", "x"),
+    );
+    page.reject(
+        "17",
+        "a security event token without its type",
+        kind,
+        rsa()
+            .without_header("typ")
+            .claim("events", json!({"urn:ietf:params:scim:event:create": {}})),
+    );
+    for (name, value) in [
+        ("an empty object", json!({})),
+        ("an array", json!([])),
+        ("a string", json!("")),
+        ("false", json!(false)),
+    ] {
+        page.reject(
+            "17",
+            &format!("events: {name}"),
+            kind,
+            rsa().claim("events", value),
+        );
+    }
+    page.reject(
+        "17",
+        "events under an escaped name",
+        kind,
+        claims_and(r#""\u0065vents":{}"#),
     );
     page.reject(
         "17",
@@ -1115,7 +1228,21 @@ fn token_kind(book: &mut Book) {
             rsa().typ("at+jwt").claim("token_use", value),
         );
     }
-    for typ in ["ID", "Refresh", "Offline", "Logout", "id", "REFRESH"] {
+    for typ in [
+        "ID",
+        "Serialized-ID",
+        "Refresh",
+        "Offline",
+        "Logout",
+        "DPoP",
+        "RegistrationAccessToken",
+        "InitialAccessToken",
+        "id",
+        "REFRESH",
+        "dpop",
+        "serialized-id",
+        "initialaccesstoken",
+    ] {
         page.reject(
             "17",
             &format!("a typ claim of {typ:?}"),
@@ -1154,6 +1281,8 @@ fn token_kind(book: &mut Book) {
     );
     page.accept("17", "at_hash", rsa().claim("at_hash", "x"));
     page.accept("17", "c_hash", rsa().claim("c_hash", "x"));
+    page.accept("17", "s_hash", rsa().claim("s_hash", "x"));
+    page.reject("17", "events", kind, rsa().claim("events", json!({})));
     page.reject("17", "token_use id", kind, rsa().claim("token_use", "id"));
     page.reject(
         "17",

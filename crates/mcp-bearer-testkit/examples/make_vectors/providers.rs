@@ -1,7 +1,7 @@
 //! Access tokens in the shapes of the identity providers of `docs/identity-providers.md`: one file
 //! per provider, with the settings of that page. Names, identifiers and values are made up.
 
-use mcp_bearer_testkit::vectors::{Accepted, Keys, PolicyOptions, Setting};
+use mcp_bearer_testkit::vectors::{Accepted, ClaimPlace, Keys, PolicyOptions, Setting};
 use mcp_bearer_testkit::{Forge, SigningKey};
 use serde_json::{Value, json};
 
@@ -218,7 +218,7 @@ fn entra_v2(book: &mut Book) {
     page.finish(book);
 
     let setting = entra.with_policy(PolicyOptions {
-        scope_claims: Some(names(&["scp", "roles"])),
+        scope_claims: Some(places(&["scp", "roles"])),
         ..PolicyOptions::default()
     });
     let mut page = Page::new(
@@ -281,7 +281,7 @@ fn auth0(book: &mut Book) {
     page.finish(book);
 
     let setting = auth0.with_policy(PolicyOptions {
-        scope_claims: Some(names(&["permissions"])),
+        scope_claims: Some(places(&["permissions"])),
         ..PolicyOptions::default()
     });
     let mut page = Page::new(
@@ -990,4 +990,9 @@ fn adfs(book: &mut Book) {
         token(&adfs).audience("urn:microsoft:userinfo"),
     );
     page.finish(book);
+}
+
+fn places(names: &[&str]) -> Vec<ClaimPlace> {
+    let name = |name: &&str| ClaimPlace::Name((*name).to_owned());
+    names.iter().map(name).collect()
 }

@@ -242,6 +242,12 @@ fn rules(all: &mut Cases<'_>) {
         &good().claim("groups", json!(["staff"])),
         [ACCEPTED, "claim_not_allowed"],
     );
+    all.add(
+        "accept_tokens_issued_in_the_future",
+        json!(true),
+        &good().issued_in(3600).expires_in(7200),
+        ["not_yet_valid", ACCEPTED],
+    );
     let nested = good().claim("realm_access", json!({ "roles": ["mcp:admin"] }));
     all.add(
         "scope_claims",

@@ -182,6 +182,9 @@ impl IssuerDraft {
         for typ in &self.accepted_types {
             policy = policy.also_accept_type(typ);
         }
+        if self.accept_tokens_issued_in_the_future {
+            policy = policy.accept_tokens_issued_in_the_future();
+        }
         if self.accept_scopes_beyond_consent {
             policy = policy.accept_scopes_beyond_consent();
         }

@@ -66,6 +66,8 @@ pub struct IssuerDraft {
     pub scope_implies: Vec<(String, Vec<String>)>,
     /// Whether tokens without `exp` are accepted.
     pub accept_tokens_that_never_expire: bool,
+    /// Whether tokens whose `iat` lies in the future are accepted.
+    pub accept_tokens_issued_in_the_future: bool,
     /// Whether tokens with the marks of an ID token are accepted.
     pub accept_identity_token_shape: bool,
 
@@ -279,6 +281,9 @@ impl IssuerDraft {
             Setting::ScopeImplies => self.scope_implies = scope_implies(value)?,
             Setting::AcceptTokensThatNeverExpire => {
                 self.accept_tokens_that_never_expire = value.into_switch()?;
+            }
+            Setting::AcceptTokensIssuedInTheFuture => {
+                self.accept_tokens_issued_in_the_future = value.into_switch()?;
             }
             Setting::AcceptIdentityTokenShape => {
                 self.accept_identity_token_shape = value.into_switch()?;

@@ -199,6 +199,12 @@ settings! {
     AcceptTokensThatNeverExpire Rules (Switch)
         ["accept_tokens_that_never_expire" "accept-tokens-that-never-expire" "ACCEPT_TOKENS_THAT_NEVER_EXPIRE"
          "accept_tokens_that_never_expire" "require_expiry"]
+    /// Accepts tokens whose `iat` lies in the future, for issuers whose clock runs ahead by more
+    /// than the leeway.
+    AcceptTokensIssuedInTheFuture Rules (Switch)
+        ["accept_tokens_issued_in_the_future" "accept-tokens-issued-in-the-future"
+         "ACCEPT_TOKENS_ISSUED_IN_THE_FUTURE" "accept_tokens_issued_in_the_future"
+         "accept_tokens_issued_in_the_future"]
     /// Accepts tokens with `at_hash` or `c_hash`, the marks of an ID token: an ID token may then
     /// pass for an access token.
     AcceptIdentityTokenShape Rules (Switch)

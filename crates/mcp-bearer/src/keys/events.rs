@@ -88,8 +88,8 @@ fn report_skipped(source: &str, set: &KeySet) {
     for key in set.skipped() {
         count_change(source, "skipped");
         let kid = key.kid.as_deref().map(shown);
-        let (index, reason) = (key.index, &key.reason);
-        tracing::warn!(target: TARGET, event = "key_skipped", source, index, kid, %reason, "key skipped");
+        let (number, reason) = (key.number, &key.reason);
+        tracing::warn!(target: TARGET, event = "key_skipped", source, number, kid, %reason, "key skipped");
     }
 }
 

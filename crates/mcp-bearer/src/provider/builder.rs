@@ -201,6 +201,11 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
         self.with(|draft| draft.accept_tokens_that_never_expire = true)
     }
 
+    /// Accepts tokens whose `iat` lies in the future: whoever can sign may then keep tokens for later.
+    pub fn accept_tokens_issued_in_the_future(self) -> Self {
+        self.with(|draft| draft.accept_tokens_issued_in_the_future = true)
+    }
+
     /// Accepts tokens with the marks of an ID token, so that an ID token may pass for an access token.
     pub fn accept_identity_token_shape(self) -> Self {
         self.with(|draft| draft.accept_identity_token_shape = true)

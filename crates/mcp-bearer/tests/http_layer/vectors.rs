@@ -62,6 +62,9 @@ fn issuer(setting: &Setting) -> IssuerBuilder<Decided, Decided, Decided> {
     if options.accept_tokens_that_never_expire {
         builder = builder.accept_tokens_that_never_expire();
     }
+    if options.accept_tokens_issued_in_the_future {
+        builder = builder.accept_tokens_issued_in_the_future();
+    }
     if options.accept_identity_token_shape {
         builder = builder.accept_identity_token_shape();
     }
