@@ -9,6 +9,7 @@ use crate::policy::{Expected, IdentityTokenShape, Rules, TokenType};
 use crate::rejection::{Rejection, RejectionKind, Shown};
 
 /// Step 7.
+#[inline(always)]
 pub(super) fn declared_type(header: &Header<'_>, rules: &Rules) -> Result<DeclaredType, Rejection> {
     let declared = header.declared_type(&rules.named_types)?;
     match (rules.token_type, declared) {
@@ -21,6 +22,7 @@ pub(super) fn declared_type(header: &Header<'_>, rules: &Rules) -> Result<Declar
 }
 
 /// Step 13.
+#[inline(always)]
 pub(super) fn issuer<'c>(
     claims: &'c Claims<'_>,
     rules: &Rules,
@@ -43,6 +45,7 @@ pub(super) fn issuer<'c>(
 }
 
 /// Step 14.
+#[inline(always)]
 pub(super) fn audience<'c, 'a>(
     claims: &'c Claims<'a>,
     rules: &Rules,
@@ -72,6 +75,7 @@ pub(super) fn audience<'c, 'a>(
 }
 
 /// Step 16.
+#[inline(always)]
 pub(super) fn sender(claims: &Claims<'_>) -> Result<(), Rejection> {
     if claims.cnf.is_none() {
         return Ok(());
@@ -81,6 +85,7 @@ pub(super) fn sender(claims: &Claims<'_>) -> Result<(), Rejection> {
 }
 
 /// Step 17.
+#[inline(always)]
 pub(super) fn access_token_only(
     claims: &Claims<'_>,
     declared: DeclaredType,
