@@ -28,7 +28,7 @@ ARROWS = {
 # Core's files in their order: each imports only from files above it.
 CORE_ORDER = [
     "limits", "algorithm", "base64url", "scope", "rejection", "step", "json", "compact", "header", "signature", "pem",
-    "jwk", "key_set", "claims", "policy", "verify", "challenge", "metadata",
+    "jwk", "key_set", "claims", "policy", "verify", "challenge", "metadata", "operation",
 ]  # fmt: skip
 
 FILE_LINES = 600

@@ -43,6 +43,7 @@ mod jwk;
 mod key_set;
 mod limits;
 mod metadata;
+pub mod operation;
 mod pem;
 mod policy;
 mod rejection;

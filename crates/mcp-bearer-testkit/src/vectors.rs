@@ -13,6 +13,8 @@
 //! }
 //! ```
 
+pub mod operations;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -354,12 +356,13 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// Token cases lie in folders; `wire` and `keys` hold other things.
+/// Token cases lie in folders; `wire`, `keys` and `operations` hold other things.
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
         let path = entry.expect("a directory entry").path();
         let name = path.file_name().expect("a name");
-        if path.is_dir() && name != "wire" && name != "keys" {
+        let others = ["wire", "keys", "operations"];
+        if path.is_dir() && others.iter().all(|other| name != *other) {
             collect(&path, paths);
         } else if path
             .extension()

@@ -143,6 +143,12 @@ impl AccessToken {
         value.map(Some).map_err(|error| ClaimError::of(&error))
     }
 
+    /// Which scope includes which others, as the policy of its issuer says.
+    #[must_use]
+    pub fn scope_hierarchy(&self) -> &ScopeHierarchy {
+        &self.0.hierarchy
+    }
+
     /// Whether a scope is held, or implied by one that is.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {

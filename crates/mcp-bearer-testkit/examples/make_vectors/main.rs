@@ -21,6 +21,7 @@ mod compact;
 mod good;
 mod header;
 mod keys;
+mod operations;
 mod scopes;
 mod signature;
 
@@ -57,6 +58,7 @@ fn main() {
     claims::write(&mut book);
     scopes::write(&mut book);
     good::write(&mut book);
+    operations::write();
     println!(
         "{} files, {} accepted and {} rejected tokens",
         book.files, book.accepted, book.rejected
