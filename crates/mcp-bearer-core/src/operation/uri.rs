@@ -119,10 +119,12 @@ fn authority_fault(scheme: &str, special: bool, authority: &str) -> Option<&'sta
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (host_and_port, None),
     };
-    if host
-        .chars()
-        .any(|c| c.is_ascii_uppercase() || !c.is_ascii())
-    {
+    // The digits of an encoding have no case that matters.
+    let mut literal = host.split('%').enumerate().flat_map(|(index, part)| {
+        let digits = if index == 0 { 0 } else { 2 };
+        part.chars().skip(digits)
+    });
+    if literal.any(|c| c.is_ascii_uppercase() || !c.is_ascii()) {
         return Some("a host that is not lower-case ASCII");
     }
     if special && host.contains('%') {

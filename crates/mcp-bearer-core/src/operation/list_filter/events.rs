@@ -95,6 +95,11 @@ impl EventFilter {
         self.fault.as_ref()
     }
 
+    #[cfg(test)]
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.held.capacity()
+    }
+
     pub(super) fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), ListFault> {
         let mut rest = self.skip_mark(bytes, out);
         while let Some(&first) = rest.first() {
@@ -176,33 +181,35 @@ impl EventFilter {
     fn read_line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<(), ListFault> {
         let mut rest = line;
         while !rest.is_empty() {
-            let named = self.line.read_name(rest);
-            self.has_fields |= !matches!(self.line, Line::Empty | Line::Comment);
-            let (name, value) = rest.split_at_checked(named).unwrap_or((rest, &[]));
-            self.take(name, out)?;
-            rest = value;
-            if rest.is_empty() {
-                return Ok(());
+            if !self.passes_comment() {
+                self.make_room(out);
             }
-            let passes = self.line == Line::Comment && !self.has_fields;
             let room = match self.mode {
-                Mode::Hold if !passes => self.limit.saturating_sub(self.held.len()),
+                Mode::Hold if !self.passes_comment() => self.limit - self.held.len(),
                 _ => rest.len(),
             };
             let (piece, behind) = rest.split_at(room.min(rest.len()));
-            self.read_data(piece, out)?;
             rest = behind;
-            if !rest.is_empty() && self.mode == Mode::Hold {
-                self.over_limit(out)?;
+            let named = self.line.read_name(piece);
+            self.has_fields |= !matches!(self.line, Line::Empty | Line::Comment);
+            let (name, value) = piece.split_at_checked(named).unwrap_or((piece, &[]));
+            self.take(name, out)?;
+            if !value.is_empty() {
+                self.read_data(value, out)?;
             }
         }
         Ok(())
     }
 
+    /// Whether a comment is being read that waits for nothing, because no event has begun.
+    fn passes_comment(&self) -> bool {
+        self.line == Line::Comment && !self.has_fields
+    }
+
     /// Takes bytes behind the name of the field.
     fn read_data(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), ListFault> {
         let mut data = bytes;
-        if self.line == Line::DataStart && !bytes.is_empty() {
+        if self.line == Line::DataStart {
             data = bytes.strip_prefix(b" ").unwrap_or(bytes);
             self.begin_data();
         }
@@ -241,8 +248,7 @@ impl EventFilter {
         match self.mode {
             Mode::Hold => {
                 self.held.extend_from_slice(bytes);
-                if self.line == Line::Comment && !self.has_fields {
-                    // A comment before an event waits for nothing.
+                if self.passes_comment() {
                     out.append(&mut self.held);
                 }
                 let nothing_to_filter = self.view.is_none() && self.line == Line::Data;
@@ -265,18 +271,19 @@ impl EventFilter {
         Ok(())
     }
 
-    /// More of the event has come than may be held.
-    fn over_limit(&mut self, out: &mut Vec<u8>) -> Result<(), ListFault> {
+    /// Ends the holding of an event of which as much is held as may be.
+    fn make_room(&mut self, out: &mut Vec<u8>) {
+        if self.mode != Mode::Hold || self.held.len() < self.limit {
+            return;
+        }
         let open = self.outline.outline() == Outline::Open;
-        let in_id = self.line.may_be_id();
-        if open && !in_id && !self.answers.has_list() {
+        if open && !self.line.may_be_id() && !self.answers.has_list() {
             self.mode = Mode::Watch;
             self.flush(&[], out);
         } else {
             self.put_error(ListFault::new(ListFaultKind::TooLarge), out);
             self.mode = Mode::Discard;
         }
-        Ok(())
     }
 
     /// A list began in an event that could not be held: what has been passed on is no JSON yet, and
@@ -291,6 +298,9 @@ impl EventFilter {
 
     /// The end of a line, or of an event if the line is empty.
     fn end_line(&mut self, terminator: u8, out: &mut Vec<u8>) {
+        if self.line != Line::Empty && !self.passes_comment() {
+            self.make_room(out);
+        }
         let line = std::mem::replace(&mut self.line, Line::Empty);
         let mut destination = Destination::Out;
         match (self.mode, line) {

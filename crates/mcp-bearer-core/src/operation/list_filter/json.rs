@@ -47,6 +47,11 @@ impl JsonFilter {
         self.state == State::Passing
     }
 
+    #[cfg(test)]
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.held.capacity()
+    }
+
     pub(super) fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), ListFault> {
         let mut bytes = bytes;
         if self.state == State::Holding {

@@ -25,6 +25,7 @@ fn canonical_uris_have_no_fault() {
         "git+ssh://host/repo",
         "file://server/share",
         "postgres://db/Table:80",
+        "test://%E6%97%A5/x",
     ] {
         assert_eq!(fault(uri), None, "{uri}");
     }
