@@ -63,7 +63,8 @@ impl Limits {
     /// TypeScript SDK take.
     pub const OPERATION_BODY_BYTES: usize = 4 * 1024 * 1024;
 
-    /// The most messages in one batch. Clients of 2025-03-26 send a handful; 4 MiB could hold 140,000.
+    /// The most messages in one batch. Clients of 2025-03-26 send a handful; 4 MiB could hold
+    /// 140,000.
     pub const BATCH_MESSAGES: usize = 1000;
 
     /// The largest list (`tools/list` and its like) that is filtered, and the largest event of a

@@ -23,14 +23,15 @@
 //! an operation apply: their order means nothing, and their scopes add up. What no rule matches is
 //! decided by [`Unmatched`].
 //!
-//! | operation | is judged as |
-//! |---|---|
-//! | `tools/call`, `prompts/get`, `resources/read` | itself, with the name or URI |
-//! | `resources/subscribe`, `resources/unsubscribe` | itself; rules for `resources/read` apply too |
-//! | `completion/complete` | `prompts/get` or `resources/read` of what it refers to; rules for `completion/complete` apply too |
-//! | `subscriptions/listen` | itself, and `resources/read` of every URI; rules for `resources/subscribe` apply too |
-//! | `tasks/*`, and `subscriptions/listen` with `taskIds` | refused, unless the server binds tasks to their owner |
-//! | everything else | itself, without a name |
+//! | operation | is judged as | rules for this apply too |
+//! |---|---|---|
+//! | `tools/call`, `prompts/get`, `resources/read` | itself, with name or URI | |
+//! | `resources/subscribe`, `resources/unsubscribe` | itself | `resources/read` |
+//! | `completion/complete` | `prompts/get` or `resources/read` | `completion/complete` |
+//! | `subscriptions/listen` | itself, without a name | |
+//! | each of its resource URIs | `resources/read` | `resources/subscribe` |
+//! | `tasks/*`, and `taskIds` in `subscriptions/listen` | refused, unless bound | |
+//! | everything else | itself, without a name | |
 //!
 //! An operation may be done without a token if every rule that matches it is
 //! [`anonymous`](RuleDraft::anonymous).
@@ -55,6 +56,28 @@
 //! assert_eq!(scopes.missing().as_str(), "mcp:admin");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Names and URIs
+//!
+//! Names of tools and prompts are compared by code point. One with a control character or not in
+//! Unicode Normalization Form C is answered with 400, because it could pass for another name.
+//!
+//! Resource URIs are compared as text. Where rules can match operations on resources, a URI in
+//! another form than the canonical one is answered with 400: with dot segments, encoded characters
+//! that need no encoding, an upper-case scheme or host, a default port, backslashes. Characters
+//! beyond ASCII compare equal to their percent-encoding.
+//!
+//! # Protocol versions
+//!
+//! | | 2025-03-26 | up to 2025-11-25 | from 2026-07-28 on |
+//! |---|---|---|---|
+//! | batches | yes | 400 | 400 |
+//! | responses of a client | yes | yes | 400 |
+//! | `Mcp-Method`, `Mcp-Name` | must agree | must agree | required of requests |
+//! | a resource that is hidden | -32002 | -32002 | -32602 |
+//!
+//! A request without `MCP-Protocol-Version` is one of 2025-03-26. A version that is not a date is
+//! read by the newest rules.
 //!
 //! # What is not here
 //!

@@ -58,7 +58,8 @@ impl<'a> Scanner<'a> {
         if text.starts_with('\u{FEFF}') {
             return error("a byte order mark", 0);
         }
-        // Nearly every text has nothing that ends or bends a string but quotes, and that is quickly seen.
+        // Nearly every text has nothing that ends or bends a string but quotes, and that is quickly
+        // seen.
         let plain = text
             .bytes()
             .fold(true, |plain, byte| plain & (byte >= 0x20) & (byte != b'\\'));

@@ -1,8 +1,9 @@
-//! The same strict pass, for a text whose outline the caller knows: it descends where the caller descends, and validates
-//! everything on the way exactly once.
+//! The same strict pass, for a text whose outline the caller knows: it descends where the caller
+//! descends, and validates everything on the way exactly once.
 //!
-//! A JSON-RPC message can be megabytes long while only a few of its members decide anything. An index of all members
-//! ([`Object`](super::Object)) would be read again to find them, and the list of tools would be scanned three times.
+//! A JSON-RPC message can be megabytes long while only a few of its members decide anything. An
+//! index of all members ([`Object`](super::Object)) would be read again to find them, and the list
+//! of tools would be scanned three times.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -116,7 +117,8 @@ impl<'a> Walker<'a> {
         Ok(is_string.then(|| string_of(raw)))
     }
 
-    /// Where it stands: behind the value that was read last, or at the next one if that was looked at.
+    /// Where it stands: behind the value that was read last, or at the next one if that was looked
+    /// at.
     pub(crate) const fn position(&self) -> usize {
         self.scanner.at
     }
@@ -149,7 +151,8 @@ mod tests {
     use super::super::Object;
     use super::*;
 
-    /// Walks everything: each object and array is descended into as deep as the code goes, and then read whole.
+    /// Walks everything: each object and array is descended into as deep as the code goes, and then
+    /// read whole.
     fn walk(text: &str) -> Scan<()> {
         let mut walker = Walker::new(text)?;
         walker.object(|walker, _| descend(walker, 6))?;

@@ -61,8 +61,8 @@ impl NeededScopes {
         &self.held
     }
 
-    /// The scopes of the challenge: what is needed and what is held already, each once, because some
-    /// clients ask for exactly the scopes of the last challenge and would lose the others.
+    /// The scopes of the challenge: what is needed and what is held already, each once, because
+    /// some clients ask for exactly the scopes of the last challenge and would lose the others.
     ///
     /// `translate` gives the scope to request for a scope that tokens hold, where an identity
     /// provider names them differently (Entra ID: `api://id/read` for `read`). What it makes of a

@@ -187,8 +187,8 @@ impl ListFilter {
         Self(Format::Json(Box::new(filter)))
     }
 
-    /// For an answer of type `text/event-stream`. At most one event is held. An event that cannot be
-    /// filtered is replaced by one with a JSON-RPC error.
+    /// For an answer of type `text/event-stream`. At most one event is held. An event that cannot
+    /// be filtered is replaced by one with a JSON-RPC error.
     ///
     /// Without a view nothing is filtered, and only event ids are rewritten.
     #[must_use]

@@ -38,7 +38,8 @@ mod tests {
         for control in ["a\0", "\u{7f}", "a\nb", "\u{85}", "\u{9f}x", "\u{1b}[2J"] {
             assert!(fault(control).unwrap().contains("control"), "{control:?}");
         }
-        // Decomposed, singletons (K, Å), Hangul jamo, a wrong order of marks, a composition exclusion.
+        // Decomposed, singletons (K, Å), Hangul jamo, a wrong order of marks, a composition
+        // exclusion.
         for other in [
             "e\u{301}",
             "\u{212a}",

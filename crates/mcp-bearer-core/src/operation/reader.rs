@@ -333,8 +333,8 @@ fn judge_headers(
     if initialize && version.requires_headers() && message.proposed_version.as_deref() != named {
         return Err(mismatch("MCP-Protocol-Version differs from the body"));
     }
-    // `initialize` comes before any version is agreed on, and the specification names no headers for
-    // notifications: the TypeScript client sends none.
+    // `initialize` comes before any version is agreed on, and the specification names no headers
+    // for notifications: the TypeScript client sends none.
     let required =
         version.requires_headers() && operation.kind == MessageKind::Request && !initialize;
     match headers.method {

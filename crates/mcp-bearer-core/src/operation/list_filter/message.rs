@@ -191,8 +191,8 @@ fn read_list(
 }
 
 impl Elements {
-    /// Counts the next element. What separates two elements goes with the second one; where the first
-    /// ones are dropped, with the first.
+    /// Counts the next element. What separates two elements goes with the second one; where the
+    /// first ones are dropped, with the first.
     fn add(&mut self, range: Range<usize>, keep: bool) {
         self.to = range.end;
         if !keep {

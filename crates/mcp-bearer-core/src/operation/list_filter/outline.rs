@@ -331,8 +331,8 @@ impl OutlineReader {
 }
 
 impl Text {
-    /// What the next byte makes of it; nothing behind its end. The end of a string is its last byte,
-    /// that of a scalar the byte behind it.
+    /// What the next byte makes of it; nothing behind its end. The end of a string is its last
+    /// byte, that of a scalar the byte behind it.
     fn step(self, byte: u8) -> Option<Self> {
         match self {
             Self::Escaped => Some(Self::String),
