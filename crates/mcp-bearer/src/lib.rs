@@ -42,6 +42,7 @@ pub use clock::{Clock, system_clock};
 pub use env::{EnvError, from_environment, from_variables};
 #[cfg(feature = "http")]
 pub use http::{BearerAuthLayer, BearerAuthService, BearerBody, FromExtensions};
+pub use mcp_bearer_core::operation;
 pub use mcp_bearer_core::{
     AccessToken, Algorithm, Challenge, ChallengeContext, ClaimError, ConfigError, Decided, Fault,
     InvalidScope, JwkData, JwksData, KeyError, KeyInfo, KeySet, Limits, MetadataBuilder, Observer,

@@ -130,11 +130,21 @@ impl RpcAnswer {
         Self::one(400, RpcError::new(id, code, why))
     }
 
-    pub(super) fn too_large() -> Self {
+    /// The answer to a body that is longer than the limit: 413.
+    #[must_use]
+    pub fn too_large() -> Self {
         Self::one(
             413,
             RpcError::new(None, code::INVALID_REQUEST, "the body is too large"),
         )
+    }
+
+    /// The answer to what cannot be passed on for a reason of the transport, before or without
+    /// reading operations: another content type, a session of somebody else, a body that does not
+    /// come.
+    #[must_use]
+    pub fn of_transport(status: u16, why: &str) -> Self {
+        Self::one(status, RpcError::new(None, code::INVALID_REQUEST, why))
     }
 
     pub(super) fn one(status: u16, error: RpcError) -> Self {
@@ -156,7 +166,7 @@ impl RpcAnswer {
         }
     }
 
-    /// The HTTP status: 200, 400, 413 or 502.
+    /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status

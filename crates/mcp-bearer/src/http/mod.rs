@@ -67,8 +67,10 @@ mod future;
 mod guard;
 mod layer;
 mod metadata_route;
+mod operations;
 mod response;
 mod service;
+mod session;
 
 #[cfg(feature = "axum")]
 pub use self::axum::{Bearer, ExtractorRejection, RequiredScopes, Scoped};
@@ -81,5 +83,10 @@ pub use self::{
     guard::Guard,
     layer::{BearerAuthLayer, NoResource, Resource},
     metadata_route::MetadataService,
+    operations::{
+        JudgedOperations, OperationBody, OperationsBody, OperationsFuture, OperationsLayer,
+        OperationsService,
+    },
     service::BearerAuthService,
+    session::{SessionKeyError, SessionKeys},
 };
