@@ -247,15 +247,6 @@ impl ListFilter {
         }
     }
 
-    /// Whether everything from here on passes as it is, so that a JSON answer need not be held.
-    #[must_use]
-    pub fn is_transparent(&self) -> bool {
-        match &self.0 {
-            Format::Json(filter) => filter.is_transparent(),
-            Format::Events(_) => false,
-        }
-    }
-
     /// The last fault of an event stream, where an error stands in the place of an event.
     #[must_use]
     pub fn fault(&self) -> Option<&ListFault> {

@@ -127,6 +127,9 @@ impl OperationRules {
     /// What a caller sees of lists; none where it sees everything.
     #[must_use]
     pub fn list_view(&self, caller: &Caller<'_>) -> Option<ListView> {
+        if !self.may_hide() {
+            return None;
+        }
         let inner = self.inner();
         let viewer = if !caller.is_anonymous() {
             Viewer::Token
@@ -135,9 +138,6 @@ impl OperationRules {
         } else {
             return None;
         };
-        if self.is_none() {
-            return None;
-        }
         let of = |list| Of::new(inner, list, viewer, caller);
         let view = ListView {
             tools: of(Listed::Tools),

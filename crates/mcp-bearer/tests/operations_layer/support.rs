@@ -193,11 +193,13 @@ pub(crate) struct Got {
     pub(crate) hint: SizeHint,
 }
 
+type Answers = dyn Fn(&Got) -> Response<Pieces> + Send + Sync;
+
 /// A server that remembers what it got and answers as it is told to.
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) got: Arc<Mutex<Vec<Got>>>,
-    answer: Arc<dyn Fn(&Got) -> Response<Pieces> + Send + Sync>,
+    answer: Arc<Answers>,
 }
 
 impl Server {

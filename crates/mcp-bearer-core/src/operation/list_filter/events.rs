@@ -39,7 +39,8 @@ enum Mode {
     Hold,
     /// They pass: nothing in the event is filtered.
     Pass,
-    /// They pass, and the message is still looked at: it is longer than the limit.
+    /// They pass, and the message is still looked at: it is none that is filtered so far, or longer
+    /// than the limit.
     Watch,
     /// They are left out: an error stands in their place.
     Discard,
@@ -208,21 +209,30 @@ impl EventFilter {
 
     /// Takes bytes behind the name of the field.
     fn read_data(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), ListFault> {
-        let mut data = bytes;
-        if self.line == Line::DataStart {
-            data = bytes.strip_prefix(b" ").unwrap_or(bytes);
-            self.begin_data();
-        }
-        if self.line == Line::Data && matches!(self.mode, Mode::Hold | Mode::Watch) {
-            let looked_at = self.look(data);
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let mut data = rest;
+            if self.line == Line::DataStart {
+                data = rest.strip_prefix(b" ").unwrap_or(rest);
+                self.begin_data();
+            }
+            let mut end = rest.len();
+            if self.line == Line::Data && matches!(self.mode, Mode::Hold | Mode::Watch) {
+                end -= data.len();
+                end += self.look(data);
+            }
+            if self.outline.outline() == Outline::Held && self.mode == Mode::Hold {
+                end = rest.len();
+            }
+            let (part, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+            self.take(part, out)?;
             if self.mode == Mode::Watch && self.outline.outline() == Outline::Held {
                 // The list itself has not begun.
-                let end = bytes.len() - data.len() + looked_at;
-                self.take(bytes.get(..end).unwrap_or_default(), out)?;
                 return self.end_stream(out);
             }
+            rest = behind;
         }
-        self.take(bytes, out)
+        Ok(())
     }
 
     /// The first byte of the value of `data`, or its end.
@@ -235,11 +245,12 @@ impl EventFilter {
         self.line = Line::Data;
     }
 
-    /// Looks at bytes of the message; says how many it took to decide.
+    /// Looks at bytes of the message; says how many it took to learn something. All, if there is
+    /// nothing to learn.
     fn look(&mut self, data: &[u8]) -> usize {
-        match &self.view {
-            Some(view) => self.outline.read(data, view),
-            None => data.len(),
+        match (&self.view, self.outline.outline()) {
+            (Some(view), Outline::Open | Outline::Plain) => self.outline.read(data, view),
+            _ => data.len(),
         }
     }
 
@@ -252,17 +263,20 @@ impl EventFilter {
                     out.append(&mut self.held);
                 }
                 let nothing_to_filter = self.view.is_none() && self.line == Line::Data;
-                let passes = matches!(self.outline.outline(), Outline::Plain | Outline::NotJson);
-                if passes || nothing_to_filter {
-                    self.mode = Mode::Pass;
-                    self.flush(&[], out);
-                }
+                let mode = match self.outline.outline() {
+                    Outline::Plain => Mode::Watch,
+                    Outline::NotJson => Mode::Pass,
+                    _ if nothing_to_filter => Mode::Pass,
+                    Outline::Open | Outline::Held => return Ok(()),
+                };
+                self.mode = mode;
+                self.flush(&[], out);
             }
             Mode::Pass | Mode::Watch => {
                 self.held.extend_from_slice(bytes);
                 if !self.line.may_be_id() {
                     out.append(&mut self.held);
-                } else if self.held.len() > self.limit {
+                } else if self.line == Line::Id && self.held.len() > self.limit {
                     return self.end_stream(out);
                 }
             }
@@ -291,7 +305,12 @@ impl EventFilter {
     fn end_stream(&mut self, out: &mut Vec<u8>) -> Result<(), ListFault> {
         self.held = Vec::new();
         out.extend_from_slice(b"\n\n");
-        self.put_error(ListFault::new(ListFaultKind::TooLarge), out);
+        let kind = if self.outline.was_plain() {
+            ListFaultKind::NotStrict
+        } else {
+            ListFaultKind::TooLarge
+        };
+        self.put_error(ListFault::new(kind), out);
         self.mode = Mode::Ended;
         Err(self.ended())
     }
@@ -352,9 +371,14 @@ impl EventFilter {
                     &mut data,
                 );
                 // Line feeds in JSON are white space.
-                data.iter_mut()
-                    .filter(|byte| **byte == b'\n')
-                    .for_each(|byte| *byte = b' ');
+                let mut rest = data.as_mut_slice();
+                while let Some(at) = memchr::memchr(b'\n', rest)
+                    && let Some((byte, behind)) =
+                        rest.get_mut(at..).and_then(<[u8]>::split_first_mut)
+                {
+                    *byte = b' ';
+                    rest = behind;
+                }
                 self.write_lines(Some(&data), out);
                 out.extend_from_slice(terminator);
                 self.begin_event();

@@ -19,9 +19,10 @@ pub(super) struct JsonFilter {
 enum State {
     /// Everything that came is held.
     Holding,
-    /// It has grown over the limit and was no list so far.
+    /// It was no list so far, and it is passed on: because it is known to be none, or has grown over
+    /// the limit.
     Watching,
-    /// It is no list.
+    /// It is no JSON.
     Passing,
     /// It is not passed on.
     Refused(ListFaultKind),
@@ -43,10 +44,6 @@ impl JsonFilter {
         self.limit = bytes;
     }
 
-    pub(super) fn is_transparent(&self) -> bool {
-        self.state == State::Passing
-    }
-
     #[cfg(test)]
     pub(super) fn memory_bytes(&self) -> usize {
         self.held.capacity()
@@ -56,12 +53,16 @@ impl JsonFilter {
         let mut bytes = bytes;
         if self.state == State::Holding {
             let room = self.limit.saturating_sub(self.held.len());
-            let (part, rest) = bytes.split_at(room.min(bytes.len()));
+            let (part, _) = bytes.split_at(room.min(bytes.len()));
+            let mut read = self.outline.read(part, &self.view);
+            if self.outline.outline() == Outline::Held {
+                read = part.len();
+            }
+            let (part, rest) = bytes.split_at_checked(read).unwrap_or((bytes, &[]));
             self.held.extend_from_slice(part);
-            self.outline.read(part, &self.view);
             bytes = rest;
             match self.outline.outline() {
-                Outline::Plain => self.state = State::Passing,
+                Outline::Plain => self.state = State::Watching,
                 Outline::NotJson if !self.answers.has_list() => self.state = State::Passing,
                 Outline::NotJson => return self.refuse(ListFaultKind::NotStrict),
                 Outline::Open | Outline::Held if bytes.is_empty() => return Ok(()),
@@ -70,16 +71,19 @@ impl JsonFilter {
             }
             out.append(&mut self.held);
         }
-        if self.state == State::Watching {
+        while self.state == State::Watching && !bytes.is_empty() {
             let read = self.outline.read(bytes, &self.view);
+            let (part, rest) = bytes.split_at_checked(read).unwrap_or((bytes, &[]));
+            out.extend_from_slice(part);
+            bytes = rest;
             match self.outline.outline() {
-                Outline::Open => {}
-                Outline::Plain | Outline::NotJson => self.state = State::Passing,
-                Outline::Held => {
-                    // The list itself has not begun.
-                    out.extend_from_slice(bytes.get(..read).unwrap_or_default());
-                    return self.refuse(ListFaultKind::TooLarge);
+                Outline::Open | Outline::Plain => {}
+                Outline::NotJson => self.state = State::Passing,
+                // The list itself has not begun.
+                Outline::Held if self.outline.was_plain() => {
+                    return self.refuse(ListFaultKind::NotStrict);
                 }
+                Outline::Held => return self.refuse(ListFaultKind::TooLarge),
             }
         }
         if let State::Refused(kind) = self.state {

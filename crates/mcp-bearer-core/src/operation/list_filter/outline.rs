@@ -11,7 +11,8 @@ use crate::operation::list_view::{ListView, Listed};
 pub(super) enum Outline {
     /// Nothing has been decided.
     Open,
-    /// Nothing in it can be hidden.
+    /// Nothing in it can be hidden, unless a member follows that says so again. It can be passed on
+    /// while the rest of it is looked at.
     Plain,
     /// It is or may be a list, a batch, or a notification about what may be hidden.
     Held,
@@ -47,6 +48,7 @@ const LONGEST_ID: usize = 128;
 #[derive(Debug)]
 pub(super) struct OutlineReader {
     outline: Outline,
+    was_plain: bool,
     other_results: OtherResults,
     state: State,
     level: Level,
@@ -101,6 +103,7 @@ impl OutlineReader {
     pub(super) fn new(other_results: OtherResults) -> Self {
         Self {
             outline: Outline::Open,
+            was_plain: false,
             other_results,
             state: State::Start,
             level: Level::Message,
@@ -112,6 +115,11 @@ impl OutlineReader {
     /// What is known so far.
     pub(super) fn outline(&self) -> Outline {
         self.outline
+    }
+
+    /// Whether it was known to hold nothing to hide, before a member came that says so again.
+    pub(super) fn was_plain(&self) -> bool {
+        self.was_plain
     }
 
     /// Whether nothing but white space has come.
@@ -131,10 +139,11 @@ impl OutlineReader {
         (id.len() <= LONGEST_ID).then_some(id)
     }
 
-    /// Reads on, until it has decided. Says how many bytes it took.
+    /// Reads on, until it knows something new. Says how many bytes it took.
     pub(super) fn read(&mut self, bytes: &[u8], view: &ListView) -> usize {
+        let known = self.outline;
         let mut at = 0;
-        while self.outline == Outline::Open {
+        while self.outline == known && matches!(known, Outline::Open | Outline::Plain) {
             let rest = bytes.get(at..).unwrap_or_default();
             at += self.skip(rest);
             let Some(byte) = bytes.get(at) else {
@@ -222,6 +231,7 @@ impl OutlineReader {
 
     fn decide(&mut self, outline: Outline) {
         self.outline = outline;
+        self.was_plain |= outline == Outline::Plain;
     }
 
     /// The end of the result or of the message.
@@ -248,6 +258,10 @@ impl OutlineReader {
     fn enter_value(&mut self, view: &ListView) {
         self.state = State::Value;
         if self.level == Level::Message {
+            let again = self.name == b"result" || self.name == b"method";
+            if self.outline == Outline::Plain && again {
+                self.decide(Outline::Held);
+            }
             return;
         }
         let list = std::str::from_utf8(&self.name)
@@ -259,6 +273,9 @@ impl OutlineReader {
             && OTHER_RESULTS.contains(&self.name.as_slice())
         {
             self.decide(Outline::Plain);
+            // The rest of the result does not matter.
+            self.level = Level::Message;
+            self.state = State::Skip { depth: 1 };
         }
     }
 
@@ -322,6 +339,7 @@ impl OutlineReader {
                     Outline::Plain
                 };
                 self.decide(outline);
+                self.state = State::Comma;
             }
             b'\\' | 0..0x20 => self.decide(Outline::Held),
             _ if self.name.len() <= LONGEST_NAME => self.name.push(byte),

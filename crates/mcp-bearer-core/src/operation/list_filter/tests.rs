@@ -142,7 +142,7 @@ proptest! {
         ends in prop::collection::vec(prop_oneof!["\n", "\r", "\r\n", "\n\n", "\r\r", "\r\n\r\n"], 4),
         fields in prop::collection::vec(prop_oneof!["data: ", "data:", "id: ", "id", ": ", "event: ", "", "dat"], 4),
         cuts in prop::collection::vec(0_usize..30, 0..12),
-        limit in 10_usize..120,
+        limit in 1_usize..120,
         was_asked in any::<bool>(),
     ) {
         let input: String = texts
@@ -252,20 +252,55 @@ fn a_large_event_is_held_or_passed_in_bounded_memory() {
 }
 
 #[test]
-fn a_json_answer_is_transparent_once_it_is_no_list() {
+fn a_json_answer_comes_out_once_it_is_no_list() {
     let mut filter = ListFilter::json(view(), Answers::to_unknown());
     let mut out = Vec::new();
     filter
         .push(br#"{"jsonrpc":"2.0","id":1,"result":{"#, &mut out)
         .unwrap();
-    assert!(out.is_empty() && !filter.is_transparent());
+    assert!(out.is_empty());
     filter.push(br#""content":"#, &mut out).unwrap();
-    assert!(filter.is_transparent());
     assert_eq!(out, br#"{"jsonrpc":"2.0","id":1,"result":{"content":"#);
     let mut list = ListFilter::json(view(), asked());
+    out.clear();
     list.push(br#"{"jsonrpc":"2.0","id":1,"result":{"content":"#, &mut out)
         .unwrap();
-    assert!(!list.is_transparent());
+    assert!(out.is_empty());
+}
+
+#[test]
+fn a_second_result_or_method_is_looked_at_as_the_first_was() {
+    let list = r#""result":{"tools":[{"name":"x"}]}"#;
+    for first in [
+        r#""result":{"content":[{"text":"}]\"{"}],"a":{"b":[1]}}"#,
+        r#""method":"notifications/progress","params":{"tools":[]}"#,
+    ] {
+        for second in [
+            list,
+            r#""result":{"content":[]}"#,
+            r#""method":"notifications/resources/updated","params":{"uri":"x:"}"#,
+            r#""\u0072esult":{}"#,
+        ] {
+            let text = format!("{{\"id\":1,{first},{second}}}");
+            let (out, fault) = run(
+                ListFilter::json(view(), Answers::to_unknown()),
+                text.as_bytes(),
+                &[],
+            );
+            assert_eq!(fault, Some(ListFaultKind::NotStrict), "{text}");
+            assert!(!String::from_utf8(out).unwrap().contains("\"x"), "{text}");
+            let event = format!("data: {text}\n\ndata: {{}}\n\n");
+            let filter = ListFilter::events(Some(view()), Answers::to_unknown());
+            let (out, fault) = run(filter, event.as_bytes(), &[]);
+            assert_eq!(fault, Some(ListFaultKind::NotStrict), "{text}");
+            assert!(!String::from_utf8(out).unwrap().contains("\"x"), "{text}");
+        }
+        // What is no list may hold anything else.
+        let text = format!("{{\"id\":1,{first},\"x\":[{{\"result\":1}}],\"y\":\"method\"}}");
+        let filter = ListFilter::json(view(), Answers::to_unknown());
+        let (out, fault) = run(filter, text.as_bytes(), &[]);
+        assert_eq!((out, fault), (text.into_bytes(), None));
+    }
 }
 
 #[test]

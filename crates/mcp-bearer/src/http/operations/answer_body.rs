@@ -28,8 +28,6 @@ pin_project! {
     enum Kind<R> {
         /// It passes as it is.
         Inner { #[pin] body: R },
-        /// It passes as it is, behind bytes that were held.
-        Passing { held: Option<Bytes>, body: Pin<Box<R>> },
         Filtered { filtered: Filtered<R> },
         /// It was held whole.
         Whole { data: Option<Bytes>, trailers: Option<HeaderMap> },
@@ -49,13 +47,6 @@ struct Filtered<R> {
 impl<R> OperationsBody<R> {
     pub(super) fn inner(body: R) -> Self {
         Self::of(Kind::Inner { body })
-    }
-
-    pub(super) fn passing(held: Vec<u8>, body: Pin<Box<R>>) -> Self {
-        Self::of(Kind::Passing {
-            held: (!held.is_empty()).then(|| held.into()),
-            body,
-        })
     }
 
     /// `out` is what the filter has given already.
@@ -146,10 +137,6 @@ impl<R: Body<Data = Bytes>> Body for OperationsBody<R> {
     ) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
         match self.project().kind.project() {
             KindProj::Inner { body } => body.poll_frame(cx),
-            KindProj::Passing { held, body } => match held.take() {
-                Some(held) => Poll::Ready(Some(Ok(Frame::data(held)))),
-                None => body.as_mut().poll_frame(cx),
-            },
             KindProj::Filtered { filtered } => filtered.poll_frame(cx),
             KindProj::Whole { data, trailers } => {
                 let data = data.take().map(Frame::data);
@@ -165,7 +152,6 @@ impl<R: Body<Data = Bytes>> Body for OperationsBody<R> {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Inner { body } => body.is_end_stream(),
-            Kind::Passing { held, body } => held.is_none() && body.is_end_stream(),
             Kind::Filtered { filtered } => {
                 filtered.ended && filtered.out.is_empty() && filtered.trailers.is_none()
             }
@@ -177,16 +163,6 @@ impl<R: Body<Data = Bytes>> Body for OperationsBody<R> {
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Inner { body } => body.size_hint(),
-            Kind::Passing { held, body } => {
-                let held = length_of(held.as_ref());
-                let rest = body.size_hint();
-                let mut hint = SizeHint::new();
-                hint.set_lower(rest.lower().saturating_add(held));
-                if let Some(upper) = rest.upper() {
-                    hint.set_upper(upper.saturating_add(held));
-                }
-                hint
-            }
             Kind::Filtered { .. } => SizeHint::default(),
             Kind::Whole { data, .. } => SizeHint::with_exact(length_of(data.as_ref())),
             Kind::Answer { body } => body.size_hint(),
@@ -203,7 +179,6 @@ impl<R> fmt::Debug for OperationsBody<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.kind {
             Kind::Inner { .. } => "inner",
-            Kind::Passing { .. } => "passing",
             Kind::Filtered { .. } => "filtered",
             Kind::Whole { .. } => "whole",
             Kind::Answer { .. } => "answer",

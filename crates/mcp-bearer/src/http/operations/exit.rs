@@ -2,6 +2,7 @@
 //! lists is filtered.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use ::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, Entry};
@@ -20,7 +21,7 @@ use crate::http::session::{Principal, Tag};
 
 /// What has to be known of a request when its answer comes.
 pub(super) struct Exchange {
-    pub(super) settings: Settings,
+    pub(super) settings: Arc<Settings>,
     /// None: the caller has no token.
     pub(super) access: Option<AccessToken>,
     /// The server's id of the session that the request names.
@@ -33,6 +34,10 @@ pub(super) struct Exchange {
 }
 
 /// An answer on its way out.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once, and the large one is usual"
+)]
 pub(super) enum Leaving<R> {
     Done(Response<OperationsBody<R>>),
     /// It is held until it is known to be no list, or complete.
@@ -191,11 +196,7 @@ impl<R: Body<Data = Bytes>> Held<R> {
         let out = std::mem::take(&mut self.out);
         match (self.parts.take(), self.body.take(), self.filter.take()) {
             (Some(parts), Some(body), Some(filter)) => {
-                let body = if filter.is_transparent() {
-                    OperationsBody::passing(out, body)
-                } else {
-                    OperationsBody::filtered(filter, out, body)
-                };
+                let body = OperationsBody::filtered(filter, out, body);
                 Response::from_parts(parts, body)
             }
             _ => unreadable("the server's answer was taken"),

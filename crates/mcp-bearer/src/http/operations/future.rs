@@ -63,7 +63,7 @@ pin_project! {
 struct Way<S, B> {
     service: S,
     guard: Guard,
-    settings: Settings,
+    settings: Arc<Settings>,
     parts: Parts,
     /// Taken when it is read or passed on.
     body: Option<B>,
@@ -90,7 +90,12 @@ where
     S: Service<Request<OperationBody<B>>>,
     B: Body<Data = Bytes>,
 {
-    pub(super) fn begin(service: S, guard: Guard, settings: Settings, request: Request<B>) -> Self {
+    pub(super) fn begin(
+        service: S,
+        guard: Guard,
+        settings: Arc<Settings>,
+        request: Request<B>,
+    ) -> Self {
         let (parts, body) = request.into_parts();
         let mut way = Box::new(Way {
             service,
@@ -204,7 +209,7 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
     }
 
     /// The decision about a body that was read.
-    fn judge(self: Box<Self>, body: ReadBody) -> Next<S, B> {
+    fn judge(self, body: ReadBody) -> Next<S, B> {
         let bytes = body.data.clone().unwrap_or_default();
         let headers = entry::operation_headers(&self.parts.headers);
         let operations = match Operations::read(&bytes, &headers) {
@@ -262,13 +267,13 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
     }
 
     /// A CORS preflight: without a token, and without anything that is judged.
-    fn pass_on_unjudged(mut self: Box<Self>) -> Next<S, B> {
+    fn pass_on_unjudged(mut self) -> Next<S, B> {
         self.parts.headers.remove(entry::SESSION_ID);
         self.call(None)
     }
 
     /// Makes the request for the inner service.
-    fn call(mut self: Box<Self>, judged: Option<(Operations, ReadBody)>) -> Next<S, B> {
+    fn call(mut self, judged: Option<(Operations, ReadBody)>) -> Next<S, B> {
         let view = self.with_caller(|caller| self.settings.rules.list_view(&caller));
         if view.is_some() {
             entry::ask_for_plain_answer(&mut self.parts.headers);
@@ -281,7 +286,7 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
             body,
             access,
             session,
-        } = *self;
+        } = self;
         let has_sessions = entry::version(&parts.headers).has_sessions();
         let (body, answers, operations) = match (judged, body) {
             (Some((operations, body)), _) => {

@@ -1,5 +1,7 @@
 //! [`OperationsLayer`]: what is configured once and put in front of an MCP server.
 
+use std::sync::Arc;
+
 use mcp_bearer_core::operation::OperationRules;
 
 use super::service::OperationsService;
@@ -80,7 +82,7 @@ impl<R> OperationsLayer<R> {
         mut self,
         translate: impl Fn(&str) -> String + Send + Sync + 'static,
     ) -> Self {
-        self.settings.translate = Some(std::sync::Arc::new(translate));
+        self.settings.translate = Some(Arc::new(translate));
         self
     }
 
@@ -91,7 +93,8 @@ impl<R> OperationsLayer<R> {
 
     /// Puts this layer in front of a service.
     pub fn layer<S>(&self, inner: S) -> OperationsService<S> {
-        OperationsService::new(inner, self.auth.guard().clone(), self.settings.clone())
+        let settings = Arc::new(self.settings.clone());
+        OperationsService::new(inner, self.auth.guard().clone(), settings)
     }
 }
 

@@ -1,5 +1,6 @@
 //! [`OperationsService`]: judges a request, then calls the inner service or answers itself.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use ::http::{Request, Response};
@@ -22,11 +23,11 @@ use crate::http::guard::Guard;
 pub struct OperationsService<S> {
     inner: S,
     guard: Guard,
-    settings: Settings,
+    settings: Arc<Settings>,
 }
 
 impl<S> OperationsService<S> {
-    pub(super) fn new(inner: S, guard: Guard, settings: Settings) -> Self {
+    pub(super) fn new(inner: S, guard: Guard, settings: Arc<Settings>) -> Self {
         Self {
             inner,
             guard,
@@ -55,7 +56,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (guard, settings) = (self.guard.clone(), self.settings.clone());
+        let (guard, settings) = (self.guard.clone(), Arc::clone(&self.settings));
         OperationsFuture::begin(self.inner.clone(), guard, settings, request)
     }
 }
