@@ -36,7 +36,7 @@ UNSAFE = {
 # Core's files in their order: each imports only from files above it.
 CORE_ORDER = [
     "limits", "time", "algorithm", "base64url", "thumbprint", "scope", "rejection", "near_miss", "step", "json", "compact", "header",
-    "signature", "pem", "jwk", "key_set", "claims", "policy", "verify", "challenge", "metadata",
+    "signature", "pem", "jwk", "key_set", "claims", "policy", "verify", "challenge", "metadata", "operation",
 ]  # fmt: skip
 
 # The files of `keys/` in their order: each imports only from files above it, so there is no circle.

@@ -11,12 +11,14 @@ mod object;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::borrow::Cow;
 
 pub(crate) use escape::unescape;
 pub(crate) use object::{JsonObject, Members};
 use scan::Scanner;
+pub(crate) use walk::{Next, Walker};
 
 use crate::limits::Limits;
 
@@ -246,7 +248,7 @@ pub(crate) fn entries(object: &str) -> impl Iterator<Item = (Cow<'_, str>, Value
 }
 
 /// The contents of a validated string, quotes included in `text`.
-fn string_of(text: &str) -> Cow<'_, str> {
+pub(crate) fn string_of(text: &str) -> Cow<'_, str> {
     let inner = text
         .get(1..text.len().saturating_sub(1))
         .unwrap_or_default();

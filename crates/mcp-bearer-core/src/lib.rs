@@ -41,6 +41,7 @@ mod key_set;
 mod limits;
 mod metadata;
 mod near_miss;
+pub mod operation;
 mod pem;
 mod policy;
 mod rejection;

@@ -63,6 +63,18 @@ impl Limits {
     /// How long a token plausibly lives, ten years: the same date in milliseconds lies 50,000 years ahead.
     pub const PLAUSIBLE_LIFETIME: Duration = Duration::from_secs(3652 * 24 * 60 * 60);
 
+    /// The largest body of an MCP request that is read to judge it, in bytes: what rmcp and the
+    /// TypeScript SDK take.
+    pub const OPERATION_BODY_BYTES: usize = 4 * 1024 * 1024;
+
+    /// The most messages in one batch. Clients of 2025-03-26 send a handful; 4 MiB could hold
+    /// 140,000.
+    pub const BATCH_MESSAGES: usize = 1000;
+
+    /// The largest list (`tools/list` and its like) that is filtered, and the largest event of a
+    /// stream that is held to be filtered, in bytes: 1,000 tools with schemas of 4 KiB.
+    pub const LIST_BYTES: usize = 4 * 1024 * 1024;
+
     /// The largest magnitude of a NumericDate: above 2^53 a double no longer holds whole seconds.
     pub const NUMERIC_DATE_MAX: f64 = 9_007_199_254_740_992.0;
 }

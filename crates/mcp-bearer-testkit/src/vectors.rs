@@ -13,6 +13,8 @@
 //! }
 //! ```
 
+pub mod operations;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -490,7 +492,9 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
         let path = entry.expect("a directory entry").path();
         let name = path.file_name().expect("a name");
-        if path.is_dir() && !["keys", "settings", "wire"].contains(&name.to_string_lossy().as_ref())
+        if path.is_dir()
+            && !["keys", "operations", "settings", "wire"]
+                .contains(&name.to_string_lossy().as_ref())
         {
             collect(&path, paths);
         } else if path

@@ -127,6 +127,7 @@ pub use config::{ConfigError, from_environment, from_variables};
 pub use explain::{ExplainedStep, Explanation, StepOutcome};
 #[cfg(feature = "http")]
 pub use http::{BearerAuthLayer, BearerAuthService, BearerBody, FromExtensions};
+pub use mcp_bearer_core::operation;
 pub use mcp_bearer_core::{
     AccessToken, Algorithm, Challenge, ChallengeContext, ClaimError, ClaimErrorKind, ClaimPath,
     Expected, Fault, InvalidScope, JwkData, JwksData, KeyError, KeyErrorKind, KeyInfo, KeySet,

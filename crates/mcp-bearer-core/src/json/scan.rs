@@ -2,14 +2,16 @@
 //!
 //! It must accept nothing that RFC 8259 does not, and must look at each byte a bounded number of times.
 
+use std::borrow::Cow;
+
 use super::escape::{hexadecimal, unescape};
 use super::object::{Member, Members};
 use super::{JsonError, Span};
 use crate::limits::Limits;
 
-type Scan<T> = Result<T, JsonError>;
+pub(super) type Scan<T> = Result<T, JsonError>;
 
-const fn error<T>(why: &'static str, at: usize) -> Scan<T> {
+pub(super) const fn error<T>(why: &'static str, at: usize) -> Scan<T> {
     Err(JsonError { why, at })
 }
 
@@ -26,28 +28,12 @@ pub(super) enum Uniqueness {
 }
 
 pub(super) fn object(text: &str, uniqueness: Uniqueness) -> Scan<Members> {
-    let Ok(_) = u32::try_from(text.len()) else {
-        return error("longer than 4 GiB", 0);
-    };
-    if text.starts_with('\u{FEFF}') {
-        return error("a byte order mark", 0);
-    }
-    // Nearly every text has nothing that ends or bends a string but quotes, and that is quickly seen.
-    let plain = text
-        .bytes()
-        .fold(true, |plain, byte| plain & (byte >= 0x20) & (byte != b'\\'));
-    let mut scanner = Scanner {
-        text,
-        at: 0,
-        plain,
-        huge_number_at: None,
-    };
-    scanner.whole(uniqueness)
+    Scanner::new(text)?.whole(uniqueness)
 }
 
 /// A name in an object that is still open, or a member of the outermost one.
 #[derive(Clone, Copy)]
-struct Name {
+pub(super) struct Name {
     span: Span,
     escaped: bool,
 }
@@ -62,14 +48,35 @@ enum Next {
 }
 
 pub(super) struct Scanner<'a> {
-    text: &'a str,
-    at: usize,
+    pub(super) text: &'a str,
+    pub(super) at: usize,
     /// The text is known to hold neither a backslash nor a control character.
     plain: bool,
     huge_number_at: Option<usize>,
 }
 
 impl<'a> Scanner<'a> {
+    /// Before a text that nobody has validated.
+    pub(super) fn new(text: &'a str) -> Scan<Self> {
+        let Ok(_) = u32::try_from(text.len()) else {
+            return error("longer than 4 GiB", 0);
+        };
+        if text.starts_with('\u{FEFF}') {
+            return error("a byte order mark", 0);
+        }
+        // Nearly every text has nothing that ends or bends a string but quotes, and that is quickly
+        // seen.
+        let plain = text
+            .bytes()
+            .fold(true, |plain, byte| plain & (byte >= 0x20) & (byte != b'\\'));
+        Ok(Self {
+            text,
+            at: 0,
+            plain,
+            huge_number_at: None,
+        })
+    }
+
     /// Just behind the opening bracket of a validated array or object.
     pub(super) const fn inside(text: &'a str) -> Self {
         Self {
@@ -80,11 +87,11 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn peek(&self) -> Option<u8> {
+    pub(super) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn skip_space(&mut self) {
+    pub(super) fn skip_space(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
         }
@@ -120,7 +127,7 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         let value_escaped = match self.peek() {
             Some(b'{' | b'[') => {
-                self.container(uniqueness)?;
+                self.container(uniqueness, 1)?;
                 false
             }
             _ => self.scalar()?,
@@ -142,13 +149,13 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// An array or an object inside the outermost one, with all that it holds.
-    fn container(&mut self, uniqueness: Uniqueness) -> Scan<()> {
+    /// An array or an object inside `open` others, with all that it holds.
+    pub(super) fn container(&mut self, uniqueness: Uniqueness, open: usize) -> Scan<()> {
         let compared = uniqueness == Uniqueness::Everywhere;
         let mut names: Vec<Name> = Vec::new(); // of the objects that are open
         let mut starts: Vec<usize> = Vec::new(); // where the names of each of them begin
         let mut objects = 0_u128; // bit n: level n + 1 is an object
-        let mut depth = 1;
+        let mut depth = open;
         let mut next = Next::Value;
         loop {
             self.skip_space();
@@ -213,7 +220,7 @@ impl<'a> Scanner<'a> {
                     self.no_duplicate(names.get(start..).unwrap_or_default())?;
                     names.truncate(start);
                 }
-                if depth == 1 {
+                if depth == open {
                     return Ok(());
                 }
             }
@@ -222,7 +229,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A value that holds no others; says whether it is a string with an escape.
-    fn scalar(&mut self) -> Scan<bool> {
+    pub(super) fn scalar(&mut self) -> Scan<bool> {
         let at = self.at;
         match self.peek() {
             Some(b'"') => self.string(),
@@ -238,7 +245,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A member name and its colon.
-    fn name(&mut self) -> Scan<Name> {
+    pub(super) fn name(&mut self) -> Scan<Name> {
         match self.peek() {
             Some(b'"') => {}
             Some(_) => return error("not a member name", self.at),
@@ -257,7 +264,7 @@ impl<'a> Scanner<'a> {
 
     /// A string, from its opening quote; says whether it holds an escape.
     #[inline]
-    fn string(&mut self) -> Scan<bool> {
+    pub(super) fn string(&mut self) -> Scan<bool> {
         if !self.plain {
             return self.any_string();
         }
@@ -389,7 +396,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn no_duplicate(&self, names: &[impl Named]) -> Scan<()> {
+    pub(super) fn no_duplicate(&self, names: &[impl Named]) -> Scan<()> {
         let twice = if names.len() <= FEW && !names.iter().any(|name| name.name().escaped) {
             self.twice_of_few(names)
         } else {
@@ -489,7 +496,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-trait Named {
+pub(super) trait Named {
     fn name(&self) -> Name;
 }
 
@@ -509,6 +516,16 @@ impl Named for Member {
 }
 
 impl Name {
+    /// The name with its escapes carried out.
+    pub(super) fn decode<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let raw = self.span.of(text);
+        if self.escaped {
+            Cow::Owned(unescape(raw))
+        } else {
+            Cow::Borrowed(raw)
+        }
+    }
+
     fn text(&self, text: &str) -> String {
         let raw = self.span.of(text);
         if self.escaped {

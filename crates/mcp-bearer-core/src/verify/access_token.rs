@@ -16,7 +16,7 @@ use crate::key_set::KeySet;
 use crate::limits::Limits;
 use crate::policy::{Policy, Rules};
 use crate::rejection::Rejection;
-use crate::scope::Scopes;
+use crate::scope::{ScopeHierarchy, Scopes};
 use crate::thumbprint::Thumbprint;
 use crate::time::{NumericDate, UnixTime};
 
@@ -146,6 +146,12 @@ impl AccessToken {
         }
         let value = serde_json::from_value(value.to_tree());
         value.map(Some).map_err(|error| ClaimError::of(&error))
+    }
+
+    /// Which scope includes which others, as the policy of its issuer says.
+    #[must_use]
+    pub fn scope_hierarchy(&self) -> &ScopeHierarchy {
+        &self.0.rules.hierarchy
     }
 
     /// Whether a scope is held, or implied by one that is.

@@ -21,6 +21,7 @@ mod compact;
 mod good;
 mod header;
 mod keys;
+mod operations;
 mod providers;
 mod scopes;
 mod settings;
@@ -59,6 +60,7 @@ fn main() {
     claims::write(&mut book);
     scopes::write(&mut book);
     good::write(&mut book);
+    operations::write();
     providers::write(&mut book);
     settings::write();
     println!(

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ::http::header::{AUTHORIZATION, Entry};
-use ::http::{HeaderMap, Request, Response};
+use ::http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 
 use super::answer::AnswerBody;
@@ -105,11 +105,10 @@ impl Guard {
     }
 
     /// The synchronous part: everything but the wait for newer keys.
-    pub(super) fn check<B: Body>(&self, request: &Request<B>) -> Verdict {
-        let headers = request.headers();
+    pub(super) fn check<B: Body>(&self, method: &Method, headers: &HeaderMap, body: &B) -> Verdict {
         match &self.0.preflight {
-            Preflight::PassOn if is_preflight(request) => return Verdict::Preflight,
-            Preflight::Answer(cors) if is_preflight(request) => {
+            Preflight::PassOn if is_preflight(method, headers, body) => return Verdict::Preflight,
+            Preflight::Answer(cors) if is_preflight(method, headers, body) => {
                 return Verdict::Answered(Box::new(cors.grant(headers).preflight()));
             }
             _ => {}

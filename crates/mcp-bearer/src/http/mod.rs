@@ -75,9 +75,11 @@ mod future;
 mod guard;
 mod layer;
 mod metadata_route;
+mod operations;
 mod preflight;
 mod response;
 mod service;
+mod session;
 
 #[cfg(feature = "axum")]
 pub use self::axum::{Bearer, ExtractorRejection, RequiredScopes, Scoped};
@@ -90,6 +92,11 @@ pub use self::{
     guard::Guard,
     layer::{BearerAuthLayer, NoResource, Resource},
     metadata_route::MetadataService,
+    operations::{
+        JudgedOperations, OperationBody, OperationsBody, OperationsFuture, OperationsLayer,
+        OperationsService,
+    },
     preflight::{Cors, InvalidOrigin, Preflight},
     service::BearerAuthService,
+    session::{SessionKeyError, SessionKeys},
 };

@@ -9,7 +9,7 @@ use ::http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, HOST, HeaderName, ORIGIN, VARY,
 };
-use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use ::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body::Body;
 use url::Url;
 
@@ -153,14 +153,13 @@ impl Grant {
 }
 
 /// Whether a request is a preflight.
-pub(super) fn is_preflight<B: Body>(request: &Request<B>) -> bool {
-    let headers = request.headers();
-    request.method() == Method::OPTIONS
+pub(super) fn is_preflight<B: Body>(method: &Method, headers: &HeaderMap, body: &B) -> bool {
+    *method == Method::OPTIONS
         && !headers.contains_key(AUTHORIZATION)
         && single(headers, &ORIGIN).is_some_and(|origin| !origin.is_empty())
         && single(headers, &ACCESS_CONTROL_REQUEST_METHOD)
             .is_some_and(|method| Method::from_bytes(method.as_bytes()).is_ok())
-        && request.body().is_end_stream()
+        && body.is_end_stream()
 }
 
 fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
@@ -169,7 +168,7 @@ fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderVal
 }
 
 /// Leaves in a preflight what CORS needs.
-pub(super) fn strip<B>(request: &mut Request<B>) {
+pub(super) fn strip(headers: &mut HeaderMap) {
     const KEPT: [HeaderName; 4] = [
         HOST,
         ORIGIN,
@@ -177,11 +176,10 @@ pub(super) fn strip<B>(request: &mut Request<B>) {
         ACCESS_CONTROL_REQUEST_HEADERS,
     ];
     let private_network = HeaderName::from_static("access-control-request-private-network");
-    let all = mem::take(request.headers_mut());
-    let kept = request.headers_mut();
+    let all = mem::take(headers);
     for name in KEPT.into_iter().chain([private_network]) {
         for value in all.get_all(&name) {
-            kept.append(name.clone(), value.clone());
+            headers.append(name.clone(), value.clone());
         }
     }
 }

@@ -51,13 +51,16 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let grant = self.guard.grant(request.headers());
-        let future = match self.guard.check(&request) {
+        let future = match self
+            .guard
+            .check(request.method(), request.headers(), request.body())
+        {
             Verdict::Granted(access) => {
                 self.guard.prepare(&mut request, Some(access));
                 ResponseFuture::inner(self.inner.call(request))
             }
             Verdict::Preflight => {
-                preflight::strip(&mut request);
+                preflight::strip(request.headers_mut());
                 self.guard.prepare(&mut request, None);
                 ResponseFuture::inner(self.inner.call(request))
             }

@@ -1,0 +1,272 @@
+//! The same strict pass, for a text whose outline the caller knows: it descends where the caller
+//! descends, and validates everything on the way exactly once.
+//!
+//! A JSON-RPC message can be megabytes long while only a few of its members decide anything. An
+//! index of all members ([`Object`](super::Object)) would be read again to find them, and the list
+//! of tools would be scanned three times.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::JsonError;
+use super::scan::{Name, Scan, Scanner, Uniqueness, error};
+use super::string_of;
+
+/// What kind of value comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    Object,
+    Array,
+    String,
+    /// A number, a literal, or something that is no value.
+    Other,
+}
+
+/// A reader that stands before a value. Each method but [`next`](Self::next) consumes one.
+pub(crate) struct Walker<'a> {
+    scanner: Scanner<'a>,
+    /// How many arrays and objects are open.
+    open: usize,
+}
+
+impl<'a> Walker<'a> {
+    pub(crate) fn new(text: &'a str) -> Scan<Self> {
+        let scanner = Scanner::new(text)?;
+        Ok(Self { scanner, open: 0 })
+    }
+
+    /// The kind of the next value.
+    pub(crate) fn next(&mut self) -> Next {
+        self.scanner.skip_space();
+        match self.scanner.peek() {
+            Some(b'{') => Next::Object,
+            Some(b'[') => Next::Array,
+            Some(b'"') => Next::String,
+            _ => Next::Other,
+        }
+    }
+
+    /// Reads an object. `each` gets the name of every member and consumes its value.
+    ///
+    /// The recursion is the caller's, so its depth is that of the caller's code.
+    pub(crate) fn object(&mut self, mut each: impl FnMut(&mut Self, &str) -> Scan<()>) -> Scan<()> {
+        if self.next() != Next::Object {
+            return error("not an object", self.scanner.at);
+        }
+        self.scanner.at += 1;
+        self.open += 1;
+        let mut names: Vec<Name> = Vec::new();
+        self.scanner.skip_space();
+        if self.scanner.peek() == Some(b'}') {
+            self.scanner.at += 1;
+        } else {
+            loop {
+                self.scanner.skip_space();
+                let name = self.scanner.name()?;
+                names.push(name);
+                each(self, &name.decode(self.scanner.text))?;
+                if !self.another(b'}')? {
+                    break;
+                }
+            }
+        }
+        self.open -= 1;
+        self.scanner.no_duplicate(&names)
+    }
+
+    /// Reads an array. `each` consumes every element.
+    pub(crate) fn array(&mut self, mut each: impl FnMut(&mut Self) -> Scan<()>) -> Scan<()> {
+        if self.next() != Next::Array {
+            return error("not an array", self.scanner.at);
+        }
+        self.scanner.at += 1;
+        self.open += 1;
+        self.scanner.skip_space();
+        if self.scanner.peek() == Some(b']') {
+            self.scanner.at += 1;
+        } else {
+            loop {
+                each(self)?;
+                if !self.another(b']')? {
+                    break;
+                }
+            }
+        }
+        self.open -= 1;
+        Ok(())
+    }
+
+    /// Reads a value of any kind; says where it stands.
+    pub(crate) fn value(&mut self) -> Scan<Range<usize>> {
+        let next = self.next();
+        let start = self.scanner.at;
+        match next {
+            Next::Object | Next::Array => {
+                self.scanner.container(Uniqueness::Everywhere, self.open)?
+            }
+            Next::String | Next::Other => {
+                self.scanner.scalar()?;
+            }
+        }
+        Ok(start..self.scanner.at)
+    }
+
+    /// Reads a value of any kind; gives what it says if it is a string.
+    pub(crate) fn text(&mut self) -> Scan<Option<Cow<'a, str>>> {
+        let is_string = self.next() == Next::String;
+        let at = self.value()?;
+        let raw = self.scanner.text.get(at).unwrap_or_default();
+        Ok(is_string.then(|| string_of(raw)))
+    }
+
+    /// Where it stands: behind the value that was read last, or at the next one if that was looked
+    /// at.
+    pub(crate) const fn position(&self) -> usize {
+        self.scanner.at
+    }
+
+    /// Nothing may follow the one value.
+    pub(crate) fn end(mut self) -> Scan<()> {
+        self.scanner.skip_space();
+        match self.scanner.peek() {
+            Some(_) => error("something follows the value", self.scanner.at),
+            None => Ok(()),
+        }
+    }
+
+    /// Consumes the comma before another member or element, or the closing bracket.
+    fn another(&mut self, close: u8) -> Result<bool, JsonError> {
+        self.scanner.skip_space();
+        let at = self.scanner.at;
+        self.scanner.at += 1;
+        match self.scanner.text.as_bytes().get(at) {
+            Some(b',') => Ok(true),
+            Some(byte) if *byte == close => Ok(false),
+            Some(_) => error("neither a comma nor the end", at),
+            None => error("ends too early", at),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::object::Members;
+    use super::*;
+
+    /// Walks everything: each object and array is descended into as deep as the code goes, and then
+    /// read whole.
+    fn walk(text: &str) -> Scan<()> {
+        let mut walker = Walker::new(text)?;
+        walker.object(|walker, _| descend(walker, 6))?;
+        walker.end()
+    }
+
+    fn descend(walker: &mut Walker<'_>, levels: usize) -> Scan<()> {
+        match walker.next() {
+            Next::Object if levels > 0 => walker.object(|walker, _| descend(walker, levels - 1)),
+            Next::Array if levels > 0 => walker.array(|walker| descend(walker, levels - 1)),
+            Next::String => walker.text().map(drop),
+            _ => walker.value().map(drop),
+        }
+    }
+
+    #[test]
+    fn it_accepts_what_the_index_accepts_and_nothing_else() {
+        let deep = |levels: usize| {
+            format!(
+                r#"{{"a":{}{}}}"#,
+                "[".repeat(levels - 1),
+                "]".repeat(levels - 1)
+            )
+        };
+        let objects =
+            |levels: usize| format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
+        let mut texts: Vec<String> = [
+            "{}",
+            " { } ",
+            r#"{"a":1}"#,
+            r#"{"a":1,"b":[1,2,{"c":null}]}"#,
+            r#"{"a":"\ud83d\ude00"}"#,
+            r#"{"a":[]}"#,
+            r#"{"a":[ ]}"#,
+            r#"{"a":{}}"#,
+            r#"{"a":[[],[[]]]}"#,
+            r#"{"a":1e999}"#,
+            "",
+            "[]",
+            "1",
+            "{",
+            r#"{"a""#,
+            r#"{"a":"#,
+            r#"{"a":1"#,
+            r#"{"a":1,}"#,
+            r#"{,"a":1}"#,
+            r#"{"a":1 "b":2}"#,
+            r#"{"a":1}x"#,
+            r#"{"a":1]"#,
+            r#"{"a":[1}"#,
+            r#"{"a":[1,]}"#,
+            r#"{"a":[,1]}"#,
+            r#"{"a":[1 2]}"#,
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":{"b":1,"b":2}}"#,
+            r#"{"a":[{"b":1,"\u0062":2}]}"#,
+            r#"{"a":"\ud800"}"#,
+            r#"{"a":tru}"#,
+            r#"{"a":01}"#,
+            r#"{a:1}"#,
+            r#"{"a" 1}"#,
+            "\u{feff}{}",
+            r#"{"a":"#,
+            "{\"a\":\"\n\"}",
+        ]
+        .map(ToOwned::to_owned)
+        .into();
+        texts.extend([deep(5), deep(126), deep(127), deep(128), deep(200)]);
+        texts.extend([
+            objects(5),
+            objects(126),
+            objects(127),
+            objects(128),
+            objects(200),
+        ]);
+        for text in texts {
+            let walked = walk(&text).is_ok();
+            assert_eq!(walked, Members::parse(&text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn it_says_where_values_stand_and_what_strings_say() {
+        let text = r#" {"a" : "x\u0041" , "b":[ {"c":1} , 2 ]}"#;
+        let mut walker = Walker::new(text).unwrap();
+        let mut seen = Vec::new();
+        walker
+            .object(|walker, name| {
+                if name == "a" {
+                    seen.push(walker.text()?.unwrap().into_owned());
+                    return Ok(());
+                }
+                walker.array(|walker| {
+                    let at = walker.value()?;
+                    seen.push(text[at].to_owned());
+                    Ok(())
+                })
+            })
+            .unwrap();
+        assert_eq!(walker.position(), text.len());
+        walker.end().unwrap();
+        assert_eq!(seen, ["xA", r#"{"c":1}"#, "2"]);
+    }
+
+    #[test]
+    fn a_value_that_nobody_reads_is_an_error() {
+        assert!(
+            Walker::new(r#"{"a":1}"#)
+                .unwrap()
+                .object(|_, _| Ok(()))
+                .is_err()
+        );
+        assert!(Walker::new("[1]").unwrap().array(|_| Ok(())).is_err());
+    }
+}

@@ -1,0 +1,335 @@
+//! One JSON-RPC message of a client, read strictly (JSON-RPC 2.0 section 4).
+//!
+//! This reads what any message may hold that decides something, in one pass. What a method makes of
+//! it is decided in `target.rs`.
+//!
+//! Some servers take a member for another when only the case of its name differs (Go's
+//! `encoding/json` does, and it also folds `ſ` to `s` and the Kelvin sign to `k`). A message that
+//! holds such a name would be read in two ways, so it is refused.
+
+use std::borrow::Cow;
+
+use super::rpc::RequestId;
+use crate::json::{JsonError, Next, Walker};
+
+/// The member of `_meta` that names the protocol version.
+const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+
+/// A member that has to be a string.
+#[derive(Debug, Default)]
+pub(super) enum Field<'a> {
+    #[default]
+    Absent,
+    Text(Cow<'a, str>),
+    /// A value of another type.
+    Other,
+}
+
+/// A member of which only the presence counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Presence {
+    #[default]
+    Absent,
+    /// Absent in other words: `null`, or an empty array.
+    Empty,
+    Present,
+}
+
+#[derive(Debug, Default)]
+pub(super) enum Id {
+    #[default]
+    Absent,
+    Known(RequestId),
+    /// `null`, or another value that identifies nothing.
+    Invalid,
+}
+
+/// What stands in a message, before anything is made of it.
+#[derive(Debug, Default)]
+pub(super) struct Message<'a> {
+    pub(super) jsonrpc: Field<'a>,
+    pub(super) id: Id,
+    pub(super) method: Field<'a>,
+    pub(super) params: Params<'a>,
+    pub(super) result: Presence,
+    pub(super) error: Presence,
+    /// A member whose name is a known one but for its case.
+    pub(super) look_alike: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Params<'a> {
+    pub(super) shape: Shape,
+    pub(super) name: Field<'a>,
+    pub(super) uri: Field<'a>,
+    pub(super) task: Field<'a>,
+    pub(super) reference: Reference<'a>,
+    pub(super) subscriptions: Subscriptions<'a>,
+    /// `_meta` or what it says of the version has a wrong type, or a name that only looks right.
+    pub(super) bad_meta: bool,
+    /// The version that `_meta` names.
+    pub(super) version: Field<'a>,
+    /// `protocolVersion`, which `initialize` proposes.
+    pub(super) proposed_version: Field<'a>,
+    /// Another member whose name is a known one but for its case.
+    pub(super) look_alike: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Shape {
+    #[default]
+    Absent,
+    Object,
+    Other,
+}
+
+/// `ref` of `completion/complete`.
+#[derive(Debug, Default)]
+pub(super) struct Reference<'a> {
+    pub(super) shape: Shape,
+    pub(super) kind: Field<'a>,
+    pub(super) name: Field<'a>,
+    pub(super) uri: Field<'a>,
+}
+
+/// `notifications` of `subscriptions/listen`.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions<'a> {
+    pub(super) shape: Shape,
+    pub(super) uris: Vec<Cow<'a, str>>,
+    /// `resourceSubscriptions` is no array of strings.
+    pub(super) bad_uris: bool,
+    pub(super) tasks: Presence,
+    pub(super) task_ids: Vec<Cow<'a, str>>,
+    /// `taskIds` is no array of strings.
+    pub(super) bad_task_ids: bool,
+}
+
+type Read = Result<(), JsonError>;
+
+impl<'a> Message<'a> {
+    /// Reads the object that comes next.
+    pub(super) fn read(walker: &mut Walker<'a>, text: &'a str) -> Result<Self, JsonError> {
+        let mut message = Self::default();
+        walker.object(|walker, name| match name {
+            "jsonrpc" => message.jsonrpc.read(walker),
+            "id" => message.id.read(walker, text),
+            "method" => message.method.read(walker),
+            "params" => message.params.read(walker, text),
+            "result" => message.result.read(walker, text),
+            "error" => message.error.read(walker, text),
+            _ => {
+                let known = ["jsonrpc", "id", "method", "params", "result", "error"];
+                message.look_alike |= known.iter().any(|known| look_alike(name, known));
+                walker.value().map(drop)
+            }
+        })?;
+        Ok(message)
+    }
+}
+
+impl<'a> Params<'a> {
+    fn read(&mut self, walker: &mut Walker<'a>, text: &'a str) -> Read {
+        if !self.shape.enter(walker, text)? {
+            return Ok(());
+        }
+        walker.object(|walker, name| match name {
+            "name" => self.name.read(walker),
+            "uri" => self.uri.read(walker),
+            "taskId" => self.task.read(walker),
+            "ref" => self.reference.read(walker, text, &mut self.look_alike),
+            "notifications" => self.subscriptions.read(walker, text, &mut self.look_alike),
+            "_meta" => self.read_meta(walker, text),
+            "protocolVersion" => self.proposed_version.read(walker),
+            _ => {
+                let known = ["name", "uri", "taskId", "ref", "notifications"];
+                self.look_alike |= known.iter().any(|known| look_alike(name, known));
+                self.bad_meta |= look_alike(name, "_meta");
+                walker.value().map(drop)
+            }
+        })
+    }
+
+    fn read_meta(&mut self, walker: &mut Walker<'a>, text: &'a str) -> Read {
+        let mut shape = Shape::Absent;
+        if !shape.enter(walker, text)? {
+            self.bad_meta |= shape == Shape::Other;
+            return Ok(());
+        }
+        walker.object(|walker, name| {
+            if name == VERSION {
+                return self.version.read(walker);
+            }
+            self.bad_meta |= look_alike(name, VERSION);
+            walker.value().map(drop)
+        })
+    }
+}
+
+impl<'a> Reference<'a> {
+    fn read(&mut self, walker: &mut Walker<'a>, text: &str, odd: &mut bool) -> Read {
+        if !self.shape.enter(walker, text)? {
+            return Ok(());
+        }
+        walker.object(|walker, name| match name {
+            "type" => self.kind.read(walker),
+            "name" => self.name.read(walker),
+            "uri" => self.uri.read(walker),
+            _ => {
+                let known = ["type", "name", "uri"];
+                *odd |= known.iter().any(|known| look_alike(name, known));
+                walker.value().map(drop)
+            }
+        })
+    }
+}
+
+impl<'a> Subscriptions<'a> {
+    fn read(&mut self, walker: &mut Walker<'a>, text: &str, odd: &mut bool) -> Read {
+        if !self.shape.enter(walker, text)? {
+            return Ok(());
+        }
+        walker.object(|walker, name| match name {
+            "resourceSubscriptions" => {
+                strings(walker, text, &mut self.uris, &mut self.bad_uris).map(drop)
+            }
+            "taskIds" => {
+                self.tasks = strings(walker, text, &mut self.task_ids, &mut self.bad_task_ids)?;
+                Ok(())
+            }
+            _ => {
+                let known = ["resourceSubscriptions", "taskIds"];
+                *odd |= known.iter().any(|known| look_alike(name, known));
+                walker.value().map(drop)
+            }
+        })
+    }
+}
+
+impl<'a> Field<'a> {
+    fn read(&mut self, walker: &mut Walker<'a>) -> Read {
+        *self = walker.text()?.map_or(Self::Other, Self::Text);
+        Ok(())
+    }
+
+    pub(super) fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Absent | Self::Other => None,
+        }
+    }
+}
+
+impl Id {
+    fn read(&mut self, walker: &mut Walker<'_>, text: &str) -> Read {
+        let is_string = walker.next() == Next::String;
+        let raw = text.get(walker.value()?).unwrap_or_default();
+        let is_number = raw.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+        *self = if is_string || is_number {
+            Self::Known(RequestId::of_json(raw))
+        } else {
+            Self::Invalid
+        };
+        Ok(())
+    }
+}
+
+impl Presence {
+    fn read(&mut self, walker: &mut Walker<'_>, text: &str) -> Read {
+        let raw = text.get(walker.value()?).unwrap_or_default();
+        *self = if raw == "null" {
+            Self::Empty
+        } else {
+            Self::Present
+        };
+        Ok(())
+    }
+}
+
+impl Shape {
+    /// Says whether an object comes next; anything else is consumed. `null` is absence.
+    fn enter(&mut self, walker: &mut Walker<'_>, text: &str) -> Result<bool, JsonError> {
+        if walker.next() == Next::Object {
+            *self = Self::Object;
+            return Ok(true);
+        }
+        let raw = text.get(walker.value()?).unwrap_or_default();
+        *self = if raw == "null" {
+            Self::Absent
+        } else {
+            Self::Other
+        };
+        Ok(false)
+    }
+}
+
+/// Reads an array of strings; `bad` is set by anything else but `null`.
+fn strings<'a>(
+    walker: &mut Walker<'a>,
+    text: &str,
+    list: &mut Vec<Cow<'a, str>>,
+    bad: &mut bool,
+) -> Result<Presence, JsonError> {
+    if walker.next() != Next::Array {
+        let raw = text.get(walker.value()?).unwrap_or_default();
+        if raw == "null" {
+            return Ok(Presence::Empty);
+        }
+        *bad = true;
+        return Ok(Presence::Present);
+    }
+    let mut presence = Presence::Empty;
+    walker.array(|walker| {
+        presence = Presence::Present;
+        match walker.text()? {
+            Some(one) => list.push(one),
+            None => *bad = true,
+        }
+        Ok(())
+    })?;
+    Ok(presence)
+}
+
+/// Whether a name is another one but for its case, as lenient readers fold it.
+fn look_alike(name: &str, known: &str) -> bool {
+    // No folding makes a name more than three times as long or shorter.
+    if name.len() < known.len() || name.len() > 3 * known.len() {
+        return false;
+    }
+    let fold = |c: char| match c {
+        '\u{17F}' => 's',
+        '\u{212A}' => 'k',
+        _ => c.to_ascii_lowercase(),
+    };
+    name != known && name.chars().map(fold).eq(known.chars().map(fold))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_alike_differs_by_case_alone() {
+        for (name, known) in [
+            ("Method", "method"),
+            ("METHOD", "method"),
+            ("param\u{17f}", "params"),
+            ("PARAM\u{17f}", "params"),
+            ("taskid", "taskId"),
+            ("ta\u{17f}\u{212a}Id", "taskId"),
+            ("_Meta", "_meta"),
+        ] {
+            assert!(look_alike(name, known), "{name}");
+        }
+        for (name, known) in [
+            ("method", "method"),
+            ("methods", "method"),
+            ("metho", "method"),
+            ("métHod", "method"),
+            (" method", "method"),
+            ("", "id"),
+        ] {
+            assert!(!look_alike(name, known), "{name}");
+        }
+    }
+}

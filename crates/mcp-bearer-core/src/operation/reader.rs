@@ -1,0 +1,466 @@
+//! From the bytes of a POST body to the operations it asks for.
+
+use super::headers::{Headers, RequestHeaders, decode_name};
+use super::message::{Field, Id, Message, Presence, Shape};
+use super::rpc::{RequestId, RpcAnswer, code};
+use super::target::{self, HeaderName, Target};
+use super::version::ProtocolVersion;
+use crate::json::{JsonError, Next, Walker};
+use crate::limits::Limits;
+
+/// What kind of JSON-RPC message an operation came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MessageKind {
+    /// It has an id and awaits an answer.
+    Request,
+    /// It has no id and awaits none.
+    Notification,
+    /// The client's answer to a question of the server (sampling, elicitation, roots).
+    Response,
+}
+
+/// What one JSON-RPC message asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operation {
+    pub(super) kind: MessageKind,
+    pub(super) id: Option<RequestId>,
+    pub(super) method: Box<str>,
+    pub(super) targets: Vec<Target>,
+    pub(super) about_tasks: bool,
+}
+
+impl Operation {
+    /// What kind of message it is.
+    #[must_use]
+    pub fn kind(&self) -> MessageKind {
+        self.kind
+    }
+
+    /// The id of a request.
+    #[must_use]
+    pub fn id(&self) -> Option<&RequestId> {
+        self.id.as_ref()
+    }
+
+    /// The method; empty for a response.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// What it names, in order. Most methods name one thing or none.
+    #[must_use]
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// Whether the answer lists tools, prompts, resources or resource templates.
+    #[must_use]
+    pub fn asks_for_list(&self) -> bool {
+        let lists = [
+            "tools/list",
+            "prompts/list",
+            "resources/list",
+            "resources/templates/list",
+        ];
+        lists.contains(&&*self.method)
+    }
+}
+
+/// The operations of one request: one, or those of a batch.
+///
+/// ```
+/// use mcp_bearer_core::operation::{HeaderField, Operations, RequestHeaders};
+/// let body = br#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"\u0061dd"}}"#;
+/// let operations = Operations::read(body, &RequestHeaders::default()).unwrap();
+/// assert_eq!(operations.iter().next().unwrap().targets().first().unwrap().name(), "add");
+///
+/// // A header that says something else.
+/// let lie = RequestHeaders {
+///     name: HeaderField::Once(b"harmless"),
+///     ..RequestHeaders::default()
+/// };
+/// let refused = Operations::read(body, &lie).unwrap_err();
+/// assert_eq!((refused.status(), refused.code()), (400, -32020));
+/// assert_eq!(refused.id().unwrap().as_json(), "7");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operations {
+    pub(super) version: ProtocolVersion,
+    pub(super) batch: bool,
+    pub(super) all: Vec<Operation>,
+}
+
+impl Operations {
+    /// Reads a body that is complete. See [`OperationReader`] for one that comes in pieces.
+    ///
+    /// # Errors
+    /// The answer to a body that is no JSON-RPC message, or not one that may be sent under this
+    /// protocol version, or that differs from the headers: 400.
+    pub fn read(body: &[u8], headers: &RequestHeaders<'_>) -> Result<Self, RpcAnswer> {
+        let invalid = |why: &str| RpcAnswer::bad_request(None, code::PARSE_ERROR, why);
+        let text = std::str::from_utf8(body).map_err(|_| invalid("the body is not UTF-8"))?;
+        let malformed = |error: JsonError| invalid(&format!("{} at byte {}", error.why, error.at));
+        let mut walker = Walker::new(text).map_err(malformed)?;
+        let batch = walker.next() == Next::Array;
+        let mut messages = Messages::default();
+        let read = if batch {
+            walker.array(|walker| messages.read_next(walker, text))
+        } else {
+            messages.read_next(&mut walker, text)
+        };
+        read.and_then(|()| walker.end()).map_err(malformed)?;
+        if messages.other_than_object {
+            let why = "a JSON-RPC message is an object";
+            return Err(RpcAnswer::bad_request(None, code::INVALID_REQUEST, why));
+        }
+        if messages.too_many {
+            return Err(RpcAnswer::too_large());
+        }
+        let request = Request {
+            headers: headers.once(),
+            batch,
+        };
+        request.conclude(messages.taken)
+    }
+
+    /// The protocol version that the request names.
+    #[must_use]
+    pub fn version(&self) -> ProtocolVersion {
+        self.version
+    }
+
+    /// Whether it came as an array of messages.
+    #[must_use]
+    pub fn is_batch(&self) -> bool {
+        self.batch
+    }
+
+    /// The operations in order; there is at least one.
+    pub fn iter(&self) -> impl Iterator<Item = &Operation> {
+        self.all.iter()
+    }
+
+    /// Whether the answer lists something that rules may hide.
+    #[must_use]
+    pub fn asks_for_list(&self) -> bool {
+        self.all.iter().any(Operation::asks_for_list)
+    }
+}
+
+/// Reads a body that comes in pieces. It does no I/O: the caller brings the bytes.
+///
+/// ```
+/// use mcp_bearer_core::operation::{OperationReader, RequestHeaders};
+/// let mut reader = OperationReader::new();
+/// for piece in [r#"{"jsonrpc":"2.0","#, r#""id":1,"method":"ping"}"#] {
+///     reader.push(piece.as_bytes())?;
+/// }
+/// let operations = reader.finish(&RequestHeaders::default())?;
+/// assert_eq!(operations.iter().next().unwrap().method(), "ping");
+/// # Ok::<(), mcp_bearer_core::operation::RpcAnswer>(())
+/// ```
+#[derive(Debug)]
+pub struct OperationReader {
+    body: Vec<u8>,
+    limit: usize,
+}
+
+impl OperationReader {
+    /// A reader of bodies up to [`Limits::OPERATION_BODY_BYTES`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_limit(Limits::OPERATION_BODY_BYTES)
+    }
+
+    /// A reader of bodies up to a number of bytes.
+    #[must_use]
+    pub fn with_limit(bytes: usize) -> Self {
+        Self {
+            body: Vec::new(),
+            limit: bytes,
+        }
+    }
+
+    /// Takes the next bytes of the body.
+    ///
+    /// # Errors
+    /// The answer to a body that is too large: 413.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), RpcAnswer> {
+        if bytes.len() > self.limit.saturating_sub(self.body.len()) {
+            return Err(RpcAnswer::too_large());
+        }
+        self.body.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Reads the operations of the whole body.
+    ///
+    /// # Errors
+    /// As [`Operations::read`].
+    pub fn finish(self, headers: &RequestHeaders<'_>) -> Result<Operations, RpcAnswer> {
+        Operations::read(&self.body, headers)
+    }
+}
+
+impl Default for OperationReader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[derive(Default)]
+struct Messages {
+    taken: Vec<Taken>,
+    too_many: bool,
+    other_than_object: bool,
+}
+
+impl Messages {
+    fn read_next<'a>(&mut self, walker: &mut Walker<'a>, text: &'a str) -> Result<(), JsonError> {
+        if walker.next() != Next::Object {
+            self.other_than_object = true;
+            return walker.value().map(drop);
+        }
+        let message = Message::read(walker, text)?;
+        if self.taken.len() < Limits::BATCH_MESSAGES {
+            self.taken.push(take(&message));
+        } else {
+            self.too_many = true;
+        }
+        Ok(())
+    }
+}
+
+/// What a message is once nothing of it has to be borrowed, and what the headers are held against.
+struct Taken {
+    operation: Result<Operation, Fault>,
+    id: Option<RequestId>,
+    version: Option<String>,
+    proposed_version: Option<String>,
+}
+
+struct Fault {
+    code: i32,
+    why: &'static str,
+}
+
+/// The request around the messages.
+struct Request<'a> {
+    headers: Result<Headers<'a>, &'static str>,
+    batch: bool,
+}
+
+impl Request<'_> {
+    fn conclude(&self, messages: Vec<Taken>) -> Result<Operations, RpcAnswer> {
+        // The id of the one message; an error about a batch as a whole answers none of them.
+        let only_id = match messages.as_slice() {
+            [only] if !self.batch => only.id.clone(),
+            _ => None,
+        };
+        let headers = self
+            .headers
+            .map_err(|why| RpcAnswer::bad_request(only_id.clone(), code::HEADER_MISMATCH, why))?;
+        let named = match headers.version {
+            None => None,
+            Some(version) => Some(std::str::from_utf8(version).map_err(|_| {
+                let why = "MCP-Protocol-Version is not text";
+                RpcAnswer::bad_request(only_id.clone(), code::HEADER_MISMATCH, why)
+            })?),
+        };
+        let version = named.map_or(ProtocolVersion::UNNAMED, ProtocolVersion::of);
+        let invalid = |why: &str| RpcAnswer::bad_request(None, code::INVALID_REQUEST, why);
+        if self.batch && !version.has_batches() {
+            return Err(invalid("batches exist in protocol version 2025-03-26 only"));
+        }
+        let mut all = Vec::with_capacity(messages.len());
+        for message in messages {
+            let id = message.id.clone();
+            let fault = |fault: Fault| RpcAnswer::bad_request(id, fault.code, fault.why);
+            all.push(judge_headers(&headers, named, version, self.batch, message).map_err(fault)?);
+        }
+        if all.is_empty() {
+            return Err(invalid("a batch without a message"));
+        }
+        let response = |operation: &Operation| operation.kind == MessageKind::Response;
+        if all.iter().any(response) && !all.iter().all(response) {
+            return Err(invalid("a batch of requests and responses"));
+        }
+        Ok(Operations {
+            version,
+            batch: self.batch,
+            all,
+        })
+    }
+}
+
+/// Whether the message may be sent as it is, and the headers say the same.
+fn judge_headers(
+    headers: &Headers<'_>,
+    named: Option<&str>,
+    version: ProtocolVersion,
+    batch: bool,
+    message: Taken,
+) -> Result<Operation, Fault> {
+    let mismatch = |why| Fault {
+        code: code::HEADER_MISMATCH,
+        why,
+    };
+    let invalid = |why| Fault {
+        code: code::INVALID_REQUEST,
+        why,
+    };
+    let operation = message.operation?;
+    if message.version.is_some() && message.version.as_deref() != named {
+        return Err(mismatch("MCP-Protocol-Version differs from the body"));
+    }
+    if operation.kind == MessageKind::Response {
+        if !version.has_sessions() {
+            return Err(invalid(
+                "a client sends no responses in this protocol version",
+            ));
+        }
+        if headers.method.is_some() || headers.name.is_some() {
+            return Err(mismatch("Mcp-Method or Mcp-Name for a response"));
+        }
+        return Ok(operation);
+    }
+    let method = &*operation.method;
+    let initialize = method == "initialize";
+    if initialize && batch {
+        return Err(invalid("initialize in a batch"));
+    }
+    if initialize && version.requires_headers() && message.proposed_version.as_deref() != named {
+        return Err(mismatch("MCP-Protocol-Version differs from the body"));
+    }
+    // `initialize` comes before any version is agreed on, and the specification names no headers
+    // for notifications: the TypeScript client sends none.
+    let required =
+        version.requires_headers() && operation.kind == MessageKind::Request && !initialize;
+    match headers.method {
+        None if required => return Err(mismatch("Mcp-Method is missing")),
+        Some(value) if value != method.as_bytes() => {
+            return Err(mismatch("Mcp-Method differs from the body"));
+        }
+        _ => {}
+    }
+    let name = target::name_of(method, &operation.targets);
+    match (headers.name, name) {
+        (None, Some(_)) if required && target::header_name(method) == HeaderName::Required => {
+            return Err(mismatch("Mcp-Name is missing"));
+        }
+        (None, _) => {}
+        (Some(_), None) => return Err(mismatch("Mcp-Name for a message without a name")),
+        (Some(value), Some(name)) => match decode_name(value) {
+            None => return Err(mismatch("Mcp-Name is not valid base64 of UTF-8")),
+            Some(value) if *value != *name => {
+                return Err(mismatch("Mcp-Name differs from the body"));
+            }
+            Some(_) => {}
+        },
+    }
+    Ok(operation)
+}
+
+fn take(message: &Message<'_>) -> Taken {
+    let own = |field: &Field<'_>| field.as_str().map(ToOwned::to_owned);
+    Taken {
+        // The id of a response is that of the server's own request, which no answer of ours is for.
+        id: match (&message.id, &message.method) {
+            (Id::Known(id), Field::Text(_)) => Some(id.clone()),
+            _ => None,
+        },
+        operation: operation(message),
+        version: own(&message.params.version),
+        proposed_version: own(&message.params.proposed_version),
+    }
+}
+
+fn operation(message: &Message<'_>) -> Result<Operation, Fault> {
+    let invalid = |why| {
+        Err(Fault {
+            code: code::INVALID_REQUEST,
+            why,
+        })
+    };
+    let bad_params = |why| Fault {
+        code: code::INVALID_PARAMS,
+        why,
+    };
+    if message.jsonrpc.as_str() != Some("2.0") {
+        return invalid("jsonrpc is not \"2.0\"");
+    }
+    if message.look_alike {
+        return invalid("a member whose name is a known one but for its case");
+    }
+    let answers = (message.result, message.error);
+    let Field::Text(method) = &message.method else {
+        if matches!(message.method, Field::Other) {
+            return invalid("method is not a string");
+        }
+        return response(message);
+    };
+    if answers != (Presence::Absent, Presence::Absent) {
+        return invalid("a message with a method and a result or an error");
+    }
+    let (kind, id) = match &message.id {
+        Id::Absent => (MessageKind::Notification, None),
+        Id::Known(id) => (MessageKind::Request, Some(id.clone())),
+        Id::Invalid => return invalid("id is neither a string nor a number"),
+    };
+    let params = &message.params;
+    if params.shape == Shape::Other {
+        return Err(bad_params("params is not an object"));
+    }
+    if params.bad_meta || matches!(params.version, Field::Other) {
+        return Err(bad_params("params._meta is not as it has to be"));
+    }
+    let targets = target::of(method, message).map_err(bad_params)?;
+    if params.look_alike && target::reads_params(method) {
+        return Err(bad_params(
+            "a member of params whose name is a known one but for its case",
+        ));
+    }
+    Ok(Operation {
+        kind,
+        id,
+        about_tasks: target::touches_tasks(method, message),
+        method: (**method).into(),
+        targets,
+    })
+}
+
+fn response(message: &Message<'_>) -> Result<Operation, Fault> {
+    let invalid = |why| {
+        Err(Fault {
+            code: code::INVALID_REQUEST,
+            why,
+        })
+    };
+    // A result may be `null`; an error that is `null` is none, as in JSON-RPC 1.0.
+    match (message.result, message.error) {
+        (Presence::Absent, Presence::Absent) => {
+            return invalid("neither a request, nor a notification, nor a response");
+        }
+        (Presence::Empty | Presence::Present, Presence::Present) => {
+            return invalid("a response with a result and an error");
+        }
+        _ => {}
+    }
+    if message.params.shape != Shape::Absent {
+        return invalid("a response with params");
+    }
+    if matches!(message.id, Id::Absent) && message.error != Presence::Present {
+        return invalid("a result without an id");
+    }
+    Ok(Operation {
+        kind: MessageKind::Response,
+        id: None,
+        method: "".into(),
+        targets: Vec::new(),
+        about_tasks: false,
+    })
+}
+
+#[cfg(test)]
+mod tests;

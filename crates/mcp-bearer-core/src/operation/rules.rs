@@ -1,0 +1,303 @@
+//! Which operation needs which scopes, and what is hidden from whom.
+//!
+//! This asks the rules about one access at a time. What a request gets for it is decided in
+//! `decision.rs`, what a list shows in `list_view.rs`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::draft::{OperationRulesDraft, RuleDraft, RulesError};
+use super::pattern::Pattern;
+use super::target::TargetKind;
+use super::uri;
+use crate::scope::Scopes;
+
+/// What an operation gets that no rule matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unmatched {
+    /// It is passed on for any good token.
+    Allow,
+    /// It is refused for all; no scope opens it.
+    Deny,
+}
+
+/// Whether `tasks/*` is passed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Tasks {
+    /// It is refused: whoever knows a task's id could read its result.
+    #[default]
+    Refuse,
+    /// The server gives a task only to the principal that created it, and the rules decide.
+    BoundByServer,
+}
+
+/// What a hidden tool, prompt or resource is answered with when it is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum HiddenAnswer {
+    /// As if it did not exist. The wording of a server's own answer may differ.
+    #[default]
+    NotFound,
+    /// With the scopes that it needs (403), so that clients can ask for them.
+    Challenge,
+}
+
+/// What lists show to a caller without a token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AnonymousSees {
+    /// Only what may be used without a token.
+    #[default]
+    Allowed,
+    /// Everything, so that a client knows what a login would open.
+    All,
+}
+
+/// The rules of a server: who may call what. Cheap to clone.
+///
+/// ```
+/// use mcp_bearer_core::operation::{OperationRules, RuleDraft, Unmatched};
+/// let rules = OperationRules::new(
+///     Unmatched::Allow,
+///     [RuleDraft::new("tools/call").name("delete_*").scopes(["mcp:admin"]).hide()],
+/// )?;
+/// assert_eq!(rules.scopes().as_str(), "mcp:admin");
+/// # Ok::<(), mcp_bearer_core::operation::RulesError>(())
+/// ```
+#[derive(Clone)]
+pub struct OperationRules(Arc<Inner>);
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) rules: Vec<Rule>,
+    pub(super) unmatched: Unmatched,
+    pub(super) tasks: Tasks,
+    pub(super) hidden: HiddenAnswer,
+    pub(super) anonymous_sees: AnonymousSees,
+    /// Every scope that a rule names, once.
+    pub(super) scopes: Scopes,
+    /// Whether a rule can match an operation on a resource.
+    pub(super) on_resources: bool,
+    pub(super) effect: Effect,
+}
+
+/// Whether there is anything to decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    None,
+    Some,
+}
+
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) method: Pattern,
+    pub(super) name: Option<NamePattern>,
+    pub(super) scopes: Scopes,
+    pub(super) hide: bool,
+    pub(super) anonymous: bool,
+}
+
+/// A pattern for names, and the same in the form that URIs are compared in.
+#[derive(Debug)]
+pub(super) struct NamePattern {
+    text: Pattern,
+    uri: Pattern,
+}
+
+/// One thing that an operation does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Access<'a> {
+    /// The method whose rules decide.
+    pub(super) method: &'a str,
+    /// Methods whose rules are asked as well.
+    pub(super) also: &'static [&'static str],
+    pub(super) target: Option<(TargetKind, &'a str)>,
+}
+
+/// What the matching rules say together; their order means nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// Whether a rule matches, rules asked as well aside.
+    pub(super) matched: bool,
+    /// Whether the caller has the scopes of all of them.
+    pub(super) satisfied: bool,
+    /// Whether one of them hides.
+    pub(super) hide: bool,
+    /// Whether one of them needs a token.
+    needs_token: bool,
+}
+
+impl OperationRules {
+    /// No rules at all: everything is passed on unread.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(Arc::new(Inner {
+            rules: Vec::new(),
+            unmatched: Unmatched::Allow,
+            tasks: Tasks::BoundByServer,
+            hidden: HiddenAnswer::NotFound,
+            anonymous_sees: AnonymousSees::Allowed,
+            scopes: Scopes::none(),
+            on_resources: false,
+            effect: Effect::None,
+        }))
+    }
+
+    /// Rules with the usual settings; see [`OperationRulesDraft`] for all of them.
+    ///
+    /// # Errors
+    /// Every problem at once.
+    pub fn new(
+        unmatched: Unmatched,
+        rules: impl IntoIterator<Item = RuleDraft>,
+    ) -> Result<Self, RulesError> {
+        let draft = OperationRulesDraft {
+            unmatched: Some(unmatched),
+            rules: rules.into_iter().collect(),
+            ..OperationRulesDraft::default()
+        };
+        draft.check()
+    }
+
+    pub(super) fn from_inner(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    pub(super) fn shared(&self) -> Arc<Inner> {
+        Arc::clone(&self.0)
+    }
+
+    /// Whether there is nothing to decide, so that no body has to be read.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.0.effect == Effect::None
+    }
+
+    /// Whether anything may be done without a token.
+    #[must_use]
+    pub fn has_anonymous(&self) -> bool {
+        self.0.rules.iter().any(|rule| rule.anonymous)
+    }
+
+    /// Whether lists may have to be filtered, for some caller.
+    #[must_use]
+    pub fn may_hide(&self) -> bool {
+        self.0.rules.iter().any(|rule| rule.hide)
+            || (self.has_anonymous() && self.0.anonymous_sees == AnonymousSees::Allowed)
+    }
+
+    /// Every scope that a rule names, once, in the order of the rules.
+    #[must_use]
+    pub fn scopes(&self) -> &Scopes {
+        &self.0.scopes
+    }
+}
+
+impl Default for OperationRules {
+    fn default() -> Self {
+        Self::none()
+    }
+}
+
+impl fmt::Debug for OperationRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OperationRules")
+            .field("rules", &self.0.rules)
+            .field("unmatched", &self.0.unmatched)
+            .field("tasks", &self.0.tasks)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// Asks all rules about one access. `satisfied` says whether the caller has a rule's scopes.
+    pub(super) fn ask<'r>(
+        &'r self,
+        access: &Access<'_>,
+        mut satisfied: impl FnMut(&'r Rule) -> bool,
+    ) -> Verdict {
+        let mut verdict = Verdict::NOTHING;
+        let name = ComparedName::of(access.target);
+        for rule in &self.rules {
+            let own = rule.method.matches(access.method);
+            let also = own || access.also.iter().any(|also| rule.method.matches(also));
+            if !also || !rule.matches_name(name.as_ref()) {
+                continue;
+            }
+            verdict.add(rule, own, satisfied(rule));
+        }
+        verdict
+    }
+}
+
+impl Verdict {
+    pub(super) const NOTHING: Self = Self {
+        matched: false,
+        satisfied: true,
+        hide: false,
+        needs_token: false,
+    };
+
+    /// Whether all of them, at least one, can do without a token.
+    pub(super) const fn is_anonymous(self) -> bool {
+        self.matched && !self.needs_token
+    }
+
+    /// Whether one of them needs a token.
+    pub(super) const fn needs_token(self) -> bool {
+        self.needs_token
+    }
+
+    /// Counts a rule that matches.
+    pub(super) fn add(&mut self, rule: &Rule, own: bool, satisfied: bool) {
+        self.needs_token |= !rule.anonymous;
+        self.matched |= own;
+        self.satisfied &= satisfied;
+        self.hide |= rule.hide;
+    }
+}
+
+impl Rule {
+    pub(super) fn matches_name(&self, name: Option<&ComparedName<'_>>) -> bool {
+        match (&self.name, name) {
+            (None, _) => true,
+            (Some(pattern), None) => pattern.text.is_any(),
+            (Some(pattern), Some(name)) => match name {
+                ComparedName::Text(text) => pattern.text.matches(text),
+                ComparedName::Uri(uri) => pattern.uri.matches(uri),
+            },
+        }
+    }
+
+    /// Whether it matches whatever the name is.
+    pub(super) fn is_for_any_name(&self) -> bool {
+        self.name.as_ref().is_none_or(|name| name.text.is_any())
+    }
+}
+
+impl NamePattern {
+    pub(super) fn new(text: &str) -> Self {
+        Self {
+            text: Pattern::new(text),
+            uri: Pattern::new(&uri::comparable(text)),
+        }
+    }
+}
+
+/// A name in the form in which patterns are compared with it.
+pub(super) enum ComparedName<'a> {
+    Text(&'a str),
+    Uri(std::borrow::Cow<'a, str>),
+}
+
+impl<'a> ComparedName<'a> {
+    pub(super) fn of(target: Option<(TargetKind, &'a str)>) -> Option<Self> {
+        let (kind, name) = target?;
+        Some(match kind {
+            TargetKind::Tool | TargetKind::Prompt | TargetKind::Task => Self::Text(name),
+            TargetKind::Resource | TargetKind::ResourceTemplate => Self::Uri(uri::comparable(name)),
+        })
+    }
+}

@@ -1,0 +1,188 @@
+//! [`OperationsBody`]: the inner service's body, filtered where it has to be, or our short answer.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ::http::HeaderMap;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use mcp_bearer_core::operation::ListFilter;
+use pin_project_lite::pin_project;
+
+use super::refusal;
+use crate::http::answer::AnswerBody;
+
+pin_project! {
+    /// The body of a response that passed the layer.
+    ///
+    /// At most one event of a stream is held, and the next one is asked for when it was taken.
+    pub struct OperationsBody<R> {
+        #[pin]
+        kind: Kind<R>,
+    }
+}
+
+pin_project! {
+    #[project = KindProj]
+    enum Kind<R> {
+        /// It passes as it is.
+        Inner { #[pin] body: R },
+        Filtered { filtered: Filtered<R> },
+        /// It was held whole.
+        Whole { data: Option<Bytes>, trailers: Option<HeaderMap> },
+        Answer { #[pin] body: AnswerBody },
+    }
+}
+
+struct Filtered<R> {
+    body: Pin<Box<R>>,
+    filter: ListFilter,
+    out: Vec<u8>,
+    trailers: Option<HeaderMap>,
+    ended: bool,
+    logged: bool,
+}
+
+impl<R> OperationsBody<R> {
+    pub(super) fn inner(body: R) -> Self {
+        Self::of(Kind::Inner { body })
+    }
+
+    /// `out` is what the filter has given already.
+    pub(super) fn filtered(filter: ListFilter, out: Vec<u8>, body: Pin<Box<R>>) -> Self {
+        Self::of(Kind::Filtered {
+            filtered: Filtered {
+                body,
+                filter,
+                out,
+                trailers: None,
+                ended: false,
+                logged: false,
+            },
+        })
+    }
+
+    pub(super) fn whole(data: Vec<u8>, trailers: Option<HeaderMap>) -> Self {
+        Self::of(Kind::Whole {
+            data: (!data.is_empty()).then(|| data.into()),
+            trailers,
+        })
+    }
+
+    pub(super) fn answer(body: AnswerBody) -> Self {
+        Self::of(Kind::Answer { body })
+    }
+
+    fn of(kind: Kind<R>) -> Self {
+        Self { kind }
+    }
+}
+
+impl<R: Body<Data = Bytes>> Filtered<R> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
+        loop {
+            if !self.out.is_empty() {
+                let data = std::mem::take(&mut self.out);
+                return Poll::Ready(Some(Ok(Frame::data(data.into()))));
+            }
+            if self.ended {
+                let trailers = self.trailers.take().map(Frame::trailers);
+                return Poll::Ready(trailers.map(Ok));
+            }
+            let filtered = match ready!(self.body.as_mut().poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.filter.push(&data, &mut self.out),
+                    Err(frame) => {
+                        self.trailers = frame.into_trailers().ok();
+                        continue;
+                    }
+                },
+                // What was held is not complete, and stays here.
+                Some(Err(error)) => {
+                    self.ended = true;
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => {
+                    self.ended = true;
+                    self.filter.finish(&mut self.out)
+                }
+            };
+            if let Err(fault) = filtered {
+                self.ended = true;
+                self.trailers = None;
+                self.log(&fault);
+            } else if let Some(fault) = self.filter.fault().cloned() {
+                self.log(&fault);
+            }
+        }
+    }
+
+    /// Once for a stream, however many of its events are replaced.
+    fn log(&mut self, fault: &mcp_bearer_core::operation::ListFault) {
+        if !self.logged {
+            self.logged = true;
+            refusal::log_bad_answer(fault);
+        }
+    }
+}
+
+impl<R: Body<Data = Bytes>> Body for OperationsBody<R> {
+    type Data = Bytes;
+    type Error = R::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
+        match self.project().kind.project() {
+            KindProj::Inner { body } => body.poll_frame(cx),
+            KindProj::Filtered { filtered } => filtered.poll_frame(cx),
+            KindProj::Whole { data, trailers } => {
+                let data = data.take().map(Frame::data);
+                let frame = data.or_else(|| trailers.take().map(Frame::trailers));
+                Poll::Ready(frame.map(Ok))
+            }
+            KindProj::Answer { body } => body
+                .poll_frame(cx)
+                .map(|frame| frame.map(|result| result.map_err(|never| match never {}))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Inner { body } => body.is_end_stream(),
+            Kind::Filtered { filtered } => {
+                filtered.ended && filtered.out.is_empty() && filtered.trailers.is_none()
+            }
+            Kind::Whole { data, trailers } => data.is_none() && trailers.is_none(),
+            Kind::Answer { body } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Inner { body } => body.size_hint(),
+            Kind::Filtered { .. } => SizeHint::default(),
+            Kind::Whole { data, .. } => SizeHint::with_exact(length_of(data.as_ref())),
+            Kind::Answer { body } => body.size_hint(),
+        }
+    }
+}
+
+fn length_of(data: Option<&Bytes>) -> u64 {
+    let length = data.map_or(0, Bytes::len);
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+impl<R> fmt::Debug for OperationsBody<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.kind {
+            Kind::Inner { .. } => "inner",
+            Kind::Filtered { .. } => "filtered",
+            Kind::Whole { .. } => "whole",
+            Kind::Answer { .. } => "answer",
+        };
+        f.debug_tuple("OperationsBody").field(&kind).finish()
+    }
+}

@@ -1,0 +1,253 @@
+//! What becomes of the inner service's answer: its session and event ids are bound, and what it
+//! lists is filtered.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use ::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, Entry};
+use ::http::response::Parts;
+use ::http::{HeaderMap, HeaderValue, Response};
+use bytes::Bytes;
+use http_body::Body;
+use mcp_bearer_core::operation::{Answers, ListFilter, ListView, RpcAnswer};
+
+use super::answer_body::OperationsBody;
+use super::entry::SESSION_ID;
+use super::refusal::{self, Reason};
+use super::settings::Settings;
+use crate::AccessToken;
+use crate::http::session::{Principal, Tag};
+
+/// What has to be known of a request when its answer comes.
+pub(super) struct Exchange {
+    pub(super) settings: Arc<Settings>,
+    /// None: the caller has no token.
+    pub(super) access: Option<AccessToken>,
+    /// The server's id of the session that the request names.
+    pub(super) session: Option<String>,
+    /// Whether the protocol version of the request has sessions.
+    pub(super) has_sessions: bool,
+    /// What the caller sees of lists, if something is hidden from somebody.
+    pub(super) view: Option<ListView>,
+    pub(super) answers: Answers,
+}
+
+/// An answer on its way out.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once, and the large one is usual"
+)]
+pub(super) enum Leaving<R> {
+    Done(Response<OperationsBody<R>>),
+    /// It is held until it is known to be no list, or complete.
+    Held(Box<Held<R>>),
+}
+
+pub(super) struct Held<R> {
+    /// Taken when the answer is ready.
+    parts: Option<Parts>,
+    body: Option<Pin<Box<R>>>,
+    filter: Option<ListFilter>,
+    out: Vec<u8>,
+    trailers: Option<HeaderMap>,
+}
+
+/// The type of an answer, as far as it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Type {
+    Json,
+    Events,
+    Other,
+}
+
+impl Exchange {
+    pub(super) fn principal(&self) -> Option<Principal<'_>> {
+        match &self.access {
+            Some(access) => Principal::of(access),
+            None => Some(Principal::Anonymous),
+        }
+    }
+
+    pub(super) fn leave<R: Body<Data = Bytes>>(self, response: Response<R>) -> Leaving<R> {
+        let (mut parts, body) = response.into_parts();
+        let begun = self.leave_session(&mut parts.headers);
+        let session = begun.or_else(|| self.session.clone());
+        let kind = Type::of(&parts.headers);
+        let is_encoded = parts.headers.contains_key(CONTENT_ENCODING);
+        let is_empty = body.is_end_stream();
+        let must_be_read = self.answers.has_list() && parts.status.is_success() && !is_empty;
+        let Some(view) = self.view.clone() else {
+            return Leaving::Done(match kind {
+                Type::Events if !is_encoded => self.stream(parts, body, None, session.as_deref()),
+                _ => Response::from_parts(parts, OperationsBody::inner(body)),
+            });
+        };
+        match kind {
+            Type::Json | Type::Events if is_encoded && !is_empty => {
+                Leaving::Done(unreadable("the server's answer is encoded"))
+            }
+            Type::Events => Leaving::Done(self.stream(parts, body, Some(view), session.as_deref())),
+            Type::Json if is_empty => {
+                Leaving::Done(Response::from_parts(parts, OperationsBody::inner(body)))
+            }
+            Type::Json => Leaving::Held(Box::new(Held {
+                parts: Some(parts),
+                body: Some(Box::pin(body)),
+                filter: Some(ListFilter::json(view, self.answers)),
+                out: Vec::new(),
+                trailers: None,
+            })),
+            Type::Other if must_be_read => {
+                Leaving::Done(unreadable("the server's answer is neither JSON nor events"))
+            }
+            Type::Other => Leaving::Done(Response::from_parts(parts, OperationsBody::inner(body))),
+        }
+    }
+
+    /// Binds the session id of an answer to the caller; gives the server's own.
+    fn leave_session(&self, headers: &mut HeaderMap) -> Option<String> {
+        let Entry::Occupied(mut ids) = headers.entry(SESSION_ID) else {
+            return None;
+        };
+        let own = ids.get().to_str().map(ToOwned::to_owned);
+        let is_one = ids.iter().count() == 1;
+        let principal = self.principal();
+        if principal.is_none() {
+            self.settings.warn_of_nobody();
+        }
+        let bound = own
+            .as_ref()
+            .ok()
+            .filter(|_| is_one && self.has_sessions)
+            .zip(self.settings.binding.as_ref().zip(principal))
+            .and_then(|(id, (binding, principal))| binding.bind_session(principal, id))
+            .and_then(|bound| HeaderValue::try_from(bound).ok());
+        let Some(bound) = bound else {
+            ids.remove_entry_mult();
+            return None;
+        };
+        ids.insert(bound);
+        own.ok()
+    }
+
+    fn stream<R>(
+        &self,
+        mut parts: Parts,
+        body: R,
+        view: Option<ListView>,
+        session: Option<&str>,
+    ) -> Response<OperationsBody<R>> {
+        let tag: Option<Tag> = self
+            .settings
+            .binding
+            .as_ref()
+            .zip(self.principal())
+            .and_then(|(binding, principal)| binding.event_tag(principal, session));
+        if view.is_some() {
+            keep_from_shared_caches(&mut parts.headers);
+        }
+        parts.headers.remove(CONTENT_LENGTH);
+        let filter = ListFilter::events(view, self.answers.clone())
+            .with_event_ids(move |id| tag.as_ref().map(|tag| tag.of(id)));
+        let body = OperationsBody::filtered(filter, Vec::new(), Box::pin(body));
+        Response::from_parts(parts, body)
+    }
+}
+
+impl<R: Body<Data = Bytes>> Held<R> {
+    /// The answer, once it is known what of it may be seen. It must not be polled again then.
+    pub(super) fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Response<OperationsBody<R>>> {
+        loop {
+            let (Some(body), Some(filter)) = (&mut self.body, &mut self.filter) else {
+                return Poll::Ready(unreadable("the server's answer was taken"));
+            };
+            let filtered = match ready!(body.as_mut().poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => filter.push(&data, &mut self.out),
+                    Err(frame) => {
+                        self.trailers = frame.into_trailers().ok();
+                        continue;
+                    }
+                },
+                Some(Err(_)) => {
+                    return Poll::Ready(unreadable("the server's answer broke off"));
+                }
+                None => match filter.finish(&mut self.out) {
+                    Ok(()) => return Poll::Ready(self.complete()),
+                    Err(fault) => Err(fault),
+                },
+            };
+            if let Err(fault) = filtered {
+                let answer = refusal::bad_answer(&fault);
+                return Poll::Ready(answer.map(OperationsBody::answer));
+            }
+            if !self.out.is_empty() {
+                return Poll::Ready(self.go_on());
+            }
+        }
+    }
+
+    /// It is no list, or not one yet: the rest comes as it comes.
+    fn go_on(&mut self) -> Response<OperationsBody<R>> {
+        let out = std::mem::take(&mut self.out);
+        match (self.parts.take(), self.body.take(), self.filter.take()) {
+            (Some(parts), Some(body), Some(filter)) => {
+                let body = OperationsBody::filtered(filter, out, body);
+                Response::from_parts(parts, body)
+            }
+            _ => unreadable("the server's answer was taken"),
+        }
+    }
+
+    fn complete(&mut self) -> Response<OperationsBody<R>> {
+        let Some(mut parts) = self.parts.take() else {
+            return unreadable("the server's answer was taken");
+        };
+        let out = std::mem::take(&mut self.out);
+        keep_from_shared_caches(&mut parts.headers);
+        if parts.headers.remove(CONTENT_LENGTH).is_some() {
+            parts
+                .headers
+                .insert(CONTENT_LENGTH, HeaderValue::from(out.len()));
+        }
+        let body = OperationsBody::whole(out, self.trailers.take());
+        Response::from_parts(parts, body)
+    }
+}
+
+impl Type {
+    fn of(headers: &HeaderMap) -> Self {
+        let value = headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        let essence = value.map_or("", |value| value.split(';').next().unwrap_or_default());
+        match essence.trim() {
+            json if json.eq_ignore_ascii_case("application/json") => Self::Json,
+            events if events.eq_ignore_ascii_case("text/event-stream") => Self::Events,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A list that was filtered for one caller is for nobody else.
+fn keep_from_shared_caches(headers: &mut HeaderMap) {
+    headers.remove(ETAG);
+    let is_kept = |value: &HeaderValue| {
+        let directives = value.to_str().unwrap_or_default().split(',');
+        directives
+            .map(str::trim)
+            .any(|one| one.eq_ignore_ascii_case("no-store") || one.eq_ignore_ascii_case("private"))
+    };
+    if !headers.get_all(CACHE_CONTROL).iter().any(is_kept) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+    }
+}
+
+fn unreadable<R>(why: &str) -> Response<OperationsBody<R>> {
+    let answer = RpcAnswer::of_transport(502, why);
+    refusal::refuse(Reason::Answer, &answer, None).map(OperationsBody::answer)
+}

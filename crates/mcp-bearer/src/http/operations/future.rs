@@ -1,0 +1,426 @@
+//! [`OperationsFuture`]: the way of one request. Dropping it frees everything at once.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use ::http::header::AUTHORIZATION;
+use ::http::request::Parts;
+use ::http::{Method, Request, Response};
+use bytes::Bytes;
+use http_body::Body;
+use mcp_bearer_core::operation::{Answers, Caller, Decision, Operations};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::answer_body::OperationsBody;
+use super::body::{OperationBody, ReadBody};
+use super::entry::{self, JudgedOperations, Kind, Stop};
+use super::exit::{Exchange, Held, Leaving};
+use super::reading::Reading;
+use super::refusal::{self, Reason};
+use super::settings::Settings;
+use crate::http::answer::AnswerBody;
+use crate::http::future::Verified;
+use crate::http::guard::{Guard, Verdict};
+use crate::http::preflight;
+use crate::http::session::Principal;
+use crate::{AccessToken, Rejection};
+
+pin_project! {
+    /// The future of [`OperationsService`](super::OperationsService).
+    ///
+    /// Once it has given its answer, it must not be polled again; it never ends then.
+    pub struct OperationsFuture<S, B, R>
+    where
+        S: Service<Request<OperationBody<B>>>,
+    {
+        #[pin]
+        state: State<S, B, R>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, B, R>
+    where
+        S: Service<Request<OperationBody<B>>>,
+    {
+        Answered { answer: Option<Response<AnswerBody>> },
+        /// The token may need newer keys.
+        Waiting { verified: Verified, way: Option<Box<Way<S, B>>> },
+        Reading { reading: Reading<B>, way: Option<Box<Way<S, B>>> },
+        /// The request was judged, and the inner service has to be ready.
+        Judged { way: Option<Box<Judged<S, B>>> },
+        Inner { #[pin] future: S::Future, exchange: Option<Box<Exchange>> },
+        Held { held: Box<Held<R>> },
+        Ended,
+    }
+}
+
+/// A request on its way to being judged.
+struct Way<S, B> {
+    service: S,
+    guard: Guard,
+    settings: Arc<Settings>,
+    parts: Parts,
+    /// Taken when it is read or passed on.
+    body: Option<B>,
+    access: Option<AccessToken>,
+    session: Option<String>,
+}
+
+/// A request that is passed on.
+struct Judged<S, B> {
+    service: S,
+    request: Request<OperationBody<B>>,
+    exchange: Box<Exchange>,
+}
+
+/// Where a request goes next.
+enum Next<S, B> {
+    Answer(Response<AnswerBody>),
+    Read(Reading<B>, Box<Way<S, B>>),
+    Call(Box<Judged<S, B>>),
+}
+
+impl<S, B, R> OperationsFuture<S, B, R>
+where
+    S: Service<Request<OperationBody<B>>>,
+    B: Body<Data = Bytes>,
+{
+    pub(super) fn begin(
+        service: S,
+        guard: Guard,
+        settings: Arc<Settings>,
+        request: Request<B>,
+    ) -> Self {
+        let (parts, body) = request.into_parts();
+        let mut way = Box::new(Way {
+            service,
+            guard,
+            settings,
+            parts,
+            body: None,
+            access: None,
+            session: None,
+        });
+        if way.is_anonymous() {
+            way.body = Some(body);
+            return Self::of(State::next(way.enter()));
+        }
+        let verdict = way
+            .guard
+            .check(&way.parts.method, &way.parts.headers, &body);
+        way.body = Some(body);
+        Self::of(match verdict {
+            Verdict::Preflight => State::next(way.pass_on_unjudged()),
+            Verdict::Denied(answer) | Verdict::Answered(answer) => State::answered(*answer),
+            Verdict::Granted(access) => {
+                way.access = Some(access);
+                State::next(way.enter())
+            }
+            Verdict::NeedsKeys { token, needs } => {
+                let verified = way.guard.clone().check_with_newer_keys(token, needs);
+                State::Waiting {
+                    verified: Box::pin(verified),
+                    way: Some(way),
+                }
+            }
+        })
+    }
+
+    fn of(state: State<S, B, R>) -> Self {
+        Self { state }
+    }
+}
+
+impl<S, B, R> State<S, B, R>
+where
+    S: Service<Request<OperationBody<B>>>,
+{
+    fn answered(answer: Response<AnswerBody>) -> Self {
+        Self::Answered {
+            answer: Some(answer),
+        }
+    }
+
+    fn next(next: Next<S, B>) -> Self {
+        match next {
+            Next::Answer(answer) => Self::answered(answer),
+            Next::Read(reading, way) => Self::Reading {
+                reading,
+                way: Some(way),
+            },
+            Next::Call(way) => Self::Judged { way: Some(way) },
+        }
+    }
+}
+
+impl<S, B: Body<Data = Bytes>> Way<S, B> {
+    /// Whether the request may be judged without a token: it has no credential at all, and rules
+    /// open something to such requests.
+    fn is_anonymous(&self) -> bool {
+        self.settings.rules.has_anonymous()
+            && self.parts.method == Method::POST
+            && !self.parts.headers.contains_key(AUTHORIZATION)
+    }
+
+    /// Everything that the headers decide behind the token.
+    fn enter(mut self: Box<Self>) -> Next<S, B> {
+        match self.check_headers() {
+            Err(stop) => answer(&stop, None),
+            Ok(Kind::WithoutBody) => self.call(None),
+            Ok(Kind::Post) if self.settings.rules.is_none() => self.call(None),
+            Ok(Kind::Post) => {
+                let limits = if self.access.is_none() {
+                    self.settings.anonymous_body
+                } else {
+                    self.settings.body
+                };
+                match self.body.take() {
+                    Some(body) => {
+                        Next::Read(Reading::new(body, limits, &self.settings.budget), self)
+                    }
+                    None => answer(&entry::stop(Reason::Body, 400, "the body was taken"), None),
+                }
+            }
+        }
+    }
+
+    fn check_headers(&mut self) -> Result<Kind, Stop> {
+        let kind = entry::kind(&self.parts.method)?;
+        let has_body = |body: &B| !body.is_end_stream() && body.size_hint().exact() != Some(0);
+        if kind == Kind::WithoutBody && self.body.as_ref().is_some_and(has_body) {
+            return Err(entry::stop(
+                Reason::BadRequest,
+                400,
+                "this method has no body",
+            ));
+        }
+        if kind == Kind::Post && !self.settings.rules.is_none() {
+            entry::check_type(&self.parts.headers)?;
+        }
+        let principal = match &self.access {
+            Some(access) => Principal::of(access),
+            None => Some(Principal::Anonymous),
+        };
+        let headers = &mut self.parts.headers;
+        self.session = entry::enter_session(&self.settings, principal, headers)?;
+        entry::enter_event(&self.settings, principal, self.session.as_deref(), headers)?;
+        Ok(kind)
+    }
+
+    /// The decision about a body that was read.
+    fn judge(self, body: ReadBody) -> Next<S, B> {
+        let bytes = body.data.clone().unwrap_or_default();
+        let headers = entry::operation_headers(&self.parts.headers);
+        let operations = match Operations::read(&bytes, &headers) {
+            Ok(operations) => operations,
+            Err(refused) => {
+                return Next::Answer(refusal::refuse(Reason::BadRequest, &refused, None));
+            }
+        };
+        match self.decide(&operations) {
+            Decision::Allowed => self.call(Some((operations, body))),
+            Decision::NeedsToken(_) => {
+                Next::Answer(self.guard.challenge(&Rejection::missing_credential()))
+            }
+            Decision::NeedsScopes(scopes) => {
+                let rejection = scopes.rejection(|scope| self.settings.to_request(scope));
+                Next::Answer(self.guard.challenge(&rejection))
+            }
+            Decision::Refused(answer) => {
+                Next::Answer(refusal::refuse(Reason::Refused, &answer, Some(&operations)))
+            }
+            Decision::Hidden(answer) => {
+                Next::Answer(refusal::refuse(Reason::Hidden, &answer, Some(&operations)))
+            }
+            Decision::BadRequest(answer) => Next::Answer(refusal::refuse(
+                Reason::BadRequest,
+                &answer,
+                Some(&operations),
+            )),
+        }
+    }
+
+    fn decide(&self, operations: &Operations) -> Decision {
+        self.with_caller(|caller| self.settings.rules.judge(operations, &caller))
+    }
+
+    fn with_caller<T>(&self, ask: impl FnOnce(Caller<'_>) -> T) -> T {
+        let Some(access) = &self.access else {
+            return ask(Caller::anonymous());
+        };
+        let provider = self.guard.provider();
+        let required = provider.required_scopes_for(access);
+        let caller = Caller::with_token(access, &required);
+        ask(if self.session.is_some() {
+            caller.in_bound_session()
+        } else {
+            caller
+        })
+    }
+
+    /// A CORS preflight: without a token, and without anything that is judged.
+    fn pass_on_unjudged(mut self) -> Next<S, B> {
+        preflight::strip(&mut self.parts.headers);
+        self.call(None)
+    }
+
+    /// Makes the request for the inner service.
+    fn call(mut self, judged: Option<(Operations, ReadBody)>) -> Next<S, B> {
+        let view = self.with_caller(|caller| self.settings.rules.list_view(&caller));
+        if view.is_some() {
+            entry::ask_for_plain_answer(&mut self.parts.headers);
+        }
+        let Way {
+            service,
+            guard,
+            settings,
+            parts,
+            body,
+            access,
+            session,
+        } = self;
+        let has_sessions = entry::version(&parts.headers).has_sessions();
+        let (body, answers, operations) = match (judged, body) {
+            (Some((operations, body)), _) => {
+                let answers = Answers::to(&operations);
+                (OperationBody::read(body), answers, Some(operations))
+            }
+            (None, Some(body)) => (OperationBody::untouched(body), Answers::to_unknown(), None),
+            (None, None) => {
+                return answer(&entry::stop(Reason::Body, 400, "the body was taken"), None);
+            }
+        };
+        let mut request = Request::from_parts(parts, body);
+        guard.prepare(&mut request, access.clone());
+        request.extensions_mut().remove::<JudgedOperations>();
+        if let Some(operations) = operations {
+            let operations = JudgedOperations(Arc::new(operations));
+            request.extensions_mut().insert(operations);
+        }
+        Next::Call(Box::new(Judged {
+            service,
+            request,
+            exchange: Box::new(Exchange {
+                settings,
+                access,
+                session,
+                has_sessions,
+                view,
+                answers,
+            }),
+        }))
+    }
+}
+
+fn answer<S, B>(stop: &Stop, operations: Option<&Operations>) -> Next<S, B> {
+    Next::Answer(refusal::refuse(stop.reason, &stop.answer, operations))
+}
+
+impl<S, B, R> Future for OperationsFuture<S, B, R>
+where
+    S: Service<Request<OperationBody<B>>, Response = Response<R>>,
+    B: Body<Data = Bytes>,
+    R: Body<Data = Bytes>,
+{
+    type Output = Result<Response<OperationsBody<R>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateProj::Answered { answer } => match answer.take() {
+                    Some(answer) => {
+                        return Poll::Ready(Ok(answer.map(OperationsBody::answer)));
+                    }
+                    None => return Poll::Pending,
+                },
+                StateProj::Waiting { verified, way } => {
+                    let verified = ready!(verified.as_mut().poll(cx));
+                    match (verified, way.take()) {
+                        (Ok(access), Some(mut way)) => {
+                            way.access = Some(access);
+                            State::next(way.enter())
+                        }
+                        (Err(answer), _) => State::answered(*answer),
+                        (_, None) => State::Ended,
+                    }
+                }
+                StateProj::Reading { reading, way } => {
+                    let read = ready!(reading.poll_read(cx));
+                    match (read, way.take()) {
+                        (Ok(body), Some(way)) => State::next(way.judge(body)),
+                        (Err(stop), _) => State::next(answer(&stop, None)),
+                        (_, None) => State::Ended,
+                    }
+                }
+                StateProj::Judged { way } => {
+                    let Some(mut judged) = way.take() else {
+                        return Poll::Pending;
+                    };
+                    match judged.service.poll_ready(cx) {
+                        Poll::Pending => {
+                            *way = Some(judged);
+                            return Poll::Pending;
+                        }
+                        Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                        Poll::Ready(Ok(())) => {
+                            let Judged {
+                                mut service,
+                                request,
+                                exchange,
+                            } = *judged;
+                            State::Inner {
+                                future: service.call(request),
+                                exchange: Some(exchange),
+                            }
+                        }
+                    }
+                }
+                StateProj::Inner { future, exchange } => {
+                    let response = match ready!(future.poll(cx)) {
+                        Ok(response) => response,
+                        Err(error) => return Poll::Ready(Err(error)),
+                    };
+                    let Some(exchange) = exchange.take() else {
+                        return Poll::Pending;
+                    };
+                    match exchange.leave(response) {
+                        Leaving::Done(response) => return Poll::Ready(Ok(response)),
+                        Leaving::Held(held) => State::Held { held },
+                    }
+                }
+                StateProj::Held { held } => {
+                    let response = ready!(held.poll_answer(cx));
+                    state.set(State::Ended);
+                    return Poll::Ready(Ok(response));
+                }
+                StateProj::Ended => return Poll::Pending,
+            };
+            state.set(next);
+        }
+    }
+}
+
+impl<S, B, R> fmt::Debug for OperationsFuture<S, B, R>
+where
+    S: Service<Request<OperationBody<B>>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Answered { .. } => "answered",
+            State::Waiting { .. } => "waiting",
+            State::Reading { .. } => "reading",
+            State::Judged { .. } => "judged",
+            State::Inner { .. } => "inner",
+            State::Held { .. } => "held",
+            State::Ended => "ended",
+        };
+        f.debug_tuple("OperationsFuture").field(&state).finish()
+    }
+}

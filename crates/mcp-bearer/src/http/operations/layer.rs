@@ -1,0 +1,107 @@
+//! [`OperationsLayer`]: what is configured once and put in front of an MCP server.
+
+use std::sync::Arc;
+
+use mcp_bearer_core::operation::OperationRules;
+
+use super::service::OperationsService;
+use super::settings::Settings;
+use crate::http::layer::{BearerAuthLayer, NoResource, Resource};
+use crate::http::session::{SessionBinding, SessionKeys};
+
+/// Puts bearer authentication and rules for operations in front of an MCP server.
+///
+/// Made by [`BearerAuthLayer::operations`]. Cheap to clone; clones and the services they made share
+/// the memory that bodies may take.
+///
+/// ```
+/// use mcp_bearer::operation::{OperationRules, RuleDraft, Unmatched};
+/// use mcp_bearer::{BearerAuthLayer, BearerAuthProvider};
+///
+/// let provider = BearerAuthProvider::builder()
+///     .jwks_uri("https://idp.example.com/jwks.json")
+///     .issuer("https://idp.example.com/")
+///     .audience("https://mcp.example.com/mcp")
+///     .build()?;
+/// let rules = OperationRules::new(
+///     Unmatched::Allow,
+///     [RuleDraft::new("tools/call").name("delete_*").scopes(["mcp:admin"])],
+/// )?;
+/// let auth = BearerAuthLayer::new(provider).resource("https://mcp.example.com/mcp")?;
+/// let operations = auth.operations(rules);
+/// # let _ = operations;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct OperationsLayer<R = NoResource> {
+    auth: BearerAuthLayer<R>,
+    settings: Settings,
+    resource: String,
+}
+
+impl BearerAuthLayer<NoResource> {
+    /// Asks for the scopes of single operations as well, filters lists, and binds sessions to their
+    /// principals.
+    pub fn operations(self, rules: OperationRules) -> OperationsLayer<NoResource> {
+        OperationsLayer::new(self, rules, String::new())
+    }
+}
+
+impl BearerAuthLayer<Resource> {
+    /// Asks for the scopes of single operations as well, filters lists, and binds sessions to their
+    /// principals.
+    pub fn operations(self, rules: OperationRules) -> OperationsLayer<Resource> {
+        let resource = self.metadata().resource().to_owned();
+        OperationsLayer::new(self, rules, resource)
+    }
+}
+
+impl<R> OperationsLayer<R> {
+    fn new(auth: BearerAuthLayer<R>, rules: OperationRules, resource: String) -> Self {
+        // Without randomness no session passes, in either direction.
+        let keys = SessionKeys::of_this_process().ok();
+        let binding = keys.map(|keys| SessionBinding::new(keys, &resource));
+        Self {
+            auth,
+            settings: Settings::new(rules, binding),
+            resource,
+        }
+    }
+
+    /// The keys that bind sessions, for replicas that share them. Unless set, each process has its
+    /// own, and a session ends with it.
+    pub fn session_keys(mut self, keys: SessionKeys) -> Self {
+        self.settings.binding = Some(SessionBinding::new(keys, &self.resource));
+        self
+    }
+
+    /// The scope that clients have to request for one that tokens hold, where the identity provider
+    /// names them differently (Entra ID: `api://id/read` for `read`).
+    pub fn scopes_to_request(
+        mut self,
+        translate: impl Fn(&str) -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.translate = Some(Arc::new(translate));
+        self
+    }
+
+    /// The layer that judges tokens, for its metadata document.
+    pub fn auth(&self) -> &BearerAuthLayer<R> {
+        &self.auth
+    }
+
+    /// Puts this layer in front of a service.
+    pub fn layer<S>(&self, inner: S) -> OperationsService<S> {
+        let settings = Arc::new(self.settings.clone());
+        OperationsService::new(inner, self.auth.guard().clone(), settings)
+    }
+}
+
+impl<S, R> tower_layer::Layer<S> for OperationsLayer<R> {
+    type Service = OperationsService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        OperationsLayer::layer(self, inner)
+    }
+}

@@ -1,0 +1,36 @@
+//! The layer that asks for the scopes of single operations, filters lists and binds sessions.
+//!
+//! [`BearerAuthLayer::operations`](super::BearerAuthLayer) gives an [`OperationsLayer`], which joins
+//! both decisions: the token's, from the headers alone, and the operation's, from the body. No byte
+//! of a body is read before a token was accepted, unless rules open something to callers without
+//! one.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `settings.rs` | what is configured once |
+//! | `entry.rs` | everything that headers decide: the method, the type of the body, sessions, events |
+//! | `reading.rs`, `budget.rs` | a body within its limits |
+//! | `body.rs` | the body for the inner service |
+//! | `exit.rs` | what becomes of the inner service's answer |
+//! | `answer_body.rs` | the body of an answer, filtered or not |
+//! | `refusal.rs` | our own answers, and the one log line of each |
+//! | `layer.rs`, `service.rs`, `future.rs` | the tower layer |
+
+mod answer_body;
+mod body;
+mod budget;
+mod entry;
+mod exit;
+mod future;
+mod layer;
+mod reading;
+mod refusal;
+mod service;
+mod settings;
+
+pub use self::answer_body::OperationsBody;
+pub use self::body::OperationBody;
+pub use self::entry::JudgedOperations;
+pub use self::future::OperationsFuture;
+pub use self::layer::OperationsLayer;
+pub use self::service::OperationsService;

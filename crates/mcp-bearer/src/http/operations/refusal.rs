@@ -1,0 +1,100 @@
+//! Our own answers, and the one log line of each.
+//!
+//! What a client sent is quoted, escaped and cut wherever it is logged.
+
+use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use ::http::{HeaderValue, Response, StatusCode};
+use mcp_bearer_core::operation::{ListFault, Operations, RpcAnswer};
+
+use crate::Limits;
+use crate::http::answer::AnswerBody;
+
+/// Why a request is refused that was not refused for its token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// It cannot be judged, or may not be sent.
+    BadRequest,
+    /// It names a session or an event of somebody else, or none that there is.
+    ForeignSession,
+    /// No scope opens it.
+    Refused,
+    /// It asks for what is hidden.
+    Hidden,
+    /// Its body is too large or too slow, or there is no room for it.
+    Body,
+    /// The server's answer cannot be filtered.
+    Answer,
+}
+
+impl Reason {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad_request",
+            Self::ForeignSession => "foreign_session",
+            Self::Refused => "operation_refused",
+            Self::Hidden => "operation_hidden",
+            Self::Body => "request_body",
+            Self::Answer => "server_answer",
+        }
+    }
+}
+
+/// Logs and answers a refusal.
+pub(super) fn refuse(
+    reason: Reason,
+    answer: &RpcAnswer,
+    operations: Option<&Operations>,
+) -> Response<AnswerBody> {
+    let first = operations.and_then(|operations| operations.iter().next());
+    let method = first.map(|operation| shown(operation.method()));
+    let name = first
+        .and_then(|operation| operation.targets().first())
+        .map(|target| shown(target.name()));
+    tracing::info!(
+        target: "mcp_bearer::http",
+        reason = reason.as_str(),
+        detail = %shown(answer.message()),
+        status = answer.status(),
+        code = answer.code(),
+        method = method.as_deref(),
+        name = name.as_deref(),
+        "request refused"
+    );
+    respond(answer)
+}
+
+/// The answer to a list that cannot be passed on.
+pub(super) fn bad_answer(fault: &ListFault) -> Response<AnswerBody> {
+    log_bad_answer(fault);
+    respond(&fault.answer())
+}
+
+pub(super) fn log_bad_answer(fault: &ListFault) {
+    tracing::warn!(
+        target: "mcp_bearer::http",
+        reason = Reason::Answer.as_str(),
+        detail = %fault,
+        "the server's answer was not passed on"
+    );
+}
+
+fn respond(answer: &RpcAnswer) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::new(answer.body()));
+    // The statuses are ours, so that each is one.
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if answer.status() == 503 {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+fn shown(text: &str) -> String {
+    let mut chars = text.chars();
+    let start: String = chars.by_ref().take(Limits::SHOWN_CHARS).collect();
+    let rest = if chars.next().is_some() { "..." } else { "" };
+    format!("{start:?}{rest}")
+}

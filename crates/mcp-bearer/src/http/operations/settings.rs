@@ -1,0 +1,88 @@
+//! What a layer of operations is configured with.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use mcp_bearer_core::operation::OperationRules;
+
+use super::budget::BodyBudget;
+use crate::Limits;
+use crate::http::session::SessionBinding;
+
+/// The scope to request for a scope that tokens hold.
+type Translate = Arc<dyn Fn(&str) -> String + Send + Sync>;
+
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) rules: OperationRules,
+    /// Without one no session is passed on in either direction.
+    pub(super) binding: Option<SessionBinding>,
+    pub(super) translate: Option<Translate>,
+    pub(super) budget: BodyBudget,
+    /// Of requests with a token.
+    pub(super) body: BodyLimits,
+    /// Of requests without one.
+    pub(super) anonymous_body: BodyLimits,
+    /// Whether a token without subject and client has been seen.
+    pub(super) warned: Arc<AtomicBool>,
+}
+
+/// How large a body may be, and how long it may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BodyLimits {
+    pub(super) bytes: usize,
+    pub(super) time: Duration,
+}
+
+/// What all bodies together may take.
+const ALL_BODIES: usize = 64 * 1024 * 1024;
+
+impl Settings {
+    pub(super) fn new(rules: OperationRules, binding: Option<SessionBinding>) -> Self {
+        Self {
+            rules,
+            binding,
+            translate: None,
+            budget: BodyBudget::new(ALL_BODIES),
+            body: BodyLimits {
+                bytes: Limits::OPERATION_BODY_BYTES,
+                time: Duration::from_secs(10),
+            },
+            anonymous_body: BodyLimits {
+                bytes: 64 * 1024,
+                time: Duration::from_secs(5),
+            },
+            warned: Arc::default(),
+        }
+    }
+
+    pub(super) fn to_request<'s>(&self, scope: &'s str) -> Cow<'s, str> {
+        match &self.translate {
+            Some(translate) => translate(scope).into(),
+            None => scope.into(),
+        }
+    }
+
+    /// Says once that a token can have no session.
+    pub(super) fn warn_of_nobody(&self) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                target: "mcp_bearer::http",
+                "a token has neither sub nor client_id (azp, cid, appid): it is bound to nobody, \
+                 so that sessions of the server are not passed on"
+            );
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("rules", &self.rules)
+            .field("binding", &self.binding)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,298 @@
+//! Binds a server's MCP sessions and event ids to the principal that they were given to, without
+//! any state.
+//!
+//! A server that takes a session id from anybody who holds a good token lets one user continue
+//! another one's session. So the id that a client gets carries a keyed tag over the principal
+//! (issuer, subject and client, never the token's bytes, which change with every refresh) and the
+//! server's own id. Any replica with the same keys can check it.
+//!
+//! The tag is HMAC-SHA-256, cut to 128 bits (RFC 2104 section 5).
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::{hmac, rand};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+use crate::AccessToken;
+
+/// The bytes of a tag, and the characters that they take.
+const TAG_BYTES: usize = 16;
+const TAG_CHARS: usize = 22;
+
+/// The shortest key: as long as the hash, as RFC 2104 section 3 recommends.
+const KEY_BYTES: usize = 32;
+
+/// The keys that bind sessions to their principals.
+///
+/// The first one makes tags, all of them check: to rotate, put the new key first, and take the old
+/// one away when the sessions of its time have ended. Replicas share their keys.
+///
+/// ```
+/// use mcp_bearer::http::SessionKeys;
+/// let keys = SessionKeys::new([[7; 32]])?;
+/// assert!(SessionKeys::new([[7; 31]]).is_err());
+/// assert_eq!(format!("{keys:?}"), "SessionKeys(1)");
+/// # Ok::<(), mcp_bearer::http::SessionKeyError>(())
+/// ```
+#[derive(Clone)]
+pub struct SessionKeys(Arc<[hmac::Key]>);
+
+impl SessionKeys {
+    /// The keys in their order, each of at least 32 random bytes.
+    ///
+    /// # Errors
+    /// When there is none, or one is shorter.
+    pub fn new<T: AsRef<[u8]>>(keys: impl IntoIterator<Item = T>) -> Result<Self, SessionKeyError> {
+        let keys: Result<Vec<hmac::Key>, SessionKeyError> = keys
+            .into_iter()
+            .map(|key| {
+                let key = key.as_ref();
+                if key.len() < KEY_BYTES {
+                    return Err(SessionKeyError::TooShort);
+                }
+                Ok(hmac::Key::new(hmac::HMAC_SHA256, key))
+            })
+            .collect();
+        let keys = keys?;
+        if keys.is_empty() {
+            return Err(SessionKeyError::Missing);
+        }
+        Ok(Self(keys.into()))
+    }
+
+    /// A key of this process alone: its sessions end with it, and no other replica knows them.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn of_this_process() -> Result<Self, SessionKeyError> {
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        rand::fill(&mut *key).map_err(|_| SessionKeyError::NoRandomness)?;
+        Self::new([key.as_slice()])
+    }
+
+    fn signing(&self) -> Option<&hmac::Key> {
+        self.0.first()
+    }
+}
+
+impl fmt::Debug for SessionKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionKeys({})", self.0.len())
+    }
+}
+
+/// Why there are no session keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionKeyError {
+    /// No key was given.
+    Missing,
+    /// A key has fewer than 32 bytes.
+    TooShort,
+    /// The system gave no random bytes.
+    NoRandomness,
+}
+
+impl fmt::Display for SessionKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "no session key",
+            Self::TooShort => "a session key has fewer than 32 bytes",
+            Self::NoRandomness => "the system gave no random bytes",
+        })
+    }
+}
+
+impl std::error::Error for SessionKeyError {}
+
+/// Whose a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Principal<'a> {
+    Token {
+        issuer: Option<&'a str>,
+        subject: Option<&'a str>,
+        client: Option<&'a str>,
+    },
+    /// Callers without a token: what they begin belongs to all of them.
+    Anonymous,
+}
+
+impl<'a> Principal<'a> {
+    /// The principal of a token. One without subject and client is nobody's, so that everybody who
+    /// has such a token would share its sessions.
+    pub(crate) fn of(token: &'a AccessToken) -> Option<Self> {
+        let (subject, client) = (token.subject(), token.client_id());
+        (subject.is_some() || client.is_some()).then(|| Self::Token {
+            issuer: token.issuer(),
+            subject,
+            client,
+        })
+    }
+}
+
+/// Makes and checks the tags of one server.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionBinding {
+    keys: SessionKeys,
+    resource: Arc<str>,
+}
+
+/// What a tag is for: one for a session must not pass as one for an event.
+#[derive(Clone, Copy, Debug)]
+enum Purpose {
+    Session,
+    Event,
+}
+
+impl SessionBinding {
+    /// Sessions of one resource are none of another's that has the same keys.
+    pub(crate) fn new(keys: SessionKeys, resource: &str) -> Self {
+        Self {
+            keys,
+            resource: resource.into(),
+        }
+    }
+
+    /// The session id that a client gets for the server's.
+    pub(crate) fn bind_session(&self, principal: Principal<'_>, id: &str) -> Option<String> {
+        self.make(Purpose::Session, principal, None)
+            .map(|tag| tag.of(id))
+    }
+
+    /// The server's session id, if this principal was given it.
+    pub(crate) fn open_session<'i>(
+        &self,
+        principal: Principal<'_>,
+        id: &'i str,
+    ) -> Option<&'i str> {
+        self.open(Purpose::Session, principal, None, id)
+    }
+
+    /// What makes event ids for one stream: of a principal, and of a session if there is one.
+    pub(crate) fn event_tag(&self, principal: Principal<'_>, session: Option<&str>) -> Option<Tag> {
+        self.make(Purpose::Event, principal, session)
+    }
+
+    /// The server's event id, if this principal was given it in this session.
+    pub(crate) fn open_event<'i>(
+        &self,
+        principal: Principal<'_>,
+        session: Option<&str>,
+        id: &'i str,
+    ) -> Option<&'i str> {
+        self.open(Purpose::Event, principal, session, id)
+    }
+
+    fn make(
+        &self,
+        purpose: Purpose,
+        principal: Principal<'_>,
+        session: Option<&str>,
+    ) -> Option<Tag> {
+        let key = self.keys.signing()?;
+        Some(self.begin(key, purpose, principal, session))
+    }
+
+    fn open<'i>(
+        &self,
+        purpose: Purpose,
+        principal: Principal<'_>,
+        session: Option<&str>,
+        tagged: &'i str,
+    ) -> Option<&'i str> {
+        let (id, tag) = tagged.rsplit_once('.')?;
+        if tag.len() != TAG_CHARS {
+            return None;
+        }
+        let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
+        let is_ours = |key| {
+            let expected = self.begin(key, purpose, principal, session).bytes(id);
+            verify_slices_are_equal(&expected, &tag).is_ok()
+        };
+        self.keys.0.iter().any(is_ours).then_some(id)
+    }
+
+    /// Everything but the id. Each part goes in with its length, so that no two differ only in
+    /// where one ends and the next begins.
+    fn begin(
+        &self,
+        key: &hmac::Key,
+        purpose: Purpose,
+        principal: Principal<'_>,
+        session: Option<&str>,
+    ) -> Tag {
+        let mut context = hmac::Context::with_key(key);
+        let label: &[u8] = match purpose {
+            Purpose::Session => b"mcp-bearer session 1",
+            Purpose::Event => b"mcp-bearer event 1",
+        };
+        part(&mut context, Some(label));
+        part(&mut context, Some(self.resource.as_bytes()));
+        match principal {
+            Principal::Anonymous => context.update(b"a"),
+            Principal::Token {
+                issuer,
+                subject,
+                client,
+            } => {
+                context.update(b"t");
+                for claim in [issuer, subject, client] {
+                    part(&mut context, claim.map(str::as_bytes));
+                }
+            }
+        }
+        part(&mut context, session.map(str::as_bytes));
+        Tag(context)
+    }
+}
+
+/// A tag that only lacks the id.
+#[derive(Clone)]
+pub(crate) struct Tag(hmac::Context);
+
+impl Tag {
+    /// The id with its tag behind a dot.
+    pub(crate) fn of(&self, id: &str) -> String {
+        let mut tagged = String::with_capacity(id.len() + 1 + TAG_CHARS);
+        tagged.push_str(id);
+        tagged.push('.');
+        URL_SAFE_NO_PAD.encode_string(self.bytes(id), &mut tagged);
+        tagged
+    }
+
+    fn bytes(&self, id: &str) -> [u8; TAG_BYTES] {
+        let mut context = self.0.clone();
+        part(&mut context, Some(id.as_bytes()));
+        let tag = context.sign();
+        let mut bytes = [0; TAG_BYTES];
+        for (byte, signed) in bytes.iter_mut().zip(tag.as_ref()) {
+            *byte = *signed;
+        }
+        bytes
+    }
+}
+
+impl fmt::Debug for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tag")
+    }
+}
+
+fn part(context: &mut hmac::Context, part: Option<&[u8]>) {
+    match part {
+        None => context.update(&[0]),
+        Some(bytes) => {
+            let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            context.update(&[1]);
+            context.update(&length.to_be_bytes());
+            context.update(bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

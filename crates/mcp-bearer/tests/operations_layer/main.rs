@@ -1,0 +1,17 @@
+//! The layer that judges operations, filters lists and binds sessions.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+mod anonymous;
+mod bodies;
+mod lists;
+mod requests;
+mod rmcp_server;
+mod sessions;
+mod support;
+mod vectors;

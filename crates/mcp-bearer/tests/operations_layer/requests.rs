@@ -1,0 +1,237 @@
+//! What becomes of a request: the challenge, the refusals, what is passed on.
+
+use http::{Method, Request};
+use mcp_bearer::http::{FromExtensions, JudgedOperations};
+use mcp_bearer::operation::RuleDraft;
+use mcp_bearer::{AccessToken, Rejection};
+
+use crate::support::{LIST, Pieces, Server, ask, auth, call, layer, post, rules, token, with};
+
+const OK: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
+
+#[tokio::test]
+async fn a_call_that_needs_a_scope_gets_403_and_one_challenge() {
+    let server = Server::json(OK);
+    let service = layer().layer(server.clone());
+    let answer = ask(
+        service.clone(),
+        post(&token("read files"), call("delete_all")),
+    )
+    .await;
+    assert_eq!(answer.status, 403);
+    let challenge = answer.header("www-authenticate").unwrap();
+    assert!(
+        challenge.starts_with(
+            r#"Bearer error="insufficient_scope", scope="read admin", resource_metadata="https://"#
+        ),
+        "{challenge}"
+    );
+    assert_eq!(server.calls(), 0);
+    let answer = ask(
+        service.clone(),
+        post(&token("read admin"), call("delete_all")),
+    )
+    .await;
+    assert_eq!((answer.status.as_u16(), answer.text()), (200, OK));
+    let answer = ask(service, post(&token("read"), call("add"))).await;
+    assert_eq!(answer.text(), OK);
+    assert_eq!(server.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_challenge_is_in_the_words_of_the_identity_provider() {
+    let layer = layer().scopes_to_request(|scope| format!("api://id/{scope}"));
+    let answer = ask(
+        layer.layer(Server::json(OK)),
+        post(&token("read"), call("delete_all")),
+    )
+    .await;
+    let challenge = answer.header("www-authenticate").unwrap();
+    assert!(
+        challenge.contains(r#"scope="api://id/read api://id/admin""#),
+        "{challenge}"
+    );
+}
+
+#[tokio::test]
+async fn the_server_gets_the_request_as_it_came_with_the_decision() {
+    let server = Server::json(OK);
+    let service = layer().layer(server.clone());
+    let body = call("add").replace(':', " : ");
+    let request = with(post(&token("read"), body.clone()), "x-other", "1");
+    ask(service, request).await;
+    let got = server.last();
+    assert_eq!(got.body, body.as_bytes());
+    assert_eq!(got.hint.exact(), u64::try_from(body.len()).ok());
+    assert_eq!(got.parts.headers["x-other"], "1");
+    assert!(got.parts.headers["authorization"].is_sensitive());
+    let access = AccessToken::from_extensions(&got.parts.extensions).unwrap();
+    assert_eq!(access.scopes().as_str(), "read");
+    let operations = JudgedOperations::from_extensions(&got.parts.extensions).unwrap();
+    let operation = operations.iter().next().unwrap();
+    assert_eq!(
+        (operation.method(), operation.targets()[0].name()),
+        ("tools/call", "add")
+    );
+}
+
+#[tokio::test]
+async fn what_no_scope_opens_is_200_with_an_error_and_what_is_hidden_does_not_exist() {
+    let service = layer().layer(Server::json(OK));
+    let tasks = r#"{"jsonrpc":"2.0","id":1,"method":"tasks/list"}"#;
+    for (body, code) in [
+        (tasks.to_owned(), -32003),
+        (call("secret_x"), -32602),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"x:secret1"}}"#
+                .to_owned(),
+            -32002,
+        ),
+    ] {
+        let answer = ask(service.clone(), post(&token("read"), body.clone())).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.code()),
+            (200, code),
+            "{body}"
+        );
+        assert_eq!(answer.json()["id"], 1);
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert_eq!(answer.header("www-authenticate"), None);
+    }
+}
+
+#[tokio::test]
+async fn a_lie_in_a_header_is_400_in_every_version() {
+    let server = Server::json(OK);
+    let service = layer().layer(server.clone());
+    for version in ["2025-06-18", "2025-11-25", "2026-07-28"] {
+        let request = with(
+            post(&token("read admin"), call("delete_all")),
+            "mcp-name",
+            "add",
+        );
+        let request = with(request, "mcp-protocol-version", version);
+        let answer = ask(service.clone(), request).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.code()),
+            (400, -32020),
+            "{version}"
+        );
+    }
+    let twice = with(
+        with(post(&token("read"), call("add")), "mcp-name", "add"),
+        "mcp-name",
+        "add",
+    );
+    assert_eq!(ask(service, twice).await.code(), -32020);
+    assert_eq!(server.calls(), 0);
+}
+
+#[tokio::test]
+async fn no_byte_of_a_body_is_read_before_a_token_was_accepted() {
+    let service = layer().layer(Server::json(OK));
+    for bad in ["", "x.y.z", &token(""), &token("other")] {
+        let body = Pieces::from(call("add"));
+        let polled = std::sync::Arc::clone(&body.polled);
+        let mut request = post(bad, body);
+        if bad.is_empty() {
+            request.headers_mut().remove("authorization");
+        }
+        let answer = ask(service.clone(), request).await;
+        assert!(matches!(answer.status.as_u16(), 401 | 403), "{bad}");
+        assert_eq!(*polled.lock().unwrap(), 0, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn methods_that_nobody_judges_are_not_served() {
+    let server = Server::json(OK);
+    let service = layer().layer(server.clone());
+    for (method, status) in [
+        (Method::PUT, 405),
+        (Method::PATCH, 405),
+        (Method::TRACE, 405),
+        (Method::from_bytes(b"post").unwrap(), 405),
+        // With a body.
+        (Method::GET, 400),
+        (Method::DELETE, 400),
+        (Method::OPTIONS, 400),
+    ] {
+        let mut request = post(&token("read admin"), call("delete_all"));
+        *request.method_mut() = method.clone();
+        assert_eq!(
+            ask(service.clone(), request).await.status,
+            status,
+            "{method}"
+        );
+    }
+    assert_eq!(server.calls(), 0);
+    for method in [Method::GET, Method::DELETE] {
+        let mut request = post(&token("read"), "");
+        *request.method_mut() = method;
+        assert_eq!(ask(service.clone(), request).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_passes_as_before() {
+    let server = Server::json(OK);
+    let request = Request::options("/mcp")
+        .header("origin", "https://app.example.com")
+        .header("access-control-request-method", "POST")
+        .body(Pieces::default())
+        .unwrap();
+    assert_eq!(
+        ask(layer().layer(server.clone()), request).await.status,
+        200
+    );
+    assert!(AccessToken::from_extensions(&server.last().parts.extensions).is_none());
+}
+
+#[tokio::test]
+async fn without_rules_no_body_is_judged() {
+    let server = Server::json(OK);
+    let layer = auth(&["read"]).operations(rules(Vec::new()));
+    let draft = mcp_bearer::operation::OperationRules::none();
+    for layer in [layer, auth(&["read"]).operations(draft)] {
+        let service = layer.layer(server.clone());
+        let answer = ask(service, post(&token("read"), call("delete_all"))).await;
+        assert_eq!(answer.text(), OK);
+    }
+    let service = auth(&["read"])
+        .operations(mcp_bearer::operation::OperationRules::none())
+        .layer(server.clone());
+    let answer = ask(service, post(&token("read"), "no JSON")).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(server.last().body, "no JSON");
+}
+
+#[tokio::test]
+async fn one_scope_for_one_tool_in_a_few_lines() {
+    let rule = RuleDraft::new("tools/call").name("add").scopes(["add"]);
+    let service = auth(&[])
+        .operations(rules(vec![rule]))
+        .layer(Server::json(OK));
+    let answer = ask(service.clone(), post(&token("other"), call("add"))).await;
+    assert_eq!(answer.status, 403);
+    assert!(
+        answer
+            .header("www-authenticate")
+            .unwrap()
+            .contains(r#"scope="add""#)
+    );
+    assert_eq!(ask(service, post(&token("other"), LIST)).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_rejection_lies_in_the_extensions_of_the_answer() {
+    use tower::ServiceExt;
+    let service = layer().layer(Server::json(OK));
+    let response = service
+        .oneshot(post(&token("read"), call("delete_all")))
+        .await
+        .unwrap();
+    let rejection = Rejection::from_extensions(response.extensions()).unwrap();
+    assert_eq!(rejection.missing_scopes().unwrap().as_str(), "admin");
+}
