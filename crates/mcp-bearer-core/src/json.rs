@@ -9,6 +9,7 @@
 mod escape;
 mod object;
 mod scan;
+mod search;
 #[cfg(test)]
 mod tests;
 mod walk;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use mcp_bearer::keys::{RemoteKeys, StaticKeys};
 use mcp_bearer::{
-    Algorithm, BearerAuthProvider, Clock, ConfigError, Decided, IssuerBuilder, KeySet, TokenCacheSize,
-    Undecided,
+    Algorithm, BearerAuthProvider, Clock, ConfigError, Decided, IssuerBuilder, KeySet,
+    TokenCacheSize, Undecided,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;

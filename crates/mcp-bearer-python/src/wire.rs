@@ -19,7 +19,8 @@ pub(crate) fn bearer_token(py: Python<'_>, values: Vec<Vec<u8>>) -> PyResult<Py<
             }
             Err(_) => {
                 let why = "the Authorization header holds a control character";
-                return Rejection::from(mcp_bearer::Rejection::malformed_credential(why)).into_py_any(py);
+                return Rejection::from(mcp_bearer::Rejection::malformed_credential(why))
+                    .into_py_any(py);
             }
         }
     }

@@ -68,7 +68,7 @@ async def test_a_rejection(way, pair, provider):
         with pytest.raises(Rejection) as caught:
             await each.verify_token_or_raise(token)
         rejections.append(caught.value)
-    rejections += [Rejection(_native.bearer_token(values)) for values in ([], [b"Bearer "])]
+    rejections += [Rejection(_native.bearer_token(values)) for values in ([], [b"Bearer a", b"Bearer a"])]
     rejections.append(Rejection(_native.Rejection.insufficient_scope(["a", "b"], ["a"])))
     rejections.append(Rejection(_native.Rejection.malformed(), kind="claim_not_allowed", detail="said"))
     assert len({rejection.kind for rejection in rejections}) == len(rejections)
