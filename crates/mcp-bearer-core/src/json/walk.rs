@@ -102,7 +102,7 @@ impl<'a> Walker<'a> {
         let start = self.scanner.at;
         match next {
             Next::Object | Next::Array => {
-                self.scanner.container(Uniqueness::Everywhere, self.open)?
+                self.scanner.container(Uniqueness::Everywhere, self.open)?;
             }
             Next::String | Next::Other => {
                 self.scanner.scalar()?;

@@ -231,9 +231,13 @@ pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     hash.as_ref().try_into().unwrap_or_default()
 }
 
-/// A key that is there twice is there twice, because a token without `kid` finds two.
+/// A key that is there twice is there twice, because a token without `kid` finds two. Where a key
+/// is in the document does not matter, so its number is left out.
 fn sorted_keys(set: &KeySet) -> Vec<KeyInfo> {
     let mut keys: Vec<KeyInfo> = set.keys().collect();
+    for key in &mut keys {
+        key.number = None;
+    }
     let order = |key: &KeyInfo| (key.kid.clone(), key.algorithm, key.thumbprint);
     keys.sort_by_cached_key(order);
     keys
