@@ -18,7 +18,8 @@ use tower::{Service, ServiceExt, service_fn};
 /// A forged token that names no key costs a check for each key that could have signed it, up to four.
 fn forged_without_kid(c: &mut Criterion) {
     let mut group = c.benchmark_group("forged, without kid");
-    let make: [(&str, Algorithm, fn() -> SigningKey); 4] = [
+    type Make = fn() -> SigningKey;
+    let make: [(&str, Algorithm, Make); 4] = [
         ("RS256", Algorithm::Rs256, || SigningKey::rsa(2048)),
         ("ES256", Algorithm::Es256, SigningKey::ec_p256),
         ("ES512", Algorithm::Es512, SigningKey::ec_p521),
