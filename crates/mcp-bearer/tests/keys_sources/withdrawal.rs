@@ -190,7 +190,10 @@ async fn a_file_withdraws_every_key_when_it_has_been_without_one_for_sixty_secon
         let (source, time) = open(&path);
         let (provider, token) = (provider(source.clone()), token(&a));
         assert_eq!(refused(&provider, &token), None);
-        fs::write(&path, json!({ "keys": keys }).to_string()).unwrap();
+        // At once, so that no half of it is read.
+        let new = folder.path().join("new.json");
+        fs::write(&new, json!({ "keys": keys }).to_string()).unwrap();
+        fs::rename(&new, &path).unwrap();
         let failure = fails(&source, &time).await;
         assert!(failure.contains("counts as withdrawn"), "{failure}");
         time.advance(secs(50));
