@@ -15,8 +15,7 @@ FOLDER = Path(__file__).parents[3] / "vectors"
 BEYOND_THE_CLASS = {"token_type_rfc9068", "also_accept_types", "max_age", "accept_tokens_issued_in_the_future",
                     "accept_identity_token_shape", "required_claims",
                     "required_claims_containing", "allowed_client_ids",
-                    "scope_claims", "accept_scopes_beyond_consent", "scope_implies", "also_accept_types",
-                    "required_claims", "required_claims_containing", "accept_tokens_issued_in_the_future"}  # fmt: skip
+                    "scope_claims", "accept_scopes_beyond_consent", "scope_implies"}  # fmt: skip
 
 # The class refuses these settings before it sees a token.
 REFUSED_AT_ONCE = {"signature/confusion_jwks.json", "signature/confusion_pem.json", "signature/oct_in_jwks_hs256.json"}
