@@ -48,6 +48,8 @@ pub fn program() -> Command {
         "CLICOLOR",
         "CLICOLOR_FORCE",
         "COLUMNS",
+        // On CI `anstream` colours a dumb terminal too.
+        "CI",
     ];
     for name in read {
         command.env_remove(name);
