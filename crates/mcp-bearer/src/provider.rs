@@ -175,7 +175,10 @@ impl BearerAuthProvider {
     /// Required scopes are not looked at here: see [`check_required_scopes`](Self::check_required_scopes).
     #[must_use]
     pub fn try_verify_token(&self, token: &str) -> TryVerify {
-        let now = self.inner.clock.now();
+        let now = match self.inner.clock.time_of_judgement() {
+            Ok(now) => now,
+            Err(rejection) => return TryVerify::Rejected(rejection),
+        };
         let Some(caches) = self.inner.cache.as_deref() else {
             return self.attempt(token, now, &mut Unobserved);
         };
@@ -284,8 +287,8 @@ impl BearerAuthProvider {
             }
             TryVerify::Accepted(_) | TryVerify::Rejected(_) => {}
         }
-        self.attempt(token, self.inner.clock.now(), observer)
-            .into_result()
+        let now = self.inner.clock.time_of_judgement()?;
+        self.attempt(token, now, observer).into_result()
     }
 
     /// Waits for the first fetch of the token's issuer, at most 5 s; returns at once when one has ended.
