@@ -5,6 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use mcp_bearer_core::{JwkData, JwksData, KeySet, VerifyingKey};
 
 fuzz_target!(|data: &[u8]| {
+    as_secret(data);
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
@@ -23,6 +24,8 @@ fuzz_target!(|data: &[u8]| {
     let _ = JwksData::from_json(text);
     if let Ok(key) = VerifyingKey::from_pem(text) {
         prints_back(&key);
+        assert_eq!(text.matches("-----BEGIN").count(), 1);
+        assert!(!text.contains("PRIVATE KEY-----"));
     }
     for tag in ["PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE"] {
         let pem = format!("-----BEGIN {tag}-----\n{text}\n-----END {tag}-----\n");
@@ -31,6 +34,19 @@ fuzz_target!(|data: &[u8]| {
         }
     }
 });
+
+/// A secret shows nothing of itself, and a key in any wrapping is none.
+fn as_secret(data: &[u8]) {
+    if let Ok(secret) = VerifyingKey::shared_secret(data) {
+        assert!(data.len() >= 32);
+        assert_eq!(secret.thumbprint().to_string(), "shared secret");
+        let _ = secret.weakness();
+    }
+    let wrapped = [data, PUBLIC_KEY.as_bytes(), data].concat();
+    assert!(VerifyingKey::shared_secret(&wrapped).is_err());
+}
+
+const PUBLIC_KEY: &str = "\n-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
 
 fn prints_back(key: &VerifyingKey) {
     let jwk = JwkData::from_key(key).expect("a public key has a JWK");

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::rejection::{Rejection, RejectionKind};
+use crate::rejection::{Fault, Rejection, RejectionKind};
 use crate::scope::Scopes;
 
 /// An answer to a refused request, without the types of any HTTP library.
@@ -57,7 +57,7 @@ const fn row(kind: RejectionKind) -> Row {
             Some("insufficient_scope"),
             "The token lacks a required permission",
         ),
-        Kind::KeysUnavailable => (
+        Kind::ClockUnset | Kind::KeysUnavailable => (
             503,
             Some("temporarily_unavailable"),
             "The token cannot be checked at the moment",
@@ -91,7 +91,7 @@ impl Challenge {
     #[must_use]
     pub fn new(rejection: &Rejection, context: &ChallengeContext<'_>) -> Self {
         let row = row(rejection.kind());
-        if rejection.kind() == RejectionKind::KeysUnavailable {
+        if rejection.kind().fault() == Fault::Service {
             let seconds = rejection.retry_after().map_or(1, whole_seconds);
             return Self {
                 status: row.status,

@@ -60,6 +60,13 @@ impl Limits {
     /// more than a few minutes").
     pub const LEEWAY_MAX: Duration = Duration::from_secs(300);
 
+    /// The earliest that a system clock can say when it has been set, since the Unix epoch: 2020-01-01. A machine that
+    /// starts in 1970 would take every expired token for a good one.
+    pub const CLOCK_SET_FROM: Duration = Duration::from_secs(1_577_836_800);
+
+    /// How long to wait for a clock to be set: time synchronisation takes seconds to minutes after a start.
+    pub const CLOCK_RETRY: Duration = Duration::from_secs(60);
+
     /// How long a token plausibly lives, ten years: the same date in milliseconds lies 50,000 years ahead.
     pub const PLAUSIBLE_LIFETIME: Duration = Duration::from_secs(3652 * 24 * 60 * 60);
 

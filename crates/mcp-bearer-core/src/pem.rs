@@ -33,11 +33,16 @@ impl VerifyingKey {
     /// ```
     ///
     /// # Errors
-    /// When the text is not exactly one such block, or the key cannot be used; the text says why.
+    /// When the text is not exactly one such block and white space, or the key cannot be used; the text says why.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         if text.len() > Limits::PEM_BYTES {
             let why = "the PEM text is longer than 64 KiB";
             return Err(KeyError::too_large(why));
+        }
+        if text.contains("PRIVATE KEY-----") {
+            return Err(KeyError::private(
+                "this is a private key; a verifier needs the public key only (openssl pkey -pubout)",
+            ));
         }
         let blocks = pem::parse_many(text).map_err(|_| {
             KeyError::malformed("not PEM text; it begins with -----BEGIN PUBLIC KEY-----")
@@ -54,18 +59,34 @@ impl VerifyingKey {
                 ));
             }
         };
+        if !is_nothing_but(text, block) {
+            return Err(KeyError::malformed(
+                "something stands beside the one PEM block, or in its header; remove it",
+            ));
+        }
         match block.tag() {
             "PUBLIC KEY" => from_spki(block.contents()),
             "RSA PUBLIC KEY" => VerifyingKey::from_pkcs1(block.contents()),
             "CERTIFICATE" => from_certificate(block.contents()),
-            tag if tag.ends_with("PRIVATE KEY") => Err(KeyError::private(
-                "this is a private key; a verifier needs the public key only (openssl pkey -pubout)",
-            )),
             _ => Err(KeyError::malformed(
                 "neither PUBLIC KEY, RSA PUBLIC KEY nor CERTIFICATE stands in the PEM text",
             )),
         }
     }
+}
+
+/// Whether the text is this block and white space around it. A block that lost its end may be a key that nobody should
+/// have put there.
+fn is_nothing_but(text: &str, block: &pem::Pem) -> bool {
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text).trim();
+    let (begin, end) = (
+        format!("-----BEGIN {}-----", block.tag()),
+        format!("-----END {}-----", block.tag()),
+    );
+    let body = text
+        .strip_prefix(&begin)
+        .and_then(|rest| rest.strip_suffix(&end));
+    body.is_some_and(|body| !body.contains("-----")) && block.headers().iter().next().is_none()
 }
 
 fn from_certificate(der: &[u8]) -> Result<VerifyingKey, KeyError> {

@@ -41,6 +41,8 @@ pub enum RejectionKind {
     BadSignature,
     /// A claim has a value the policy does not allow.
     ClaimNotAllowed,
+    /// The system's clock has not been set, so that no token's times can be judged; the token may be good.
+    ClockUnset,
     /// `exp` has passed.
     Expired,
     /// The token lacks a scope that the operation needs (RFC 6750 section 3.1).
@@ -86,12 +88,13 @@ pub enum Fault {
 
 impl RejectionKind {
     /// Every kind.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::AmbiguousKey,
         Self::AlgorithmNotAllowed,
         Self::BadCredential,
         Self::BadSignature,
         Self::ClaimNotAllowed,
+        Self::ClockUnset,
         Self::Expired,
         Self::InsufficientScope,
         Self::InvalidClaim,
@@ -119,6 +122,7 @@ impl RejectionKind {
             Self::BadCredential => "bad_credential",
             Self::BadSignature => "bad_signature",
             Self::ClaimNotAllowed => "claim_not_allowed",
+            Self::ClockUnset => "clock_unset",
             Self::Expired => "expired",
             Self::InsufficientScope => "insufficient_scope",
             Self::InvalidClaim => "invalid_claim",
@@ -142,7 +146,7 @@ impl RejectionKind {
     #[must_use]
     pub const fn fault(self) -> Fault {
         match self {
-            Self::KeysUnavailable => Fault::Service,
+            Self::ClockUnset | Self::KeysUnavailable => Fault::Service,
             _ => Fault::Caller,
         }
     }
@@ -179,11 +183,12 @@ impl Rejection {
     }
 
     /// For [`RejectionKind::KeysUnavailable`]: after this time, at least a second, a request can start another attempt
-    /// to get keys.
+    /// to get keys. For [`RejectionKind::ClockUnset`]: when the clock may have been set.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match &self.facts {
             Facts::Keys { retry_after, .. } => Some(*retry_after),
+            Facts::Clock { .. } => Some(Limits::CLOCK_RETRY),
             _ => None,
         }
     }
@@ -242,6 +247,14 @@ impl Rejection {
             retry_after,
         };
         Self::new(RejectionKind::KeysUnavailable, facts)
+    }
+
+    /// The system's clock says `now`, which is before [`Limits::CLOCK_SET_FROM`].
+    ///
+    /// For whoever reads the system's clock; a time that was given on purpose is never too early.
+    #[must_use]
+    pub const fn clock_unset(now: UnixTime) -> Self {
+        Self::new(RejectionKind::ClockUnset, Facts::Clock { now })
     }
 
     /// The token lacks the scopes `missing` of those that the operation needs, for a caller that compares scopes itself;
@@ -337,6 +350,9 @@ enum Facts {
         why: Box<str>,
         retry_after: Duration,
     },
+    Clock {
+        now: UnixTime,
+    },
     Scopes(Box<ScopeFacts>),
     NotVerified(Box<NotVerified>),
 }
@@ -384,6 +400,11 @@ impl Facts {
                 write!(f, " (not verified: {})", inner.why)
             }
             Self::Keys { why, .. } => write!(f, "no keys to verify with: {why}"),
+            Self::Clock { now } => write!(
+                f,
+                "the system's clock stands at {} s since 1970, before 2020, so that no token's times can be judged; set it",
+                now.as_secs()
+            ),
             Self::Scopes(facts) => {
                 let (required, missing) = (facts.required.as_str(), facts.missing.as_str());
                 write!(

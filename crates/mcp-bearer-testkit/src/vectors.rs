@@ -210,7 +210,7 @@ pub struct ChallengeCase {
     pub status: u16,
     /// The whole value of `WWW-Authenticate`.
     pub www_authenticate: Option<String>,
-    /// The value of `Retry-After`, when the keys come in 30 s.
+    /// The value of `Retry-After`, when the keys come in 30 s and a clock is set in 60 s.
     pub retry_after: Option<u64>,
     /// The body.
     pub body: String,

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use mcp_bearer_core::UnixTime;
+use mcp_bearer_core::{Limits, Rejection, UnixTime};
 
 /// What time it is: the system's clock, or a function that a test hands in. Cheap to clone.
 ///
@@ -24,13 +25,14 @@ enum Source {
 }
 
 impl Clock {
-    /// The system's clock. One that stands before 1970 gives the epoch: then no token is valid yet.
+    /// The system's clock. While it stands before 2020 it has not been set, and every token is refused with
+    /// [`ClockUnset`](mcp_bearer_core::RejectionKind::ClockUnset): an expired one would pass for a good one.
     #[must_use]
     pub const fn system() -> Self {
         Self(Source::System)
     }
 
-    /// A clock that asks a function each time.
+    /// A clock that asks a function each time. Whatever it gives is believed.
     #[must_use]
     pub fn new(now: impl Fn() -> UnixTime + Send + Sync + 'static) -> Self {
         Self(Source::Given(Arc::new(now)))
@@ -44,6 +46,31 @@ impl Clock {
             Source::Given(now) => now(),
         }
     }
+}
+
+impl Clock {
+    /// The time to judge tokens by.
+    pub(crate) fn time_of_judgement(&self) -> Result<UnixTime, Rejection> {
+        let now = self.now();
+        match &self.0 {
+            Source::Given(_) => Ok(now),
+            Source::System => if_set(now),
+        }
+    }
+}
+
+/// What a system clock says, when it has been set.
+fn if_set(now: UnixTime) -> Result<UnixTime, Rejection> {
+    /// Each request is refused and logged; the line for the operator comes once.
+    static REPORTED: AtomicBool = AtomicBool::new(false);
+    if now >= UnixTime::from(Limits::CLOCK_SET_FROM) {
+        return Ok(now);
+    }
+    let rejection = Rejection::clock_unset(now);
+    if !REPORTED.swap(true, Ordering::Relaxed) {
+        tracing::error!(target: "mcp_bearer::clock", detail = %rejection, "every token is refused");
+    }
+    Err(rejection)
 }
 
 impl fmt::Debug for Clock {
@@ -64,4 +91,37 @@ fn system_now() -> UnixTime {
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default()
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mcp_bearer_core::{RejectionKind, UnixTime};
+
+    use super::{Clock, if_set};
+
+    #[test]
+    fn a_system_clock_before_2020_has_not_been_set() {
+        for (seconds, set) in [
+            (0, false),
+            (1_577_836_799, false),
+            (1_577_836_800, true),
+            (1_800_000_000, true),
+        ] {
+            let read = if_set(UnixTime::from_secs(seconds));
+            assert_eq!(read.is_ok(), set, "{seconds}");
+            if let Err(rejection) = read {
+                assert_eq!(rejection.kind(), RejectionKind::ClockUnset);
+                assert_eq!(rejection.retry_after(), Some(Duration::from_secs(60)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_time_that_was_given_is_believed() {
+        let clock = Clock::new(|| UnixTime::EPOCH);
+        assert_eq!(clock.time_of_judgement(), Ok(UnixTime::EPOCH));
+        assert!(Clock::system().time_of_judgement().is_ok());
+    }
 }

@@ -183,7 +183,10 @@ impl BearerAuthProvider {
     /// Required scopes are not looked at here: see [`check_required_scopes`](Self::check_required_scopes).
     #[must_use]
     pub fn try_verify_token(&self, token: &str) -> TryVerify {
-        let now = self.inner.clock.now();
+        let now = match self.inner.clock.time_of_judgement() {
+            Ok(now) => now,
+            Err(rejection) => return TryVerify::Rejected(rejection),
+        };
         let Some(caches) = self.inner.cache.as_deref() else {
             return self.verify_uncached(token, now, &mut Unobserved);
         };
@@ -285,8 +288,8 @@ impl BearerAuthProvider {
         if let TryVerify::NeedsKeys(needs) = self.try_verify_token(token) {
             let _ = self.verify_with_newer_keys(token, needs).await;
         }
-        self.verify_uncached(token, self.inner.clock.now(), observer)
-            .into_result()
+        let now = self.inner.clock.time_of_judgement()?;
+        self.verify_uncached(token, now, observer).into_result()
     }
 
     /// The verification itself.

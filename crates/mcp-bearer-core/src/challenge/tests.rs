@@ -5,10 +5,12 @@ use std::time::Duration;
 use super::{Challenge, ChallengeContext};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::scope::Scopes;
+use crate::time::UnixTime;
 
 fn every() -> impl Iterator<Item = Rejection> {
     RejectionKind::ALL.into_iter().map(|kind| match kind {
         RejectionKind::KeysUnavailable => Rejection::keys_unavailable("w", Duration::from_secs(5)),
+        RejectionKind::ClockUnset => Rejection::clock_unset(UnixTime::EPOCH),
         kind => Rejection::because(kind, "SECRET scope=\"x\" error=\"y\""),
     })
 }
@@ -46,7 +48,8 @@ fn machine_parameters_stand_before_the_description() {
     };
     for rejection in every() {
         let Some(header) = Challenge::new(&rejection, &context).www_authenticate else {
-            assert_eq!(rejection.kind(), RejectionKind::KeysUnavailable);
+            let kind = rejection.kind();
+            assert_eq!(kind.fault(), crate::rejection::Fault::Service, "{kind}");
             continue;
         };
         assert!(header.starts_with("Bearer "), "{header}");

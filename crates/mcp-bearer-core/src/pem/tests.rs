@@ -160,16 +160,78 @@ fn spki_and_pkcs1_are_the_same_key() {
 }
 
 #[test]
-fn text_around_the_block_and_crlf_do_no_harm() {
+fn white_space_around_the_block_and_crlf_do_no_harm() {
     let pem = test_key("p256-a").public_pem();
     let plain = VerifyingKey::from_pem(&pem).unwrap();
     for text in [
-        format!("Bag Attributes\n  friendlyName: x\n{pem}"),
-        format!("{pem}\n\n"),
+        format!("\n \t{pem}\n\n"),
+        format!("\u{feff}{pem}"),
         pem.replace('\n', "\r\n"),
         pem.trim_end().to_owned(),
     ] {
         assert_eq!(VerifyingKey::from_pem(&text).unwrap(), plain, "{text}");
+    }
+}
+
+#[test]
+fn whatever_stands_beside_the_one_block_is_refused() {
+    let key = test_key("p256-a");
+    let (pem, private) = (key.public_pem(), key.private_pem());
+    let lost_end = private.replace("-----END PRIVATE KEY-----", "");
+    let body = |text: &str| -> String { text.lines().filter(|line| !line.contains('-')).collect() };
+    for (name, text) in [
+        (
+            "words in front",
+            format!("Bag Attributes\n  friendlyName: x\n{pem}"),
+        ),
+        ("words behind", format!("{pem}the key of the issuer\n")),
+        ("a comment", format!("# from the issuer\n{pem}")),
+        (
+            "a block without its end",
+            format!("{pem}-----BEGIN PUBLIC KEY-----\nAAAA\n"),
+        ),
+        (
+            "a block without its end in front",
+            format!("-----BEGIN X-----\nAAAA\n{pem}"),
+        ),
+        (
+            "a block without its begin",
+            format!("{pem}AAAA\n-----END PUBLIC KEY-----\n"),
+        ),
+        ("a private body", format!("{pem}{}\n", body(&private))),
+        (
+            "a header",
+            pem.replacen("-----\n", "-----\nProc-Type: 4,ENCRYPTED\n\n", 1),
+        ),
+        ("a NUL", format!("{pem}\0")),
+        ("JSON", format!("{pem}{{\"kty\":\"EC\"}}")),
+    ] {
+        let why = refused(&text);
+        assert!(
+            why.contains("beside") || why.contains("not PEM"),
+            "{name}: {why}"
+        );
+    }
+    for (name, text) in [
+        (
+            "a private block without its end, behind",
+            format!("{pem}{lost_end}"),
+        ),
+        (
+            "a private block without its end, in front",
+            format!("{lost_end}{pem}"),
+        ),
+        (
+            "a private block without its begin",
+            format!("{pem}AAAA\n-----END PRIVATE KEY-----\n"),
+        ),
+        ("a private block alone, without its end", lost_end.clone()),
+    ] {
+        assert!(
+            refused(&text).contains("private key"),
+            "{name}: {}",
+            refused(&text)
+        );
     }
 }
 
@@ -208,9 +270,7 @@ fn exactly_one_block_is_read() {
     );
     assert!(refused(&format!("{one}{other}")).contains("more than one"));
     assert!(refused(&format!("{one}{one}")).contains("more than one"));
-    assert!(
-        refused(&format!("{one}{}", test_key("rsa-a").private_pem())).contains("more than one")
-    );
+    assert!(refused(&format!("{one}{}", test_key("rsa-a").private_pem())).contains("private key"));
     assert!(refused("").contains("no PEM block"));
     assert!(refused("{\"keys\":[]}").contains("no PEM block"));
     assert!(refused(&"x".repeat(70_000)).contains("64 KiB"));

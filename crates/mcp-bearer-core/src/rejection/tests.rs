@@ -33,10 +33,10 @@ fn names_are_in_snake_case_and_differ() {
             })
             .collect();
         assert_eq!(from_debug.trim_start_matches('_'), name);
-        let fault = if kind == RejectionKind::KeysUnavailable {
-            Fault::Service
-        } else {
-            Fault::Caller
+        let service = [RejectionKind::KeysUnavailable, RejectionKind::ClockUnset];
+        let fault = match service.contains(&kind) {
+            true => Fault::Service,
+            false => Fault::Caller,
         };
         assert_eq!(kind.fault(), fault);
     }
@@ -79,6 +79,10 @@ fn sentences_are_exact() {
         (
             Rejection::keys_unavailable("timeout", Duration::from_secs(7)),
             "no keys to verify with: timeout",
+        ),
+        (
+            Rejection::clock_unset(UnixTime::from_secs(7)),
+            "the system's clock stands at 7 s since 1970, before 2020, so that no token's times can be judged; set it",
         ),
         (
             Rejection::insufficient_scope("a b".parse().unwrap(), "b".parse().unwrap()),

@@ -17,7 +17,7 @@ class Rejection(Exception):
     """The HTTP status that it is answered with."""
 
     retry_after: int | None
-    """With ``keys_unavailable``: seconds until a request can start another fetch of keys."""
+    """With ``keys_unavailable``: seconds until a request can start another fetch of keys. With ``clock_unset``: a minute."""
 
     required_scopes: list[str]
     """With ``insufficient_scope``: all that the operation needs."""
@@ -58,7 +58,7 @@ def _again(
     native: Any
     if kind == "insufficient_scope":
         native = _native.Rejection.insufficient_scope(required, [scope for scope in required if scope not in missing])
-    elif kind == "keys_unavailable":
+    elif kind in ("keys_unavailable", "clock_unset"):
         native = _native.Rejection.unusable("")
     elif kind in _CREDENTIALS:
         native = _native.bearer_token(_CREDENTIALS[kind])

@@ -38,11 +38,13 @@ impl BearerAuthProvider {
             Ok(parsed) => parsed,
             Err(fault) => return vec![fault],
         };
+        let now = match self.inner.clock.time_of_judgement() {
+            Ok(now) => now,
+            Err(fault) => return vec![fault],
+        };
         let (issuer, keys) = (parsed.issuer, parsed.issuer.keys.snapshot());
         let (policy, required) = (&issuer.policy, &issuer.required_scopes);
-        parsed
-            .unverified
-            .faults(&keys.set, policy, required, self.now())
+        parsed.unverified.faults(&keys.set, policy, required, now)
     }
 
     /// The time by this provider's clock.

@@ -209,6 +209,7 @@ async fn rejections() -> BTreeMap<String, Rejection> {
         Rejection::bad_credential("a reason"),
         Rejection::token_too_large(2, 1),
         Rejection::keys_unavailable("a reason", Duration::from_secs(30)),
+        Rejection::clock_unset(UnixTime::EPOCH),
     ] {
         found.insert(rejection.kind().as_str().to_owned(), rejection);
     }
