@@ -55,6 +55,12 @@
 //!
 //! `OPTIONS` with `Access-Control-Request-Method` never carries a token (Fetch standard), so it is passed on
 //! unauthenticated and without an access token. The inner service must not do anything else on it than answer CORS.
+//!
+//! # Single operations
+//!
+//! [`BearerAuthLayer::operations`] adds rules for single tools, prompts and resources
+//! ([`operation`](crate::operation)): a call that needs a further scope is answered with 403 and a
+//! challenge, lists show what the caller may use, and sessions are bound to their principal.
 
 mod answer;
 #[cfg(feature = "axum")]
