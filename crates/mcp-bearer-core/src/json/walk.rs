@@ -99,7 +99,7 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    /// Reads a value of any kind; says where it stands.
+    /// Reads a value of any kind; returns where it stands.
     pub(crate) fn value(&mut self) -> Scan<Range<usize>> {
         let next = self.next();
         let start = self.scanner.at;
