@@ -134,8 +134,8 @@ fn assert_nothing_hidden(tree: &Value, asked: bool) {
     }
 }
 
-/// The data of every event, as a client reads it that follows the standard, and of the last one even
-/// if it is not complete.
+/// The data of every event, as a client reads it that follows the standard, and of the last one
+/// even if it is not complete.
 fn messages(stream: &[u8]) -> Vec<Vec<u8>> {
     let stream = stream.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(stream);
     let text = String::from_utf8_lossy(stream)

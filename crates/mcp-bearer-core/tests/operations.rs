@@ -1,5 +1,5 @@
-//! Runs every case under `vectors/operations/` through the reader, the rules and the list filter, in
-//! pieces of every kind.
+//! Runs every case under `vectors/operations/` through the reader, the rules and the list filter,
+//! in pieces of every kind.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -54,6 +54,10 @@ pub(super) struct Scanner<'a> {
     /// The text is known to hold neither a backslash nor a control character.
     plain: bool,
     huge_number_at: Option<usize>,
+    /// The names of all objects that are open, those of each behind those of the one around it.
+    pub(super) names: Vec<Name>,
+    /// Where the names of each of them begin.
+    starts: Vec<usize>,
 }
 
 impl<'a> Scanner<'a> {
@@ -75,6 +79,8 @@ impl<'a> Scanner<'a> {
             at: 0,
             plain,
             huge_number_at: None,
+            names: Vec::new(),
+            starts: Vec::new(),
         })
     }
 
@@ -85,6 +91,8 @@ impl<'a> Scanner<'a> {
             at: 1,
             plain: false,
             huge_number_at: None,
+            names: Vec::new(),
+            starts: Vec::new(),
         }
     }
 
@@ -153,8 +161,9 @@ impl<'a> Scanner<'a> {
     /// An array or an object inside `open` others, with all that it holds.
     pub(super) fn container(&mut self, uniqueness: Uniqueness, open: usize) -> Scan<()> {
         let compared = uniqueness == Uniqueness::Everywhere;
-        let mut names: Vec<Name> = Vec::new(); // of the objects that are open
-        let mut starts: Vec<usize> = Vec::new(); // where the names of each of them begin
+        // Their memory serves for the next container as well.
+        let mut names = std::mem::take(&mut self.names);
+        let mut starts = std::mem::take(&mut self.starts);
         let mut objects = 0_u128; // bit n: level n + 1 is an object
         let mut depth = open;
         let mut next = Next::Value;
@@ -222,6 +231,8 @@ impl<'a> Scanner<'a> {
                     names.truncate(start);
                 }
                 if depth == open {
+                    self.names = names;
+                    self.starts = starts;
                     return Ok(());
                 }
             }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::JsonError;
-use super::scan::{Name, Scan, Scanner, Uniqueness, error};
+use super::scan::{Scan, Scanner, Uniqueness, error};
 use super::string_of;
 
 /// What kind of value comes next.
@@ -55,7 +55,7 @@ impl<'a> Walker<'a> {
         }
         self.scanner.at += 1;
         self.open += 1;
-        let mut names: Vec<Name> = Vec::new();
+        let outer = self.scanner.names.len();
         self.scanner.skip_space();
         if self.scanner.peek() == Some(b'}') {
             self.scanner.at += 1;
@@ -63,7 +63,7 @@ impl<'a> Walker<'a> {
             loop {
                 self.scanner.skip_space();
                 let name = self.scanner.name()?;
-                names.push(name);
+                self.scanner.names.push(name);
                 each(self, &name.decode(self.scanner.text))?;
                 if !self.another(b'}')? {
                     break;
@@ -71,7 +71,10 @@ impl<'a> Walker<'a> {
             }
         }
         self.open -= 1;
-        self.scanner.no_duplicate(&names)
+        let names = self.scanner.names.get(outer..).unwrap_or_default();
+        self.scanner.no_duplicate(names)?;
+        self.scanner.names.truncate(outer);
+        Ok(())
     }
 
     /// Reads an array. `each` consumes every element.
@@ -96,7 +99,7 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    /// Reads a value of any kind; says where it stands.
+    /// Reads a value of any kind; returns where it stands.
     pub(crate) fn value(&mut self) -> Scan<Range<usize>> {
         let next = self.next();
         let start = self.scanner.at;

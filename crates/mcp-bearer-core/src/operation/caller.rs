@@ -1,9 +1,9 @@
-//! Who asks, as far as rules are concerned: which scopes, and whether in a session that is bound.
+//! The caller as the rules see it: its scopes, and whether its session is bound.
 
 use crate::scope::{ScopeHierarchy, Scopes};
 use crate::verify::AccessToken;
 
-/// Who asks for an operation.
+/// The caller of an operation.
 ///
 /// ```
 /// use mcp_bearer_core::operation::Caller;
@@ -31,7 +31,7 @@ pub(super) struct Grant<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Session {
-    /// There is none, or nobody knows whose it is.
+    /// There is none, or it is not known to be the caller's.
     Unbound,
     /// It belongs to the principal of this token.
     Bound,

@@ -155,8 +155,8 @@ impl RpcAnswer {
         }
     }
 
-    /// Errors for requests that were understood: HTTP 200, but 400 where nobody waits for an
-    /// answer, because a notification that is not accepted has to be answered with an error status.
+    /// Errors for messages that were understood: HTTP 200, but 400 if no message awaits an answer,
+    /// because a notification that is not accepted has to be answered with an error status.
     pub(super) fn errors(errors: Vec<RpcError>, batch: bool) -> Self {
         let awaited = errors.iter().any(|error| error.id.is_some());
         Self {

@@ -139,8 +139,8 @@ pub(super) fn judged(method: &str, kind: TargetKind) -> Judged {
     }
 }
 
-/// Whether a method reads or changes tasks, which anybody may do who knows a task's id unless the
-/// server binds tasks to their owner.
+/// Whether a method reads or changes tasks. Unless the server binds tasks to their owner, the id of
+/// a task is enough for that.
 pub(super) fn is_about_tasks(method: &str) -> bool {
     let method = method.strip_prefix("notifications/").unwrap_or(method);
     method == "tasks" || method.starts_with("tasks/")

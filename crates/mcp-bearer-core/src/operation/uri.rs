@@ -137,10 +137,10 @@ fn authority_fault(scheme: &str, special: bool, authority: &str) -> Option<&'sta
         _ => "",
     };
     if special && port.is_some_and(|port| port == default || port.is_empty()) {
-        return Some("a port that goes without saying");
+        return Some("the default port of the scheme");
     }
     match scheme {
-        "file" if host == "localhost" => Some("a host that goes without saying"),
+        "file" if host == "localhost" => Some("the default host of the scheme"),
         "file" => None,
         _ if special && host.is_empty() => Some("a scheme without a host"),
         _ => None,

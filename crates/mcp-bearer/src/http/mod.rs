@@ -63,6 +63,12 @@
 //! A browser sends it without a token (Fetch standard), so it is passed on unauthenticated, without a body and without all
 //! headers that CORS does not need. Any program can send such a request, so the inner service must do nothing on it but
 //! answer CORS. [`Preflight`] has the exact rule and the other choices: the layer answers CORS itself, or refuses.
+//!
+//! # Single operations
+//!
+//! [`BearerAuthLayer::operations`] adds rules for single tools, prompts and resources
+//! ([`operation`](crate::operation)): a call that needs a further scope is answered with 403 and a
+//! challenge, lists show what the caller may use, and sessions are bound to their principal.
 
 mod answer;
 #[cfg(feature = "axum")]

@@ -1,8 +1,8 @@
 //! Binds a server's MCP sessions and event ids to the principal that they were given to, without
 //! any state.
 //!
-//! A server that takes a session id from anybody who holds a good token lets one user continue
-//! another one's session. So the id that a client gets carries a keyed tag over the principal
+//! A server that accepts a session id with any good token lets one user continue another user's
+//! session. So the id that a client gets carries a keyed tag over the principal
 //! (issuer, subject and client, never the token's bytes, which change with every refresh) and the
 //! server's own id. Any replica with the same keys can check it.
 //!
@@ -122,8 +122,8 @@ pub(crate) enum Principal<'a> {
 }
 
 impl<'a> Principal<'a> {
-    /// The principal of a token. One without subject and client is nobody's, so that everybody who
-    /// has such a token would share its sessions.
+    /// The principal of a token. A token without subject and client has none: all holders of such
+    /// tokens would share their sessions.
     pub(crate) fn of(token: &'a AccessToken) -> Option<Self> {
         let (subject, client) = (token.subject(), token.client_id());
         (subject.is_some() || client.is_some()).then(|| Self::Token {

@@ -10,6 +10,7 @@
 mod anonymous;
 mod bodies;
 mod lists;
+mod logs;
 mod requests;
 mod rmcp_server;
 mod sessions;

@@ -132,7 +132,8 @@ async fn every_list_comes_out_as_written() {
     for file in operations::lists() {
         let rules = rules_of(&file.rules);
         for case in &file.cases {
-            // The limit is the layer's own, and so are the tags of ids. Strangers ask by POST alone.
+            // The limit is the layer's own, and so are the tags of ids. Strangers ask by POST
+            // alone.
             if case.limit.is_some() || case.ids_are_tagged {
                 continue;
             }

@@ -245,11 +245,11 @@ impl EventFilter {
         self.line = Line::Data;
     }
 
-    /// Looks at bytes of the message; says how many it took to learn something. All, if there is
-    /// nothing to learn.
+    /// Looks at bytes of the message; returns how many may go on before something is known of it.
     fn look(&mut self, data: &[u8]) -> usize {
         match (&self.view, self.outline.outline()) {
             (Some(view), Outline::Open | Outline::Plain) => self.outline.read(data, view),
+            (_, Outline::Held) => 0,
             _ => data.len(),
         }
     }

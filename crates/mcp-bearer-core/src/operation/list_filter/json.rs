@@ -19,8 +19,8 @@ pub(super) struct JsonFilter {
 enum State {
     /// Everything that came is held.
     Holding,
-    /// It was no list so far, and it is passed on: because it is known to be none, or has grown over
-    /// the limit.
+    /// It was no list so far, and it is passed on: because it is known to be none, or has grown
+    /// over the limit.
     Watching,
     /// It is no JSON.
     Passing,

@@ -28,7 +28,7 @@ const DATA: &[u8] = b"data";
 const ID: &[u8] = b"id";
 
 impl Line {
-    /// Reads on in the name of the field; says how many bytes belong to it and its colon.
+    /// Reads on in the name of the field; returns how many bytes belong to it and its colon.
     pub(super) fn read_name(&mut self, bytes: &[u8]) -> usize {
         let mut taken = 0;
         for &byte in bytes {

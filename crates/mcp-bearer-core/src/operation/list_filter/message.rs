@@ -84,7 +84,7 @@ pub(super) fn write(text: &str, edits: &[Edit], out: &mut Vec<u8>) {
     out.extend_from_slice(text.get(from..).unwrap_or_default().as_bytes());
 }
 
-/// Reads one message; says whether it has to be dropped.
+/// Reads one message; returns whether it has to be dropped.
 fn read_message<'a>(
     walker: &mut Walker<'a>,
     text: &'a str,

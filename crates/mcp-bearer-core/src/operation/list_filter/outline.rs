@@ -139,7 +139,7 @@ impl OutlineReader {
         (id.len() <= LONGEST_ID).then_some(id)
     }
 
-    /// Reads on, until it knows something new. Says how many bytes it took.
+    /// Reads on, until it knows something new. Returns how many bytes it took.
     pub(super) fn read(&mut self, bytes: &[u8], view: &ListView) -> usize {
         let known = self.outline;
         let mut at = 0;
@@ -367,7 +367,7 @@ impl Text {
     }
 }
 
-/// Whether a notification may tell a caller of something hidden.
+/// Whether a notification may show a caller something hidden.
 fn is_about_hidden(method: &[u8], view: &ListView) -> bool {
     let is = |name: &str| method == name.as_bytes();
     (is(UPDATED) && view.filters(Listed::Resources))

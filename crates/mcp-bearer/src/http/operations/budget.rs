@@ -41,7 +41,7 @@ impl Lease {
         }
     }
 
-    /// Takes more bytes; says whether they were there.
+    /// Takes more bytes; returns whether they were there.
     #[must_use]
     pub(super) fn extend(&mut self, bytes: usize) -> bool {
         let taken = self

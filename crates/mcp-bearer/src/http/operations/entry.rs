@@ -1,5 +1,6 @@
-//! What the headers of a request decide, once its token is known: may there be a body, which session
-//! and which event does it name. Pure functions, which change the headers for the inner service.
+//! What the headers of a request decide, once its token is known: may there be a body, which
+//! session and which event does it name. Pure functions, which change the headers for the inner
+//! service.
 
 use std::ops::Deref;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! The layer that asks for the scopes of single operations, filters lists and binds sessions.
 //!
-//! [`BearerAuthLayer::operations`](super::BearerAuthLayer) gives an [`OperationsLayer`], which joins
-//! both decisions: the token's, from the headers alone, and the operation's, from the body. No byte
-//! of a body is read before a token was accepted, unless rules open something to callers without
-//! one.
+//! [`BearerAuthLayer::operations`](super::BearerAuthLayer) gives an [`OperationsLayer`], which
+//! joins both decisions: the token's, from the headers alone, and the operation's, from the body.
+//! No byte of a body is read before a token was accepted, unless rules open something to callers
+//! without one.
 //!
 //! | file | what it does |
 //! |---|---|

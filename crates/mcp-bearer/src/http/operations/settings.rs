@@ -66,7 +66,7 @@ impl Settings {
         }
     }
 
-    /// Says once that a token can have no session.
+    /// Warns once that a token can have no session.
     pub(super) fn warn_of_nobody(&self) {
         if !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
