@@ -1,4 +1,5 @@
-//! A verification told step by step, for the operator: `--explain` of the program, and whoever else shows a token's fate.
+//! A verification told step by step, for the operator: `--explain` of the program, and whoever else
+//! shows a token's fate.
 //!
 //! The facts may hold text of the token, quoted and cut by the verifier; never the token.
 
@@ -71,7 +72,8 @@ impl StepOutcome {
 impl BearerAuthProvider {
     /// Verifies a token, asks it for the required scopes of its issuer, and tells of every step.
     ///
-    /// Keys are fetched first, even for a token that its own claims condemn, so that every step is reached.
+    /// Keys are fetched first, even for a token that its own claims condemn, so that every step is
+    /// reached.
     pub async fn explain_token(&self, token: &str) -> Explanation {
         let mut recorder = Recorder::default();
         let verified = self.verify_token_observed(token, &mut recorder).await;
@@ -86,7 +88,8 @@ impl BearerAuthProvider {
 }
 
 impl Explanation {
-    /// Of a token that was refused before a provider saw it, such as one that is too long to be read.
+    /// Of a token that was refused before a provider saw it, such as one that is too long to be
+    /// read.
     #[must_use]
     pub fn refused(step: Step, rejection: Rejection) -> Self {
         let mut recorder = Recorder::default();

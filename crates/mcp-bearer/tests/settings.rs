@@ -1,5 +1,5 @@
-//! Every setting through every entrance of this crate: each changes what becomes of a token, and each error names it in
-//! the entrance's own words.
+//! Every setting through every entrance of this crate: each changes what becomes of a token, and
+//! each error names it in the entrance's own words.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_bearer::config::{Entrance, Group, IssuerDraft, Keys, ServerDraft, Setting, Shape, Value};
+use mcp_bearer::keys::{self, RemoteKeysBuilder};
 use mcp_bearer::{BearerAuthProvider, ConfigError, TokenCacheSize, TokenType, from_variables};
 use mcp_bearer_testkit::vectors::{self, Effect, Effects};
 use serde_json::{Value as Json, json};
@@ -212,17 +213,20 @@ fn by_methods(given: &Given) -> Entered {
     use Setting::*;
     let missing = || Err(ConfigError::new(Vec::new()));
     let begin = BearerAuthProvider::builder();
-    let Some((keys, value)) = given
+    let Some((source, value)) = given
         .iter()
         .find(|(setting, _)| setting.group() == Group::Keys)
     else {
         return missing();
     };
-    let builder = match keys {
+    let builder = match source {
         PublicKey => begin.public_key(text(value)),
         PublicKeyFile | JwksFile | KeyFile => begin.key_file(text(value)),
         Jwks => begin.jwks_json(text(value)),
-        JwksUri => begin.jwks_uri(text(value)),
+        JwksUri => match fetching(given, keys::RemoteKeys::builder(text(value))) {
+            Some(keys) => begin.remote_keys(keys),
+            None => begin.jwks_uri(text(value)),
+        },
         Discover => begin.discover(text(value)),
         SharedSecret => begin.shared_secret(text(value)),
         SharedSecretFile => begin.shared_secret_file(text(value)),
@@ -268,14 +272,7 @@ fn by_methods(given: &Given) -> Entered {
             }),
             AcceptTokensThatNeverExpire => builder.accept_tokens_that_never_expire(),
             AcceptIdentityTokenShape => builder.accept_identity_token_shape(),
-            CaFile => builder.ca_file(text(value)),
-            Proxy => builder.proxy(text(value)),
-            SsrfGuard => builder.ssrf_guard(),
-            InsecureAllowHttp => builder.insecure_allow_http(),
-            MaxFreshness => builder.max_freshness(seconds(value)),
-            StalenessBound => builder.staleness_bound(seconds(value)),
-            Resource | TokenCache => builder,
-            known if known.group() == Group::Keys || known.group() == Group::Decisions => builder,
+            known if known.group() != Group::Rules => builder,
             other => panic!("{other:?} is not wired"),
         };
     }
@@ -284,6 +281,27 @@ fn by_methods(given: &Given) -> Entered {
         true => provider.with_token_cache(TokenCacheSize::default()),
         false => provider,
     })
+}
+
+/// The settings of fetching, if there are some.
+fn fetching(given: &Given, mut keys: RemoteKeysBuilder) -> Option<RemoteKeysBuilder> {
+    let fetching = given
+        .iter()
+        .filter(|(setting, _)| setting.group() == Group::Fetching);
+    let mut some = false;
+    for (setting, value) in fetching {
+        some = true;
+        keys = match setting {
+            Setting::CaFile => keys.ca_file(text(value)),
+            Setting::Proxy => keys.proxy(text(value)),
+            Setting::SsrfGuard => keys.ssrf_guard(),
+            Setting::InsecureAllowHttp => keys.insecure_allow_http(),
+            Setting::MaxFreshness => keys.max_freshness(seconds(value)),
+            Setting::StalenessBound => keys.staleness_bound(seconds(value)),
+            other => panic!("{other:?} is not wired"),
+        };
+    }
+    some.then_some(keys)
 }
 
 /// The same by assignment to the fields of a draft.
@@ -402,7 +420,8 @@ const ENTRANCES: [Entrance; 6] = [
     Entrance::Python,
 ];
 
-/// Names of settings in `text` that some entrance has and this one has not. A name of one plain word is also English.
+/// Names of settings in `text` that some entrance has and this one has not. A name of one plain
+/// word is also English.
 fn foreign(text: &str, entrance: Entrance) -> Vec<&str> {
     let of = |entrance: Entrance| {
         let all = Setting::ALL.iter();

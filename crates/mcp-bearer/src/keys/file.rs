@@ -81,7 +81,7 @@ impl FileKeys {
         let path: Arc<Path> = path.into().into();
         let label: Arc<str> = path.display().to_string().into();
         let loaded = load(&path)
-            .map_err(|reason| Problem::of(Setting::KeyFile, Fact::file(&*path, reason)))?;
+            .map_err(|reason| Problem::of(Setting::KeyFile, Fact::file(&path, reason)))?;
         let facts = Facts {
             set: Arc::new(loaded.set),
             digest: loaded.digest,
