@@ -518,3 +518,29 @@ fn a_draft_shows_no_secret() {
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(shown.contains("SharedSecret(..)"), "{shown}");
 }
+
+#[test]
+fn the_page_of_settings_has_every_name() {
+    let page = include_str!("../../../docs/settings.md");
+    let shown = Setting::ALL.iter().map(|setting| {
+        let name = |entrance| match setting.name(entrance) {
+            Some(name) => format!("`{name}`"),
+            None => "-".to_owned(),
+        };
+        let names = [
+            Entrance::Rust,
+            Entrance::Flag,
+            Entrance::Variable,
+            Entrance::Toml,
+            Entrance::Python,
+        ];
+        let about = setting.about().split_whitespace().collect::<Vec<_>>();
+        format!("| {} | {} |", names.map(name).join(" | "), about.join(" "))
+    });
+    let shown: Vec<String> = shown.collect();
+    let rows: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("| `") || line.starts_with("| - "))
+        .collect();
+    assert_eq!(rows, shown, "the rows should be:\n{}", shown.join("\n"));
+}
