@@ -79,7 +79,7 @@ fn is_symmetric(arguments: &Bound<'_, PyDict>) -> PyResult<bool> {
     Ok(symmetric)
 }
 
-/// A secret that stands in the place of a public key.
+/// A secret that is given as `public_key`.
 fn public_secret(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Value> {
     let bytes = match given.cast::<PyBytes>() {
         Ok(bytes) => bytes.as_bytes().to_vec(),

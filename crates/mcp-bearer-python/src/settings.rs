@@ -15,7 +15,7 @@ use pyo3::types::PyDict;
 
 use crate::arguments::{fill, given};
 
-/// How long a client is told to wait when only the operator can help.
+/// The `Retry-After` when only the operator can help.
 pub(crate) const UNTIL_FIXED: Duration = Duration::from_secs(60);
 
 /// A provider, and why it refuses everything if it does.

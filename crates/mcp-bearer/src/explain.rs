@@ -70,7 +70,7 @@ impl StepOutcome {
 }
 
 impl BearerAuthProvider {
-    /// Verifies a token, asks it for the required scopes of its issuer, and tells of every step.
+    /// Verifies a token, asks it for the required scopes of its issuer, and records every step.
     ///
     /// Keys are fetched first, even for a token that its own claims condemn, so that every step is
     /// reached.
@@ -123,7 +123,7 @@ impl Observer for Recorder {
 }
 
 impl Recorder {
-    /// What is asked of a token after its verification.
+    /// The scopes that a token needs after its verification.
     fn required_scopes(&mut self, required: &Scopes, refused: Option<&Rejection>) {
         self.scopes = Some(match refused {
             Some(rejection) => (StepOutcome::Failed, rejection.to_string()),

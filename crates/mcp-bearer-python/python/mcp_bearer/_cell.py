@@ -58,7 +58,7 @@ class Cell:
 
 
 def snapshot(provider: object) -> tuple[dict[str, Any], Callable[[object], Any] | None, Any]:
-    """The policy as it is now, and what `Built` says of it. A list or dict is copied: others may change it meanwhile."""
+    """The policy as it is now, and the rest of `Built`. A list or dict is copied: others may change it meanwhile."""
     values: dict[str, Any] = {}
     watched = []
     kind = type(provider)

@@ -137,7 +137,7 @@ pub struct ServerDraft {
     pub(super) found: Found,
 }
 
-/// What an entrance found out: values that do not fit their settings, and where values stand in a
+/// What an entrance found out: values that do not fit their settings, and where values are in a
 /// file.
 #[derive(Clone, Default)]
 pub(super) struct Found {

@@ -42,7 +42,7 @@ pub struct Problem {
     pub settings: Vec<Setting>,
     /// Which of several issuers, from 0.
     pub issuer: Option<usize>,
-    /// Where it stands in a file.
+    /// Where it is in a file.
     pub at: Option<Span>,
     /// What is wrong.
     pub fact: Fact,

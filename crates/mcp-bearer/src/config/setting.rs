@@ -16,7 +16,7 @@ pub enum Entrance {
     Variable,
     /// A variable that FastMCP has, too.
     FastMcpVariable,
-    /// A key of a TOML file, with the table that it stands in.
+    /// A key of a TOML file, with the table that it is in.
     Toml,
     /// An argument of the Python classes.
     Python,
@@ -66,7 +66,7 @@ struct Row {
     names: [Option<&'static str>; 6],
 }
 
-/// A name behind its prefix, or behind the table that a group stands in; `-` where there is none.
+/// A name behind its prefix, or behind the table of its group; `-` where there is none.
 macro_rules! name {
     ($prefix:literal -) => { None };
     ($prefix:literal $name:tt if) => { None };
@@ -183,7 +183,7 @@ settings! {
     /// Scopes that include others: to hold one is to hold them.
     ScopeImplies Rules (Pairs("SCOPE=SCOPES"))
         ["scope_implies" "scope-implies" "SCOPE_IMPLIES" "scope_implies" "scope_implies"]
-    /// Accepts tokens without `exp`: a stolen one works for ever.
+    /// Accepts tokens without `exp`: a stolen one works forever.
     AcceptTokensThatNeverExpire Rules (Switch)
         ["accept_tokens_that_never_expire" "accept-tokens-that-never-expire" "ACCEPT_TOKENS_THAT_NEVER_EXPIRE"
          "accept_tokens_that_never_expire" "require_expiry"]

@@ -191,7 +191,7 @@ impl Variables {
     }
 }
 
-/// Whether a name belongs to a family, or was meant to: in small letters it does, and behind what a
+/// Whether a name belongs to a family, or was meant to: in lower case it does, and behind what a
 /// mistake in a `.env` file puts in front.
 fn is_ours(name: &str) -> bool {
     let name = name.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '_');
