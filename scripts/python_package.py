@@ -29,7 +29,7 @@ UPSTREAM_TESTING = ["pytest-env", "pytest-timeout"]
 FASTMCP_2_9 = ["fastmcp==2.9.2", "pydantic==2.11.7", "authlib==1.6.0", "mcp==1.9.4"]
 
 ENVIRONMENTS = {
-    "tools": ["maturin>=1.9,<2", "mypy", "pydantic", "pydantic-settings", "anyio", "starlette"],
+    "tools": ["maturin>=1.9,<2", "mypy", "pydantic", "anyio", "starlette"],
     "fastmcp-2.9.2": [*FASTMCP_2_9, *TESTING, *UPSTREAM_TESTING, "pytest-httpx"],
     # The last release whose challenges name the RFC 9728 document in a place of their own.
     "fastmcp-2.12": ["fastmcp==2.12.5", *TESTING],

@@ -1,5 +1,6 @@
-//! The options that describe an issuer and its server: one for each setting of the library that has a name on a command
-//! line. The library says what is missing, so that everything that is wrong is reported at once.
+//! The options that describe an issuer and its server: one for each setting of the library that has
+//! a name on a command line. The library says what is missing, so that everything that is wrong is
+//! reported at once.
 
 use std::ffi::OsString;
 

@@ -2,7 +2,9 @@
 //!
 //! Every call makes fresh objects: what a handler changes in them must never reach another request.
 
-use mcp_bearer::{AccessToken, NumericDate};
+use std::sync::Arc;
+
+use mcp_bearer::{AccessToken, BearerAuthProvider, NumericDate};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
@@ -18,23 +20,46 @@ pub(crate) enum Identity {
     Client,
 }
 
-/// `token`, `client_id`, `scopes`, `expires_at`, and with [`Identity::Whole`] `subject` and `claims`.
+/// How a verified token is shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    identity: Identity,
+    /// Scopes that others may include: who asks for one looks at the list only.
+    implied: Arc<[String]>,
+}
+
+impl Shown {
+    pub(crate) fn new(identity: Identity, provider: &BearerAuthProvider) -> Self {
+        let policies = provider.policies();
+        let implied = policies.flat_map(|policy| policy.scope_hierarchy().names());
+        let implied = implied.map(str::to_owned).collect();
+        Self { identity, implied }
+    }
+}
+
+/// `token`, `client_id`, `scopes`, `expires_at`, and with [`Identity::Whole`] `subject` and
+/// `claims`.
 pub(crate) fn fields<'py>(
     token: &Bound<'py, PyString>,
     access: &AccessToken,
-    identity: Identity,
+    shown: &Shown,
 ) -> PyResult<Bound<'py, PyDict>> {
     let py = token.py();
     let fields = PyDict::new(py);
     fields.set_item(intern!(py, "token"), token)?;
     fields.set_item(intern!(py, "client_id"), access.client_id_or_subject())?;
-    let scopes: Vec<&str> = access.scopes().iter().collect();
+    let mut scopes: Vec<&str> = access.scopes().iter().collect();
+    for scope in shown.implied.iter() {
+        if access.has_scope(scope) && !scopes.contains(&scope.as_str()) {
+            scopes.push(scope);
+        }
+    }
     fields.set_item(intern!(py, "scopes"), PyList::new(py, scopes)?)?;
     fields.set_item(
         intern!(py, "expires_at"),
         access.expires_at().map(whole_seconds),
     )?;
-    if identity == Identity::Whole {
+    if shown.identity == Identity::Whole {
         fields.set_item(intern!(py, "subject"), access.subject())?;
         fields.set_item(
             intern!(py, "claims"),

@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 
 mod access;
+mod arguments;
 mod claims;
 mod ending;
 mod fetch;
@@ -15,10 +16,13 @@ mod pending;
 mod rejection;
 mod settings;
 mod test_issuer;
+mod variables;
 mod verifier;
 mod wire;
 
+use mcp_bearer::config::{Entrance, Setting};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 /// The module's contents; `_native.pyi` says what each is.
 #[pymodule]
@@ -36,11 +40,15 @@ mod _native {
     #[pymodule_export]
     use super::test_issuer::TestIssuer;
     #[pymodule_export]
+    use super::variables::variables;
+    #[pymodule_export]
     use super::verifier::Verifier;
     #[pymodule_export]
     use super::wire::{bearer_token, protected_resource_metadata};
 
-    use super::{Bound, PyModule, PyModuleMethods, PyResult};
+    use super::{
+        Bound, Entrance, PyDict, PyDictMethods, PyModule, PyModuleMethods, PyResult, Setting,
+    };
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -51,6 +59,13 @@ mod _native {
             .collect();
         module.add("ALGORITHMS", names)?;
         module.add("TOKEN_FAULTS", crate::test_issuer::token_faults())?;
+        let settings = PyDict::new(module.py());
+        for setting in Setting::ALL {
+            if let Some(argument) = setting.name(Entrance::Python) {
+                settings.set_item(argument, setting.name(Entrance::Rust))?;
+            }
+        }
+        module.add("SETTINGS", settings)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

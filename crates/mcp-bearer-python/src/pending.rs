@@ -9,7 +9,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::access::Identity;
+use crate::access::Shown;
 use crate::verifier::outcome;
 
 /// The rest of a verification. Dropping it cancels no fetch: that belongs to the key source.
@@ -19,15 +19,15 @@ pub(crate) type Rest = BoxFuture<'static, Result<AccessToken, mcp_bearer::Reject
 #[pyclass(frozen, module = "mcp_bearer._native")]
 pub(crate) struct Pending {
     token: Py<PyString>,
-    identity: Identity,
+    shown: Shown,
     rest: Mutex<Option<Rest>>,
 }
 
 impl Pending {
-    pub(crate) fn new(token: Py<PyString>, identity: Identity, rest: Rest) -> Self {
+    pub(crate) fn new(token: Py<PyString>, shown: Shown, rest: Rest) -> Self {
         Self {
             token,
-            identity,
+            shown,
             rest: Mutex::new(Some(rest)),
         }
     }
@@ -46,7 +46,7 @@ impl Pending {
             return Err(PyRuntimeError::new_err("waited for already"));
         };
         let verified = py.detach(|| futures_executor::block_on(rest));
-        outcome(self.token.bind(py), verified, self.identity)
+        outcome(self.token.bind(py), verified, &self.shown)
     }
 }
 

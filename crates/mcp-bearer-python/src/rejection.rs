@@ -4,7 +4,7 @@ use mcp_bearer::{Challenge, ChallengeContext, Limits, Scopes, UnverifiedToken};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::settings::UNTIL_MENDED;
+use crate::settings::UNTIL_FIXED;
 
 /// Why a token is refused. It holds nothing of the token that could serve an attacker.
 #[pyclass(frozen, module = "mcp_bearer._native")]
@@ -48,7 +48,7 @@ impl Rejection {
     /// `keys_unavailable`, for a provider that only its operator can mend.
     #[staticmethod]
     fn unusable(why: String) -> Self {
-        Self(mcp_bearer::Rejection::keys_unavailable(why, UNTIL_MENDED))
+        Self(mcp_bearer::Rejection::keys_unavailable(why, UNTIL_FIXED))
     }
 
     /// The stable name of the reason, such as `expired`.

@@ -1,42 +1,22 @@
-//! The arguments of a verifier, and the provider they make.
+//! The provider that arguments make.
 //!
-//! Keys that cannot verify anything must give a provider that refuses everything; any other mistake is an error.
+//! As in FastMCP, a `public_key` or `jwks_uri` that cannot verify anything gives a provider that
+//! refuses everything. Any other mistake is an error.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_bearer::keys::{RemoteKeys, StaticKeys};
-use mcp_bearer::{
-    Algorithm, BearerAuthProvider, Clock, ConfigError, Decided, IssuerBuilder, KeySet,
-    TokenCacheSize, Undecided,
-};
+use mcp_bearer::config::{Entrance, Keys, ServerDraft, Setting};
+use mcp_bearer::keys::StaticKeys;
+use mcp_bearer::{BearerAuthProvider, Clock, KeySet};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
-use crate::fetch::PythonFetch;
+use crate::arguments::{fill, given};
 
-/// How long a client is told to wait when only the operator can mend things.
-pub(crate) const UNTIL_MENDED: Duration = Duration::from_secs(60);
-
-/// What `Verifier(...)` is given. `None` for issuers and audiences: any.
-#[derive(FromPyObject)]
-pub(crate) struct Settings {
-    public_key: Option<String>,
-    secret: Option<Vec<u8>>,
-    jwks_uri: Option<String>,
-    issuers: Option<Vec<String>>,
-    audiences: Option<Vec<String>>,
-    algorithms: Vec<String>,
-    leeway: f64,
-    require_expiry: bool,
-    token_cache: bool,
-    ssrf_safe: bool,
-    insecure_allow_http: bool,
-    fetch: Option<Py<PyAny>>,
-    now: Option<f64>,
-}
-
-type WithKeys = IssuerBuilder<Decided, Undecided, Undecided>;
+/// The `Retry-After` when only the operator can help.
+pub(crate) const UNTIL_FIXED: Duration = Duration::from_secs(60);
 
 /// A provider, and why it refuses everything if it does.
 pub(crate) struct Built {
@@ -44,117 +24,72 @@ pub(crate) struct Built {
     pub(crate) problem: Option<String>,
 }
 
-impl Settings {
-    /// # Errors
-    /// A `ValueError` that names every problem which is not one of the keys.
-    pub(crate) fn build(&self) -> PyResult<Built> {
-        let algorithms = self.algorithms()?;
-        let leeway = Duration::try_from_secs_f64(self.leeway)
-            .map_err(|_| PyValueError::new_err("leeway: not a number of seconds from 0 to 300"))?;
-        let provider = |keys: WithKeys| self.provider(keys, &algorithms, leeway);
-        // HS* is refused beside any set of keys; with the default instead, such tokens are refused by their algorithm.
-        let symmetric = algorithms.iter().any(|algorithm| algorithm.is_symmetric());
-        let serving = if symmetric {
-            &[Algorithm::Rs256]
-        } else {
-            algorithms.as_slice()
-        };
-        let closed = |why: &str| {
-            let set = KeySet::unavailable(why, UNTIL_MENDED);
-            let keys = BearerAuthProvider::builder().key_source(Arc::new(StaticKeys::new(set)));
-            self.provider(keys, serving, leeway)
-        };
-        // Without real keys first: what fails now is a mistake of another kind.
-        closed("").map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let built = match provider(self.keys()?) {
-            Ok(provider) => Built {
+/// The provider of these arguments, at the fixed time `_now` if there is one.
+///
+/// # Errors
+/// A `TypeError` for a value of another type, a `ValueError` with every problem.
+pub(crate) fn build(arguments: &Bound<'_, PyDict>) -> PyResult<Built> {
+    let mut draft = ServerDraft::from_entrance(Entrance::Python);
+    let secret = fill(&mut draft, arguments)?;
+    let own_name = |setting| secret.filter(|_| setting == Setting::SharedSecret);
+    let built = provider(&draft, Entrance::Python, &own_name)?;
+    let Some(now) = given(arguments, "_now")? else {
+        return Ok(built);
+    };
+    let now = Duration::try_from_secs_f64(now.extract()?)
+        .map_err(|error| PyValueError::new_err(format!("_now: {error}")))?;
+    Ok(Built {
+        provider: built.provider.with_clock(Clock::new(move || now.into())),
+        ..built
+    })
+}
+
+/// The provider of a draft; problems are in the words of `entrance`, but for the names that the
+/// caller has for some settings.
+///
+/// # Errors
+/// A `ValueError` with every problem.
+pub(crate) fn provider(
+    draft: &ServerDraft,
+    entrance: Entrance,
+    own_name: &dyn Fn(Setting) -> Option<&'static str>,
+) -> PyResult<Built> {
+    let error = match draft.check() {
+        Ok(provider) => {
+            return Ok(Built {
                 provider,
                 problem: None,
-            },
-            Err(error) => {
-                let problem = error.to_string();
-                let provider =
-                    closed(&problem).map_err(|error| PyValueError::new_err(error.to_string()))?;
-                Built {
-                    provider,
-                    problem: Some(problem),
-                }
-            }
-        };
-        Ok(Built {
-            provider: self.finish(built.provider)?,
-            ..built
-        })
+            });
+        }
+        Err(error) => error,
+    };
+    let problem = error.words_with(entrance, own_name).join("; ");
+    let fast_mcp_s = |setting: &Setting| {
+        let name = own_name(*setting).or_else(|| setting.name(Entrance::Python));
+        *setting == Setting::Algorithms || matches!(name, Some("public_key" | "jwks_uri"))
+    };
+    let forgiven = error.problems().iter().all(|problem| {
+        let settings = &problem.settings;
+        *settings != [Setting::Algorithms] && settings.iter().all(fast_mcp_s)
+    });
+    match closed(draft, &problem).filter(|_| forgiven) {
+        Some(provider) => Ok(Built {
+            provider,
+            problem: Some(problem),
+        }),
+        None => Err(PyValueError::new_err(problem)),
     }
+}
 
-    fn algorithms(&self) -> PyResult<Vec<Algorithm>> {
-        let parse = |name: &String| {
-            name.parse()
-                .map_err(|_| PyValueError::new_err(format!("Unsupported algorithm: {name}.")))
-        };
-        self.algorithms.iter().map(parse).collect()
-    }
-
-    fn keys(&self) -> PyResult<WithKeys> {
-        let begin = BearerAuthProvider::builder();
-        if let Some(secret) = &self.secret {
-            return Ok(begin.shared_secret(secret));
-        }
-        if let Some(pem) = &self.public_key {
-            return Ok(begin.public_key(pem.as_str()));
-        }
-        let Some(url) = &self.jwks_uri else {
-            return Err(PyValueError::new_err(
-                "Either public_key or jwks_uri must be provided",
-            ));
-        };
-        let mut keys = RemoteKeys::builder(url.as_str());
-        if self.ssrf_safe {
-            keys = keys.ssrf_guard();
-        }
-        if self.insecure_allow_http {
-            keys = keys.insecure_allow_http();
-        }
-        if let Some(ask) = &self.fetch {
-            let ask = Python::attach(|py| ask.clone_ref(py));
-            keys = keys.fetch(Arc::new(PythonFetch::new(ask)));
-        }
-        Ok(begin.remote_keys(keys))
-    }
-
-    fn provider(
-        &self,
-        keys: WithKeys,
-        algorithms: &[Algorithm],
-        leeway: Duration,
-    ) -> Result<BearerAuthProvider, ConfigError> {
-        let keys = match &self.issuers {
-            Some(issuers) => keys.issuers(issuers),
-            None => keys.any_issuer(),
-        };
-        let complete = match &self.audiences {
-            Some(audiences) => keys.audiences(audiences),
-            None => keys.any_audience(),
-        };
-        let complete = complete
-            .algorithms(algorithms.iter().copied())
-            .leeway(leeway);
-        if self.require_expiry {
-            complete.build()
-        } else {
-            complete.accept_tokens_that_never_expire().build()
-        }
-    }
-
-    fn finish(&self, mut provider: BearerAuthProvider) -> PyResult<BearerAuthProvider> {
-        if let Some(now) = self.now {
-            let now = Duration::try_from_secs_f64(now)
-                .map_err(|error| PyValueError::new_err(format!("now: {error}")))?;
-            provider = provider.with_clock(Clock::new(move || now.into()));
-        }
-        if self.token_cache {
-            provider = provider.with_token_cache(TokenCacheSize::default());
-        }
-        Ok(provider)
-    }
+/// The same provider with keys that never come; `None` when more than the keys is wrong.
+fn closed(draft: &ServerDraft, why: &str) -> Option<BearerAuthProvider> {
+    let mut draft = draft.clone();
+    let issuer = draft.issuers.first_mut()?;
+    issuer.keys.as_ref()?;
+    let set = KeySet::unavailable(why, UNTIL_FIXED);
+    issuer.keys = Some(Keys::Source(Arc::new(StaticKeys::new(set))));
+    // What such keys do not serve for.
+    (issuer.algorithms, issuer.ca_file, issuer.proxy) = (None, None, None);
+    (issuer.max_freshness, issuer.staleness_bound) = (None, None);
+    draft.check().ok()
 }

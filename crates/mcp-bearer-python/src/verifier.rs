@@ -6,13 +6,13 @@ use std::task::{Context, Poll, Waker};
 use mcp_bearer::{AccessToken, BearerAuthProvider, Rejection, TryVerify};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyDict, PyString};
 
-use crate::access::{self, Identity};
+use crate::access::{self, Identity, Shown};
 use crate::handover::without_interpreter;
 use crate::pending::{Pending, Rest};
 use crate::rejection;
-use crate::settings::{Built, Settings};
+use crate::settings::{self, Built};
 
 /// Why keys are missing when no attempt to get them has ended.
 const SILENT: &str = "no answer yet";
@@ -22,24 +22,24 @@ const SILENT: &str = "no answer yet";
 pub(crate) struct Verifier {
     provider: BearerAuthProvider,
     problem: Option<String>,
-    identity: Identity,
+    shown: Shown,
 }
 
 #[pymethods]
 impl Verifier {
-    /// `settings` is any object with the attributes of [`Settings`].
+    /// `arguments` are named as in the table of settings; `None` is the same as absent.
     #[new]
-    fn new(settings: Settings, whole_identity: bool) -> PyResult<Self> {
-        let Built { provider, problem } = settings.build()?;
+    fn new(arguments: &Bound<'_, PyDict>, whole_identity: bool) -> PyResult<Self> {
+        let Built { provider, problem } = settings::build(arguments)?;
         let identity = if whole_identity {
             Identity::Whole
         } else {
             Identity::Client
         };
         Ok(Self {
+            shown: Shown::new(identity, &provider),
             provider,
             problem,
-            identity,
         })
     }
 
@@ -70,15 +70,21 @@ impl Verifier {
         })
     }
 
+    /// How many verified tokens are kept; `None` without a cache.
+    #[getter]
+    fn cached_tokens(&self) -> Option<usize> {
+        self.provider.cached_tokens()
+    }
+
     /// A `dict` of fields, a `Rejection`, or a `Pending`. Never waits; without the interpreter while it verifies.
     fn verify(&self, token: &Bound<'_, PyString>) -> PyResult<Py<PyAny>> {
         let py = token.py();
         // A lone surrogate is in no token; its replacement is no character of one either.
         let text = token.to_string_lossy();
         match without_interpreter(py, || self.attempt(&text)) {
-            Attempt::Done(verified) => outcome(token, verified, self.identity),
+            Attempt::Done(verified) => outcome(token, verified, &self.shown),
             Attempt::Waiting(rest) => {
-                Pending::new(token.clone().unbind(), self.identity, rest).into_py_any(py)
+                Pending::new(token.clone().unbind(), self.shown.clone(), rest).into_py_any(py)
             }
         }
     }
@@ -112,13 +118,11 @@ impl Verifier {
 pub(crate) fn outcome(
     token: &Bound<'_, PyString>,
     verified: Result<AccessToken, Rejection>,
-    identity: Identity,
+    shown: &Shown,
 ) -> PyResult<Py<PyAny>> {
     let py = token.py();
     match verified {
-        Ok(access) => Ok(access::fields(token, &access, identity)?
-            .into_any()
-            .unbind()),
+        Ok(access) => Ok(access::fields(token, &access, shown)?.into_any().unbind()),
         Err(rejection) => rejection::Rejection::from(rejection).into_py_any(py),
     }
 }

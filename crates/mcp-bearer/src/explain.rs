@@ -1,4 +1,5 @@
-//! A verification told step by step, for the operator: `--explain` of the program, and whoever else shows a token's fate.
+//! A verification told step by step, for the operator: `--explain` of the program, and whoever else
+//! shows a token's fate.
 //!
 //! The facts may hold text of the token, quoted and cut by the verifier; never the token.
 
@@ -69,9 +70,10 @@ impl StepOutcome {
 }
 
 impl BearerAuthProvider {
-    /// Verifies a token, asks it for the required scopes of its issuer, and tells of every step.
+    /// Verifies a token, asks it for the required scopes of its issuer, and records every step.
     ///
-    /// Keys are fetched first, even for a token that its own claims condemn, so that every step is reached.
+    /// Keys are fetched first, even for a token that its own claims condemn, so that every step is
+    /// reached.
     pub async fn explain_token(&self, token: &str) -> Explanation {
         let mut recorder = Recorder::default();
         let verified = self.verify_token_observed(token, &mut recorder).await;
@@ -86,7 +88,8 @@ impl BearerAuthProvider {
 }
 
 impl Explanation {
-    /// Of a token that was refused before a provider saw it, such as one that is too long to be read.
+    /// Of a token that was refused before a provider saw it, such as one that is too long to be
+    /// read.
     #[must_use]
     pub fn refused(step: Step, rejection: Rejection) -> Self {
         let mut recorder = Recorder::default();
@@ -120,7 +123,7 @@ impl Observer for Recorder {
 }
 
 impl Recorder {
-    /// What is asked of a token after its verification.
+    /// The scopes that a token needs after its verification.
     fn required_scopes(&mut self, required: &Scopes, refused: Option<&Rejection>) {
         self.scopes = Some(match refused {
             Some(rejection) => (StepOutcome::Failed, rejection.to_string()),

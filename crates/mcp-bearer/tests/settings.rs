@@ -1,5 +1,5 @@
-//! Every setting through every entrance of this crate: each changes what becomes of a token, and each error names it in
-//! the entrance's own words.
+//! Every setting through every entrance of this crate: each changes what becomes of a token, and
+//! each error names it in the entrance's own words.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,6 +13,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use mcp_bearer::config::{Entrance, Group, IssuerDraft, Keys, ServerDraft, Setting, Shape, Value};
+use mcp_bearer::keys::{self, RemoteKeysBuilder};
 use mcp_bearer::{
     BearerAuthProvider, ClaimPath, Clock, ConfigError, TokenCacheSize, TokenType, UnixTime,
     from_variables,
@@ -222,17 +223,20 @@ fn by_methods(given: &Given) -> Entered {
     use Setting::*;
     let missing = || Err(ConfigError::new(Vec::new()));
     let begin = BearerAuthProvider::builder();
-    let Some((keys, value)) = given
+    let Some((source, value)) = given
         .iter()
         .find(|(setting, _)| setting.group() == Group::Keys)
     else {
         return missing();
     };
-    let builder = match keys {
+    let builder = match source {
         PublicKey => begin.public_key(text(value)),
         PublicKeyFile | JwksFile | KeyFile => begin.key_file(text(value)),
         Jwks => begin.jwks_json(text(value)),
-        JwksUri => begin.jwks_uri(text(value)),
+        JwksUri => match fetching(given, keys::RemoteKeys::builder(text(value))) {
+            Some(keys) => begin.remote_keys(keys),
+            None => begin.jwks_uri(text(value)),
+        },
         Discover => begin.discover(text(value)),
         SharedSecret => begin.shared_secret(text(value)),
         SharedSecretFile => begin.shared_secret_file(text(value)),
@@ -286,14 +290,7 @@ fn by_methods(given: &Given) -> Entered {
             }),
             AcceptTokensThatNeverExpire => builder.accept_tokens_that_never_expire(),
             AcceptIdentityTokenShape => builder.accept_identity_token_shape(),
-            CaFile => builder.ca_file(text(value)),
-            Proxy => builder.proxy(text(value)),
-            SsrfGuard => builder.ssrf_guard(),
-            InsecureAllowHttp => builder.insecure_allow_http(),
-            MaxFreshness => builder.max_freshness(seconds(value)),
-            StalenessBound => builder.staleness_bound(seconds(value)),
-            Resource | TokenCache => builder,
-            known if known.group() == Group::Keys || known.group() == Group::Decisions => builder,
+            known if known.group() != Group::Rules => builder,
             other => panic!("{other:?} is not wired"),
         };
     }
@@ -302,6 +299,27 @@ fn by_methods(given: &Given) -> Entered {
         true => provider.with_token_cache(TokenCacheSize::default()),
         false => provider,
     })
+}
+
+/// The settings of fetching, if there are some.
+fn fetching(given: &Given, mut keys: RemoteKeysBuilder) -> Option<RemoteKeysBuilder> {
+    let fetching = given
+        .iter()
+        .filter(|(setting, _)| setting.group() == Group::Fetching);
+    let mut some = false;
+    for (setting, value) in fetching {
+        some = true;
+        keys = match setting {
+            Setting::CaFile => keys.ca_file(text(value)),
+            Setting::Proxy => keys.proxy(text(value)),
+            Setting::SsrfGuard => keys.ssrf_guard(),
+            Setting::InsecureAllowHttp => keys.insecure_allow_http(),
+            Setting::MaxFreshness => keys.max_freshness(seconds(value)),
+            Setting::StalenessBound => keys.staleness_bound(seconds(value)),
+            other => panic!("{other:?} is not wired"),
+        };
+    }
+    some.then_some(keys)
 }
 
 /// The same by assignment to the fields of a draft.
@@ -420,7 +438,8 @@ const ENTRANCES: [Entrance; 6] = [
     Entrance::Python,
 ];
 
-/// Names of settings in `text` that some entrance has and this one has not. A name of one plain word is also English.
+/// Names of settings in `text` that some entrance has and this one has not. A name of one plain
+/// word is also English.
 fn foreign(text: &str, entrance: Entrance) -> Vec<&str> {
     let of = |entrance: Entrance| {
         let all = Setting::ALL.iter();
@@ -516,4 +535,30 @@ fn a_draft_shows_no_secret() {
     let shown = format!("{draft:?} {:?} {:?}", Value::text(secret), draft.check());
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(shown.contains("SharedSecret(..)"), "{shown}");
+}
+
+#[test]
+fn the_page_of_settings_has_every_name() {
+    let page = include_str!("../../../docs/settings.md");
+    let shown = Setting::ALL.iter().map(|setting| {
+        let name = |entrance| match setting.name(entrance) {
+            Some(name) => format!("`{name}`"),
+            None => "-".to_owned(),
+        };
+        let names = [
+            Entrance::Rust,
+            Entrance::Flag,
+            Entrance::Variable,
+            Entrance::Toml,
+            Entrance::Python,
+        ];
+        let about = setting.about().split_whitespace().collect::<Vec<_>>();
+        format!("| {} | {} |", names.map(name).join(" | "), about.join(" "))
+    });
+    let shown: Vec<String> = shown.collect();
+    let rows: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("| `") || line.starts_with("| - "))
+        .collect();
+    assert_eq!(rows, shown, "the rows should be:\n{}", shown.join("\n"));
 }

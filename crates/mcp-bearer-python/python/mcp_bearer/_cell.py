@@ -10,15 +10,15 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from copy import deepcopy
 from operator import attrgetter
 from typing import Any, TypeAlias
 
 from mcp_bearer import _native
 from mcp_bearer._fetch import Asker, Fetch, Hook
 
-POLICY = ("public_key", "jwks_uri", "issuer", "audience", "algorithm", "leeway", "require_expiry", "token_cache",
-          "ssrf_safe", "fetch", "insecure_allow_http", "_now")  # fmt: skip
-"""The attributes that a verifier is made from."""
+POLICY = (*(name for name in _native.SETTINGS if name not in ("required_scopes", "authorization_servers")), "_now")
+"""The attributes that a verifier is made from: all settings but those of the HTTP layer."""
 
 Built: TypeAlias = tuple[_native.Verifier, Callable[[object], Any] | None, Any]
 """A verifier, what reads those attributes that can change without an assignment, and what they were."""
@@ -58,7 +58,7 @@ class Cell:
 
 
 def snapshot(provider: object) -> tuple[dict[str, Any], Callable[[object], Any] | None, Any]:
-    """The policy as it is now, and what `Built` says of it. A list is copied: others may change it meanwhile."""
+    """The policy as it is now, and the rest of `Built`. A list or dict is copied: others may change it meanwhile."""
     values: dict[str, Any] = {}
     watched = []
     kind = type(provider)
@@ -67,9 +67,10 @@ def snapshot(provider: object) -> tuple[dict[str, Any], Callable[[object], Any] 
         value = getattr(provider, name)
         # A value that a subclass computes may be the one in the object just now.
         computed = computes or hasattr(kind, name) or vars(provider).get(name, values) is not value
-        if computed or isinstance(value, list):
+        changes = isinstance(value, (list, dict))
+        if computed or changes:
             watched.append(name)
-        values[name] = list(value) if isinstance(value, list) else value
+        values[name] = deepcopy(value) if changes else value
     if not watched:
         return values, None, None
     if len(watched) == 1:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
+import os
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -27,6 +28,7 @@ with contextlib.suppress(ImportError):
     importlib.import_module("anyio._backends._asyncio")
 
 _T = TypeVar("_T")
+StrPath: TypeAlias = "str | os.PathLike[str]"
 
 
 class BearerAuthProvider(_fastmcp.Base):
@@ -36,12 +38,12 @@ class BearerAuthProvider(_fastmcp.Base):
 
     Args:
         public_key: a PEM public key or certificate; with an HS* algorithm, the shared secret.
-        jwks_uri: where the issuer publishes its keys. Exactly one of the two must be given.
+        jwks_uri: where the issuer publishes its keys.
         issuer: what ``iss`` must be, or a list of such values. Not checked when absent.
         audience: what ``aud`` must contain, or a list of which one suffices. Not checked when absent: then a token
             that was made for another server is accepted here.
         required_scopes: asked for by the HTTP layer, which answers 403.
-        algorithm: what tokens are signed with, or a list.
+        algorithm: what tokens are signed with, or a list; RS256, or HS256 with ``secret``, unless given.
         base_url: the public URL of this server, for its RFC 9728 document.
         authorization_servers: where clients get a token; FastMCP 2.11 and later then serve the RFC 9728 document.
         leeway: seconds by which clocks may differ, at most 300.
@@ -52,13 +54,38 @@ class BearerAuthProvider(_fastmcp.Base):
             so it must not use objects of another; its answer counts for one hour.
         insecure_allow_http: allows a ``jwks_uri`` with http beyond loopback. Whoever stands between can mint tokens. It
             allows ``authorization_servers`` with http, too.
+        public_key_file, jwks_file: a file with a PEM public key or a JWK Set, read again when it changes.
+        jwks: a JWK Set in JSON.
+        discover: an issuer, whose metadata lead to its keys. ``iss`` must be this one unless ``issuer`` says another.
+        secret, secret_file: the secret shared with the issuer, or a file that holds it.
+        any_issuer, any_audience: not checked, though ``discover`` or ``resource`` is given.
+        max_age: the largest age of a token by ``iat`` in seconds; ``iat`` is then required.
+        token_type: ``"any"``, or ``"rfc9068"`` for ``at+jwt`` alone.
+        also_accept_types: further ``typ`` that are accepted like ``JWT``, for issuers with a type of their own.
+        required_claims: claims that must be equal to a value, or to one of a list.
+        required_claims_containing: claims that must contain a value, or one of a list.
+        allowed_client_ids: the clients that may come, by ``client_id``, ``azp``, ``cid`` or ``appid``.
+        scope_claims: the claims that scopes are read from, the first one present winning; ``scope``, ``scp`` unless given.
+            A nested claim is a list of names: ``[["realm_access", "roles"]]``.
+        accept_scopes_beyond_consent: counts the scopes of all these claims, not of the first one alone. Roles of a user then
+            count though the user has not consented to them for this client.
+        scope_implies: scopes with those that they include, which ``AccessToken.scopes`` then shows, too.
+        accept_identity_token_shape: accepts tokens with ``at_hash`` or ``c_hash``, the marks of an ID token.
+        accept_tokens_issued_in_the_future: accepts tokens whose ``iat`` lies in the future, for issuers whose clock runs
+            ahead by more than the leeway.
+        ca_file: the certificates to trust when keys are fetched, and no others.
+        proxy: the proxy for https, as ``http://host:port``.
+        max_freshness: the longest lifetime in seconds that an issuer may give to its keys.
+        staleness_bound: how many seconds past their lifetime keys are used while the issuer cannot be reached.
+        resource: the URL of this server as an audience, unless one is given.
+
+    Exactly one source of keys must be given. What is `None` is absent; anything else that is empty is an error.
 
     Raises:
-        ValueError: when the arguments contradict each other. Keys that cannot verify anything are no reason: then an
+        ValueError: with every problem at once. A ``public_key`` or ``jwks_uri`` that cannot verify anything is none: then an
             error is logged and every token is refused.
-        TypeError: when an algorithm stands in the place of the audience, and when an issuer, audience or algorithm is
-            neither a string nor a list of strings. An argument that only FastMCP's own class has raises it, too, and the
-            error names what takes its place here.
+        TypeError: when an algorithm stands in the place of the audience, and for a value of another type. An argument
+            that only FastMCP's own class has raises it, too, and the error names what takes its place here.
     """
 
     public_key: str | bytes | None
@@ -73,6 +100,30 @@ class BearerAuthProvider(_fastmcp.Base):
     ssrf_safe: bool
     fetch: Fetch | None
     insecure_allow_http: bool
+    public_key_file: StrPath | None
+    jwks: str | None
+    jwks_file: StrPath | None
+    discover: str | None
+    secret: str | bytes | None
+    secret_file: StrPath | None
+    any_issuer: bool
+    any_audience: bool
+    max_age: float | None
+    token_type: str | None
+    also_accept_types: str | list[str] | None
+    required_claims: dict[str, Any] | str | None
+    required_claims_containing: dict[str, Any] | str | None
+    allowed_client_ids: str | list[str] | None
+    scope_claims: str | Sequence[str | Sequence[str]] | None
+    accept_scopes_beyond_consent: bool
+    scope_implies: dict[str, str | list[str]] | str | None
+    accept_identity_token_shape: bool
+    accept_tokens_issued_in_the_future: bool
+    ca_file: StrPath | None
+    proxy: str | None
+    max_freshness: float | None
+    staleness_bound: float | None
+    resource: str | None
 
     _now: float | None
     """A fixed time, for tests."""
@@ -87,7 +138,7 @@ class BearerAuthProvider(_fastmcp.Base):
         audience: str | list[str] | None = None,
         required_scopes: Sequence[str] | None = None,
         *,
-        algorithm: str | list[str] | None = "RS256",
+        algorithm: str | list[str] | None = None,
         base_url: Any = None,
         authorization_servers: str | Sequence[Any] | None = None,
         leeway: float = 60,
@@ -96,28 +147,43 @@ class BearerAuthProvider(_fastmcp.Base):
         ssrf_safe: bool = False,
         fetch: Fetch | None = None,
         insecure_allow_http: bool = False,
+        public_key_file: StrPath | None = None,
+        jwks: str | None = None,
+        jwks_file: StrPath | None = None,
+        discover: str | None = None,
+        secret: str | bytes | None = None,
+        secret_file: StrPath | None = None,
+        any_issuer: bool = False,
+        any_audience: bool = False,
+        max_age: float | None = None,
+        token_type: str | None = None,
+        also_accept_types: str | list[str] | None = None,
+        required_claims: dict[str, Any] | str | None = None,
+        required_claims_containing: dict[str, Any] | str | None = None,
+        allowed_client_ids: str | list[str] | None = None,
+        scope_claims: str | Sequence[str | Sequence[str]] | None = None,
+        accept_scopes_beyond_consent: bool = False,
+        scope_implies: dict[str, str | list[str]] | str | None = None,
+        accept_identity_token_shape: bool = False,
+        accept_tokens_issued_in_the_future: bool = False,
+        ca_file: StrPath | None = None,
+        proxy: str | None = None,
+        max_freshness: float | None = None,
+        staleness_bound: float | None = None,
+        resource: str | None = None,
         **unknown: NoReturn,
     ) -> None:
         _arguments.refuse_unknown(type(self), unknown)
+        given = locals() | {"_now": None}
+        if algorithm is None:
+            is_secret = public_key is None and (secret, secret_file) != (None, None)
+            given["algorithm"] = "HS256" if is_secret else "RS256"
         if authorization_servers and base_url is None:
             raise ValueError("authorization_servers needs base_url: the RFC 9728 document names this server")
-        if ssrf_safe and fetch is not None:
-            raise ValueError("fetch cannot be used with ssrf_safe=True: the guard belongs to the built-in client")
-        scopes = _settings.scope_list(required_scopes)
-        _fastmcp.initialize(self, issuer, base_url, scopes)
-        self.public_key = public_key
-        self.jwks_uri = jwks_uri
-        self.issuer = issuer
-        self.audience = audience
-        self.algorithm = "RS256" if algorithm is None else algorithm
+        _fastmcp.initialize(self, issuer, base_url, _settings.scope_list(required_scopes))
         self.authorization_servers = _metadata.servers(authorization_servers) or None
-        self.leeway = leeway
-        self.require_expiry = require_expiry
-        self.token_cache = token_cache
-        self.ssrf_safe = ssrf_safe
-        self.fetch = fetch
-        self.insecure_allow_http = insecure_allow_http
-        self._now = None
+        for name in POLICY:
+            setattr(self, name, given[name])
         self._verifier()
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -202,6 +268,7 @@ class BearerAuthProvider(_fastmcp.Base):
 
     def _access_token_by_hook(self, fields: dict[str, Any]) -> AccessToken:
         try:
+            self._refuse_idle_rules()
             fields["scopes"] = self._extract_scopes(fields["claims"])
             return AccessToken(**fields)
         except Exception as error:
@@ -210,7 +277,7 @@ class BearerAuthProvider(_fastmcp.Base):
             raise Rejection(_native.Rejection.malformed(), kind="invalid_claim", detail=detail) from error
 
     def _extract_scopes(self, claims: dict[str, Any]) -> list[str]:
-        """The scopes in these claims: ``scope``, else ``scp``. A subclass may read others."""
+        """The scopes in these claims: ``scope``, else ``scp``. Asked only when a subclass overrides it."""
         for name in ("scope", "scp"):
             if name in claims:
                 value = claims[name]
@@ -234,7 +301,11 @@ class BearerAuthProvider(_fastmcp.Base):
             policy, watch, held = snapshot(self)
             if cell.built is not None and cell.built[2] == held:
                 return cell.built[0]
-            verifier = _native.Verifier(_settings.of(policy, cell.asker(policy["fetch"])), _fastmcp.HAS_CLAIMS or self._has_hook())
+            hook = self._has_hook()
+            if hook:
+                self._refuse_idle_rules()
+            arguments = _settings.arguments(policy, cell.asker(policy["fetch"]))
+            verifier = _native.Verifier(arguments, _fastmcp.HAS_CLAIMS or hook)
             cell.built = verifier, watch, held
         if verifier.problem is not None:
             _log.write(logging.ERROR, "%s refuses every token: %s", type(self).__name__, verifier.problem)
@@ -243,6 +314,11 @@ class BearerAuthProvider(_fastmcp.Base):
     def _has_hook(self) -> bool:
         """Whether scopes are extracted by another's function: a subclass's, the object's, or one put on this class."""
         return type(self)._extract_scopes is not _EXTRACT_SCOPES or "_extract_scopes" in self.__dict__
+
+    def _refuse_idle_rules(self) -> None:
+        """Beside a function that gives the scopes, a rule for how they are read would do nothing."""
+        if idle := [name for name in POLICY if "scope" in name and getattr(self, name)]:
+            raise ValueError(f"{' and '.join(idle)}: would do nothing beside _extract_scopes")
 
     # --- Routes ---
 

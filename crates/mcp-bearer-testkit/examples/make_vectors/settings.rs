@@ -12,6 +12,7 @@ use crate::{NOW, Token, rsa_key};
 /// No URL, so that no entrance looks for keys by its metadata.
 const ISSUER: &str = "issuer-1";
 const AUDIENCE: &str = Forge::AUDIENCE;
+const OTHER: &str = "https://other.example.com/";
 
 /// Nothing listens there.
 const NOWHERE: &str = "http://127.0.0.1:1";
@@ -44,8 +45,13 @@ pub(crate) fn write() {
     decisions(&mut all);
     rules(&mut all);
     fetching(&mut all);
-    all.add("resource", json!(AUDIENCE), &good(), [NO_START, ACCEPTED])
-        .without("audience");
+    all.add(
+        "resource",
+        json!(OTHER),
+        &good(),
+        [NO_START, "wrong_audience"],
+    )
+    .without("audience");
     all.add(
         "with_token_cache",
         json!(true),
@@ -140,27 +146,30 @@ fn keys(all: &mut Cases<'_>) {
 }
 
 fn decisions(all: &mut Cases<'_>) {
-    let other = "https://other.example.com/";
     all.add(
         "issuer",
-        json!([other]),
+        json!([OTHER]),
         &good(),
         [NO_START, "wrong_issuer"],
     )
     .without("issuer");
-    let foreign = good().issuer(other);
-    all.add("any_issuer", json!(true), &foreign, [NO_START, ACCEPTED])
-        .without("issuer");
+    // Beside what each of them overrules: to FastMCP, "any" is what is meant where nothing is said.
+    let any = ["wrong_issuer", UNAVAILABLE];
+    let issuer = all.add("any_issuer", json!(true), &good(), any);
+    let issuer = issuer.without("issuer").without("public_key_file");
+    issuer.beside("discover", json!(NOWHERE));
     let audience = all.add(
         "audience",
-        json!([other]),
+        json!([OTHER]),
         &good(),
         [NO_START, "wrong_audience"],
     );
     audience.without("audience");
-    let foreign = good().audience(other);
-    all.add("any_audience", json!(true), &foreign, [NO_START, ACCEPTED])
-        .without("audience");
+    let any = ["wrong_audience", ACCEPTED];
+    let audience = all.add("any_audience", json!(true), &good(), any);
+    audience
+        .without("audience")
+        .beside("resource", json!(OTHER));
 }
 
 fn rules(all: &mut Cases<'_>) {

@@ -1,5 +1,5 @@
-//! From a draft to a provider, or to everything that cannot work: decisions that were not taken beside values that do not
-//! fit, of all issuers at once.
+//! From a draft to a provider, or to everything that cannot work: decisions that were not taken
+//! beside values that do not fit, of all issuers at once.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,8 @@ use super::setting::Setting;
 use crate::provider::{BearerAuthProvider, Issuer};
 
 impl IssuerDraft {
-    /// Checks the whole, reads its key files, and makes a provider for this one issuer. Nothing is fetched.
+    /// Checks the whole, reads its key files, and makes a provider for this one issuer. Nothing is
+    /// fetched.
     ///
     /// # Errors
     /// Every problem at once, missing decisions among them.
@@ -26,8 +27,8 @@ impl ServerDraft {
     /// Checks the whole, reads its key files, and makes a provider. Nothing is fetched.
     ///
     /// # Errors
-    /// Every problem of every issuer at once, missing decisions among them; an issuer of any name beside others, a name
-    /// twice, no issuer at all.
+    /// Every problem of every issuer at once, missing decisions among them; an issuer of any name
+    /// beside others, a name twice, no issuer at all.
     pub fn check(&self) -> Result<BearerAuthProvider, ConfigError> {
         let mut problems = self.found.problems.clone();
         problems.extend(self.resource_problems());
@@ -64,7 +65,8 @@ impl ServerDraft {
         Err(ConfigError::from_entrance(self.entrance, file, problems))
     }
 
-    /// Whether the resource can be the identifier of one (RFC 9728 section 1.2): the metadata document says.
+    /// Whether the resource can be the identifier of one (RFC 9728 section 1.2): the metadata
+    /// document says.
     fn resource_problems(&self) -> Vec<Problem> {
         let document = self.resource.as_ref().map(|resource| {
             let document = ProtectedResourceMetadata::builder(resource);
@@ -104,7 +106,8 @@ impl ServerDraft {
             policy.map_err(|error| problems.extend(ConfigError::from(error).into_problems()));
         let scopes = Scopes::from_names(&draft.required_scopes);
         let scopes = scopes.map_err(|error| {
-            problems.push(Problem::of(Setting::RequiredScopes, error.to_string()));
+            let fact = Fact::given(error.to_string(), "one of its names is not a scope");
+            problems.push(Problem::of(Setting::RequiredScopes, fact));
         });
         let keys = draft.open_keys(&algorithms, self.entrance);
         let keys = keys.map_err(|found| problems.extend(found));
@@ -205,7 +208,8 @@ impl IssuerDraft {
 }
 
 impl Found {
-    /// Whether one of these was given, with a value that does not fit: then it is not missing as well.
+    /// Whether one of these was given, with a value that does not fit: then it is not missing as
+    /// well.
     pub(super) fn spoiled(&self, settings: &[Setting]) -> bool {
         let mut spoiled = self.problems.iter().flat_map(|problem| &problem.settings);
         spoiled.any(|setting| settings.contains(setting))

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_bearer_core::{Algorithm, ClaimPath, Expected, TokenType};
+use mcp_bearer_core::{Algorithm, ClaimPath, Expected, TokenType, UnknownAlgorithm};
 use serde_json::Value as Json;
 use zeroize::Zeroizing;
 
@@ -145,7 +145,8 @@ pub struct ServerDraft {
     pub(super) found: Found,
 }
 
-/// What an entrance found out: values that do not fit their settings, and where values stand in a file.
+/// What an entrance found out: values that do not fit their settings, and where values are in a
+/// file.
 #[derive(Clone, Default)]
 pub(super) struct Found {
     pub(super) problems: Vec<Problem>,
@@ -157,8 +158,8 @@ pub(super) struct Found {
 }
 
 impl ServerDraft {
-    /// A draft whose settings will come by this entrance: with the one issuer that flags, variables and Python describe,
-    /// and without one where there can be several.
+    /// A draft whose settings will come by this entrance: with the one issuer that flags, variables
+    /// and Python describe, and without one where there can be several.
     #[must_use]
     pub fn from_entrance(entrance: Entrance) -> Self {
         let several = matches!(entrance, Entrance::Rust | Entrance::Toml);
@@ -173,8 +174,8 @@ impl ServerDraft {
         }
     }
 
-    /// Sets what belongs to the server, and of the first issuer what belongs to an issuer. A value that does not fit is
-    /// reported by [`check`](Self::check).
+    /// Sets what belongs to the server, and of the first issuer what belongs to an issuer. A value
+    /// that does not fit is reported by [`check`](Self::check).
     pub fn set(&mut self, setting: Setting, value: Value) {
         if setting.group() != Group::Server {
             self.with_issuer(|issuer| issuer.set(setting, value));
@@ -221,7 +222,8 @@ impl Default for ServerDraft {
 }
 
 impl IssuerDraft {
-    /// Sets what an entrance gives. A value that does not fit is reported by [`check`](Self::check).
+    /// Sets what an entrance gives. A value that does not fit is reported by
+    /// [`check`](Self::check).
     pub fn set(&mut self, setting: Setting, value: Value) {
         if let Err(fact) = self.try_set(setting, value) {
             self.found.problems.push(Problem::of(setting, fact));
@@ -375,7 +377,10 @@ fn decide(
 fn algorithms(value: Value) -> Result<Vec<Algorithm>, Fact> {
     let parse = |name: String| {
         let parsed = name.parse();
-        parsed.map_err(|error| Fact::from(format!("{name:?}: {error}")))
+        parsed.map_err(|error: UnknownAlgorithm| {
+            let given = Fact::given(format!("{name:?}"), "one of its names");
+            given.text(&format!(": {error}"))
+        })
     };
     value.into_some_texts()?.into_iter().map(parse).collect()
 }

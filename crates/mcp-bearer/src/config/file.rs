@@ -1,4 +1,5 @@
-//! Reading the files that a configuration names: bounded, and with errors that never hold what is in them.
+//! Reading the files that a configuration names: bounded, and with errors that never hold what is
+//! in them.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};

@@ -1,5 +1,5 @@
-//! Which of the sources of keys that an issuer may have is given, and what it holds. Keys that could never verify an
-//! allowed algorithm would refuse every token: they are a problem.
+//! Which of the sources of keys that an issuer may have is given, and what it holds. Keys that
+//! could never verify an allowed algorithm would refuse every token: they are a problem.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -36,7 +36,8 @@ impl IssuerDraft {
         opened.ok().filter(|_| problems.is_empty()).ok_or(problems)
     }
 
-    /// Options of fetching that would do nothing. A guard or a permission that is not needed does no harm.
+    /// Options of fetching that would do nothing. A guard or a permission that is not needed does
+    /// no harm.
     fn idle_options(&self, keys: &Keys) -> Vec<Problem> {
         let given = [
             (Setting::CaFile, self.ca_file.is_some()),
@@ -156,8 +157,8 @@ fn key_file(setting: Setting, path: &Path) -> Result<Arc<dyn KeySource>, Fact> {
     Ok(Arc::new(keys))
 }
 
-/// Whether the keys at hand serve for an allowed algorithm. Those that are yet to be fetched, and those of another source,
-/// may still come.
+/// Whether the keys at hand serve for an allowed algorithm. Those that are yet to be fetched, and
+/// those of another source, may still come.
 fn serves(
     keys: &dyn KeySource,
     setting: Setting,

@@ -1,9 +1,10 @@
-//! Settings, said once: what there is, what it is called by whom, and from what an operator gave to a provider.
+//! Settings, said once: what there is, what it is called by whom, and from what an operator gave to
+//! a provider.
 //!
-//! [`Setting`] is the one table: each setting with its names in Rust, on a command line, as a variable, in TOML and in
-//! Python. An entrance turns what it is given into a [`Value`] and puts that into a [`ServerDraft`];
-//! [`ServerDraft::check`] makes a provider of it, or a [`ConfigError`] with every problem, which any entrance prints in its
-//! own words.
+//! [`Setting`] is the one table: each setting with its names in Rust, on a command line, as a
+//! variable, in TOML and in Python. An entrance turns what it is given into a [`Value`] and puts
+//! that into a [`ServerDraft`]; [`ServerDraft::check`] makes a provider of it, or a [`ConfigError`]
+//! with every problem, which any entrance prints in its own words.
 //!
 //! ```
 //! use mcp_bearer::config::{Entrance, ServerDraft, Setting, Value};

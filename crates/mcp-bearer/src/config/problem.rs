@@ -1,7 +1,7 @@
 //! What is wrong with a configuration, in no entrance's words; and how each entrance says it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use mcp_bearer_core::{Rule, RuleError};
@@ -10,8 +10,8 @@ use super::setting::{Entrance, Setting};
 
 /// A configuration that cannot work, with every problem at once.
 ///
-/// Its text is in the words of the entrance that the configuration came by; [`words`](Self::words) has them in those of
-/// any other. It never holds a secret.
+/// Its text is in the words of the entrance that the configuration came by; [`words`](Self::words)
+/// has them in those of any other. It never holds a secret.
 ///
 /// ```
 /// use mcp_bearer::BearerAuthProvider;
@@ -42,7 +42,7 @@ pub struct Problem {
     pub settings: Vec<Setting>,
     /// Which of several issuers, from 0.
     pub issuer: Option<usize>,
-    /// Where it stands in a file.
+    /// Where it is in a file.
     pub at: Option<Span>,
     /// What is wrong.
     pub fact: Fact,
@@ -71,8 +71,9 @@ enum Piece {
     Names(Vec<Setting>, &'static str),
     /// A setting and what stands around it; nothing where it has no name.
     Clause(&'static str, Setting, &'static str),
-    /// A file and a colon; nothing where what was taken for its name may be a secret, which no error must hold.
-    File(PathBuf),
+    /// What was given, where it is seen anyway; elsewhere it may be a secret, which no error must
+    /// hold, and is called this.
+    Given(String, &'static str),
 }
 
 type Names<'a> = &'a dyn Fn(Setting) -> Option<&'static str>;
@@ -196,8 +197,14 @@ impl Problem {
 }
 
 impl Fact {
-    pub(crate) fn file(path: impl Into<PathBuf>, why: impl Into<String>) -> Self {
-        Self(vec![Piece::File(path.into()), Piece::Text(why.into())])
+    /// The file that was named, and what is wrong with it.
+    pub(crate) fn file(path: &Path, why: impl AsRef<str>) -> Self {
+        Self::given(format!("{}: ", path.display()), "").text(why.as_ref())
+    }
+
+    /// What was given, and what it is called where it is not shown.
+    pub(crate) fn given(shown: String, otherwise: &'static str) -> Self {
+        Self(vec![Piece::Given(shown, otherwise)])
     }
 
     pub(crate) fn text(mut self, text: &str) -> Self {
@@ -228,12 +235,12 @@ impl Fact {
         self.0.iter().any(|piece| match piece {
             Piece::Clause(_, named, _) => *named == setting,
             Piece::Names(settings, _) => settings.contains(&setting),
-            Piece::Text(_) | Piece::File(_) => false,
+            Piece::Text(_) | Piece::Given(..) => false,
         })
     }
 
     fn words(&self, entrance: Entrance, name: Names<'_>) -> String {
-        let shows_files = matches!(entrance, Entrance::Rust | Entrance::Flag | Entrance::Toml);
+        let shown = matches!(entrance, Entrance::Rust | Entrance::Flag | Entrance::Toml);
         let words = self.0.iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
             Piece::Names(settings, between) => {
@@ -243,8 +250,8 @@ impl Fact {
             Piece::Clause(before, setting, after) => {
                 name(*setting).map_or_else(String::new, |name| format!("{before}{name}{after}"))
             }
-            Piece::File(path) if shows_files => format!("{}: ", path.display()),
-            Piece::File(_) => String::new(),
+            Piece::Given(given, _) if shown => given.clone(),
+            Piece::Given(_, otherwise) => (*otherwise).to_owned(),
         });
         words.collect()
     }
@@ -296,7 +303,7 @@ mod tests {
         let fact = Problem::new([], fact);
         let flag = "no issuer; or say --any-issuer if any will do";
         assert_eq!(words(fact.clone(), Entrance::Flag), flag);
-        assert_eq!(words(fact, Entrance::Python), "no issuer");
+        assert_eq!(words(fact, Entrance::FastMcpVariable), "no issuer");
         let list = Fact::default().names(&[Setting::PublicKey, Setting::JwksFile], ", ");
         assert_eq!(words(Problem::new([], list), Entrance::Flag), "--jwks");
     }
@@ -305,7 +312,7 @@ mod tests {
     fn what_may_be_a_pasted_secret_is_shown_where_it_is_seen_anyway() {
         let fact = Problem::of(
             Setting::SharedSecretFile,
-            Fact::file("hunter2", "no such file"),
+            Fact::file("hunter2".as_ref(), "no such file"),
         );
         let flag = "--secret-file: hunter2: no such file";
         assert_eq!(words(fact.clone(), Entrance::Flag), flag);

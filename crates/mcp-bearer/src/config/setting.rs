@@ -16,7 +16,7 @@ pub enum Entrance {
     Variable,
     /// A variable that FastMCP has, too.
     FastMcpVariable,
-    /// A key of a TOML file, with the table that it stands in.
+    /// A key of a TOML file, with the table that it is in.
     Toml,
     /// An argument of the Python classes.
     Python,
@@ -36,7 +36,8 @@ pub enum Shape {
     Texts(&'static str),
     /// A length of time.
     Duration,
-    /// Names with one value or several each; the word shows one pair as an option of the program takes it.
+    /// Names with one value or several each; the word shows one pair as an option of the program
+    /// takes it.
     Pairs(&'static str),
     /// Something that only code can give.
     Code,
@@ -65,7 +66,7 @@ struct Row {
     names: [Option<&'static str>; 6],
 }
 
-/// A name behind its prefix, or behind the table that a group stands in; `-` where there is none.
+/// A name behind its prefix, or behind the table of its group; `-` where there is none.
 macro_rules! name {
     ($prefix:literal -) => { None };
     ($prefix:literal $name:tt if) => { None };
@@ -75,8 +76,9 @@ macro_rules! name {
     ($group:ident $name:tt) => { name!("issuer." $name) };
 }
 
-/// Rows of: what a setting is; its identifier, group and shape; its names for Rust, the program (`--`), variables
-/// (`MCP_BEARER_`), TOML and Python. `-` where it cannot be given; `FastMCP` where that has the variable, too.
+/// Rows of: what a setting is; its identifier, group and shape; its names for Rust, the program
+/// (`--`), variables (`MCP_BEARER_`), TOML and Python. `-` where it cannot be given; `FastMCP`
+/// where that has the variable, too.
 macro_rules! settings {
     ($($(#[doc = $about:literal])+ $setting:ident $group:ident ($shape:expr)
         [$rust:tt $flag:tt $variable:tt $toml:tt $python:tt $($fast_mcp:ident)?])+) => {
@@ -146,12 +148,12 @@ settings! {
     /// `iss` must be this, byte for byte; with several names, one of them.
     Issuer Decisions (Texts("ISSUER")) ["issuer" "issuer" "ISSUER" "issuer" "issuer" FastMCP]
     /// Whatever `iss` says, or nothing: only the key says who signed.
-    AnyIssuer Decisions (Switch) ["any_issuer" "any-issuer" "ANY_ISSUER" "any_issuer" -]
+    AnyIssuer Decisions (Switch) ["any_issuer" "any-issuer" "ANY_ISSUER" "any_issuer" "any_issuer"]
     /// `aud` must hold this, byte for byte: the URL of the MCP server; with several, one of them.
     Audience Decisions (Texts("AUDIENCE"))
         ["audience" "audience" "AUDIENCE" "audiences" "audience" FastMCP]
     /// Tokens made for any server: one that another server received can be replayed here.
-    AnyAudience Decisions (Switch) ["any_audience" "any-audience" "ANY_AUDIENCE" "any_audience" -]
+    AnyAudience Decisions (Switch) ["any_audience" "any-audience" "ANY_AUDIENCE" "any_audience" "any_audience"]
 
     /// The allowed algorithms; RS256 unless given, or HS256 with a shared secret.
     Algorithms Rules (Texts("ALGORITHM"))
@@ -195,7 +197,7 @@ settings! {
     /// Scopes that include others: to hold one is to hold them.
     ScopeImplies Rules (Pairs("SCOPE=SCOPES"))
         ["scope_implies" "scope-implies" "SCOPE_IMPLIES" "scope_implies" "scope_implies"]
-    /// Accepts tokens without `exp`: a stolen one works for ever.
+    /// Accepts tokens without `exp`: a stolen one works forever.
     AcceptTokensThatNeverExpire Rules (Switch)
         ["accept_tokens_that_never_expire" "accept-tokens-that-never-expire" "ACCEPT_TOKENS_THAT_NEVER_EXPIRE"
          "accept_tokens_that_never_expire" "require_expiry"]
@@ -360,7 +362,7 @@ mod tests {
 
     #[test]
     fn what_text_can_say_has_a_name_in_every_entrance() {
-        use Setting::{AnyAudience, AnyIssuer, Jwks, KeyFile, PublicKey, SharedSecret};
+        use Setting::{Jwks, KeyFile, PublicKey, SharedSecret};
         for setting in Setting::ALL {
             let entrances = ENTRANCES.into_iter().filter(|entrance| {
                 let own = match (setting, entrance) {
@@ -371,8 +373,6 @@ mod tests {
                     (KeyFile, entrance) => *entrance == Entrance::Rust,
                     // Everybody can see the options of a program; a file takes their place.
                     (PublicKey | Jwks | SharedSecret, Entrance::Flag) => false,
-                    // In Python, as in FastMCP, what is absent is not checked.
-                    (AnyIssuer | AnyAudience, Entrance::Python) => false,
                     _ => true,
                 };
                 own && setting.name(*entrance).is_none()

@@ -1,7 +1,8 @@
-//! A draft from a TOML file: `resource` and other settings of the server at the top, one `[[issuer]]` for each issuer.
+//! A draft from a TOML file: `resource` and other settings of the server at the top, one
+//! `[[issuer]]` for each issuer.
 //!
-//! Everything that is wrong is reported at once, with its line. A key that nobody reads is a problem: a misspelt rule must
-//! not silently fail to hold.
+//! Everything that is wrong is reported at once, with its line. A key that nobody reads is a
+//! problem: a misspelt rule must not silently fail to hold.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -24,8 +25,8 @@ const FILE_BYTES: usize = 1024 * 1024;
 const ISSUER: &str = "issuer";
 
 impl ServerDraft {
-    /// Reads a TOML file. Paths in it are relative to its folder. An issuer without a source of keys is discovered by its
-    /// metadata.
+    /// Reads a TOML file. Paths in it are relative to its folder. An issuer without a source of
+    /// keys is discovered by its metadata.
     ///
     /// `others` are the keys at the top that somebody else reads; those that are there come back.
     ///
@@ -37,7 +38,8 @@ impl ServerDraft {
     /// ```
     ///
     /// # Errors
-    /// When it cannot be read, or is not TOML. What is wrong with a value is for [`check`](Self::check) to report.
+    /// When it cannot be read, or is not TOML. What is wrong with a value is for
+    /// [`check`](Self::check) to report.
     pub fn read_toml<'a>(
         path: &Path,
         others: &[&'a str],
@@ -87,7 +89,8 @@ fn from_text<'a>(
             sections(&mut draft, value, text, folder);
         } else if !others.contains(&name) {
             let at = span(text, key.span());
-            draft.found.problems.push(unknown(name, "", at, others));
+            let others = [&[ISSUER], others].concat();
+            draft.found.problems.push(unknown(name, "", at, &others));
         }
     }
     let members = document.get_ref();
@@ -154,27 +157,13 @@ fn discover_by_default(draft: &mut IssuerDraft) {
 }
 
 fn unknown(name: &str, table: &str, at: Span, others: &[&str]) -> Problem {
-    let settings = Setting::ALL
-        .iter()
-        .filter_map(|setting| setting.name(Entrance::Toml));
-    let known = settings.filter_map(|known| match table {
-        "" => (!known.contains('.')).then_some(known),
-        table => known.strip_prefix(table),
+    let names = Setting::ALL.iter().filter_map(|setting| {
+        let name = setting.name(Entrance::Toml)?.strip_prefix(table)?;
+        (!name.contains('.')).then_some(name)
     });
-    let top = [ISSUER];
-    let more = if table.is_empty() {
-        top.as_slice()
-    } else {
-        &[]
-    };
-    let known: Vec<&str> = known
-        .chain(more.iter().copied())
-        .chain(others.iter().copied())
-        .collect();
-    let fact = format!(
-        "{table}{name:?} is not known here; known: {}",
-        known.join(", ")
-    );
+    let known: Vec<&str> = names.chain(others.iter().copied()).collect();
+    let known = known.join(", ");
+    let fact = format!("{table}{name:?} is not known here; known: {known}");
     Problem {
         at: Some(at),
         ..Problem::new([], fact)

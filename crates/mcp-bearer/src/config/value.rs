@@ -1,4 +1,5 @@
-//! A value as an entrance gives it, and what it means to a setting: the one place that decides that.
+//! A value as an entrance gives it, and what it means to a setting: the one place that decides
+//! that.
 //!
 //! What is set to nothing is refused: a rule that does nothing must not pass for a rule.
 
@@ -27,6 +28,8 @@ pub enum Value {
     Bytes(Zeroizing<Vec<u8>>),
     /// A length of time.
     Duration(Duration),
+    /// A length of time as a number of seconds, which may turn out to be none.
+    Seconds(f64),
     /// Names with values.
     Pairs(Vec<(String, Json)>),
 }
@@ -73,7 +76,8 @@ impl Value {
         }
     }
 
-    /// One text or several. An empty list is a decision too; whether it makes sense is for the setting to say.
+    /// One text or several. An empty list is a decision too; whether it makes sense is for the
+    /// setting to say.
     pub(super) fn into_texts(self) -> Result<Vec<String>, Fact> {
         match self {
             Self::Texts(texts) if texts.iter().any(|text| is_blank(text)) => {
@@ -98,6 +102,8 @@ impl Value {
     pub(super) fn into_duration(self) -> Result<Duration, Fact> {
         match self {
             Self::Duration(duration) => Ok(duration),
+            Self::Seconds(seconds) => Duration::try_from_secs_f64(seconds)
+                .map_err(|_| "not a number of seconds from 0 on".into()),
             other => duration(&other.into_text()?),
         }
     }

@@ -1,13 +1,15 @@
-//! Settings from variables: the process environment and a `.env` file, in our names or in those that FastMCP has.
+//! Settings from variables: the process environment and a `.env` file, in our names or in those
+//! that FastMCP has.
 //!
-//! Reading is a pure function of the variables, so tests need no environment. A value never gets into an error. A variable
-//! of either family that would do nothing (misspelt, empty, of the other family) is a problem: a rule that does nothing
-//! must not pass for a rule.
+//! Reading is a pure function of the variables, so tests need no environment. A variable of either
+//! family that would do nothing (misspelt, empty, of the other family) is a problem: a rule that
+//! does nothing must not pass for a rule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use mcp_bearer_core::Expected;
 use zeroize::Zeroizing;
 
 use super::draft::ServerDraft;
@@ -24,8 +26,8 @@ const FAMILIES: [(Entrance, &str); 2] = [
 /// What the program logs; not a setting.
 const LOG: &str = "MCP_BEARER_LOG";
 
-/// A provider from the process environment, completed by a `.env` file in the working directory where there is one. The
-/// environment wins over the file.
+/// A provider from the process environment, completed by a `.env` file in the working directory
+/// where there is one. The environment wins over the file.
 ///
 /// The variables are those of [`Setting::name`] with [`Entrance::Variable`], such as:
 ///
@@ -38,9 +40,10 @@ const LOG: &str = "MCP_BEARER_LOG";
 /// | `MCP_BEARER_LEEWAY_SECONDS` and other lengths of time | a whole number |
 /// | `MCP_BEARER_REQUIRED_CLAIMS`, `MCP_BEARER_SCOPE_IMPLIES` | a JSON object |
 ///
-/// Without any of these, the five names that FastMCP has are read: `FASTMCP_AUTH_BEARER_PUBLIC_KEY`, `_JWKS_URI`, `_ISSUER`,
-/// `_AUDIENCE`, `_REQUIRED_SCOPES` (a JSON list). As there, exactly one of key and address is needed, and an issuer or
-/// audience that is absent is not checked.
+/// Without any of these, the five names that FastMCP has are read:
+/// `FASTMCP_AUTH_BEARER_PUBLIC_KEY`, `_JWKS_URI`, `_ISSUER`, `_AUDIENCE`, `_REQUIRED_SCOPES` (a
+/// JSON list). As there, exactly one of key and address is needed, and an issuer or audience that
+/// is absent is not checked.
 ///
 /// # Errors
 /// Every problem at once.
@@ -86,8 +89,8 @@ pub struct Variables {
 }
 
 impl Variables {
-    /// Reads variables by name. Those of neither family are passed over. A variable may have a reason in place of a
-    /// value, such as that it is not Unicode.
+    /// Reads variables by name. Those of neither family are passed over. A variable may have a
+    /// reason in place of a value, such as that it is not Unicode.
     pub fn read(variables: impl IntoIterator<Item = (String, Result<String, String>)>) -> Self {
         let mut problems = Vec::new();
         let mut found: [Vec<(Setting, &'static str, Zeroizing<String>)>; 2] = Default::default();
@@ -145,25 +148,32 @@ impl Variables {
     #[must_use]
     pub fn draft(self) -> ServerDraft {
         let mut draft = ServerDraft::from_entrance(self.family);
+        self.fill(&mut draft);
+        draft
+    }
+
+    /// Adds these settings to a draft that has others already.
+    pub fn fill(self, draft: &mut ServerDraft) {
         for problem in self.problems {
             draft.problem(problem);
         }
-        let mut absent = vec![
-            (Setting::Issuer, Setting::AnyIssuer),
-            (Setting::Audience, Setting::AnyAudience),
-        ];
+        let mut given = BTreeSet::new();
         for (setting, value) in self.values {
-            absent.retain(|(listed, _)| *listed != setting);
+            given.insert(setting);
             draft.set(setting, value);
         }
+        let Some(issuer) = draft.issuers.first_mut() else {
+            return;
+        };
         // As in FastMCP, what is absent is not checked.
-        let implied = absent
-            .into_iter()
-            .filter(|_| self.family == Entrance::FastMcpVariable);
-        for (_, any) in implied {
-            draft.set(any, Value::Switch(true));
+        let implied =
+            |setting| self.family == Entrance::FastMcpVariable && !given.contains(&setting);
+        if implied(Setting::Issuer) {
+            issuer.issuers.get_or_insert(Expected::Any);
         }
-        draft
+        if implied(Setting::Audience) {
+            issuer.audiences.get_or_insert(Expected::Any);
+        }
     }
 
     #[expect(
@@ -181,8 +191,8 @@ impl Variables {
     }
 }
 
-/// Whether a name belongs to a family, or was meant to: in small letters it does, and behind what a mistake in a `.env`
-/// file puts in front.
+/// Whether a name belongs to a family, or was meant to: in lower case it does, and behind what a
+/// mistake in a `.env` file puts in front.
 fn is_ours(name: &str) -> bool {
     let name = name.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '_');
     let name = name.to_ascii_uppercase();
@@ -204,28 +214,27 @@ fn value(setting: Setting, family: Entrance, text: &str) -> Result<Value, Fact> 
             let seconds = seconds.map_err(|_| Fact::from("not a whole number of seconds"))?;
             Ok(Value::Duration(seconds))
         }
-        Shape::Texts(_) => texts(setting, family, text).map(Value::Texts),
+        Shape::Texts(_) => texts(setting, family, text),
         Shape::Text(_) | Shape::Path | Shape::Pairs(_) | Shape::Code => Ok(Value::text(text)),
     }
 }
 
-/// A JSON list, or names split by blanks; an issuer and an audience may hold blanks. FastMCP reads scopes as a JSON list, and
-/// issuer and audience as they are.
-fn texts(setting: Setting, family: Entrance, text: &str) -> Result<Vec<String>, Fact> {
+/// A JSON list, or names split by blanks; an issuer and an audience may hold blanks. FastMCP reads
+/// scopes as a JSON list, and issuer and audience as they are.
+fn texts(setting: Setting, family: Entrance, text: &str) -> Result<Value, Fact> {
     let whole = matches!(setting, Setting::Issuer | Setting::Audience);
     let fast_mcp = family == Entrance::FastMcpVariable;
-    if fast_mcp && whole {
-        return Ok(vec![text.to_owned()]);
+    let json = text.trim_start().starts_with('[');
+    if whole && (fast_mcp || !json) {
+        return Ok(Value::text(text));
     }
-    if fast_mcp || text.trim_start().starts_with('[') {
-        return serde_json::from_str(text).map_err(|_| "not a JSON list of strings".into());
-    }
-    if whole {
-        return Ok(vec![text.to_owned()]);
+    if fast_mcp || json {
+        let names = serde_json::from_str(text).map_err(|_| "not a JSON list of strings".into());
+        return names.map(Value::Texts);
     }
     let splits = |c: char| c.is_whitespace() || (c == ',' && setting == Setting::Algorithms);
     let names = text.split(splits).filter(|name| !name.is_empty());
-    Ok(names.map(str::to_owned).collect())
+    Ok(Value::Texts(names.map(str::to_owned).collect()))
 }
 
 fn env_file(path: &Path) -> Result<BTreeMap<String, Result<String, String>>, ConfigError> {

@@ -10,11 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_bearer_core::{Algorithm, ClaimPath, Expected, JwksData, TokenType};
-use zeroize::Zeroizing;
 
 use super::BearerAuthProvider;
 use crate::config::{ConfigError, IssuerDraft, Keys};
-use crate::keys::{Fetch, KeySource, RemoteKeysBuilder};
+use crate::keys::{KeySource, RemoteKeysBuilder};
 
 /// A decision that has not been taken. See [`IssuerBuilder`].
 #[derive(Clone, Copy, Debug)]
@@ -257,41 +256,6 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
     ) -> Self {
         let implied = (scope.into(), strings(implied));
         self.with(|draft| draft.scope_implies.push(implied))
-    }
-
-    /// Trusts the certificates in this PEM file when keys are fetched, and no others.
-    pub fn ca_file(self, path: impl Into<PathBuf>) -> Self {
-        self.with(|draft| draft.ca_file = Some(path.into()))
-    }
-
-    /// Fetches keys through this proxy for https. Proxies of the environment are not used.
-    pub fn proxy(self, url: impl Into<String>) -> Self {
-        self.with(|draft| draft.proxy = Some(Zeroizing::new(url.into())))
-    }
-
-    /// Fetches keys from public unicast addresses only: for issuers that someone else names.
-    pub fn ssrf_guard(self) -> Self {
-        self.with(|draft| draft.ssrf_guard = true)
-    }
-
-    /// Allows http beyond loopback. Whoever stands between can then replace the keys and mint tokens.
-    pub fn insecure_allow_http(self) -> Self {
-        self.with(|draft| draft.insecure_allow_http = true)
-    }
-
-    /// The longest lifetime that an issuer may give to its keys: 60 s to 24 h, 1 h unless set.
-    pub fn max_freshness(self, ceiling: Duration) -> Self {
-        self.with(|draft| draft.max_freshness = Some(ceiling))
-    }
-
-    /// How long past their lifetime keys are used while the issuer cannot be reached: up to 7 days, 24 h unless set.
-    pub fn staleness_bound(self, bound: Duration) -> Self {
-        self.with(|draft| draft.staleness_bound = Some(bound))
-    }
-
-    /// Fetches keys by other means than the HTTP client of this crate.
-    pub fn fetch(self, fetch: Arc<dyn Fetch>) -> Self {
-        self.with(|draft| draft.fetch = Some(fetch))
     }
 }
 

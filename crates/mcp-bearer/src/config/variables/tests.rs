@@ -240,3 +240,33 @@ fn of_two_members_of_one_name_none_is_lost() {
         "MCP_BEARER_SCOPE_IMPLIES: \"a\" implies itself through a cycle"
     );
 }
+
+#[test]
+fn what_is_not_what_it_should_be_stands_in_no_error() {
+    let values = [
+        "hunter2",
+        "hunter2 x",
+        "hunter2\u{e4}",
+        "hunter2\"",
+        "hunter2://x",
+        "http://hunter2.example/",
+        "[\"hunter2 x\", \"\"]",
+        "[\"hunter2 x\", 1]",
+        "[hunter2",
+        "{\"hunter2\": 7",
+    ];
+    for family in [Entrance::Variable, Entrance::FastMcpVariable] {
+        for setting in Setting::ALL {
+            let Some(name) = setting.name(family) else {
+                continue;
+            };
+            for value in values {
+                let error = from(&[(name, value)]).err();
+                let words = error.map(|error| error.to_string()).unwrap_or_default();
+                // An address of a document that everybody can read.
+                let public = *setting == Setting::Resource;
+                assert!(public || !words.contains("hunter2"), "{words}");
+            }
+        }
+    }
+}

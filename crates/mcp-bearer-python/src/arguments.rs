@@ -1,0 +1,210 @@
+//! Arguments from Python, as the library's table of settings wants them.
+//!
+//! As in FastMCP, an issuer or audience that is `None` is not checked, and `public_key` is the
+//! secret of HS* algorithms.
+
+use std::sync::Arc;
+
+use mcp_bearer::config::{Entrance, Keys, ServerDraft, Setting, Shape, Value};
+use mcp_bearer::{Algorithm, Expected};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyList, PyString, PyTuple};
+
+use crate::fetch::PythonFetch;
+
+/// Sets what the arguments say. Returns what the secret is called, if it is not `secret`.
+///
+/// # Errors
+/// A `TypeError` for a value of another type, and a `ValueError` in FastMCP's words.
+pub(crate) fn fill(
+    draft: &mut ServerDraft,
+    arguments: &Bound<'_, PyDict>,
+) -> PyResult<Option<&'static str>> {
+    let symmetric = is_symmetric(arguments)?;
+    let mut secret = None;
+    for setting in Setting::ALL.iter().copied() {
+        let Some(name) = setting.name(Entrance::Python) else {
+            continue;
+        };
+        let Some(given) = given(arguments, name)? else {
+            continue;
+        };
+        match setting {
+            Setting::Fetch => {
+                let fetch = PythonFetch::new(given.unbind());
+                if let Some(issuer) = draft.issuers.first_mut() {
+                    issuer.fetch = Some(Arc::new(fetch));
+                }
+            }
+            _ if setting.shape() == Shape::Code => {}
+            Setting::PublicKey if symmetric => {
+                secret = Some(name);
+                draft.set(Setting::SharedSecret, public_secret(name, &given)?);
+            }
+            _ => draft.set(setting, value(setting, name, &given)?),
+        }
+    }
+    // `None` is not checked, unless something else says what is meant.
+    let resource = draft.resource.is_some();
+    if let Some(issuer) = draft.issuers.first_mut() {
+        let discovered = matches!(issuer.keys, Some(Keys::Discover(_)));
+        if arguments.contains("issuer")? && !discovered {
+            issuer.issuers.get_or_insert(Expected::Any);
+        }
+        if arguments.contains("audience")? && !resource {
+            issuer.audiences.get_or_insert(Expected::Any);
+        }
+    }
+    Ok(secret)
+}
+
+/// Whether an algorithm with a shared secret is allowed. In FastMCP's words, what then cannot be.
+fn is_symmetric(arguments: &Bound<'_, PyDict>) -> PyResult<bool> {
+    let Some(given) = given(arguments, "algorithm")? else {
+        return Ok(false);
+    };
+    let mut symmetric = false;
+    for name in texts("algorithm", &given)? {
+        let algorithm: Algorithm = name
+            .parse()
+            .map_err(|_| PyValueError::new_err(format!("Unsupported algorithm: {name}.")))?;
+        symmetric |= algorithm.is_symmetric();
+    }
+    if symmetric && self::given(arguments, "jwks_uri")?.is_some() {
+        return Err(PyValueError::new_err(
+            "Symmetric HS* algorithms cannot be used with jwks_uri; configure a shared secret via public_key instead.",
+        ));
+    }
+    Ok(symmetric)
+}
+
+/// A secret that is given as `public_key`.
+fn public_secret(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Value> {
+    let bytes = match given.cast::<PyBytes>() {
+        Ok(bytes) => bytes.as_bytes().to_vec(),
+        Err(_) => text(name, given)?.into_bytes(),
+    };
+    if bytes.windows(PEM.len()).any(|part| part == PEM) {
+        let why = "Symmetric HS* algorithms require a shared secret, not a public key.";
+        return Err(PyValueError::new_err(why));
+    }
+    Ok(Value::Bytes(bytes.into()))
+}
+
+const PEM: &[u8] = b"-----BEGIN ";
+
+fn value(setting: Setting, name: &str, given: &Bound<'_, PyAny>) -> PyResult<Value> {
+    let wrong = |wanted: &str| must_be(name, wanted, given);
+    let is_text = given.is_instance_of::<PyString>();
+    match setting.shape() {
+        Shape::Switch => {
+            let switch = given.extract().map_err(|_| wrong("True or False"))?;
+            Ok(Value::Switch(argument_of(setting, switch)))
+        }
+        Shape::Duration => {
+            let seconds = given.extract().map(Value::Seconds);
+            seconds.map_err(|_| wrong("a number of seconds"))
+        }
+        Shape::Path => {
+            let path = given.extract().map(Value::Path);
+            path.map_err(|_| wrong("the name of a file"))
+        }
+        Shape::Texts(_) if !is_text => {
+            let given = match setting {
+                Setting::ScopeClaims => &paths(given)?,
+                _ => given,
+            };
+            texts(name, given).map(Value::Texts)
+        }
+        Shape::Pairs(_) if !is_text => {
+            let pairs = given.cast::<PyDict>().map_err(|_| wrong("a dict"))?;
+            json(pairs)
+                .map(Value::text)
+                .map_err(|_| wrong("a dict of values that JSON has"))
+        }
+        _ => match (setting, given.cast::<PyBytes>()) {
+            (Setting::SharedSecret, Ok(bytes)) => {
+                Ok(Value::Bytes(bytes.as_bytes().to_vec().into()))
+            }
+            (Setting::PublicKey, Ok(bytes)) => {
+                Ok(Value::text(String::from_utf8_lossy(bytes.as_bytes())))
+            }
+            _ => text(name, given).map(Value::text),
+        },
+    }
+}
+
+/// A switch as its argument, and back: `require_expiry` says the opposite of what it switches.
+pub(crate) fn argument_of(setting: Setting, switch: bool) -> bool {
+    switch != (setting == Setting::AcceptTokensThatNeverExpire)
+}
+
+/// An argument that is there and not `None`.
+pub(crate) fn given<'py>(
+    arguments: &Bound<'py, PyDict>,
+    name: &str,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    Ok(arguments.get_item(name)?.filter(|given| !given.is_none()))
+}
+
+fn json(given: &Bound<'_, PyAny>) -> PyResult<String> {
+    let options = [("allow_nan", false)].into_py_dict(given.py())?;
+    let json = given.py().import("json")?;
+    json.call_method("dumps", (given,), Some(&options))?
+        .extract()
+}
+
+/// The same names of claims; a nested claim, which is a list of names, is written as JSON.
+fn paths<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    if !is_list(given) {
+        return Ok(given.clone());
+    }
+    let path = |name: PyResult<Bound<'py, PyAny>>| {
+        let name = name?;
+        if is_list(&name) {
+            return Ok(json(&name)?.into_pyobject(name.py())?.into_any());
+        }
+        Ok(name)
+    };
+    let paths: Vec<_> = given.try_iter()?.map(path).collect::<PyResult<_>>()?;
+    Ok(PyList::new(given.py(), paths)?.into_any())
+}
+
+fn is_list(given: &Bound<'_, PyAny>) -> bool {
+    given.is_instance_of::<PyList>() || given.is_instance_of::<PyTuple>()
+}
+
+/// One text or several. The member of an enumeration of strings means its value.
+fn texts(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    if given.is_instance_of::<PyString>() {
+        return Ok(vec![text(name, given)?]);
+    }
+    if !is_list(given) {
+        return Err(must_be(name, "a string or a list of strings", given));
+    }
+    let one = |given: PyResult<Bound<'_, PyAny>>| {
+        let given = given?;
+        if given.is_instance_of::<PyString>() {
+            return text(name, &given);
+        }
+        let kind = given.get_type().name()?;
+        let why = format!("{name}: must be a list of strings, and {kind} stands in it");
+        Err(PyTypeError::new_err(why))
+    };
+    given.try_iter()?.map(one).collect()
+}
+
+fn text(name: &str, given: &Bound<'_, PyAny>) -> PyResult<String> {
+    let text = given.cast::<PyString>();
+    let text = text.map_err(|_| must_be(name, "a string", given))?.to_str();
+    text.map(str::to_owned)
+        .map_err(|_| PyValueError::new_err(format!("{name}: not Unicode")))
+}
+
+fn must_be(name: &str, wanted: &str, given: &Bound<'_, PyAny>) -> PyErr {
+    match given.get_type().name() {
+        Ok(kind) => PyTypeError::new_err(format!("{name}: must be {wanted}, not {kind}")),
+        Err(error) => error,
+    }
+}
