@@ -8,9 +8,9 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body_util::Empty;
-use mcp_bearer::{
-    Algorithm, BearerAuthLayer, Limits, Policy, TokenCacheSize, UnixTime, UnverifiedToken,
-};
+use mcp_bearer::config::Limits;
+use mcp_bearer::core::{Policy, UnverifiedToken};
+use mcp_bearer::{Algorithm, BearerAuthLayer, TokenCacheSize, UnixTime};
 use mcp_bearer_bench::{AUDIENCE, ISSUER, NOW, Subject};
 use mcp_bearer_testkit::{Forge, SigningKey};
 use tower::{Service, ServiceExt, service_fn};
@@ -34,7 +34,7 @@ fn forged_without_kid(c: &mut Criterion) {
         for held in [1, 4] {
             let jwks: Vec<_> = (0..held).map(|_| make().jwk()).collect();
             let jwks = serde_json::json!({ "keys": jwks }).to_string();
-            let keys = mcp_bearer::KeySet::from_jwks_json(&jwks).unwrap();
+            let keys = mcp_bearer::keys::KeySet::from_jwks_json(&jwks).unwrap();
             group.bench_function(format!("{name}, {held} held"), |b| {
                 b.iter(|| {
                     let token =
@@ -155,7 +155,7 @@ fn algorithms(c: &mut Criterion) {
     for (name, key, algorithm) in rsa {
         let forge = Forge::new(&key, NOW).issuer(ISSUER).audience(AUDIENCE);
         let token = forge.alg(algorithm.name()).token();
-        let keys = mcp_bearer::KeySet::from_jwks_json(&key.jwks().to_string()).unwrap();
+        let keys = mcp_bearer::keys::KeySet::from_jwks_json(&key.jwks().to_string()).unwrap();
         let policy = Policy::builder(ISSUER, AUDIENCE);
         let policy = policy.algorithms([algorithm]).build().unwrap();
         group.bench_function(name, |b| {

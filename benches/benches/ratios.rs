@@ -10,7 +10,9 @@
 
 use std::time::SystemTime;
 
-use mcp_bearer::{Limits, TokenCacheSize, UnixTime, UnverifiedToken};
+use mcp_bearer::config::Limits;
+use mcp_bearer::core::UnverifiedToken;
+use mcp_bearer::{TokenCacheSize, UnixTime};
 use mcp_bearer_bench::{Contender, Subject, interleaved};
 
 fn main() {

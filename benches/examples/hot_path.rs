@@ -5,9 +5,10 @@
 use std::hint::black_box;
 
 use aws_lc_rs::signature::ParsedPublicKey;
-use mcp_bearer::{
-    BearerAuthProvider, KeySet, Limits, Policy, TokenCacheSize, UnixTime, UnverifiedToken,
-};
+use mcp_bearer::config::Limits;
+use mcp_bearer::core::{Policy, UnverifiedToken};
+use mcp_bearer::keys::KeySet;
+use mcp_bearer::{BearerAuthProvider, TokenCacheSize, UnixTime};
 use mcp_bearer_bench::{AUDIENCE, ISSUER, NOW, Subject};
 use mcp_bearer_testkit::Forge;
 

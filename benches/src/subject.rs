@@ -1,7 +1,9 @@
 //! The token of all benchmarks: RS256, 2048 bits, about 750 bytes, with what an identity provider puts in.
 
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
-use mcp_bearer::{BearerAuthProvider, KeySet, Policy, UnixTime};
+use mcp_bearer::core::Policy;
+use mcp_bearer::keys::KeySet;
+use mcp_bearer::{BearerAuthProvider, UnixTime};
 use mcp_bearer_testkit::{Forge, SigningKey};
 
 /// The issuer of the benchmark tokens.

@@ -5,7 +5,8 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 use mcp_bearer::http::bearer_token;
-use mcp_bearer::{Limits, RejectionKind};
+use mcp_bearer::config::Limits;
+use mcp_bearer::RejectionKind;
 
 fuzz_target!(|data: &[u8]| {
     let mut headers = HeaderMap::new();

@@ -8,9 +8,10 @@ mod report;
 use std::path::PathBuf;
 
 use clap::Args;
+use mcp_bearer::BearerAuthProvider;
 use mcp_bearer::config::{Entrance, Keys, Problem, ServerDraft, Setting};
+use mcp_bearer::config::{Expected, Limits};
 use mcp_bearer::keys::KeyStatus;
-use mcp_bearer::{BearerAuthProvider, Expected, Limits};
 use tokio::task::JoinSet;
 
 use self::report::{IssuerReport, Report};

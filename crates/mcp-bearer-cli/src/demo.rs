@@ -12,9 +12,10 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 use mcp_bearer::config::{Entrance, Group, IssuerDraft, Keys, Setting, Value};
+use mcp_bearer::core::Scopes;
 use mcp_bearer::{
-    Algorithm, BearerAuthLayer, BearerAuthProvider, Clock, JwksData, Scopes, SigningKey,
-    TokenCacheSize, TokenRequest, UnixTime,
+    Algorithm, BearerAuthLayer, BearerAuthProvider, Clock, JwksData, SigningKey, TokenCacheSize,
+    TokenRequest, UnixTime,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -135,7 +136,7 @@ impl Demo {
         let address = listener.local_addr().map_err(bound)?;
         let place = Place::new(address);
 
-        let failed = |error: mcp_bearer::KeyPairError| Failure::problem(error.to_string());
+        let failed = |error: mcp_bearer::signing::KeyPairError| Failure::problem(error.to_string());
         let jwks = JwksData::new(vec![keys.public_jwk(None).map_err(failed)?]);
         let issuer = Issuer::new(&place.origin, &jwks);
         let provider = self.provider(&place, &jwks, keys.algorithm())?;

@@ -5,7 +5,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use mcp_bearer::{Algorithm, JwkData, JwksData, VerifyingKey};
+use mcp_bearer::keys::VerifyingKey;
+use mcp_bearer::{Algorithm, JwkData, JwksData};
 
 use crate::files;
 use crate::ui::{Failure, Outcome, Output};

@@ -7,7 +7,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use mcp_bearer::{Algorithm, JwksData, RsaKeySize, SigningKey};
+use mcp_bearer::signing::RsaKeySize;
+use mcp_bearer::{Algorithm, JwksData, SigningKey};
 
 use crate::ui::{Failure, Outcome, Output, Plain, note};
 
@@ -89,7 +90,7 @@ impl Keygen {
         if existing == Existing::Keep {
             Failure::unless_empty(paths.iter().filter_map(|path| refusal(path)).collect())?;
         }
-        let failed = |error: mcp_bearer::KeyPairError| Failure::problem(error.to_string());
+        let failed = |error: mcp_bearer::signing::KeyPairError| Failure::problem(error.to_string());
         let key = match self.bits {
             Some(bits) => SigningKey::generate_rsa(algorithm, bits.size()),
             None => SigningKey::generate(algorithm),

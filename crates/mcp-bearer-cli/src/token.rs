@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use mcp_bearer::{Algorithm, Scopes, SigningKey, TokenRequest};
+use mcp_bearer::core::Scopes;
+use mcp_bearer::{Algorithm, SigningKey, TokenRequest};
 use serde_json::Value;
 
 use crate::signing;

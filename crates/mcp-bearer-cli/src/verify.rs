@@ -12,9 +12,9 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 
 use clap::{Args, ValueEnum};
-use mcp_bearer::{
-    AccessToken, BearerAuthProvider, ConfigError, Explanation, Rejection, Scopes, Step, TryVerify,
-};
+use mcp_bearer::core::Scopes;
+use mcp_bearer::explain::{Explanation, Step};
+use mcp_bearer::{AccessToken, BearerAuthProvider, ConfigError, Rejection, TryVerify};
 use tokio::runtime::Runtime;
 
 use self::answer::{Answer, Block};

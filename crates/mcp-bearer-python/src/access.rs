@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use mcp_bearer::{AccessToken, BearerAuthProvider, NumericDate};
+use mcp_bearer::core::NumericDate;
+use mcp_bearer::{AccessToken, BearerAuthProvider};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use mcp_bearer::config::{Entrance, Keys, ServerDraft, Setting, Shape, Value};
-use mcp_bearer::{Algorithm, Expected};
+use mcp_bearer::config::Expected;
+use mcp_bearer::Algorithm;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyList, PyString, PyTuple};

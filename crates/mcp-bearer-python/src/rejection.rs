@@ -1,6 +1,8 @@
 //! A refusal, and what the peer is told of it.
 
-use mcp_bearer::{Challenge, ChallengeContext, Limits, Scopes, UnverifiedToken};
+use mcp_bearer::config::Limits;
+use mcp_bearer::http::{Challenge, ChallengeContext};
+use mcp_bearer::core::{Scopes, UnverifiedToken};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -66,7 +68,7 @@ impl Rejection {
     /// Whether the operator or the issuer is at fault, not the token.
     #[getter]
     fn is_service_fault(&self) -> bool {
-        self.0.kind().fault() == mcp_bearer::Fault::Service
+        self.0.kind().fault() == mcp_bearer::core::Fault::Service
     }
 
     /// The HTTP status.

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use mcp_bearer::config::{Entrance, Keys, ServerDraft, Setting};
 use mcp_bearer::keys::StaticKeys;
-use mcp_bearer::{BearerAuthProvider, Clock, KeySet};
+use mcp_bearer::keys::KeySet;
+use mcp_bearer::{BearerAuthProvider, Clock};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

@@ -1,7 +1,8 @@
 //! What stands on the wire beside the token: the credential's header, and the RFC 9728 document.
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use mcp_bearer::{Limits, ProtectedResourceMetadata};
+use mcp_bearer::config::Limits;
+use mcp_bearer::http::ProtectedResourceMetadata;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;

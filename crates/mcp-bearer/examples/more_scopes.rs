@@ -14,8 +14,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
 use axum::{Extension, Router};
+use mcp_bearer::core::Scopes;
 use mcp_bearer::http::{Bearer, Guard, RequiredScopes, Scoped};
-use mcp_bearer::{BearerAuthLayer, BearerAuthProvider, RsaKeyPair, Scopes, TokenRequest};
+use mcp_bearer::{BearerAuthLayer, BearerAuthProvider, RsaKeyPair, TokenRequest};
 use tokio::net::TcpListener;
 
 const ISSUER: &str = "https://idp.example.com/";

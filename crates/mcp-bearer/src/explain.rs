@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-use mcp_bearer_core::{AccessToken, Observer, Rejection, Scopes, Step};
+use mcp_bearer_core::{AccessToken, Rejection, Scopes};
+pub use mcp_bearer_core::{Observer, Step, Unobserved};
 
 use crate::provider::BearerAuthProvider;
 

@@ -97,6 +97,21 @@
 //! | `axum` | no | [`http::Bearer`], [`http::Scoped`], the metadata document as a `Router` |
 //! | `metrics` | no | counters of key fetches ([`keys`]) through the `metrics` facade |
 //! | `testing` | no | [`testing`]: an issuer on loopback and tokens of every kind, for tests |
+//! | `toml` | no | settings from a TOML file: [`config::ServerDraft`] |
+//!
+//! # Modules
+//!
+//! The root has the names that a server and its tests need. The rest:
+//!
+//! | module | what for |
+//! |---|---|
+//! | [`config`] | settings in Rust, from variables, from TOML; their problems |
+//! | [`keys`] | where keys come from, what is held, and how they are fetched |
+//! | [`http`] | the layer, its parts, challenges and the RFC 9728 document |
+//! | [`operation`] | rules for single tools, prompts and resources |
+//! | [`explain`] | a verification step by step |
+//! | [`signing`] | keys that sign tokens, for development and tests |
+//! | [`core`] | the verifier itself, without I/O: policies, scopes, claims |
 //!
 //! # Pages
 //!
@@ -108,37 +123,33 @@
 #![deny(missing_docs)]
 
 mod clock;
-pub mod config;
-mod explain;
 mod of_process;
 mod provider;
-mod rsa_key_pair;
-mod signing_key;
 mod token_cache;
 
+pub mod config;
+pub mod explain;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod keys;
+pub mod signing;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use clock::Clock;
-pub use config::{ConfigError, from_environment, from_variables};
-pub use explain::{ExplainedStep, Explanation, StepOutcome};
-#[cfg(feature = "http")]
-pub use http::{BearerAuthLayer, BearerAuthService, BearerBody, FromExtensions};
+pub use mcp_bearer_core as core;
 pub use mcp_bearer_core::operation;
+
+// The names that a server and its tests need. All others are in the modules above.
+pub use clock::Clock;
+pub use config::{ConfigError, from_environment};
+#[cfg(feature = "http")]
+pub use http::{BearerAuthLayer, FromExtensions};
 pub use mcp_bearer_core::{
-    AccessToken, Algorithm, Challenge, ChallengeContext, ClaimError, ClaimErrorKind, ClaimPath,
-    Expected, Fault, InvalidScope, JwkData, JwksData, KeyError, KeyErrorKind, KeyInfo, KeySet,
-    Limits, MetadataBuilder, NumericDate, Observer, Policy, PolicyBuilder,
-    ProtectedResourceMetadata, Rejection, RejectionKind, Rule, RuleError, ScopeHierarchy, Scopes,
-    SkippedKey, Step, Thumbprint, TokenParts, TokenType, UnixTime, UnknownAlgorithm, Unobserved,
-    UnverifiedToken, VerifyingKey,
+    AccessToken, Algorithm, ClaimPath, JwkData, JwksData, Rejection, RejectionKind, TokenType,
+    UnixTime,
 };
-pub use provider::{BearerAuthProvider, Decided, IssuerBuilder, NeedsKeys, TryVerify, Undecided};
-pub use rsa_key_pair::{KeyPairError, KeyPairErrorKind, RsaKeyPair, RsaKeySize, TokenRequest};
-pub use signing_key::SigningKey;
+pub use provider::{BearerAuthProvider, TryVerify};
+pub use signing::{RsaKeyPair, SigningKey, TokenRequest};
 pub use token_cache::TokenCacheSize;
 
 /// Pages of the project's `docs/`. Their code is compiled and run by the tests.

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use mcp_bearer::signing::RsaKeySize;
 use mcp_bearer::{
-    Algorithm, BearerAuthProvider, Clock, RejectionKind, RsaKeyPair, RsaKeySize, TokenRequest,
-    TryVerify, UnixTime,
+    Algorithm, BearerAuthProvider, Clock, RejectionKind, RsaKeyPair, TokenRequest, TryVerify,
+    UnixTime,
 };
 use mcp_bearer_testkit::{Forge, JwksServer, SigningKey, TestClock};
 
@@ -404,7 +405,8 @@ fn a_key_pair_is_read_back_and_shows_no_secret() {
 
 #[tokio::test]
 async fn an_explanation_has_every_step_and_the_required_scopes() {
-    use mcp_bearer::{Explanation, Rejection, Step, StepOutcome};
+    use mcp_bearer::Rejection;
+    use mcp_bearer::explain::{Explanation, Step, StepOutcome};
     let (one, _, provider) = two_issuers();
     let numbers = |explained: &Explanation, outcome: StepOutcome| {
         let steps = explained.steps.iter();
@@ -440,7 +442,7 @@ async fn an_explanation_has_every_step_and_the_required_scopes() {
 
 #[test]
 fn a_key_pair_error_has_the_kind_of_its_cause() {
-    use mcp_bearer::KeyPairErrorKind;
+    use mcp_bearer::signing::KeyPairErrorKind;
     let pair = RsaKeyPair::generate().unwrap();
     let twice = pair.private_key_pem().repeat(2);
     let encrypted =

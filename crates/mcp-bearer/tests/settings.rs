@@ -12,11 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
 
+use mcp_bearer::config::from_variables;
 use mcp_bearer::config::{Entrance, Group, IssuerDraft, Keys, ServerDraft, Setting, Shape, Value};
 use mcp_bearer::keys::{self, RemoteKeysBuilder};
 use mcp_bearer::{
     BearerAuthProvider, ClaimPath, Clock, ConfigError, TokenCacheSize, TokenType, UnixTime,
-    from_variables,
 };
 use mcp_bearer_testkit::vectors::{self, Effect, Effects};
 use serde_json::{Value as Json, json};
@@ -282,7 +282,7 @@ fn by_methods(given: &Given) -> Entered {
             ScopeClaims => builder.scope_claims(texts(value).into_iter().map(claim_path)),
             AcceptedTypes => texts(value)
                 .iter()
-                .fold(builder, mcp_bearer::IssuerBuilder::also_accept_type),
+                .fold(builder, mcp_bearer::config::IssuerBuilder::also_accept_type),
             AcceptTokensIssuedInTheFuture => builder.accept_tokens_issued_in_the_future(),
             AcceptScopesBeyondConsent => builder.accept_scopes_beyond_consent(),
             ScopeImplies => pairs(value).fold(builder, |builder, (scope, implied)| {
@@ -343,8 +343,8 @@ fn by_fields(given: &Given) -> ServerDraft {
             }
             Setting::Issuer => draft.issuers = Some(texts(value).into()),
             Setting::Audience => draft.audiences = Some(texts(value).into()),
-            Setting::AnyIssuer => draft.issuers = Some(mcp_bearer::Expected::Any),
-            Setting::AnyAudience => draft.audiences = Some(mcp_bearer::Expected::Any),
+            Setting::AnyIssuer => draft.issuers = Some(mcp_bearer::config::Expected::Any),
+            Setting::AnyAudience => draft.audiences = Some(mcp_bearer::config::Expected::Any),
             Setting::TokenType => draft.token_type = Some(TokenType::Rfc9068),
             Setting::MaxFreshness => draft.max_freshness = Some(seconds(value)),
             Setting::StalenessBound => draft.staleness_bound = Some(seconds(value)),

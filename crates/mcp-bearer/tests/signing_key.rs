@@ -3,13 +3,12 @@
 
 use std::process::{Command, Stdio};
 
-use mcp_bearer::{
-    Algorithm, BearerAuthProvider, IssuerBuilder, JwksData, RsaKeySize, SigningKey, TokenRequest,
-    Undecided,
-};
+use mcp_bearer::config::{IssuerBuilder, Undecided};
+use mcp_bearer::signing::RsaKeySize;
+use mcp_bearer::{Algorithm, BearerAuthProvider, JwksData, SigningKey, TokenRequest};
 use mcp_bearer_testkit::SigningKey as TestKey;
 
-type Builder = IssuerBuilder<mcp_bearer::Decided, Undecided, Undecided>;
+type Builder = IssuerBuilder<mcp_bearer::config::Decided, Undecided, Undecided>;
 
 fn accepts(keys: Builder, algorithm: Algorithm, token: &str) -> bool {
     let provider = keys.any_issuer().any_audience().algorithms([algorithm]);

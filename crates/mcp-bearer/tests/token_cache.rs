@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt, ready};
+use mcp_bearer::keys::KeySet;
 use mcp_bearer::keys::{
     Fetch, FetchError, FetchRequest, FetchResponse, KeyPhase, KeySource, KeyStatus, Miss,
     MonotonicClock, Refreshed, RemoteKeys, Snapshot,
 };
 use mcp_bearer::{
-    AccessToken, BearerAuthProvider, Clock, KeySet, Rejection, RejectionKind, TokenCacheSize,
-    UnixTime,
+    AccessToken, BearerAuthProvider, Clock, Rejection, RejectionKind, TokenCacheSize, UnixTime,
 };
 use mcp_bearer_testkit::{Forge, SigningKey, TestClock};
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use mcp_bearer::http::{Challenge, ChallengeContext};
 use mcp_bearer::keys::{MonotonicClock, RemoteKeys};
-use mcp_bearer::{BearerAuthProvider, Challenge, ChallengeContext, RejectionKind};
+use mcp_bearer::{BearerAuthProvider, RejectionKind};
 use mcp_bearer_bench::{Waiting, watched};
 use mcp_bearer_testkit::{Behaviour, JwksServer, SigningKey};
 

@@ -8,8 +8,9 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use mcp_bearer::BearerAuthProvider;
+use mcp_bearer::http::{Challenge, ChallengeContext};
 use mcp_bearer::keys::{KeySource, Miss, Refreshed, RemoteKeys};
-use mcp_bearer::{BearerAuthProvider, Challenge, ChallengeContext};
 use mcp_bearer_testkit::{JwksServer, SigningKey};
 
 use crate::{Line, provider_of, runtime, token};

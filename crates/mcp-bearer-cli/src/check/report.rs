@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
+use mcp_bearer::config::Expected;
 use mcp_bearer::config::{IssuerDraft, Keys};
+use mcp_bearer::core::{Policy, Scopes};
 use mcp_bearer::keys::KeyStatus;
-use mcp_bearer::{
-    Algorithm, BearerAuthProvider, Expected, KeyInfo, Policy, Scopes, SkippedKey, Thumbprint,
-};
+use mcp_bearer::keys::{KeyInfo, SkippedKey, Thumbprint};
+use mcp_bearer::{Algorithm, BearerAuthProvider};
 use serde_json::{Value, json};
 
 use super::CANDIDATES;

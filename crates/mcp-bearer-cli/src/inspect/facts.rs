@@ -1,6 +1,8 @@
 //! What is read of one token, whatever is broken in it. The work is bounded by the token's length.
 
-use mcp_bearer::{Limits, Rejection, TokenParts, UnixTime};
+use mcp_bearer::config::Limits;
+use mcp_bearer::core::TokenParts;
+use mcp_bearer::{Rejection, UnixTime};
 
 use super::kind::{self, Kind};
 use super::members::Members;

@@ -1,6 +1,7 @@
 //! What is worth a remark in a token that nobody has verified.
 
-use mcp_bearer::{Algorithm, Limits};
+use mcp_bearer::Algorithm;
+use mcp_bearer::config::Limits;
 
 use super::members::Members;
 

@@ -1,6 +1,8 @@
 //! What is wrong with the shape of a token: it is opaque, or a part of it is missing.
 
-use mcp_bearer::{Algorithm, Limits, TokenParts};
+use mcp_bearer::Algorithm;
+use mcp_bearer::config::Limits;
+use mcp_bearer::core::TokenParts;
 use serde_json::Value;
 
 use super::{PASTED_BYTES, dots, is_token_byte, starts_like_a_token};

@@ -2,10 +2,10 @@
 //!
 //! Text from the token is quoted and escaped. The token itself is never printed.
 
-use mcp_bearer::{
-    AccessToken, Challenge, ChallengeContext, ExplainedStep, NumericDate, Rejection, RejectionKind,
-    Scopes, StepOutcome,
-};
+use mcp_bearer::core::{NumericDate, Scopes};
+use mcp_bearer::explain::{ExplainedStep, StepOutcome};
+use mcp_bearer::http::{Challenge, ChallengeContext};
+use mcp_bearer::{AccessToken, Rejection, RejectionKind};
 
 use super::Format;
 use super::refused::Refused;

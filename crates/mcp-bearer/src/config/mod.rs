@@ -30,7 +30,9 @@ mod toml;
 mod value;
 mod variables;
 
+pub use crate::provider::{Decided, IssuerBuilder, Undecided};
 pub use draft::{IssuerDraft, Keys, ServerDraft};
+pub use mcp_bearer_core::{Expected, Limits, Rule, RuleError};
 pub use problem::{ConfigError, Fact, Problem, Span};
 pub use setting::{Entrance, Group, Setting, Shape};
 pub use value::Value;

@@ -8,7 +8,7 @@ use mcp_bearer_core::Rule;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Entrance {
-    /// A method of [`IssuerBuilder`](crate::IssuerBuilder) and its kin.
+    /// A method of [`IssuerBuilder`](crate::config::IssuerBuilder) and its kin.
     Rust,
     /// An option of the program `mcp-bearer`.
     Flag,

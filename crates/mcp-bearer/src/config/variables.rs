@@ -54,7 +54,7 @@ pub fn from_environment() -> Result<BearerAuthProvider, ConfigError> {
 /// A provider from variables that the caller looks up: [`from_environment`] without an environment.
 ///
 /// ```
-/// let provider = mcp_bearer::from_variables(|name| match name {
+/// let provider = mcp_bearer::config::from_variables(|name| match name {
 ///     "FASTMCP_AUTH_BEARER_JWKS_URI" => Some("https://idp.example.com/jwks.json".into()),
 ///     "FASTMCP_AUTH_BEARER_REQUIRED_SCOPES" => Some(r#"["mcp:read"]"#.into()),
 ///     _ => None,

@@ -15,7 +15,7 @@ use ::http::request::Parts;
 use super::extensions::FromExtensions;
 use super::guard::Guard;
 use super::layer::{BearerAuthLayer, Resource};
-use crate::{AccessToken, Rejection, Scopes};
+use mcp_bearer_core::{AccessToken, Rejection, Scopes};
 
 /// The verified token of the request, in a handler's arguments.
 ///

@@ -6,7 +6,7 @@
 use ::http::HeaderMap;
 use ::http::header::AUTHORIZATION;
 
-use crate::{Limits, Rejection};
+use mcp_bearer_core::{Limits, Rejection};
 
 const SCHEME: &[u8] = b"Bearer";
 
@@ -18,7 +18,8 @@ const SCHEME: &[u8] = b"Bearer";
 /// ```
 /// use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 /// use mcp_bearer::http::bearer_token;
-/// use mcp_bearer::{Limits, RejectionKind};
+/// use mcp_bearer::config::Limits;
+/// use mcp_bearer::RejectionKind;
 /// let mut headers = HeaderMap::new();
 /// let limits = Limits::default();
 /// let missing = bearer_token(&headers, &limits).unwrap_err();

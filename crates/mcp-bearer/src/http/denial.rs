@@ -6,9 +6,7 @@
 use std::cell::LazyCell;
 use std::fmt;
 
-use mcp_bearer_core::UnverifiedToken;
-
-use crate::{Challenge, Fault, Limits, Rejection};
+use mcp_bearer_core::{Challenge, Fault, Limits, Rejection, UnverifiedToken};
 
 /// Logs a denial: INFO when the caller is at fault, WARN when the service is.
 ///

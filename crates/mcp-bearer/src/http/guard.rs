@@ -14,8 +14,9 @@ use super::answer::AnswerBody;
 use super::bearer::bearer_token;
 use super::preflight::{Grant, Preflight, is_preflight};
 use super::{denial, response};
+use crate::BearerAuthProvider;
 use crate::provider::{NeedsKeys, TryVerify};
-use crate::{AccessToken, BearerAuthProvider, Challenge, ChallengeContext, Rejection, Scopes};
+use mcp_bearer_core::{AccessToken, Challenge, ChallengeContext, Rejection, Scopes};
 
 /// What a layer knows, for handlers behind it: the provider, and how to answer a refusal.
 ///
@@ -24,7 +25,8 @@ use crate::{AccessToken, BearerAuthProvider, Challenge, ChallengeContext, Reject
 ///
 /// ```
 /// use mcp_bearer::http::{AnswerBody, FromExtensions, Guard};
-/// use mcp_bearer::{AccessToken, Scopes};
+/// use mcp_bearer::core::Scopes;
+/// use mcp_bearer::AccessToken;
 ///
 /// fn delete(parts: &http::request::Parts) -> Option<Result<(), http::Response<AnswerBody>>> {
 ///     let guard = Guard::from_extensions(&parts.extensions)?;

@@ -10,9 +10,8 @@ use super::metadata_route::MetadataService;
 use super::preflight::Preflight;
 use super::service::BearerAuthService;
 use crate::config::{Problem, Setting};
-use crate::{
-    AccessToken, BearerAuthProvider, ConfigError, ProtectedResourceMetadata, Rejection, Scopes,
-};
+use crate::{BearerAuthProvider, ConfigError};
+use mcp_bearer_core::{AccessToken, ProtectedResourceMetadata, Rejection, Scopes};
 
 /// Puts bearer authentication in front of a tower service.
 ///

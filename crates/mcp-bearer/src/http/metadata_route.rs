@@ -16,7 +16,7 @@ use bytes::Bytes;
 use tower_service::Service;
 
 use super::answer::AnswerBody;
-use crate::ProtectedResourceMetadata;
+use mcp_bearer_core::ProtectedResourceMetadata;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 

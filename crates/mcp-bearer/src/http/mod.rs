@@ -46,9 +46,9 @@
 //!
 //! # What the peer sees, and what the operator sees
 //!
-//! The peer sees the status, the challenge and a fixed phrase ([`Challenge`](crate::Challenge)). The operator sees one
+//! The peer sees the status, the challenge and a fixed phrase ([`Challenge`]). The operator sees one
 //! [`tracing`] event for each denial, with the target `mcp_bearer::http`, at INFO when the caller is at fault and at WARN
-//! when the service is ([`Fault`](crate::Fault)). Its fields: `reason` (the kind in snake case), `detail` (one
+//! when the service is ([`Fault`](crate::core::Fault)). Its fields: `reason` (the kind in snake case), `detail` (one
 //! sentence), `status`, and, as far as an unverified token tells, `claimed_issuer` and `kid`, quoted and cut.
 //!
 //! An outer service may replace the answer; the rejection in its extensions says what happened.
@@ -86,6 +86,10 @@ mod preflight;
 mod response;
 mod service;
 mod session;
+
+pub use mcp_bearer_core::{
+    Challenge, ChallengeContext, MetadataBuilder, ProtectedResourceMetadata,
+};
 
 #[cfg(feature = "axum")]
 pub use self::axum::{Bearer, ExtractorRejection, RequiredScopes, Scoped};

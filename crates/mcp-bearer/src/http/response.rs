@@ -11,7 +11,7 @@ use ::http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body::Body;
 
 use super::answer::AnswerBody;
-use crate::{Challenge, Rejection};
+use mcp_bearer_core::{Challenge, Rejection};
 
 /// The answer to a request whose body nobody reads: over HTTP/1 the connection ends with it, and the header says so. A
 /// client that does not know would send its next request into a connection that is being closed.

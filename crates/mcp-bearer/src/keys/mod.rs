@@ -8,7 +8,7 @@
 //!
 //! A good set replaces the one before it, so a key that is missing from it is no longer used. A set
 //! without any key for signatures (`{"keys":[]}`, or only keys of another type or purpose; see
-//! [`KeySet::is_withdrawal`](crate::KeySet::is_withdrawal)) is either the withdrawal of all keys,
+//! [`KeySet::is_withdrawal`](crate::keys::KeySet::is_withdrawal)) is either the withdrawal of all keys,
 //! or a short fault of the issuer, such as a service that starts before its key store. So it counts
 //! only when it is seen again at least 60 s later, with no good answer between; failed exchanges
 //! between them do not matter. From then on tokens of those keys are refused with 401, cached ones
@@ -51,6 +51,10 @@ mod source;
 mod static_keys;
 mod withdrawal;
 
+pub use mcp_bearer_core::{
+    KeyError, KeyErrorKind, KeyInfo, KeySet, SkippedKey, Thumbprint, VerifyingKey,
+};
+
 #[cfg(feature = "remote")]
 pub use self::fetch::{builder::HttpFetchBuilder, http::HttpFetch};
 pub(crate) use self::no_usable_key::no_usable_key;
@@ -65,3 +69,4 @@ pub use self::{
     source::{KeyPhase, KeySource, KeyStatus, Refreshed},
     static_keys::StaticKeys,
 };
+pub use crate::provider::NeedsKeys;

@@ -13,7 +13,7 @@ use super::snapshot::{Miss, Snapshot};
 pub trait KeySource: Send + Sync {
     /// The set to verify with now. Never waits, never does I/O.
     ///
-    /// When no usable keys are held the set is [`KeySet::unavailable`](crate::KeySet::unavailable).
+    /// When no usable keys are held the set is [`KeySet::unavailable`](crate::keys::KeySet::unavailable).
     fn snapshot(&self) -> Snapshot;
 
     /// The [`generation`](Snapshot::generation) of the snapshot.

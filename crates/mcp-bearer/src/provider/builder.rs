@@ -189,7 +189,7 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
     }
 
     /// Accepts tokens with this `typ` as if they had `JWT`: see
-    /// [`PolicyBuilder`](crate::PolicyBuilder::also_accept_type).
+    /// [`PolicyBuilder`](mcp_bearer_core::PolicyBuilder::also_accept_type).
     pub fn also_accept_type(self, typ: impl Into<String>) -> Self {
         let typ = typ.into();
         self.with(|draft| draft.accepted_types.push(typ))

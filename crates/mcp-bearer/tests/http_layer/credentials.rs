@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use mcp_bearer::RejectionKind;
+use mcp_bearer::config::Limits;
 use mcp_bearer::http::bearer_token;
-use mcp_bearer::{Limits, RejectionKind};
 use mcp_bearer_testkit::vectors::{self, Credential};
 use proptest::prelude::*;
 
@@ -186,7 +187,7 @@ proptest! {
                 prop_assert!(!token.is_empty() && token.chars().all(good));
             }
             Err(rejection) => {
-                let status = mcp_bearer::Challenge::status_of(rejection.kind());
+                let status = mcp_bearer::http::Challenge::status_of(rejection.kind());
                 prop_assert!(status == 400 || status == 401);
             }
         }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use http::Request;
+use mcp_bearer::core::Scopes;
+use mcp_bearer::keys::KeySet;
 use mcp_bearer::keys::StaticKeys;
-use mcp_bearer::{Algorithm, BearerAuthLayer, BearerAuthProvider, KeySet, Scopes};
+use mcp_bearer::{Algorithm, BearerAuthLayer, BearerAuthProvider};
 use mcp_bearer_testkit::Forge;
 use tracing::Level;
 

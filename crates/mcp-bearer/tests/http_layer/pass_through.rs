@@ -11,7 +11,8 @@ use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION};
 use http::{HeaderMap, Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use mcp_bearer::http::{AnswerBody, Guard, ResponseFuture};
-use mcp_bearer::{AccessToken, BearerAuthLayer, BearerAuthService, BearerBody, FromExtensions};
+use mcp_bearer::http::{BearerAuthService, BearerBody};
+use mcp_bearer::{AccessToken, BearerAuthLayer, FromExtensions};
 use mcp_bearer_testkit::Forge;
 use tower::{Layer, Service, ServiceExt, service_fn};
 

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mcp_bearer::config::{Decided, IssuerBuilder, Limits};
+use mcp_bearer::http::Challenge;
 use mcp_bearer::keys::StaticKeys;
+use mcp_bearer::keys::{KeySet, VerifyingKey};
 use mcp_bearer::{
-    Algorithm, BearerAuthLayer, BearerAuthProvider, Challenge, Clock, Decided, FromExtensions,
-    IssuerBuilder, KeySet, Limits, Rejection, TokenType, UnixTime, VerifyingKey,
+    Algorithm, BearerAuthLayer, BearerAuthProvider, Clock, FromExtensions, Rejection, TokenType,
+    UnixTime,
 };
 use mcp_bearer_testkit::vectors::{
     self, Case, ChallengeCase, ClaimPlace, Expect, Keys, Setting, VectorFile,

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use http::Request;
+use mcp_bearer::keys::{KeySet, VerifyingKey};
 use mcp_bearer::keys::{KeySource, KeyStatus, Miss, Refreshed, Snapshot, StaticKeys};
-use mcp_bearer::{Algorithm, BearerAuthLayer, BearerAuthProvider, KeySet, VerifyingKey};
+use mcp_bearer::{Algorithm, BearerAuthLayer, BearerAuthProvider};
 use mcp_bearer_testkit::Forge;
 use tokio::sync::Notify;
 use tower::Service;

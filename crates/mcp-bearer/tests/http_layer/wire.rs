@@ -6,10 +6,10 @@ use http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER,
 };
 use http::{Request, StatusCode};
+use mcp_bearer::core::Scopes;
+use mcp_bearer::keys::KeySet;
 use mcp_bearer::keys::StaticKeys;
-use mcp_bearer::{
-    Algorithm, BearerAuthLayer, BearerAuthProvider, FromExtensions, KeySet, Rejection, Scopes,
-};
+use mcp_bearer::{Algorithm, BearerAuthLayer, BearerAuthProvider, FromExtensions, Rejection};
 use mcp_bearer_testkit::Forge;
 
 use crate::support::{

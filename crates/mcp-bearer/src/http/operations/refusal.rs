@@ -6,8 +6,8 @@ use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use ::http::{HeaderValue, Response, StatusCode};
 use mcp_bearer_core::operation::{ListFault, Operations, RpcAnswer};
 
-use crate::Limits;
 use crate::http::answer::AnswerBody;
+use mcp_bearer_core::Limits;
 
 /// Why a request is refused that was not refused for its token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

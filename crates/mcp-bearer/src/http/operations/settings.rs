@@ -9,8 +9,8 @@ use std::time::Duration;
 use mcp_bearer_core::operation::OperationRules;
 
 use super::budget::BodyBudget;
-use crate::Limits;
 use crate::http::session::SessionBinding;
+use mcp_bearer_core::Limits;
 
 /// The scope to request for a scope that tokens hold.
 type Translate = Arc<dyn Fn(&str) -> String + Send + Sync>;

@@ -4,8 +4,6 @@
 //! The copies of secrets that are kept here are wiped when they are dropped (what a parser or the
 //! signing library holds meanwhile is theirs to wipe), and they are in no `Debug` and no error.
 
-mod material;
-
 use std::fmt;
 use std::path::Path;
 
@@ -14,11 +12,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mcp_bearer_core::{Algorithm, JwkData, VerifyingKey};
 use zeroize::Zeroizing;
 
-use self::material::Material;
+use super::error::{KeyPairError, KeyPairErrorKind, error, failed};
+use super::material::Material;
+use super::request::TokenRequest;
+use super::rsa_key_pair::RsaKeySize;
 use crate::config::secret_file;
-use crate::rsa_key_pair::{
-    KeyPairError, KeyPairErrorKind, RsaKeySize, TokenRequest, error, failed,
-};
 
 /// A key that signs access tokens with one of the algorithms that this library verifies.
 ///
@@ -30,7 +28,7 @@ use crate::rsa_key_pair::{
 /// let token = key.create_token(&TokenRequest::new().scopes(["mcp:read"]))?;
 /// assert_eq!(token.split('.').count(), 3);
 /// assert_eq!(key.public_jwk(None)?.alg.as_deref(), Some("ES256"));
-/// # Ok::<(), mcp_bearer::KeyPairError>(())
+/// # Ok::<(), mcp_bearer::signing::KeyPairError>(())
 /// ```
 pub struct SigningKey {
     material: Material,

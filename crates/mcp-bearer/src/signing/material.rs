@@ -16,7 +16,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mcp_bearer_core::Algorithm;
 use zeroize::Zeroizing;
 
-use crate::rsa_key_pair::{KeyPairError, KeyPairErrorKind, RsaKeySize, error, failed, pem};
+use super::error::{KeyPairError, KeyPairErrorKind, error, failed};
+use super::rsa_key_pair::{RsaKeySize, pem};
 
 /// What signs.
 pub(super) enum Material {

@@ -3,8 +3,6 @@
 //! The copy of the private key that is kept here is wiped when it is dropped (what a parser or the signing library holds
 //! meanwhile is theirs to wipe), and it stands in no `Debug` and no error.
 
-mod request;
-
 use std::fmt;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
@@ -16,7 +14,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mcp_bearer_core::{Algorithm, JwkData, VerifyingKey};
 use zeroize::Zeroizing;
 
-pub use request::TokenRequest;
+use super::error::{KeyPairError, KeyPairErrorKind, error, failed};
+use super::request::TokenRequest;
 
 /// An RSA key pair that signs access tokens with RS256.
 ///
@@ -26,7 +25,7 @@ pub use request::TokenRequest;
 /// let token = keys.create_token(&TokenRequest::new().scopes(["mcp:read"]))?;
 /// assert_eq!(token.split('.').count(), 3);
 /// assert!(keys.public_key_pem().starts_with("-----BEGIN PUBLIC KEY-----"));
-/// # Ok::<(), mcp_bearer::KeyPairError>(())
+/// # Ok::<(), mcp_bearer::signing::KeyPairError>(())
 /// ```
 pub struct RsaKeyPair {
     signer: Signer,
@@ -46,47 +45,6 @@ pub enum RsaKeySize {
     /// 4096 bits.
     Bits4096,
 }
-
-/// A key pair that cannot be made, read or used. It never holds key text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyPairError {
-    kind: KeyPairErrorKind,
-    why: String,
-}
-
-/// The kinds of [`KeyPairError`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum KeyPairErrorKind {
-    /// The cryptography failed: no randomness, or a key that cannot be written or sign.
-    Failed,
-    /// The text is not exactly one PEM block.
-    Malformed,
-    /// The private key is encrypted.
-    Encrypted,
-    /// The block is no private key.
-    NotPrivate,
-    /// The key is none that this crate signs or verifies with, or does not serve for the algorithm.
-    Unsupported,
-    /// The file cannot be read.
-    Unreadable,
-}
-
-impl KeyPairError {
-    /// The kind.
-    #[must_use]
-    pub fn kind(&self) -> KeyPairErrorKind {
-        self.kind
-    }
-}
-
-impl fmt::Display for KeyPairError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.why)
-    }
-}
-
-impl std::error::Error for KeyPairError {}
 
 impl RsaKeyPair {
     /// A new key pair of 2048 bits with the exponent 65537.
@@ -226,15 +184,6 @@ impl fmt::Debug for RsaKeyPair {
             .field("bits", &self.bits())
             .finish_non_exhaustive()
     }
-}
-
-pub(crate) fn failed(why: &str) -> KeyPairError {
-    error(KeyPairErrorKind::Failed, why)
-}
-
-pub(crate) fn error(kind: KeyPairErrorKind, why: &str) -> KeyPairError {
-    let why = why.to_owned();
-    KeyPairError { kind, why }
 }
 
 pub(crate) fn pem(tag: &str, der: &[u8]) -> String {
