@@ -48,7 +48,7 @@ def main() -> None:
 def count(program: Path, path: str) -> int:
     """The instructions of one round of our own work."""
     ours = collected(program, path, "*hot_path::*_once*")
-    theirs = collected(program, path, "*ParsedKey::verifies*") if path == "verify" else 0
+    theirs = collected(program, path, "*VerifyingKey::is_signed*") if path == "verify" else 0
     return round((ours - theirs) / ROUNDS)
 
 

@@ -19,8 +19,10 @@ IMPURE_IN_CORE = {"tokio", "http", "hyper", "reqwest", "axum", "tracing", "tower
 ARROWS = {
     "mcp-bearer-rsa": set(),
     "mcp-bearer-fork": set(),
-    "mcp-bearer-core": set(),
-    "mcp-bearer": {"mcp-bearer-core"},
+    # Optional, behind a feature: signatures are checked in core, and nowhere else.
+    "mcp-bearer-core": {"mcp-bearer-rsa"},
+    # `mcp-bearer-rsa` only to log that its kernel has failed.
+    "mcp-bearer": {"mcp-bearer-core", "mcp-bearer-fork", "mcp-bearer-rsa"},
     "mcp-bearer-gateway": {"mcp-bearer"},
     "mcp-bearer-cli": {"mcp-bearer", "mcp-bearer-gateway"},
     "mcp-bearer-testkit": set(),

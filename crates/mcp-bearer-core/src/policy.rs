@@ -15,6 +15,7 @@ use crate::claims::{
 use crate::header::NamedTypes;
 use crate::limits::Limits;
 use crate::scope::ScopeHierarchy;
+use crate::signature::RsaBackend;
 
 /// The rules for the tokens of one issuer, or of several that share their keys. Cheap to clone.
 ///
@@ -44,6 +45,7 @@ pub(crate) struct Rules {
     pub(crate) allowed_client_ids: Option<Vec<String>>,
     pub(crate) scope_claims: ScopeClaims,
     pub(crate) hierarchy: Arc<ScopeHierarchy>,
+    pub(crate) rsa: RsaBackend,
 }
 
 /// What a claim must equal: one of a list, or anything.
@@ -104,6 +106,7 @@ impl Policy {
             allowed_client_ids: None,
             scope_claims: ScopeClaims::default(),
             scope_implies: Vec::new(),
+            rsa: RsaBackend::default(),
         }
     }
 
@@ -197,6 +200,7 @@ pub struct PolicyBuilder {
     allowed_client_ids: Option<Vec<String>>,
     scope_claims: ScopeClaims,
     scope_implies: Vec<(String, Vec<String>)>,
+    rsa: RsaBackend,
 }
 
 impl PolicyBuilder {
@@ -248,6 +252,14 @@ impl PolicyBuilder {
     /// access token. Dex issues access tokens of that shape.
     pub fn accept_identity_token_shape(mut self) -> Self {
         self.identity_token_shape = IdentityTokenShape::Accept;
+        self
+    }
+
+    /// Verifies RSA signatures by AWS-LC alone, on every processor. Without this, a processor with
+    /// AVX-512 IFMA verifies them by the kernel of `mcp-bearer-rsa` where the feature `rsa-kernel` is on.
+    /// The verdicts are the same.
+    pub fn without_rsa_kernel(mut self) -> Self {
+        self.rsa = RsaBackend::AwsLc;
         self
     }
 
@@ -407,6 +419,7 @@ impl PolicyBuilder {
                 allowed_client_ids: self.allowed_client_ids,
                 scope_claims: self.scope_claims,
                 hierarchy: Arc::new(hierarchy),
+                rsa: self.rsa,
             }),
         })
     }

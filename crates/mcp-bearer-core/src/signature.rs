@@ -7,6 +7,7 @@
 
 mod backend;
 mod ed25519;
+mod kernel;
 mod key_error;
 mod public_key;
 mod rsa;
@@ -22,7 +23,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use once_cell::race::OnceBox;
 use zeroize::Zeroizing;
 
-use backend::{Backend, ParsedKey};
+use backend::{Backend, ParsedKey, PublicKeyBackend};
+use kernel::Kernel;
 pub use key_error::{KeyError, KeyErrorKind};
 pub(crate) use public_key::JwkMembers;
 use public_key::PublicKey;
@@ -41,6 +43,7 @@ struct Inner {
     thumbprint: Thumbprint,
     /// Threads that come at once each parse, and the first one's is kept.
     parsed: [OnceBox<ParsedKey>; backend::SLOTS],
+    kernel: Kernel,
 }
 
 enum Material {
@@ -92,10 +95,15 @@ impl VerifyingKey {
     /// Parses once, so that a key the library refuses is refused when it is read and not when it is used.
     fn public(key: PublicKey, what: &str) -> Result<Self, KeyError> {
         let (algorithm, thumbprint) = (key.any_algorithm(), key.jwk_members().thumbprint());
-        let key = Self::with(Material::Public(key), thumbprint);
-        match key.parsed(algorithm) {
-            Some(_) => Ok(key),
-            None => Err(KeyError::malformed(format!("{what} is not valid"))),
+        let new = Self::with(Material::Public(key), thumbprint);
+        let parsed = match (&new.0.material, Backend::of_public_key(algorithm)) {
+            (Material::Public(key), Some(backend)) => new.parsed(key, &backend).is_some(),
+            _ => false,
+        };
+        if parsed {
+            Ok(new)
+        } else {
+            Err(KeyError::malformed(format!("{what} is not valid")))
         }
     }
 
@@ -104,6 +112,7 @@ impl VerifyingKey {
             material,
             thumbprint,
             parsed: Default::default(),
+            kernel: Kernel::default(),
         }))
     }
 
@@ -182,31 +191,65 @@ impl VerifyingKey {
         }
     }
 
-    /// Whether `signature` is this key's over exactly these bytes. A key that does not fit the algorithm says no.
-    pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+    /// Whether `signature` is this key's over exactly these bytes. A key that does not fit the algorithm
+    /// says no.
+    pub(crate) fn verifies(
+        &self,
+        algorithm: Algorithm,
+        message: &[u8],
+        signature: &[u8],
+        rsa: RsaBackend,
+    ) -> bool {
         if !self.fits(algorithm) {
             return false;
         }
         match &self.0.material {
-            Material::Public(_) => self
-                .parsed(algorithm)
-                .is_some_and(|parsed| parsed.verifies(message, signature)),
+            Material::Public(key) => self.is_signed(key, algorithm, message, signature, rsa),
             Material::Secret(secret) => secret::verifies(algorithm, secret, message, signature),
         }
     }
 
+    /// The work of the crypto libraries and nothing else: never inlined, so that a profile can tell it
+    /// from ours.
+    #[inline(never)]
+    fn is_signed(
+        &self,
+        key: &PublicKey,
+        algorithm: Algorithm,
+        message: &[u8],
+        signature: &[u8],
+        rsa: RsaBackend,
+    ) -> bool {
+        let Some(backend) = Backend::of_public_key(algorithm) else {
+            return false;
+        };
+        let message = backend.signed(message);
+        if rsa == RsaBackend::Fastest
+            && let Some(verdict) = self.0.kernel.verdict(key, algorithm, &message, signature)
+        {
+            return verdict;
+        }
+        self.parsed(key, &backend)
+            .is_some_and(|parsed| parsed.verifies(&message, signature))
+    }
+
     /// A public key as the library wants it for one algorithm, parsed on first use.
-    fn parsed(&self, algorithm: Algorithm) -> Option<&ParsedKey> {
-        let Material::Public(key) = &self.0.material else {
-            return None;
-        };
-        let Backend::PublicKey(backend) = Backend::of(algorithm) else {
-            return None;
-        };
-        let parse = || ParsedKey::new(&backend, key.bytes(), key.signature_bytes()).map(Box::new);
+    fn parsed(&self, key: &PublicKey, backend: &PublicKeyBackend) -> Option<&ParsedKey> {
+        let parse = || ParsedKey::new(backend, key.bytes(), key.signature_bytes()).map(Box::new);
         let slot = self.0.parsed.get(backend.slot)?;
         slot.get_or_try_init(parse).ok()
     }
+}
+
+/// What verifies RSA signatures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum RsaBackend {
+    /// The kernel of `mcp-bearer-rsa`, where the feature is on and the processor has what it needs;
+    /// AWS-LC for all else.
+    #[default]
+    Fastest,
+    /// AWS-LC alone.
+    AwsLc,
 }
 
 impl PartialEq for VerifyingKey {

@@ -24,7 +24,7 @@ use crate::json::JsonObject;
 use crate::key_set::KeySet;
 use crate::policy::{Policy, Rules};
 use crate::rejection::{Rejection, RejectionKind, Shown};
-use crate::signature::VerifyingKey;
+use crate::signature::{RsaBackend, VerifyingKey};
 use crate::step::{Observer, Step, Unobserved, Watch};
 use crate::time::UnixTime;
 
@@ -68,7 +68,7 @@ impl UnverifiedToken<'_> {
         let read = Header::read(&self.header);
         let header = check_header(&read, rules, &mut watch)?;
 
-        let key = match self.check_signature(keys, &header) {
+        let key = match self.check_signature(keys, &header, rules.rsa) {
             Err(unavailable) if unavailable.kind() == RejectionKind::KeysUnavailable => {
                 return Err(self.judge_without_keys(unavailable, &header, rules, now, &mut watch));
             }
@@ -173,12 +173,13 @@ impl UnverifiedToken<'_> {
         &self,
         keys: &'k KeySet,
         header: &CheckedHeader<'_>,
+        rsa: RsaBackend,
     ) -> Result<&'k VerifyingKey, Rejection> {
         let algorithm = header.algorithm;
         self.check_signature_length(algorithm)?;
         let candidates = keys.candidates(algorithm, header.kid.map(|kid| &**kid))?;
         let message = self.signing_input.as_bytes();
-        let proven = |key: &&VerifyingKey| key.verifies(algorithm, message, &self.signature);
+        let proven = |key: &&VerifyingKey| key.verifies(algorithm, message, &self.signature, rsa);
         candidates
             .iter()
             .find(proven)

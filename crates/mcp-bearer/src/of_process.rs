@@ -4,14 +4,15 @@
 //! ever, and what one was changing stays half changed. So such a value is not used there, nor
 //! dropped.
 
+use std::mem;
 use std::sync::Arc;
-use std::{mem, process};
 
 use arc_swap::ArcSwapOption;
+use mcp_bearer_fork::Process;
 
 /// A value that only the process that made it can use.
 pub(crate) struct OfProcess<T> {
-    process: u32,
+    process: Process,
     /// `None` only while it is dropped.
     value: Option<T>,
 }
@@ -19,22 +20,21 @@ pub(crate) struct OfProcess<T> {
 impl<T> OfProcess<T> {
     pub(crate) fn new(value: T) -> Self {
         Self {
-            process: process::id(),
+            process: Process::current(),
             value: Some(value),
         }
     }
 
-    /// `None` in a child. Asking for the process id costs a system call, less than a hundredth of a
-    /// signature check.
+    /// `None` in a child.
     pub(crate) fn get(&self) -> Option<&T> {
-        let own = self.process == process::id();
+        let own = self.process == Process::current();
         self.value.as_ref().filter(|_| own)
     }
 }
 
 impl<T> Drop for OfProcess<T> {
     fn drop(&mut self) {
-        if self.process != process::id() {
+        if self.process != Process::current() {
             mem::forget(self.value.take());
         }
     }

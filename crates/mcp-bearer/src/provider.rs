@@ -450,7 +450,9 @@ impl TokenOfIssuer<'_, '_> {
     fn verify(&self, now: UnixTime, observer: &mut impl Observer) -> (TryVerify, u64) {
         let snapshot = self.issuer.keys.snapshot();
         let (unverified, policy) = (&self.unverified, &self.issuer.policy);
-        let rejection = match unverified.verify_observed(&snapshot.set, policy, now, observer) {
+        let outcome = unverified.verify_observed(&snapshot.set, policy, now, observer);
+        report_kernel_failure();
+        let rejection = match outcome {
             Ok(access) => return (TryVerify::Accepted(access), snapshot.generation),
             Err(rejection) => rejection,
         };
@@ -472,6 +474,21 @@ impl TokenOfIssuer<'_, '_> {
         (outcome, snapshot.generation)
     }
 }
+
+/// Logs once that the RSA kernel has contradicted itself, which only a faulty processor or a bug can
+/// cause. AWS-LC verifies from then on.
+#[cfg(feature = "rsa-kernel")]
+fn report_kernel_failure() {
+    if mcp_bearer_rsa::has_failed() && mcp_bearer_rsa::take_failure() {
+        tracing::error!(
+            target: "mcp_bearer::provider",
+            "the RSA kernel computed a wrong product: AWS-LC verifies all signatures from now on; check this processor"
+        );
+    }
+}
+
+#[cfg(not(feature = "rsa-kernel"))]
+const fn report_kernel_failure() {}
 
 impl fmt::Debug for BearerAuthProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

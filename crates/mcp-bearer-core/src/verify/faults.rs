@@ -64,7 +64,7 @@ impl UnverifiedToken<'_> {
                 declared,
                 kid,
             };
-            match self.check_signature(keys, &checked) {
+            match self.check_signature(keys, &checked, rules.rsa) {
                 Err(outage) if outage.kind() == RejectionKind::KeysUnavailable => {
                     found.outage = Some(outage);
                 }
