@@ -3,7 +3,9 @@
 use std::fmt;
 use std::task::{Context, Poll, Waker};
 
-use mcp_bearer::{AccessToken, BearerAuthProvider, Rejection, TryVerify};
+use mcp_bearer::{
+    AccessToken, BearerAuthProvider, Policy, Rejection, RequestedScopes, TryVerify,
+};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -70,6 +72,16 @@ impl Verifier {
         })
     }
 
+    /// What clients must request to get tokens with these scopes, each once.
+    fn scopes_to_request(&self, names: Vec<String>) -> PyResult<Vec<String>> {
+        let scopes = rejection::scopes(&names)?;
+        let scopes = match self.requested_scopes() {
+            Some(requested) => requested.of_all(&scopes),
+            None => scopes,
+        };
+        Ok(scopes.iter().map(str::to_owned).collect())
+    }
+
     /// How many verified tokens are kept; `None` without a cache.
     #[getter]
     fn cached_tokens(&self) -> Option<usize> {
@@ -97,6 +109,11 @@ enum Attempt {
 }
 
 impl Verifier {
+    /// Of the one issuer that Python's arguments describe.
+    pub(crate) fn requested_scopes(&self) -> Option<&RequestedScopes> {
+        self.provider.policies().next().map(Policy::requested_scopes)
+    }
+
     fn attempt(&self, token: &str) -> Attempt {
         let needs = match self.provider.try_verify_token(token) {
             TryVerify::Accepted(access) => return Attempt::Done(Ok(access)),

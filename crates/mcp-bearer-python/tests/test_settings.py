@@ -55,8 +55,10 @@ def outcome(make, arguments, token):
         access = asyncio.run(provider.verify_token_or_raise(token))
     except Rejection as rejection:
         return rejection.kind
-    if _native.Rejection.insufficient_scope(scopes, access.scopes):
-        return "insufficient_scope"
+    if lacking := _native.Rejection.insufficient_scope(scopes, access.scopes):
+        _, challenge, _, _ = Rejection(lacking).challenge(scopes, provider=provider)
+        asked = re.search('scope="(.*?)"', challenge)[1]
+        return "insufficient_scope" if asked == " ".join(scopes) else f"insufficient_scope asking for {asked}"
     return "cached" if provider._verifier()[0].cached_tokens else "accepted"
 
 

@@ -132,9 +132,9 @@ pub use mcp_bearer_core::{
     AccessToken, Algorithm, Challenge, ChallengeContext, ClaimError, ClaimErrorKind, ClaimPath,
     Expected, Fault, InvalidScope, JwkData, JwksData, KeyError, KeyErrorKind, KeyInfo, KeySet,
     Limits, MetadataBuilder, NumericDate, Observer, Policy, PolicyBuilder,
-    ProtectedResourceMetadata, Rejection, RejectionKind, Rule, RuleError, ScopeHierarchy, Scopes,
-    SkippedKey, Step, Thumbprint, TokenParts, TokenType, UnixTime, UnknownAlgorithm, Unobserved,
-    UnverifiedToken, VerifyingKey,
+    ProtectedResourceMetadata, Rejection, RejectionKind, RequestedScopes, RequestedScopesError,
+    RequestedScopesFault, Rule, RuleError, ScopeHierarchy, Scopes, SkippedKey, Step, Thumbprint,
+    TokenParts, TokenType, UnixTime, UnknownAlgorithm, Unobserved, UnverifiedToken, VerifyingKey,
 };
 pub use provider::{BearerAuthProvider, Decided, IssuerBuilder, NeedsKeys, TryVerify, Undecided};
 pub use rsa_key_pair::{KeyPairError, KeyPairErrorKind, RsaKeyPair, RsaKeySize, TokenRequest};

@@ -74,7 +74,10 @@ impl World {
         match allowed {
             Ok(()) if provider.cached_tokens() == Some(1) => "cached".to_owned(),
             Ok(()) => "accepted".to_owned(),
-            Err(rejection) => rejection.kind().to_string(),
+            Err(rejection) => match rejection.requested_scopes() {
+                Some(scopes) => format!("{} asking for {scopes}", rejection.kind()),
+                None => rejection.kind().to_string(),
+            },
         }
     }
 
@@ -259,7 +262,7 @@ fn by_methods(given: &Given) -> Entered {
     ) {
         (Some(names), ..) => builder.audiences(texts(names)),
         (_, Some(_), _) => builder.any_audience(),
-        (_, _, Some(resource)) => builder.audience(text(resource)),
+        (_, _, Some(resource)) => builder.resource(text(resource)),
         _ => return missing(),
     };
     for (setting, value) in given {
@@ -288,6 +291,14 @@ fn by_methods(given: &Given) -> Entered {
             ScopeImplies => pairs(value).fold(builder, |builder, (scope, implied)| {
                 builder.scope_implies(scope, implied.iter().map(text))
             }),
+            RequestedScopePrefix => builder.requested_scope_prefix(text(value)),
+            RequestedScopes => value
+                .as_object()
+                .unwrap()
+                .iter()
+                .fold(builder, |builder, (scope, requested)| {
+                    builder.requested_scope(scope, text(requested))
+                }),
             AcceptTokensThatNeverExpire => builder.accept_tokens_that_never_expire(),
             AcceptIdentityTokenShape => builder.accept_identity_token_shape(),
             known if known.group() != Group::Rules => builder,
@@ -386,6 +397,9 @@ fn mistakes() -> Vec<Vec<(Setting, Value)>> {
         vec![(RequiredClaims, texts(&["tenant=blue"]))],
         vec![(ScopeImplies, pair("a", json!(["a"])))],
         vec![(ScopeImplies, pair("a", json!(7)))],
+        vec![(RequestedScopePrefix, text("api://a b/"))],
+        vec![(RequestedScopes, pair("read", json!(["a", "b"])))],
+        vec![(RequestedScopes, pair("read", json!("a b")))],
         vec![(Resource, text("http://mcp.example.com/"))],
         vec![(Issuer, text("i")), (AnyIssuer, on())],
         vec![(AnyAudience, on()), (Audience, text("a"))],

@@ -70,6 +70,9 @@ class BearerAuthProvider(_fastmcp.Base):
         accept_scopes_beyond_consent: counts the scopes of all these claims, not of the first one alone. Roles of a user then
             count though the user has not consented to them for this client.
         scope_implies: scopes with those that they include, which ``AccessToken.scopes`` then shows, too.
+        requested_scope_prefix: what clients put before a scope when they request it: with ``"api://ID/"`` they ask for
+            ``api://ID/read`` to get a token that holds ``read``. Challenges and ``scopes_supported`` name that.
+        requested_scopes: scopes with the one that clients must request to get each. They win over the prefix.
         accept_identity_token_shape: accepts tokens with ``at_hash`` or ``c_hash``, the marks of an ID token.
         accept_tokens_issued_in_the_future: accepts tokens whose ``iat`` lies in the future, for issuers whose clock runs
             ahead by more than the leeway.
@@ -117,6 +120,8 @@ class BearerAuthProvider(_fastmcp.Base):
     scope_claims: str | Sequence[str | Sequence[str]] | None
     accept_scopes_beyond_consent: bool
     scope_implies: dict[str, str | list[str]] | str | None
+    requested_scope_prefix: str | None
+    requested_scopes: dict[str, str] | str | None
     accept_identity_token_shape: bool
     accept_tokens_issued_in_the_future: bool
     ca_file: StrPath | None
@@ -164,6 +169,8 @@ class BearerAuthProvider(_fastmcp.Base):
         scope_claims: str | Sequence[str | Sequence[str]] | None = None,
         accept_scopes_beyond_consent: bool = False,
         scope_implies: dict[str, str | list[str]] | str | None = None,
+        requested_scope_prefix: str | None = None,
+        requested_scopes: dict[str, str] | str | None = None,
         accept_identity_token_shape: bool = False,
         accept_tokens_issued_in_the_future: bool = False,
         ca_file: StrPath | None = None,
@@ -317,10 +324,24 @@ class BearerAuthProvider(_fastmcp.Base):
 
     def _refuse_idle_rules(self) -> None:
         """Beside a function that gives the scopes, a rule for how they are read would do nothing."""
-        if idle := [name for name in POLICY if "scope" in name and getattr(self, name)]:
+        reads = (name for name in POLICY if "scope" in name and not name.startswith("requested_"))
+        if idle := [name for name in reads if getattr(self, name)]:
             raise ValueError(f"{' and '.join(idle)}: would do nothing beside _extract_scopes")
 
-    # --- Routes ---
+    # --- What clients are told ---
+
+    @property
+    def scopes_supported(self) -> list[str]:
+        """The required scopes as clients must request them. FastMCP's RFC 9728 document names these."""
+        return self.get_challenge_scopes()
+
+    def get_challenge_scopes(self, required_scopes: Sequence[str] | None = None) -> list[str]:
+        """What clients must request to get tokens with these scopes; the required ones unless given.
+
+        FastMCP 4 asks this for its challenges.
+        """
+        scopes = self.required_scopes if required_scopes is None else required_scopes
+        return self._verifier()[0].scopes_to_request(list(scopes or []))
 
     def get_routes(self, *args: Any, **options: Any) -> list[Any]:
         """The RFC 9728 document of this server, when its authorization servers are known. FastMCP mounts it."""

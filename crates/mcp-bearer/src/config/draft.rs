@@ -64,6 +64,10 @@ pub struct IssuerDraft {
     pub accept_scopes_beyond_consent: bool,
     /// Scopes, each with those that it includes.
     pub scope_implies: Vec<(String, Vec<String>)>,
+    /// What clients put before a scope when they request it.
+    pub requested_scope_prefix: Option<String>,
+    /// Scopes, each with the one that clients must request to get it.
+    pub requested_scopes: Vec<(String, String)>,
     /// Whether tokens without `exp` are accepted.
     pub accept_tokens_that_never_expire: bool,
     /// Whether tokens whose `iat` lies in the future are accepted.
@@ -281,6 +285,10 @@ impl IssuerDraft {
                 self.accept_scopes_beyond_consent = value.into_switch()?;
             }
             Setting::ScopeImplies => self.scope_implies = scope_implies(value)?,
+            Setting::RequestedScopePrefix => {
+                self.requested_scope_prefix = Some(value.into_text()?);
+            }
+            Setting::RequestedScopes => self.requested_scopes = requested_scopes(value)?,
             Setting::AcceptTokensThatNeverExpire => {
                 self.accept_tokens_that_never_expire = value.into_switch()?;
             }
@@ -449,6 +457,15 @@ fn scope_implies(value: Value) -> Result<Vec<(String, Vec<String>)>, Fact> {
         _ => Err(NO_SCOPES.into()),
     };
     value.into_pairs(words)?.into_iter().map(implied).collect()
+}
+
+fn requested_scopes(value: Value) -> Result<Vec<(String, String)>, Fact> {
+    let requested = |(scope, requested): (String, Json)| match requested {
+        Json::String(requested) => Ok((scope, requested)),
+        _ => Err("behind each scope, the one scope to request must stand".into()),
+    };
+    let pairs = value.into_pairs(|text| Ok(Json::from(text)))?;
+    pairs.into_iter().map(requested).collect()
 }
 
 const NO_SCOPES: &str = "behind each scope, one scope or a list of scopes must stand";

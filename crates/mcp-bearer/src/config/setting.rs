@@ -197,6 +197,16 @@ settings! {
     /// Scopes that include others: to hold one is to hold them.
     ScopeImplies Rules (Pairs("SCOPE=SCOPES"))
         ["scope_implies" "scope-implies" "SCOPE_IMPLIES" "scope_implies" "scope_implies"]
+    /// What clients put before a scope when they request it: with `api://ID/`, they ask for
+    /// `api://ID/read` to get a token that holds `read`. Challenges and `scopes_supported` name
+    /// that.
+    RequestedScopePrefix Rules (Text("PREFIX"))
+        ["requested_scope_prefix" "requested-scope-prefix" "REQUESTED_SCOPE_PREFIX"
+         "requested_scope_prefix" "requested_scope_prefix"]
+    /// Scopes, each with the one that clients must request to get a token that holds it. It wins
+    /// over the prefix.
+    RequestedScopes Rules (Pairs("SCOPE=SCOPE"))
+        ["requested_scope" "requested-scope" "REQUESTED_SCOPES" "requested_scopes" "requested_scopes"]
     /// Accepts tokens without `exp`: a stolen one works forever.
     AcceptTokensThatNeverExpire Rules (Switch)
         ["accept_tokens_that_never_expire" "accept-tokens-that-never-expire" "ACCEPT_TOKENS_THAT_NEVER_EXPIRE"
@@ -309,6 +319,8 @@ impl From<Rule> for Setting {
             Rule::AcceptedTypes => Self::AcceptedTypes,
             Rule::ScopeClaims => Self::ScopeClaims,
             Rule::ScopeImplies => Self::ScopeImplies,
+            Rule::RequestedScopePrefix => Self::RequestedScopePrefix,
+            Rule::RequestedScopes => Self::RequestedScopes,
             Rule::Resource => Self::Resource,
             Rule::AuthorizationServers => Self::AuthorizationServers,
         }

@@ -147,6 +147,13 @@ impl<K, I> IssuerBuilder<K, I, Undecided> {
         self.with(|draft| draft.audiences = Some(Expected::OneOf(strings(audiences))))
     }
 
+    /// Tokens made for this resource, the URL of the MCP server: `aud` must be present and contain its identifier, byte for
+    /// byte. Where the URL has no path, a slash behind the host makes no difference: see
+    /// [`Expected::of_resource`](crate::Expected::of_resource).
+    pub fn resource(self, identifier: impl AsRef<str>) -> IssuerBuilder<K, I, Decided> {
+        self.with(|draft| draft.audiences = Some(Expected::of_resource(identifier.as_ref())))
+    }
+
     /// Tokens made for any resource: one that another server received can be replayed here.
     pub fn any_audience(self) -> IssuerBuilder<K, I, Decided> {
         self.with(|draft| draft.audiences = Some(Expected::Any))
@@ -256,6 +263,33 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
     ) -> Self {
         let implied = (scope.into(), strings(implied));
         self.with(|draft| draft.scope_implies.push(implied))
+    }
+
+    /// What clients put before a scope when they request it. Challenges, and `scopes_supported` of the RFC 9728 document,
+    /// then name what clients must request; tokens hold what [`required_scopes`](Self::required_scopes) names.
+    ///
+    /// ```
+    /// use mcp_bearer::{BearerAuthLayer, BearerAuthProvider};
+    /// let entra = BearerAuthProvider::builder()
+    ///     .discover("https://login.microsoftonline.com/TENANT/v2.0")
+    ///     .issuer("https://login.microsoftonline.com/TENANT/v2.0")
+    ///     .audience("CLIENT")
+    ///     .required_scopes(["read"])
+    ///     .requested_scope_prefix("api://CLIENT/")
+    ///     .build()?;
+    /// let auth = BearerAuthLayer::new(entra).resource("https://mcp.example.com/mcp")?;
+    /// assert!(auth.metadata().to_json().contains(r#""scopes_supported":["api://CLIENT/read"]"#));
+    /// # Ok::<(), mcp_bearer::ConfigError>(())
+    /// ```
+    pub fn requested_scope_prefix(self, prefix: impl Into<String>) -> Self {
+        self.with(|draft| draft.requested_scope_prefix = Some(prefix.into()))
+    }
+
+    /// What clients must request to get a token that holds `scope`. It wins over the
+    /// [prefix](Self::requested_scope_prefix).
+    pub fn requested_scope(self, scope: impl Into<String>, requested: impl Into<String>) -> Self {
+        let pair = (scope.into(), requested.into());
+        self.with(|draft| draft.requested_scopes.push(pair))
     }
 }
 
