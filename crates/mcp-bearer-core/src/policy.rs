@@ -211,7 +211,8 @@ pub struct PolicyBuilder {
 }
 
 impl PolicyBuilder {
-    /// The allowed algorithms; RS256 alone unless set.
+    /// The allowed algorithms; RS256 alone unless set. HS256, HS384 and HS512 belong to a shared secret and the others to
+    /// public keys, whatever a [`KeySet`](crate::KeySet) holds.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = Some(algorithms.into_iter().collect());
         self
@@ -365,7 +366,7 @@ impl PolicyBuilder {
     /// Checks the whole and builds it.
     ///
     /// # Errors
-    /// Every problem at once: an empty list, a leeway over 300 s, a scope cycle, HMAC beside public-key algorithms.
+    /// Every problem at once: an empty list, a leeway over 300 s, a scope cycle.
     pub fn build(self) -> Result<Policy, RuleError> {
         let algorithms = self.algorithms.unwrap_or_else(|| vec![Algorithm::Rs256]);
         let mut error = RuleError::default();
@@ -381,12 +382,6 @@ impl PolicyBuilder {
             );
         }
         error.add_if(algorithms.is_empty(), Rule::Algorithms, "the list is empty");
-        let secret = |algorithm: &Algorithm| algorithm.is_symmetric();
-        error.add_if(
-            algorithms.iter().any(secret) && !algorithms.iter().all(secret),
-            Rule::Algorithms,
-            "HS256, HS384 and HS512 cannot stand beside public-key algorithms",
-        );
         error.add_if(
             self.times.leeway > Limits::LEEWAY_MAX,
             Rule::Leeway,

@@ -77,6 +77,8 @@ pub enum Keys {
     PublicKey(String),
     /// A shared secret, as text.
     Secret(String),
+    /// A JWK Set as JSON, and a shared secret as text beside it.
+    JwksAndSecret(Value, String),
     /// None, for this reason: the JWKS cannot be had.
     Unavailable(String),
 }
@@ -432,7 +434,7 @@ impl Keys {
         match self {
             Self::Jwks(value) => Some(value.to_string()),
             Self::PublicKey(text) | Self::Secret(text) => Some(text.clone()),
-            Self::Unavailable(_) => None,
+            Self::JwksAndSecret(..) | Self::Unavailable(_) => None,
         }
     }
 
@@ -441,7 +443,8 @@ impl Keys {
             Self::Jwks(_) => Some("--jwks"),
             Self::PublicKey(_) => Some("--public-key"),
             Self::Secret(_) => Some("--secret-file"),
-            Self::Unavailable(_) => None,
+            // It takes two files.
+            Self::JwksAndSecret(..) | Self::Unavailable(_) => None,
         }
     }
 }

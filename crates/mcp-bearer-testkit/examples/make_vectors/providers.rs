@@ -730,6 +730,38 @@ fn supabase(book: &mut Book) {
     );
     page.finish(book);
 
+    let secret = "super-secret-jwt-token-of-a-project-from-2023";
+    let Keys::Jwks(jwks) = &supabase.setting.keys else {
+        unreachable!("it is a set")
+    };
+    let migrating = Provider {
+        key: supabase.key.clone(),
+        setting: Setting {
+            keys: Keys::JwksAndSecret(jwks.clone(), secret.to_owned()),
+            algorithms: names(&["ES256", "HS256"]),
+            ..supabase.setting.clone()
+        },
+    };
+    let mut page = migrating.page(
+        "providers/supabase-two-kinds.json",
+        "A Supabase project that changes from its shared secret to signing keys.",
+    );
+    page.accept_as("19", "ES256", token(&migrating), says(USER, CLIENT, &[]));
+    let older = token(&migrating).alg_name("HS256").without_header("kid");
+    page.accept_as(
+        "19",
+        "HS256 with the shared secret",
+        older.clone().sign_with(&SigningKey::hmac(secret)),
+        says(USER, CLIENT, &[]),
+    );
+    page.reject(
+        "9",
+        "HS256 with the public key",
+        "bad_signature",
+        older.sign_with(&SigningKey::hmac(migrating.key.public_pem())),
+    );
+    page.finish(book);
+
     let shared = Provider {
         key: supabase.key.clone(),
         setting: Setting {

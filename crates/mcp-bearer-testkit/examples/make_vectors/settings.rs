@@ -148,6 +148,14 @@ fn keys(all: &mut Cases<'_>) {
         all.add(setting, json!(value), &hmac, effect)
             .without("public_key_file");
     }
+    // Beside public keys.
+    for (setting, value) in [
+        ("shared_secret", "text:secret.txt"),
+        ("shared_secret_file", "file:secret.txt"),
+    ] {
+        all.add(setting, json!(value), &hmac, [NO_START, ACCEPTED])
+            .beside("algorithms", json!(["RS256", "HS256"]));
+    }
     let effect = [NO_START, UNAVAILABLE];
     all.add("jwks_uri", json!(JWKS_URI), &good(), effect)
         .without("public_key_file");

@@ -151,8 +151,8 @@ impl IssuerDraft {
     }
 
     fn effective_algorithms(&self) -> Vec<Algorithm> {
-        let default = match self.keys {
-            Some(Keys::SharedSecret(_) | Keys::SharedSecretFile(_)) => Algorithm::Hs256,
+        let default = match (&self.keys, &self.secret) {
+            (None, Some(_)) => Algorithm::Hs256,
             _ => Algorithm::Rs256,
         };
         self.algorithms.clone().unwrap_or_else(|| vec![default])

@@ -30,7 +30,7 @@ mod toml;
 mod value;
 mod variables;
 
-pub use draft::{IssuerDraft, Keys, ServerDraft};
+pub use draft::{IssuerDraft, Keys, Secret, ServerDraft};
 pub use problem::{ConfigError, Fact, Problem, Span};
 pub use setting::{Entrance, Group, Setting, Shape};
 pub use value::Value;

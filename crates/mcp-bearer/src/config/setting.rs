@@ -47,7 +47,8 @@ pub enum Shape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Group {
-    /// Where an issuer's keys come from: exactly one.
+    /// Where an issuer's keys come from: exactly one source of public keys, or a shared secret, or
+    /// both.
     Keys,
     /// Whose tokens are good, and for whom they must be made.
     Decisions,
@@ -133,11 +134,10 @@ settings! {
     /// An issuer, whose metadata lead to its keys (RFC 8414, OpenID Connect Discovery). `iss` must
     /// then be this issuer, unless something else is said of it.
     Discover Keys (Text("ISSUER")) ["discover" "discover" "DISCOVER" "discover" "discover"]
-    /// The secret shared with the issuer, for HS256, HS384 and HS512. Whoever can verify with it
-    /// can also sign with it.
+    /// The secret shared with the issuer, for HS256, HS384 and HS512: alone, or beside one source
+    /// of public keys. Whoever can verify with it can also sign with it.
     SharedSecret Keys (Text("SECRET")) ["shared_secret" - "SHARED_SECRET" "shared_secret" "secret"]
-    /// The secret shared with the issuer, for HS256, HS384 and HS512: the bytes of the file,
-    /// without the line end behind printable text.
+    /// The same secret in a file: its bytes, without the line end behind printable text.
     SharedSecretFile Keys (Path)
         ["shared_secret_file" "secret-file" "SHARED_SECRET_FILE" "shared_secret_file" "secret_file"]
     /// Keys over HTTP with settings of their own.
@@ -155,7 +155,8 @@ settings! {
     /// Tokens made for any server: one that another server received can be replayed here.
     AnyAudience Decisions (Switch) ["any_audience" "any-audience" "ANY_AUDIENCE" "any_audience" "any_audience"]
 
-    /// The allowed algorithms; RS256 unless given, or HS256 with a shared secret.
+    /// The allowed algorithms; RS256 unless given, or HS256 with a shared secret alone. With a
+    /// secret beside public keys, those of both must be listed.
     Algorithms Rules (Texts("ALGORITHM"))
         ["algorithms" "algorithm" "ALGORITHMS" "algorithms" "algorithm"]
     /// The scopes that every request needs.

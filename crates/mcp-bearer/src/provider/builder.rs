@@ -12,7 +12,7 @@ use std::time::Duration;
 use mcp_bearer_core::{Algorithm, ClaimPath, Expected, JwksData, TokenType};
 
 use super::BearerAuthProvider;
-use crate::config::{ConfigError, IssuerDraft, Keys};
+use crate::config::{ConfigError, IssuerDraft, Keys, Secret};
 use crate::keys::{KeySource, RemoteKeysBuilder};
 
 /// A decision that has not been taken. See [`IssuerBuilder`].
@@ -95,21 +95,41 @@ impl<I, A> IssuerBuilder<Undecided, I, A> {
         self.keys(Keys::Source(source))
     }
 
+    fn keys(self, keys: Keys) -> IssuerBuilder<Decided, I, A> {
+        self.with(|draft| draft.keys = Some(keys))
+    }
+}
+
+impl<K, I, A> IssuerBuilder<K, I, A> {
     /// A secret shared with the issuer, for HS256, HS384 and HS512. Whoever can verify with it can also sign with it.
     ///
     /// The algorithm is HS256 unless [`algorithms`](IssuerBuilder::algorithms) says otherwise.
+    ///
+    /// Behind a source of public keys it stands beside them, for an issuer that changes from one kind to the other. Then
+    /// `algorithms` must list those of both kinds: HS256, HS384 and HS512 belong to the secret, and the others to the
+    /// public keys. HS256 tokens wait for the first key set as well, because a set that holds the secret, in whatever
+    /// encoding, switches HMAC off.
+    ///
+    /// ```
+    /// use mcp_bearer::{Algorithm, BearerAuthProvider};
+    /// let provider = BearerAuthProvider::builder()
+    ///     .jwks_uri("https://PROJECT.supabase.co/auth/v1/.well-known/jwks.json")
+    ///     .shared_secret("0fG7c2Qp9vXn4LsRtYwZ1aBeDhJkMuTi")
+    ///     .algorithms([Algorithm::Es256, Algorithm::Hs256])
+    ///     .issuer("https://PROJECT.supabase.co/auth/v1")
+    ///     .audience("authenticated")
+    ///     .build()?;
+    /// # Ok::<(), mcp_bearer::ConfigError>(())
+    /// ```
     pub fn shared_secret(self, secret: impl AsRef<[u8]>) -> IssuerBuilder<Decided, I, A> {
-        self.keys(Keys::SharedSecret(secret.as_ref().to_vec().into()))
+        let secret = Secret::Bytes(secret.as_ref().to_vec().into());
+        self.with(|draft| draft.secret = Some(secret))
     }
 
     /// [`shared_secret`](Self::shared_secret) from a file, which is read once. The line end that an editor leaves behind a
     /// secret of printable text is no part of it; any other byte is.
     pub fn shared_secret_file(self, path: impl Into<PathBuf>) -> IssuerBuilder<Decided, I, A> {
-        self.keys(Keys::SharedSecretFile(path.into()))
-    }
-
-    fn keys(self, keys: Keys) -> IssuerBuilder<Decided, I, A> {
-        self.with(|draft| draft.keys = Some(keys))
+        self.with(|draft| draft.secret = Some(Secret::File(path.into())))
     }
 }
 
