@@ -3,9 +3,7 @@
 use std::fmt;
 use std::task::{Context, Poll, Waker};
 
-use mcp_bearer::{
-    AccessToken, BearerAuthProvider, Policy, Rejection, RequestedScopes, TryVerify,
-};
+use mcp_bearer::{AccessToken, BearerAuthProvider, Policy, Rejection, RequestedScopes, TryVerify};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -24,6 +22,7 @@ const SILENT: &str = "no answer yet";
 pub(crate) struct Verifier {
     provider: BearerAuthProvider,
     problem: Option<String>,
+    weakness: Option<&'static str>,
     shown: Shown,
 }
 
@@ -32,7 +31,11 @@ impl Verifier {
     /// `arguments` are named as in the table of settings; `None` is the same as absent.
     #[new]
     fn new(arguments: &Bound<'_, PyDict>, whole_identity: bool) -> PyResult<Self> {
-        let Built { provider, problem } = settings::build(arguments)?;
+        let Built {
+            provider,
+            problem,
+            weakness,
+        } = settings::build(arguments)?;
         let identity = if whole_identity {
             Identity::Whole
         } else {
@@ -42,6 +45,7 @@ impl Verifier {
             shown: Shown::new(identity, &provider),
             provider,
             problem,
+            weakness,
         })
     }
 
@@ -49,6 +53,12 @@ impl Verifier {
     #[getter]
     fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
+    }
+
+    /// Why the shared secret is easily guessed; `None` when it is not, or there is none.
+    #[getter]
+    fn weakness(&self) -> Option<&'static str> {
+        self.weakness
     }
 
     /// Fetches the keys unless they are held, and blocks this thread meanwhile, at most 5 s and
@@ -111,7 +121,10 @@ enum Attempt {
 impl Verifier {
     /// Of the one issuer that Python's arguments describe.
     pub(crate) fn requested_scopes(&self) -> Option<&RequestedScopes> {
-        self.provider.policies().next().map(Policy::requested_scopes)
+        self.provider
+            .policies()
+            .next()
+            .map(Policy::requested_scopes)
     }
 
     fn attempt(&self, token: &str) -> Attempt {

@@ -31,12 +31,12 @@ impl IssuerDraft {
         let opened = match (&self.keys, &self.secret) {
             (Some(keys), secret) => {
                 let opened = self.open(keys).map_err(|found| problems.extend(found));
-                let secret = secret.as_ref().map(VerifyingKey::try_from).transpose();
+                let secret = secret.as_ref().map(Secret::key).transpose();
                 let secret = secret.map_err(|problem| problems.push(problem));
                 opened.ok().zip(secret.ok())
             }
             (None, Some(secret)) => {
-                let secret = VerifyingKey::try_from(secret);
+                let secret = secret.key();
                 let secret = secret.map_err(|problem| problems.push(problem)).ok();
                 secret.map(|secret| (fixed(KeySet::single(secret.clone())), Some(secret)))
             }
@@ -257,16 +257,20 @@ fn names(algorithms: &[Algorithm]) -> String {
     names.join(", ")
 }
 
-impl TryFrom<&Secret> for VerifyingKey {
-    type Error = Problem;
-
-    fn try_from(given: &Secret) -> Result<Self, Problem> {
-        let problem = |fact: Fact| Problem::of(given.setting(), fact);
-        let key = match given {
-            Secret::Bytes(secret) => Self::shared_secret(secret),
-            Secret::File(path) => {
+impl Secret {
+    /// The key that it is, to look at before a provider is made.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or when it is no secret: see
+    /// [`VerifyingKey::shared_secret`].
+    pub fn key(&self) -> Result<VerifyingKey, Problem> {
+        let problem = |fact: Fact| Problem::of(self.setting(), fact);
+        let key = match self {
+            Self::Bytes(secret) => VerifyingKey::shared_secret(secret),
+            Self::File(path) => {
                 let secret = secret_file::read(path);
-                Self::shared_secret(&secret.map_err(|why| problem(Fact::file(path, why)))?)
+                let secret = secret.map_err(|why| problem(Fact::file(path, why)))?;
+                VerifyingKey::shared_secret(&secret)
             }
         };
         key.map_err(|error| problem(error.to_string().into()))
