@@ -111,6 +111,10 @@ impl<'a> IssuerReport<'a> {
             problems: Vec::new(),
             notes: Vec::new(),
         };
+        if set.is_some_and(|set| set.publishes_the_secret()) {
+            let why = "the key set holds the shared secret, so that HS256, HS384 and HS512 are switched off: replace the secret";
+            report.problems.push(why.to_owned());
+        }
         if report.keys.is_empty() {
             let why = status.and_then(|status| status.last_failure);
             let why = why.unwrap_or_else(|| "no answer came in time".to_owned());
@@ -189,8 +193,13 @@ impl<'a> IssuerReport<'a> {
 
     fn look_at_keys(&mut self) {
         for key in &self.keys {
-            if let Some(note) = key.info.note {
-                self.notes.push(format!("{}: {note}", self.name_of(key)));
+            match (key.info.note, &key.thumbprint) {
+                (Some(note), Some(_)) => {
+                    self.notes.push(format!("{}: {note}", self.name_of(key)));
+                }
+                // The one secret needs no name.
+                (Some(note), None) => self.notes.push(note.to_owned()),
+                (None, _) => {}
             }
         }
     }
