@@ -28,6 +28,11 @@ impl IssuerDraft {
             return Err(missing.into_iter().collect());
         }
         let mut problems = self.idle_options();
+        // Which algorithms are allowed is not known when one of them is none.
+        let known = !self.found.spoiled(&[Setting::Algorithms]);
+        let contradiction = self.contradiction(algorithms).filter(|_| known);
+        let fits = known && contradiction.is_none();
+        problems.extend(contradiction);
         let opened = match (&self.keys, &self.secret) {
             (Some(keys), secret) => {
                 let opened = self.open(keys).map_err(|found| problems.extend(found));
@@ -48,10 +53,8 @@ impl IssuerDraft {
         if let Some(weakness) = secret.as_ref().and_then(VerifyingKey::weakness) {
             tracing::warn!(target: "mcp_bearer::config", "{weakness}");
         }
-        // Which algorithms are allowed is not known when one of them is none.
-        if !self.found.spoiled(&[Setting::Algorithms]) {
-            let misfit = self.misfit(&*public, secret.as_ref(), algorithms);
-            problems.extend(misfit);
+        if fits && problems.is_empty() {
+            problems.extend(self.idle_keys(&*public, secret.as_ref(), algorithms));
         }
         if !problems.is_empty() {
             return Err(problems);
@@ -192,35 +195,40 @@ fn key_file(setting: Setting, path: &Path) -> Result<Arc<dyn KeySource>, Fact> {
 }
 
 impl IssuerDraft {
-    /// What keys and allowed algorithms have against each other: each algorithm belongs to one kind of
-    /// key. Keys that are yet to be fetched, and those of another source, may still come.
-    fn misfit(
+    /// Whether the allowed algorithms are those of the kinds of keys that are given: each belongs to
+    /// one kind.
+    fn contradiction(&self, algorithms: &[Algorithm]) -> Option<Problem> {
+        let keys = self.keys.as_ref()?;
+        let symmetric = algorithms.iter().filter(|one| one.is_symmetric()).count();
+        match &self.secret {
+            None if symmetric > 0 => {
+                let fact = "HS256, HS384 and HS512 need a shared secret";
+                Some(Problem::new([keys.setting(), Setting::Algorithms], fact))
+            }
+            Some(secret) if symmetric == 0 || symmetric == algorithms.len() => {
+                let fact = "a shared secret beside public keys: list the algorithms of both, such as \
+                            HS256 and ES256; HS256, HS384 and HS512 belong to the secret, and all \
+                            others to the public keys";
+                let settings = [keys.setting(), secret.setting(), Setting::Algorithms];
+                Some(Problem::new(settings, fact))
+            }
+            _ => None,
+        }
+    }
+
+    /// Keys at hand that serve for no algorithm of their kind. Those that are yet to be fetched, and
+    /// those of another source, may still come.
+    fn idle_keys(
         &self,
         public: &dyn KeySource,
         secret: Option<&VerifyingKey>,
         algorithms: &[Algorithm],
     ) -> Option<Problem> {
-        let of_secret = |algorithm: &Algorithm| algorithm.is_symmetric();
-        let (symmetric, others): (Vec<Algorithm>, Vec<Algorithm>) =
-            algorithms.iter().copied().partition(of_secret);
-        let with_algorithms = |setting: Setting, fact: String| {
-            Some(Problem::new([setting, Setting::Algorithms], fact))
-        };
-        if let (Some(keys), Some(given)) = (&self.keys, &self.secret)
-            && (symmetric.is_empty() || others.is_empty())
-        {
-            let fact = "a shared secret beside public keys: list the algorithms of both, such as \
-                        HS256 and ES256; HS256, HS384 and HS512 belong to the secret, and all \
-                        others to the public keys";
-            let settings = [keys.setting(), given.setting(), Setting::Algorithms];
-            return Some(Problem::new(settings, fact));
-        }
+        let alone = self.keys.is_none();
         if let (Some(given), Some(secret)) = (&self.secret, secret) {
             // Of a secret that is too short for an algorithm, the operator expects more than it gives.
-            let alone = self.keys.is_none();
-            let wanted = if alone { algorithms } else { &symmetric };
-            let idle = wanted.iter().copied().filter(|one| !secret.fits(*one));
-            let idle: Vec<Algorithm> = idle.collect();
+            let wanted = algorithms.iter().filter(|one| alone || one.is_symmetric());
+            let idle: Vec<Algorithm> = wanted.copied().filter(|one| !secret.fits(*one)).collect();
             if !idle.is_empty() {
                 let (described, idle) = (secret.describe(), names(&idle));
                 let fact = format!("{described} does not serve for {idle}");
@@ -228,27 +236,25 @@ impl IssuerDraft {
             }
         }
         let keys = self.keys.as_ref()?;
-        if self.secret.is_none() && !symmetric.is_empty() {
-            let fact = "HS256, HS384 and HS512 need a shared secret";
-            return with_algorithms(keys.setting(), fact.to_owned());
-        }
         let to_come = matches!(
             keys,
             Keys::JwksUri(_) | Keys::Discover(_) | Keys::Remote(_) | Keys::Source(_)
         );
         let set = public.snapshot().set;
+        let wanted = algorithms.iter().copied().filter(|one| !one.is_symmetric());
+        let wanted: Vec<Algorithm> = wanted.collect();
         let serves = |one: &Algorithm| set.verifying_keys().any(|key| key.fits(*one));
-        if to_come || others.iter().any(serves) {
+        if to_come || wanted.iter().any(serves) {
             return None;
         }
         if set.is_empty() {
             return Some(Problem::of(keys.setting(), no_usable_key(&set)));
         }
         let described: Vec<String> = set.verifying_keys().map(VerifyingKey::describe).collect();
-        let (described, idle) = (described.join(", "), names(&others));
+        let (described, idle) = (described.join(", "), names(&wanted));
         let next = "allow the algorithm that the issuer signs with";
         let fact = format!("no key ({described}) serves for {idle}; {next}");
-        with_algorithms(keys.setting(), fact)
+        Some(Problem::new([keys.setting(), Setting::Algorithms], fact))
     }
 }
 
