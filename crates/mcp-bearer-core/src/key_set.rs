@@ -1,7 +1,8 @@
 //! The keys of one issuer at one moment, and the choice among them for a token.
 //!
-//! A set is immutable. An algorithm belongs to one kind of key, and where a shared secret stands beside public keys, HMAC
-//! belongs to the secret alone. A set must never lend a key for an algorithm, a `use` or a `kid` that the key is not for.
+//! A set is immutable. An algorithm belongs to one kind of key, and where there is a shared secret
+//! beside public keys, HMAC belongs to the secret alone. A set never lends a key for an algorithm,
+//! a `use` or a `kid` that the key is not for.
 
 mod two_kinds;
 

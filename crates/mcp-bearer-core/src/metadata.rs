@@ -188,14 +188,17 @@ impl MetadataBuilder {
 }
 
 impl Expected {
-    /// The audiences that name a resource: its identifier, byte for byte. Where that is a URL without a path, the URL with
-    /// a slash behind the host and the one without it are the same resource (RFC 3986 section 6.2.3), and both count.
+    /// The audiences that name a resource: its identifier, byte for byte. Where that is a URL
+    /// without a path, the URL with a slash behind the host and the one without it are the same
+    /// resource (RFC 3986 section 6.2.3), and both count.
     ///
     /// ```
     /// use mcp_bearer_core::Expected;
     /// let audiences = Expected::of_resource("https://mcp.example.com");
-    /// assert!(audiences.allows("https://mcp.example.com") && audiences.allows("https://mcp.example.com/"));
-    /// assert!(!Expected::of_resource("https://mcp.example.com/mcp").allows("https://mcp.example.com/mcp/"));
+    /// assert!(audiences.allows("https://mcp.example.com"));
+    /// assert!(audiences.allows("https://mcp.example.com/"));
+    /// let audiences = Expected::of_resource("https://mcp.example.com/mcp");
+    /// assert!(!audiences.allows("https://mcp.example.com/mcp/"));
     /// ```
     #[must_use]
     pub fn of_resource(identifier: &str) -> Self {

@@ -211,8 +211,8 @@ pub struct PolicyBuilder {
 }
 
 impl PolicyBuilder {
-    /// The allowed algorithms; RS256 alone unless set. HS256, HS384 and HS512 belong to a shared secret and the others to
-    /// public keys, whatever a [`KeySet`](crate::KeySet) holds.
+    /// The allowed algorithms; RS256 alone unless set. HS256, HS384 and HS512 belong to a shared
+    /// secret and the others to public keys, whatever a [`KeySet`](crate::KeySet) holds.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = Some(algorithms.into_iter().collect());
         self
@@ -346,8 +346,9 @@ impl PolicyBuilder {
         self
     }
 
-    /// What clients put before a scope when they request it: with `api://id/`, they ask for `api://id/read` to get a token
-    /// that holds `read`. It changes what challenges ask for, and nothing about tokens. See [`RequestedScopes`].
+    /// What clients put before a scope when they request it: with `api://id/`, they ask for
+    /// `api://id/read` to get a token that holds `read`. It changes what challenges ask for, and
+    /// nothing about tokens. See [`RequestedScopes`].
     pub fn requested_scope_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.requested_scope_prefix = Some(prefix.into());
         self

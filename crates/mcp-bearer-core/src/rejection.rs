@@ -211,8 +211,8 @@ impl Rejection {
         }
     }
 
-    /// For [`RejectionKind::InsufficientScope`]: the scopes that a client must request, where whoever compared the scopes
-    /// knows that they differ from those that tokens hold.
+    /// For [`RejectionKind::InsufficientScope`]: the scopes that a client must request, where
+    /// whoever compared the scopes knows that they differ from those that tokens hold.
     #[must_use]
     pub fn requested_scopes(&self) -> Option<&Scopes> {
         match &self.facts {
@@ -280,8 +280,9 @@ impl Rejection {
         Self::new(RejectionKind::InsufficientScope, facts)
     }
 
-    /// The same, where a client must request these scopes to get those that the operation needs. Only
-    /// [`insufficient_scope`](Self::insufficient_scope) names scopes; another rejection stays as it is.
+    /// The same, where a client must request these scopes to get those that the operation needs.
+    /// Only [`insufficient_scope`](Self::insufficient_scope) names scopes; another rejection stays
+    /// as it is.
     #[must_use]
     pub fn requesting(mut self, scopes: Scopes) -> Self {
         if let Facts::Scopes(facts) = &mut self.facts {

@@ -94,7 +94,8 @@ impl Rejection {
         names(self.0.missing_scopes())
     }
 
-    /// `(status, WWW-Authenticate, Retry-After, body)`, with what clients of this verifier must request.
+    /// `(status, WWW-Authenticate, Retry-After, body)`, with what clients of this verifier must
+    /// request.
     #[pyo3(signature = (required, resource_metadata, verifier=None))]
     fn challenge(
         &self,

@@ -270,9 +270,10 @@ pub struct Effect {
     pub value: Value,
     /// The token.
     pub token: String,
-    /// What becomes of the token without the setting: `accepted`, `cached`, the kind of its rejection
-    /// (`keys_unavailable` where keys would have to be fetched), or `does not start`. Behind
-    /// `insufficient_scope`, ` asking for ` and the scopes of the challenge where they are others than the required ones.
+    /// What becomes of the token without the setting: `accepted`, `cached`, the kind of its
+    /// rejection (`keys_unavailable` where keys would have to be fetched), or `does not start`.
+    /// Behind `insufficient_scope`, ` asking for ` and the scopes of the challenge where they are
+    /// others than the required ones.
     pub without: String,
     /// What becomes of it with the setting.
     pub with: String,

@@ -364,8 +364,8 @@ impl BearerAuthProvider {
         }
     }
 
-    /// What the challenge to a refused token says about scopes: what all issuers agree on, or what belongs to the issuer
-    /// that the token names.
+    /// What the challenge to a refused token says about scopes: what all issuers agree on, or what
+    /// belongs to the issuer that the token names.
     #[cfg(feature = "http")]
     pub(crate) fn challenge_context(&self, token: Option<&str>) -> ChallengeContext<'_> {
         let agreed = || {

@@ -1,4 +1,5 @@
-//! An issuer with two kinds of keys: HS256 belongs to the shared secret, every other algorithm to the published keys.
+//! An issuer with two kinds of keys: HS256 belongs to the shared secret, every other algorithm to
+//! the published keys.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

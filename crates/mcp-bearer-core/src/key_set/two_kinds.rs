@@ -1,8 +1,10 @@
-//! An issuer with two kinds of keys, such as a project that changes from HS256 to ES256: a shared secret beside public keys.
+//! An issuer with two kinds of keys, such as a project that changes from HS256 to ES256: a shared
+//! secret beside public keys.
 //!
-//! HS256, HS384 and HS512 belong to the secret and every other algorithm to the public keys, whatever else a set holds.
-//! A set in which the secret can be read switches HMAC off, because everybody could sign with it. As long as no set is
-//! held nobody knows, so that both kinds are unavailable.
+//! HS256, HS384 and HS512 belong to the secret and every other algorithm to the public keys,
+//! whatever else a set holds. A set in which the secret can be read switches HMAC off, because
+//! everybody could sign with it. As long as no set is held nobody knows, so that both kinds are
+//! unavailable.
 
 use std::sync::Arc;
 
@@ -34,8 +36,8 @@ impl KeySet {
     /// This set for all algorithms but HS256, HS384 and HS512, and a shared secret for those.
     ///
     /// When the secret can be read in the set, in whatever encoding, it serves for nothing: see
-    /// [`publishes_the_secret`](Self::publishes_the_secret). A set that is [unavailable](Self::unavailable) stays so for
-    /// every algorithm.
+    /// [`publishes_the_secret`](Self::publishes_the_secret). A set that is
+    /// [unavailable](Self::unavailable) stays so for every algorithm.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -69,8 +71,8 @@ impl KeySet {
         }))))
     }
 
-    /// Whether a shared secret was to stand beside these keys and can be read among them. HS256, HS384 and HS512 are
-    /// refused then, until the issuer has another secret.
+    /// Whether a shared secret was given beside these keys and can be read among them. HS256, HS384
+    /// and HS512 are refused then, until the issuer has another secret.
     #[must_use]
     pub fn publishes_the_secret(&self) -> bool {
         matches!(&self.0, Held::TwoKinds(both) if both.secret.is_none())
@@ -84,7 +86,8 @@ impl KeySet {
         }
     }
 
-    /// Whether the secret can be read in the set as it was published, or in what is known of its keys.
+    /// Whether the secret can be read in the set as it was published, or in what is known of its
+    /// keys.
     fn holds(&self, secret: &VerifyingKey) -> bool {
         let text = match &self.0 {
             Held::Published { text, .. } => text.as_str(),

@@ -6,8 +6,8 @@ use std::fmt;
 
 use super::{InvalidScope, Scopes, check};
 
-/// From the scopes that tokens hold to the scopes that clients must request: by a prefix, by a table, or by both. The
-/// table wins. A scope that neither is about is requested as it is.
+/// From the scopes that tokens hold to the scopes that clients must request: by a prefix, by a
+/// table, or by both. The table wins. A scope that neither is about is requested as it is.
 ///
 /// Entra ID is why: its clients ask for `api://CLIENT/read`, and its tokens hold `read`.
 ///
@@ -36,9 +36,11 @@ const OF_OPENID: [&str; 6] = [
 ];
 
 impl RequestedScopes {
-    /// A prefix that stands before every scope, and pairs of a scope in tokens and the scope to request.
+    /// A prefix that stands before every scope, and pairs of a scope in tokens and the scope to
+    /// request.
     ///
-    /// The prefix is not put before a scope that begins with it, nor before a scope of OpenID Connect such as `openid`.
+    /// The prefix is not put before a scope that begins with it, nor before a scope of OpenID
+    /// Connect such as `openid`.
     ///
     /// # Errors
     /// Every fault at once: what is no scope-token, and a scope with two scopes to request.

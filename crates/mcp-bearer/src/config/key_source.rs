@@ -195,8 +195,8 @@ fn key_file(setting: Setting, path: &Path) -> Result<Arc<dyn KeySource>, Fact> {
 }
 
 impl IssuerDraft {
-    /// Whether the allowed algorithms are those of the kinds of keys that are given: each belongs to
-    /// one kind.
+    /// Whether the allowed algorithms are those of the kinds of keys that are given: each belongs
+    /// to one kind.
     fn contradiction(&self, algorithms: &[Algorithm]) -> Option<Problem> {
         let keys = self.keys.as_ref()?;
         let symmetric = algorithms.iter().filter(|one| one.is_symmetric()).count();
@@ -216,8 +216,8 @@ impl IssuerDraft {
         }
     }
 
-    /// Keys at hand that serve for no algorithm of their kind. Those that are yet to be fetched, and
-    /// those of another source, may still come.
+    /// Keys at hand that serve for no algorithm of their kind. Those that are yet to be fetched,
+    /// and those of another source, may still come.
     fn idle_keys(
         &self,
         public: &dyn KeySource,
@@ -226,7 +226,8 @@ impl IssuerDraft {
     ) -> Option<Problem> {
         let alone = self.keys.is_none();
         if let (Some(given), Some(secret)) = (&self.secret, secret) {
-            // Of a secret that is too short for an algorithm, the operator expects more than it gives.
+            // Of a secret that is too short for an algorithm, the operator expects more than it
+            // gives.
             let wanted = algorithms.iter().filter(|one| alone || one.is_symmetric());
             let idle: Vec<Algorithm> = wanted.copied().filter(|one| !secret.fits(*one)).collect();
             if !idle.is_empty() {

@@ -89,9 +89,9 @@ impl BearerAuthLayer {
         self
     }
 
-    /// The scopes worth asking for, as tokens hold them; all required scopes of the provider unless set. The document
-    /// names what clients must request for them, where the provider has
-    /// [a map](crate::IssuerBuilder::requested_scope_prefix).
+    /// The scopes worth asking for, as tokens hold them; all required scopes of the provider unless
+    /// set. The document names what clients must request for them, where the provider has [a
+    /// map](crate::IssuerBuilder::requested_scope_prefix).
     pub fn scopes_supported<T: Into<String>>(
         mut self,
         scopes: impl IntoIterator<Item = T>,

@@ -21,7 +21,7 @@ pub(super) enum KeyEvent {
     Skipped,
     Added(KeyInfo),
     Removed(KeyInfo),
-    /// The set holds the shared secret that stands beside it.
+    /// The set holds the shared secret that was given beside it.
     SecretPublished,
     /// The set is past its staleness bound and no longer used.
     Stale,

@@ -24,9 +24,9 @@
 //!
 //! [`tracing`] events with the target `mcp_bearer::keys` and a field `event`, whose values are
 //! stable: `fetched`, `not_modified`, `failed`, `document_failed`, `key_added`, `key_removed`,
-//! `key_skipped`, `secret_published`, `stale`. Each has the field `source`: the address without user, query and
-//! fragment, or the file's path. No event contains a token, a private key or the query of an
-//! address.
+//! `key_skipped`, `secret_published`, `stale`. Each has the field `source`: the address without
+//! user, query and fragment, or the file's path. No event contains a token, a private key or the
+//! query of an address.
 //!
 //! With the feature `metrics`, counters of the `metrics` facade, all with the label `source`:
 //!

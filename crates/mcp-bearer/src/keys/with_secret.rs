@@ -1,7 +1,8 @@
 //! A source of public keys with a shared secret beside it, for an issuer with two kinds of keys.
 //!
-//! The set for a token is made anew whenever the source has another one, so that a secret which is published switches HMAC
-//! off with the very set that holds it. Nothing here waits: whoever comes first makes the set.
+//! The set for a token is made anew whenever the source has another one, so that a secret which is
+//! published switches HMAC off with the very set that holds it. Nothing here waits: whoever comes
+//! first makes the set.
 
 use std::sync::Arc;
 
@@ -25,8 +26,9 @@ struct State {
     /// What the source of public keys held.
     public: Snapshot,
     both: Snapshot,
-    /// The last keys that were held, and their number: it changes with the public keys, and when HMAC is switched off or on.
-    /// A text without other keys can do that, so the source's own number is not enough.
+    /// The last keys that were held, and their number: it changes with the public keys, and when
+    /// HMAC is switched off or on. A text without other keys can do that, so the source's own
+    /// number is not enough.
     last: Held,
 }
 

@@ -105,10 +105,11 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
     ///
     /// The algorithm is HS256 unless [`algorithms`](IssuerBuilder::algorithms) says otherwise.
     ///
-    /// Behind a source of public keys it stands beside them, for an issuer that changes from one kind to the other. Then
-    /// `algorithms` must list those of both kinds: HS256, HS384 and HS512 belong to the secret, and the others to the
-    /// public keys. HS256 tokens wait for the first key set as well, because a set that holds the secret, in whatever
-    /// encoding, switches HMAC off.
+    /// Behind a source of public keys it is one more kind of key, for an issuer that changes from
+    /// one kind to the other. Then `algorithms` must list those of both kinds: HS256, HS384 and
+    /// HS512 belong to the secret, and the others to the public keys. HS256 tokens wait for the
+    /// first key set as well, because a set that holds the secret, in whatever encoding, switches
+    /// HMAC off.
     ///
     /// ```
     /// use mcp_bearer::{Algorithm, BearerAuthProvider};
@@ -167,9 +168,9 @@ impl<K, I> IssuerBuilder<K, I, Undecided> {
         self.with(|draft| draft.audiences = Some(Expected::OneOf(strings(audiences))))
     }
 
-    /// Tokens made for this resource, the URL of the MCP server: `aud` must be present and contain its identifier, byte for
-    /// byte. Where the URL has no path, a slash behind the host makes no difference: see
-    /// [`Expected::of_resource`](crate::Expected::of_resource).
+    /// Tokens made for this resource, the URL of the MCP server: `aud` must be present and contain
+    /// its identifier, byte for byte. Where the URL has no path, a slash behind the host makes no
+    /// difference: see [`Expected::of_resource`](crate::Expected::of_resource).
     pub fn resource(self, identifier: impl AsRef<str>) -> IssuerBuilder<K, I, Decided> {
         self.with(|draft| draft.audiences = Some(Expected::of_resource(identifier.as_ref())))
     }
@@ -285,8 +286,9 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
         self.with(|draft| draft.scope_implies.push(implied))
     }
 
-    /// What clients put before a scope when they request it. Challenges, and `scopes_supported` of the RFC 9728 document,
-    /// then name what clients must request; tokens hold what [`required_scopes`](Self::required_scopes) names.
+    /// What clients put before a scope when they request it. Challenges, and `scopes_supported` of
+    /// the RFC 9728 document, then name what clients must request; tokens hold what
+    /// [`required_scopes`](Self::required_scopes) names.
     ///
     /// ```
     /// use mcp_bearer::{BearerAuthLayer, BearerAuthProvider};

@@ -1,4 +1,5 @@
-//! Challenges and documents name what clients must request, where that differs from what tokens hold.
+//! Challenges and documents name what clients must request, where that differs from what tokens
+//! hold.
 
 use http::Request;
 use mcp_bearer::{

@@ -1,17 +1,21 @@
-//! Whether a shared secret stands in a text that everybody can read, such as a JWK Set, in whatever encoding.
+//! Whether a shared secret is in a text that everybody can read, such as a JWK Set, in whatever
+//! encoding.
 
 use super::disguise::{contains, readings};
 use crate::json::unescape;
 
-/// Wrappings of each string of the text, and of the secret. Three are base64 of hexadecimal of UTF-16.
+/// Wrappings of each string of the text, and of the secret. Three are base64 of hexadecimal of
+/// UTF-16.
 const WRAPPINGS: usize = 3;
 
-/// What is shorter is found by accident. A secret of 32 characters in hexadecimal stands for as many bytes.
+/// What is shorter is found by accident. A secret of 32 characters in hexadecimal stands for as
+/// many bytes.
 const LEAST_BYTES: usize = 16;
 
-/// Whether the JSON text has the secret in one of its strings: as it is, in base64, hexadecimal, UTF-16, percent encoding
-/// or escapes, with something around it, or the decoded form of a secret that is itself encoded. A secret that has one of
-/// the strings inside, such as a modulus with a byte in front, is found too.
+/// Whether the JSON text has the secret in one of its strings: as it is, in base64, hexadecimal,
+/// UTF-16, percent encoding or escapes, with something around it, or the decoded form of a secret
+/// that is itself encoded. A secret that has one of the strings inside, such as a modulus with a
+/// byte in front, is found too.
 pub(super) fn is_in(secret: &[u8], json: &str) -> bool {
     let sought: Vec<_> = [secret, secret.trim_ascii()]
         .into_iter()
