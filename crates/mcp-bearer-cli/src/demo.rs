@@ -209,7 +209,7 @@ impl Demo {
         draft.cache = Some(TokenCacheSize::default());
         for other in &mut draft.issuers {
             let public = |algorithm: &Algorithm| !algorithm.is_symmetric();
-            if !matches!(other.keys, Some(Keys::SharedSecretFile(_))) {
+            if other.secret.is_none() {
                 let all = || Algorithm::ALL.into_iter().filter(public).collect();
                 other.algorithms.get_or_insert_with(all);
             }

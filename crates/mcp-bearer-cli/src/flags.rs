@@ -62,7 +62,7 @@ fn all() -> impl Iterator<Item = (Setting, &'static str)> {
 
 fn arg(setting: Setting, name: &'static str) -> Arg {
     let heading = match setting.group() {
-        Group::Keys => "Keys (exactly one)",
+        Group::Keys => "Keys (one of public keys, a secret, or both)",
         Group::Decisions => "Issuer and audience",
         Group::Fetching => "Fetching keys",
         Group::Server => "Server",

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use mcp_bearer::UnixTime;
+use mcp_bearer::core::NumericDate;
+
 /// The date of a NumericDate (RFC 7519 section 2), where the calendar of RFC 3339 has one: from
 /// 1970 to 9999.
 pub(crate) fn date(at: f64) -> Option<String> {
@@ -10,6 +13,12 @@ pub(crate) fn date(at: f64) -> Option<String> {
         .then(|| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs_f64(at.trunc())))
         .flatten()
         .map(|date| humantime::format_rfc3339_seconds(date).to_string())
+}
+
+/// What to ask about an `exp` that is legal, and hardly meant.
+pub(crate) fn late_expiry(exp: NumericDate, now: UnixTime) -> Option<&'static str> {
+    exp.is_implausibly_late(now)
+        .then_some("its exp is more than 10 years away: is it in milliseconds instead of seconds?")
 }
 
 /// `in 5 minutes`, `2 hours 10 minutes ago`, `now`: the largest unit and the next one.

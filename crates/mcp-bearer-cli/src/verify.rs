@@ -12,7 +12,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 
 use clap::{Args, ValueEnum};
-use mcp_bearer::core::Scopes;
+use mcp_bearer::core::{Policy, Scopes};
 use mcp_bearer::explain::{Explanation, Step};
 use mcp_bearer::{AccessToken, BearerAuthProvider, ConfigError, Rejection, TryVerify};
 use tokio::runtime::Runtime;
@@ -21,6 +21,7 @@ use self::answer::{Answer, Block};
 use self::lines::{Line, Lines};
 use self::refused::Refused;
 use crate::flags::Flags;
+use crate::moment::late_expiry;
 use crate::pasted;
 use crate::ui::{Failure, Outcome, Output, note};
 
@@ -234,12 +235,25 @@ impl Verifier {
             };
             (self.verify(&line.text())?.and_then(enough), Vec::new())
         };
-        let refused = verdict.as_ref().err();
-        let refused = refused.map(|rejection| Refused::new(&self.provider, line, rejection));
+        let (mut refused, mut notes) = (None, Vec::new());
+        match &verdict {
+            Ok(access) => notes.extend(
+                access
+                    .expires_at()
+                    .and_then(|exp| late_expiry(exp, self.provider.now())),
+            ),
+            Err(rejection) => refused = Some(Refused::new(&self.provider, line, rejection)),
+        }
         Ok(Answer {
             refused,
             verdict,
             required: &self.required,
+            requested: self
+                .provider
+                .policies()
+                .next()
+                .map(Policy::requested_scopes),
+            notes,
             steps: (self.detail == Detail::EveryStep).then_some(steps),
         })
     }

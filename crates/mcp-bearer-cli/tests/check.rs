@@ -127,9 +127,9 @@ fn flags_take_the_place_of_a_file() {
             "keys_from": "discovery",
             "audiences": [AUDIENCE],
             "algorithms": ["RS256"],
-            "required_scopes": ["mcp:read"],
+            "required_scopes": ["mcp:read"], "scopes_to_request": ["mcp:read"],
             "keys": [
-                { "usable": true, "kid": "a", "thumbprint": SigningKey::shared_rsa_2048().thumbprint(), "type": "RSA 2048 bits", "algorithms": ["RS256"] },
+                { "usable": true, "kid": "a", "thumbprint": SigningKey::shared_rsa_2048().thumbprint(), "type": "RSA 2048 bits", "note": null, "algorithms": ["RS256"] },
                 { "usable": false, "kid": weak_keys::akp()["kid"], "number": 2, "reason": reason },
             ],
             "problems": [],

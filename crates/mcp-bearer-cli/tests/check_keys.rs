@@ -12,7 +12,7 @@
 
 mod support;
 
-use mcp_bearer_testkit::{SigningKey, weak_keys};
+use mcp_bearer_testkit::{Forge, JwksServer, SigningKey, weak_keys};
 use serde_json::{Value, json};
 use support::{Place, pipe, run};
 
@@ -94,5 +94,144 @@ fn an_address_that_is_no_issuers_is_recognised() {
             assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
             assert!(ran.stderr.contains(&advice), "{advice}: {ran:?}");
         }
+    }
+}
+
+#[test]
+fn what_is_worth_knowing_of_a_key_is_noted() {
+    let place = Place::new();
+    // A coordinate without its leading zero.
+    let mut short = mcp_bearer_testkit::vectors::all()
+        .into_iter()
+        .flat_map(|file| file.settings)
+        .find_map(|setting| match setting.keys {
+            mcp_bearer_testkit::vectors::Keys::Jwks(set) => {
+                let keys = set["keys"].as_array()?.clone().into_iter();
+                keys.into_iter()
+                    .find(|key| key["x"].as_str().is_some_and(|x| x.len() == 42))
+            }
+            _ => None,
+        })
+        .expect("a key with a short coordinate");
+    short["kid"] = json!("short");
+    let file = place.write("jwks.json", json!({ "keys": [short] }).to_string());
+    let ran = check(&["--jwks", &file, "--algorithm", "ES256"]);
+    let note = "  note: key \"short\": a coordinate is shorter than the curve's field";
+    assert!(ran.stdout.contains(note), "{ran:?}");
+    let ran = check(&["--jwks", &file, "--algorithm", "ES256", "--format", "json"]);
+    let issuer = &ran.json()[0]["issuers"][0];
+    assert!(
+        issuer["keys"][0]["note"]
+            .as_str()
+            .unwrap()
+            .contains("coordinate")
+    );
+    assert!(issuer["notes"][0].as_str().unwrap().contains("coordinate"));
+
+    let weak = place.write("weak.txt", "secret42secret42secret42secret42");
+    let ran = check(&["--secret-file", &weak]);
+    let note =
+        "  note: the shared secret has fewer than 8 different bytes, and is easily guessed\n";
+    assert!(ran.stdout.contains(note), "{ran:?}");
+    assert!(ran.stderr.contains("easily guessed"), "{ran:?}");
+    assert!(!format!("{ran:?}").contains("secret42"), "{ran:?}");
+}
+
+#[test]
+fn two_kinds_of_keys_are_both_listed_and_a_published_secret_is_a_problem() {
+    let place = Place::new();
+    let secret = "correct-horse-battery-staple-1234567890";
+    let secret_file = place.write("secret.txt", secret);
+    let key = SigningKey::ec_p256().with_kid("a");
+    let good = place.write("jwks.json", key.jwks().to_string());
+    let both = [
+        "--secret-file",
+        &secret_file,
+        "--algorithm",
+        "ES256",
+        "--algorithm",
+        "HS256",
+    ];
+    let ran = check(&[&["--jwks", &good], &both[..]].concat());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    for line in [
+        "  usable: the shared secret, shared secret of 39 bytes, for HS256",
+        "  usable: key \"a\", EC P-256, for ES256",
+    ] {
+        assert!(ran.stdout.contains(line), "{line}: {ran:?}");
+    }
+    let verify = |forge: Forge| {
+        let mut arguments = vec!["verify", "--jwks", &good, "--issuer", Forge::ISSUER];
+        arguments.extend(["--audience", Forge::AUDIENCE, "--at", "1800000000"]);
+        arguments.extend(both);
+        pipe(&arguments, forge.token().as_bytes())
+    };
+    let hmac = |secret: String| Forge::new(&SigningKey::hmac(secret), 1_800_000_000).alg("HS256");
+    assert_eq!(verify(hmac(secret.to_owned())).code, Some(0));
+    assert_eq!(verify(Forge::new(&key, 1_800_000_000)).code, Some(0));
+    let forged = verify(hmac(key.public_pem()));
+    assert_eq!(forged.code, Some(1), "{forged:?}");
+    assert!(forged.stdout.contains("bad_signature"), "{forged:?}");
+
+    let leak = json!({ "keys": [key.jwk(), { "kty": "oct", "k": secret }] });
+    let leak = place.write("leak.json", leak.to_string());
+    let ran = check(&[&["--jwks", &leak], &both[..]].concat());
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    let problem = "--jwks and --secret-file: the key set holds the shared secret";
+    assert!(ran.stderr.contains(problem), "{ran:?}");
+    let server = JwksServer::start();
+    server.set_keys(vec![key.jwk(), json!({ "kty": "oct", "k": secret })]);
+    let ran = check(&[&["--jwks-uri", &server.url()], &both[..]].concat());
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let problem = "  problem: the key set holds the shared secret";
+    assert!(ran.stdout.contains(problem), "{ran:?}");
+    for ran in [check(&["--jwks", &good, "--secret-file", &secret_file])] {
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(
+            ran.stderr.contains("list the algorithms of both"),
+            "{ran:?}"
+        );
+    }
+}
+
+#[test]
+fn what_clients_must_request_is_shown_where_it_differs() {
+    let place = Place::new();
+    let key = SigningKey::shared_rsa_2048();
+    let file = place.write("jwks.json", key.jwks().to_string());
+    let rules = [
+        "--jwks",
+        &file,
+        "--scope",
+        "read",
+        "--requested-scope-prefix",
+        "api://id/",
+    ];
+    let ran = check(&rules);
+    assert!(
+        ran.stdout
+            .contains("  clients must request api://id/read\n"),
+        "{ran:?}"
+    );
+    let ran = check(&[&rules[..], &["--format", "json"]].concat());
+    let issuer = &ran.json()[0]["issuers"][0];
+    assert_eq!(issuer["scopes_to_request"], json!(["api://id/read"]));
+    let plain = check(&["--jwks", &file, "--scope", "read"]);
+    assert!(!plain.stdout.contains("clients must request"), "{plain:?}");
+    let mut verify = vec![
+        "verify",
+        "--any-issuer",
+        "--any-audience",
+        "--format",
+        "json",
+    ];
+    verify.extend(rules);
+    for token in [
+        "nonsense".to_owned(),
+        Forge::new(&key, 1_800_000_000).scope("x").token(),
+    ] {
+        let ran = pipe(&verify, token.as_bytes());
+        let challenge = ran.json()[0]["www_authenticate"].to_string();
+        assert!(challenge.contains("api://id/read"), "{ran:?}");
     }
 }

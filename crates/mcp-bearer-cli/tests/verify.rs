@@ -714,3 +714,30 @@ fn a_machine_without_a_ca_store_is_told_what_helps_here() {
     let ran = run_with(&mut command, b"");
     assert!(ran.stdout.contains(&format!("{last}\n")), "{ran:?}");
 }
+
+#[test]
+fn an_exp_in_milliseconds_is_asked_about_where_the_token_is_accepted() {
+    let setting = Setting::new();
+    let late = setting.forge().claim("exp", (NOW + 3600) * 1000).token();
+    let note = "its exp is more than 10 years away: is it in milliseconds instead of seconds?";
+    let ran = setting.verify(&[], late.as_bytes());
+    assert_eq!(
+        (ran.code, ran.stdout.lines().count()),
+        (Some(0), 1),
+        "{ran:?}"
+    );
+    assert!(
+        ran.stdout.ends_with(&format!("; note: {note}\n")),
+        "{ran:?}"
+    );
+    let ran = setting.verify(&["--format", "json"], late.as_bytes());
+    assert_eq!(ran.json()[0]["notes"], json!([note]));
+    let ran = setting.verify(&["--explain"], late.as_bytes());
+    assert!(ran.stdout.contains(note), "{ran:?}");
+    // In a refused answer it is a note of the token.
+    let other = Forge::new(&SigningKey::shared_rsa_2048_b(), NOW).claim("exp", (NOW + 3600) * 1000);
+    let ran = setting.verify(&["--format", "json"], other.token().as_bytes());
+    assert_eq!(ran.json()[0]["inspect"]["notes"], json!([note]));
+    let usual = setting.verify(&["--format", "json"], setting.forge().token().as_bytes());
+    assert_eq!(usual.json()[0].get("notes"), None);
+}

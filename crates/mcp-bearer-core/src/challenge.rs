@@ -2,11 +2,12 @@
 //!
 //! Nothing that came from a token may get into an answer, and no answer may say which check failed.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::rejection::{Fault, Rejection, RejectionKind};
-use crate::scope::Scopes;
+use crate::scope::{RequestedScopes, Scopes};
 
 /// An answer to a refused request, without the types of any HTTP library.
 ///
@@ -35,6 +36,8 @@ pub struct Challenge {
 pub struct ChallengeContext<'a> {
     /// The scopes that this operation needs.
     pub scopes: Option<&'a Scopes>,
+    /// What a client must request for a scope, where that differs from what tokens hold.
+    pub requested: Option<&'a RequestedScopes>,
     /// The absolute URL of the RFC 9728 document, only when a route serves it.
     pub resource_metadata: Option<&'a str>,
 }
@@ -101,10 +104,15 @@ impl Challenge {
             };
         }
         // A rejection that knows its scopes knows them better than the context.
-        let scopes = rejection.required_scopes().or(context.scopes);
+        let needed = rejection.required_scopes().or(context.scopes);
+        let scopes = match (rejection.requested_scopes(), context.requested) {
+            (Some(requested), _) => Some(Cow::Borrowed(requested)),
+            (None, Some(requested)) => needed.map(|scopes| Cow::Owned(requested.of_all(scopes))),
+            (None, None) => needed.map(Cow::Borrowed),
+        };
         Self {
             status: row.status,
-            www_authenticate: Some(header(&row, scopes, context.resource_metadata)),
+            www_authenticate: Some(header(&row, scopes.as_deref(), context.resource_metadata)),
             retry_after: None,
             body: body(&row),
         }

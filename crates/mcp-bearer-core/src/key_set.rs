@@ -1,9 +1,17 @@
 //! The keys of one issuer at one moment, and the choice among them for a token.
 //!
-//! A set is immutable. It must never lend a key for an algorithm, a `use` or a `kid` that the key is not for.
+//! A set is immutable. An algorithm belongs to one kind of key, and where there is a shared secret
+//! beside public keys, HMAC belongs to the secret alone. A set never lends a key for an algorithm,
+//! a `use` or a `kid` that the key is not for.
+
+mod two_kinds;
 
 use std::fmt::{self, Write};
+use std::sync::Arc;
 use std::time::Duration;
+
+use two_kinds::TwoKinds;
+use zeroize::Zeroizing;
 
 use crate::algorithm::Algorithm;
 use crate::jwk::{JwkData, JwksData, elements};
@@ -32,7 +40,11 @@ enum Held {
         keys: Vec<Entry>,
         skipped: Vec<SkippedKey>,
         withdrawal: bool,
+        /// The set as it was published. It may hold what should not be there.
+        text: Arc<Zeroizing<String>>,
     },
+    /// Public keys, and a shared secret beside them.
+    TwoKinds(Box<TwoKinds>),
     Unavailable {
         why: Box<str>,
         retry_after: Duration,
@@ -93,16 +105,19 @@ impl KeySet {
     /// # Errors
     /// Only when the text is not a JWK Set at all, or is too large. A set without usable keys is not an error here.
     pub fn from_jwks_json(text: &str) -> Result<Self, KeyError> {
-        let keys = elements(text)?;
+        let keys = elements(text)?.into_iter();
         Ok(Self::published(
-            keys.into_iter().map(|key| key.and_then(JwkData::from_map)),
+            keys.map(|key| key.and_then(JwkData::from_map)),
+            text.to_owned(),
         ))
     }
 
     /// The usable keys of a JWK Set; the others are [`skipped`](Self::skipped).
     #[must_use]
     pub fn from_jwks(jwks: &JwksData) -> Self {
-        Self::published(jwks.keys.iter().cloned().map(Ok))
+        // Strings, lists and maps always serialize.
+        let text = serde_json::to_string(jwks).unwrap_or_default();
+        Self::published(jwks.keys.iter().cloned().map(Ok), text)
     }
 
     /// No keys, for the given reason: every token that keys could save meets
@@ -115,7 +130,7 @@ impl KeySet {
         })
     }
 
-    fn published(keys: impl Iterator<Item = Result<JwkData, KeyError>>) -> Self {
+    fn published(keys: impl Iterator<Item = Result<JwkData, KeyError>>, text: String) -> Self {
         let (mut usable, mut skipped) = (Vec::new(), Vec::new());
         let mut withdrawal = true;
         for (number, jwk) in (1..).zip(keys) {
@@ -139,6 +154,7 @@ impl KeySet {
             keys: usable,
             skipped,
             withdrawal,
+            text: Arc::new(Zeroizing::new(text)),
         })
     }
 
@@ -155,7 +171,7 @@ impl KeySet {
     /// ```
     #[must_use]
     pub fn is_withdrawal(&self) -> bool {
-        matches!(&self.0, Held::Published { withdrawal, .. } if *withdrawal)
+        matches!(&self.public().0, Held::Published { withdrawal, .. } if *withdrawal)
     }
 
     /// How many usable keys there are.
@@ -164,6 +180,7 @@ impl KeySet {
         match &self.0 {
             Held::Single(_) => 1,
             Held::Published { keys, .. } => keys.len(),
+            Held::TwoKinds(both) => both.public().len() + usize::from(both.secret().is_some()),
             Held::Unavailable { .. } => 0,
         }
     }
@@ -177,7 +194,7 @@ impl KeySet {
     /// The keys of the JWK Set that cannot be used.
     #[must_use]
     pub fn skipped(&self) -> &[SkippedKey] {
-        match &self.0 {
+        match &self.public().0 {
             Held::Published { skipped, .. } => skipped,
             _ => &[],
         }
@@ -200,21 +217,13 @@ impl KeySet {
 
     /// The usable keys themselves.
     pub fn verifying_keys(&self) -> impl Iterator<Item = &VerifyingKey> {
-        let single = match &self.0 {
-            Held::Single(key) => Some(key),
-            _ => None,
-        };
-        single
-            .into_iter()
-            .chain(self.entries().iter().map(|entry| &entry.key))
+        let published = self.entries().iter().map(|entry| &entry.key);
+        self.configured().chain(published)
     }
 
     /// The usable keys, to list them.
     pub fn keys(&self) -> impl Iterator<Item = KeyInfo> {
-        let single = match &self.0 {
-            Held::Single(key) => Some(KeyInfo::of(key)),
-            _ => None,
-        };
+        let configured = self.configured().map(KeyInfo::of);
         let published = self.entries().iter().map(|entry| KeyInfo {
             number: Some(entry.number),
             kid: entry.kid.as_deref().map(ToOwned::to_owned),
@@ -222,11 +231,24 @@ impl KeySet {
             note: entry.note,
             ..KeyInfo::of(&entry.key)
         });
-        single.into_iter().chain(published)
+        configured.chain(published)
+    }
+
+    /// The keys that are not from a JWK Set.
+    fn configured(&self) -> impl Iterator<Item = &VerifyingKey> {
+        let secret = match &self.0 {
+            Held::TwoKinds(both) => both.secret(),
+            _ => None,
+        };
+        let single = match &self.public().0 {
+            Held::Single(key) => Some(key),
+            _ => None,
+        };
+        secret.into_iter().chain(single)
     }
 
     fn entries(&self) -> &[Entry] {
-        match &self.0 {
+        match &self.public().0 {
             Held::Published { keys, .. } => keys,
             _ => &[],
         }
@@ -245,6 +267,12 @@ impl KeySet {
             }
             Held::Single(key) if key.fits(algorithm) => found.push(key),
             Held::Single(_) => {}
+            Held::TwoKinds(both) if algorithm.is_symmetric() => match both.secret() {
+                Some(secret) if secret.fits(algorithm) => found.push(secret),
+                Some(_) => {}
+                None => return Err(two_kinds::switched_off(algorithm)),
+            },
+            Held::TwoKinds(both) => return both.public().candidates(algorithm, kid),
             Held::Published { keys, .. } => {
                 let usable = keys.iter().filter(|entry| entry.fits(algorithm));
                 let named = usable.filter(|entry| kid.is_none() || entry.kid.as_deref() == kid);

@@ -62,7 +62,10 @@ pub use limits::Limits;
 pub use metadata::{MetadataBuilder, ProtectedResourceMetadata};
 pub use policy::{Expected, Policy, PolicyBuilder, Rule, RuleError, TokenType};
 pub use rejection::{Fault, Rejection, RejectionKind};
-pub use scope::{HierarchyError, HierarchyFault, InvalidScope, ScopeHierarchy, Scopes};
+pub use scope::{
+    HierarchyError, HierarchyFault, InvalidScope, RequestedScopes, RequestedScopesError,
+    RequestedScopesFault, ScopeHierarchy, Scopes,
+};
 pub use signature::{KeyError, KeyErrorKind, VerifyingKey};
 pub use step::{Observer, Step, Unobserved};
 pub use thumbprint::Thumbprint;

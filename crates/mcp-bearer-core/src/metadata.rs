@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use serde::Serialize;
 
-use crate::policy::{Rule, RuleError};
+use crate::policy::{Expected, Rule, RuleError};
 use crate::scope::Scopes;
 
 /// The document of RFC 9728 section 2, checked.
@@ -184,6 +184,37 @@ impl MetadataBuilder {
                 resource_documentation: self.resource_documentation,
             },
         })
+    }
+}
+
+impl Expected {
+    /// The audiences that name a resource: its identifier, byte for byte. Where that is a URL
+    /// without a path, the URL with a slash behind the host and the one without it are the same
+    /// resource (RFC 3986 section 6.2.3), and both count.
+    ///
+    /// ```
+    /// use mcp_bearer_core::Expected;
+    /// let audiences = Expected::of_resource("https://mcp.example.com");
+    /// assert!(audiences.allows("https://mcp.example.com"));
+    /// assert!(audiences.allows("https://mcp.example.com/"));
+    /// let audiences = Expected::of_resource("https://mcp.example.com/mcp");
+    /// assert!(!audiences.allows("https://mcp.example.com/mcp/"));
+    /// ```
+    #[must_use]
+    pub fn of_resource(identifier: &str) -> Self {
+        match Split::of(identifier, Scheme::HttpToo) {
+            Ok(Split {
+                origin,
+                path,
+                query,
+            }) if path.is_empty() => {
+                let mut spellings = [format!("{origin}{query}"), format!("{origin}/{query}")];
+                // The one that was given is what errors name first.
+                spellings.sort_by_key(|spelling| spelling != identifier);
+                spellings.into()
+            }
+            _ => identifier.into(),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::claims::{
 };
 use crate::header::NamedTypes;
 use crate::limits::Limits;
-use crate::scope::ScopeHierarchy;
+use crate::scope::{RequestedScopes, RequestedScopesFault, ScopeHierarchy};
 use crate::signature::RsaBackend;
 
 /// The rules for the tokens of one issuer, or of several that share their keys. Cheap to clone.
@@ -45,6 +45,7 @@ pub(crate) struct Rules {
     pub(crate) allowed_client_ids: Option<Vec<String>>,
     pub(crate) scope_claims: ScopeClaims,
     pub(crate) hierarchy: Arc<ScopeHierarchy>,
+    pub(crate) requested_scopes: RequestedScopes,
     pub(crate) rsa: RsaBackend,
 }
 
@@ -106,6 +107,8 @@ impl Policy {
             allowed_client_ids: None,
             scope_claims: ScopeClaims::default(),
             scope_implies: Vec::new(),
+            requested_scope_prefix: None,
+            requested_scopes: Vec::new(),
             rsa: RsaBackend::default(),
         }
     }
@@ -138,6 +141,12 @@ impl Policy {
     #[must_use]
     pub fn scope_hierarchy(&self) -> &ScopeHierarchy {
         &self.rules.hierarchy
+    }
+
+    /// What clients must request for a scope, where that differs from what tokens hold.
+    #[must_use]
+    pub fn requested_scopes(&self) -> &RequestedScopes {
+        &self.rules.requested_scopes
     }
 }
 
@@ -200,11 +209,14 @@ pub struct PolicyBuilder {
     allowed_client_ids: Option<Vec<String>>,
     scope_claims: ScopeClaims,
     scope_implies: Vec<(String, Vec<String>)>,
+    requested_scope_prefix: Option<String>,
+    requested_scopes: Vec<(String, String)>,
     rsa: RsaBackend,
 }
 
 impl PolicyBuilder {
-    /// The allowed algorithms; RS256 alone unless set.
+    /// The allowed algorithms; RS256 alone unless set. HS256, HS384 and HS512 belong to a shared
+    /// secret and the others to public keys, whatever a [`KeySet`](crate::KeySet) holds.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = Some(algorithms.into_iter().collect());
         self
@@ -346,10 +358,28 @@ impl PolicyBuilder {
         self
     }
 
+    /// What clients put before a scope when they request it: with `api://id/`, they ask for
+    /// `api://id/read` to get a token that holds `read`. It changes what challenges ask for, and
+    /// nothing about tokens. See [`RequestedScopes`].
+    pub fn requested_scope_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.requested_scope_prefix = Some(prefix.into());
+        self
+    }
+
+    /// What clients must request to get a token that holds `scope`. It wins over the prefix.
+    pub fn requested_scope(
+        mut self,
+        scope: impl Into<String>,
+        requested: impl Into<String>,
+    ) -> Self {
+        self.requested_scopes.push((scope.into(), requested.into()));
+        self
+    }
+
     /// Checks the whole and builds it.
     ///
     /// # Errors
-    /// Every problem at once: an empty list, a leeway over 300 s, a scope cycle, HMAC beside public-key algorithms.
+    /// Every problem at once: an empty list, a leeway over 300 s, a scope cycle.
     pub fn build(self) -> Result<Policy, RuleError> {
         let algorithms = self.algorithms.unwrap_or_else(|| vec![Algorithm::Rs256]);
         let mut error = RuleError::default();
@@ -365,12 +395,6 @@ impl PolicyBuilder {
             );
         }
         error.add_if(algorithms.is_empty(), Rule::Algorithms, "the list is empty");
-        let secret = |algorithm: &Algorithm| algorithm.is_symmetric();
-        error.add_if(
-            algorithms.iter().any(secret) && !algorithms.iter().all(secret),
-            Rule::Algorithms,
-            "HS256, HS384 and HS512 cannot stand beside public-key algorithms",
-        );
         error.add_if(
             self.times.leeway > Limits::LEEWAY_MAX,
             Rule::Leeway,
@@ -405,6 +429,18 @@ impl PolicyBuilder {
             }
             ScopeHierarchy::default()
         });
+        let prefix = self.requested_scope_prefix.as_deref();
+        let requested_scopes = RequestedScopes::new(prefix, self.requested_scopes);
+        let requested_scopes = requested_scopes.unwrap_or_else(|found| {
+            for fault in found.faults() {
+                let rule = match fault {
+                    RequestedScopesFault::Prefix(_) => Rule::RequestedScopePrefix,
+                    _ => Rule::RequestedScopes,
+                };
+                error.add(rule, fault.to_string());
+            }
+            RequestedScopes::default()
+        });
         error.unless_empty()?;
         Ok(Policy {
             rules: Arc::new(Rules {
@@ -419,6 +455,7 @@ impl PolicyBuilder {
                 allowed_client_ids: self.allowed_client_ids,
                 scope_claims: self.scope_claims,
                 hierarchy: Arc::new(hierarchy),
+                requested_scopes,
                 rsa: self.rsa,
             }),
         })
@@ -454,6 +491,10 @@ pub enum Rule {
     ScopeClaims,
     /// [`PolicyBuilder::scope_implies`].
     ScopeImplies,
+    /// [`PolicyBuilder::requested_scope_prefix`].
+    RequestedScopePrefix,
+    /// [`PolicyBuilder::requested_scope`].
+    RequestedScopes,
     /// The resource of [`ProtectedResourceMetadata::builder`](crate::ProtectedResourceMetadata::builder).
     Resource,
     /// [`MetadataBuilder::authorization_servers`](crate::MetadataBuilder::authorization_servers).
@@ -473,6 +514,8 @@ impl Rule {
             Self::AllowedClientIds => "allowed_client_ids",
             Self::ScopeClaims => "scope_claims",
             Self::ScopeImplies => "scope_implies",
+            Self::RequestedScopePrefix => "requested_scope_prefix",
+            Self::RequestedScopes => "requested_scopes",
             Self::Resource => "resource",
             Self::AuthorizationServers => "authorization_servers",
         }

@@ -211,6 +211,16 @@ impl Rejection {
         }
     }
 
+    /// For [`RejectionKind::InsufficientScope`]: the scopes that a client must request, where
+    /// whoever compared the scopes knows that they differ from those that tokens hold.
+    #[must_use]
+    pub fn requested_scopes(&self) -> Option<&Scopes> {
+        match &self.facts {
+            Facts::Scopes(facts) => facts.requested.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The request carries no Bearer credential.
     #[must_use]
     pub const fn missing_credential() -> Self {
@@ -264,9 +274,21 @@ impl Rejection {
         let facts = Facts::Scopes(Box::new(ScopeFacts {
             required,
             missing,
+            requested: None,
             read: None,
         }));
         Self::new(RejectionKind::InsufficientScope, facts)
+    }
+
+    /// The same, where a client must request these scopes to get those that the operation needs.
+    /// Only [`insufficient_scope`](Self::insufficient_scope) names scopes; another rejection stays
+    /// as it is.
+    #[must_use]
+    pub fn requesting(mut self, scopes: Scopes) -> Self {
+        if let Facts::Scopes(facts) = &mut self.facts {
+            facts.requested = Some(scopes);
+        }
+        self
     }
 
     /// The same, with what the claims hold that scopes were read from.
@@ -361,6 +383,8 @@ enum Facts {
 struct ScopeFacts {
     required: Scopes,
     missing: Scopes,
+    /// What a client must request for the required ones, where that is known to differ.
+    requested: Option<Scopes>,
     /// What the claims hold that scopes were read from.
     read: Option<Box<str>>,
 }

@@ -2,8 +2,12 @@
 //!
 //! A scope is compared whole and with case. Nothing here looks at prefixes, wildcards or spelling.
 
+mod requested;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+
+pub use requested::{RequestedScopes, RequestedScopesError, RequestedScopesFault};
 
 /// A list of scope-tokens, in the order they were given.
 ///

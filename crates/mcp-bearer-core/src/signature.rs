@@ -165,6 +165,14 @@ impl VerifyingKey {
         }
     }
 
+    /// Whether it is a shared secret that can be read in this JSON text, in whatever encoding.
+    pub(crate) fn is_secret_in(&self, json: &str) -> bool {
+        match &self.0.material {
+            Material::Public(_) => false,
+            Material::Secret(secret) => secret::is_in(secret, json),
+        }
+    }
+
     /// The type in words, such as `RSA 2048 bits`.
     #[must_use]
     pub fn describe(&self) -> String {

@@ -252,6 +252,7 @@ fn the_wire_table_is_as_written() {
         let scopes = scopes(&row.scopes);
         let context = ChallengeContext {
             scopes: scopes.as_ref(),
+            requested: None,
             resource_metadata: row.resource_metadata.as_deref(),
         };
         let challenge = Challenge::new(&sample(kind), &context);

@@ -1,7 +1,7 @@
 //! Arguments from Python, as the library's table of settings wants them.
 //!
 //! As in FastMCP, an issuer or audience that is `None` is not checked, and `public_key` is the
-//! secret of HS* algorithms.
+//! secret of HS* algorithms, unless `secret` or `secret_file` is given.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(crate) fn fill(
     draft: &mut ServerDraft,
     arguments: &Bound<'_, PyDict>,
 ) -> PyResult<Option<&'static str>> {
-    let symmetric = is_symmetric(arguments)?;
+    let symmetric = is_symmetric(arguments)? && !has_own_secret(arguments)?;
     let mut secret = None;
     for setting in Setting::ALL.iter().copied() {
         let Some(name) = setting.name(Entrance::Python) else {
@@ -72,12 +72,18 @@ fn is_symmetric(arguments: &Bound<'_, PyDict>) -> PyResult<bool> {
             .map_err(|_| PyValueError::new_err(format!("Unsupported algorithm: {name}.")))?;
         symmetric |= algorithm.is_symmetric();
     }
-    if symmetric && self::given(arguments, "jwks_uri")?.is_some() {
+    let jwks_uri = self::given(arguments, "jwks_uri")?.is_some();
+    if symmetric && jwks_uri && !has_own_secret(arguments)? {
         return Err(PyValueError::new_err(
             "Symmetric HS* algorithms cannot be used with jwks_uri; configure a shared secret via public_key instead.",
         ));
     }
     Ok(symmetric)
+}
+
+/// Whether the secret has an argument of its own, so that `public_key` is a public key.
+fn has_own_secret(arguments: &Bound<'_, PyDict>) -> PyResult<bool> {
+    Ok(given(arguments, "secret")?.is_some() || given(arguments, "secret_file")?.is_some())
 }
 
 /// A secret that is given as `public_key`.

@@ -7,6 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::settings::UNTIL_FIXED;
+use crate::verifier::Verifier;
 
 /// Why a token is refused. It holds nothing of the token that could serve an attacker.
 #[pyclass(frozen, module = "mcp_bearer._native")]
@@ -95,15 +96,19 @@ impl Rejection {
         names(self.0.missing_scopes())
     }
 
-    /// `(status, WWW-Authenticate, Retry-After, body)`.
+    /// `(status, WWW-Authenticate, Retry-After, body)`, with what clients of this verifier must
+    /// request.
+    #[pyo3(signature = (required, resource_metadata, verifier=None))]
     fn challenge(
         &self,
         required: Vec<String>,
         resource_metadata: Option<&str>,
+        verifier: Option<&Verifier>,
     ) -> PyResult<(u16, Option<String>, Option<u64>, String)> {
         let required = scopes(&required)?;
         let context = ChallengeContext {
             scopes: Some(&required),
+            requested: verifier.and_then(Verifier::requested_scopes),
             resource_metadata,
         };
         let challenge = Challenge::new(&self.0, &context);

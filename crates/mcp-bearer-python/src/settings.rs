@@ -23,6 +23,8 @@ pub(crate) const UNTIL_FIXED: Duration = Duration::from_secs(60);
 pub(crate) struct Built {
     pub(crate) provider: BearerAuthProvider,
     pub(crate) problem: Option<String>,
+    /// Why the shared secret is easily guessed, if it is.
+    pub(crate) weakness: Option<&'static str>,
 }
 
 /// The provider of these arguments, at the fixed time `_now` if there is one.
@@ -60,6 +62,7 @@ pub(crate) fn provider(
             return Ok(Built {
                 provider,
                 problem: None,
+                weakness: weakness(draft),
             });
         }
         Err(error) => error,
@@ -77,18 +80,27 @@ pub(crate) fn provider(
         Some(provider) => Ok(Built {
             provider,
             problem: Some(problem),
+            weakness: None,
         }),
         None => Err(PyValueError::new_err(problem)),
     }
+}
+
+fn weakness(draft: &ServerDraft) -> Option<&'static str> {
+    let mut secrets = draft.issuers.iter().filter_map(|one| one.secret.as_ref());
+    secrets.find_map(|secret| secret.key().ok()?.weakness())
 }
 
 /// The same provider with keys that never come; `None` when more than the keys is wrong.
 fn closed(draft: &ServerDraft, why: &str) -> Option<BearerAuthProvider> {
     let mut draft = draft.clone();
     let issuer = draft.issuers.first_mut()?;
-    issuer.keys.as_ref()?;
+    if issuer.keys.is_none() && issuer.secret.is_none() {
+        return None;
+    }
     let set = KeySet::unavailable(why, UNTIL_FIXED);
     issuer.keys = Some(Keys::Source(Arc::new(StaticKeys::new(set))));
+    issuer.secret = None;
     // What such keys do not serve for.
     (issuer.algorithms, issuer.ca_file, issuer.proxy) = (None, None, None);
     (issuer.max_freshness, issuer.staleness_bound) = (None, None);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::task::{Context, Poll, Waker};
 
+use mcp_bearer::core::{Policy, RequestedScopes};
 use mcp_bearer::{AccessToken, BearerAuthProvider, Rejection, TryVerify};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -22,6 +23,7 @@ const SILENT: &str = "no answer yet";
 pub(crate) struct Verifier {
     provider: BearerAuthProvider,
     problem: Option<String>,
+    weakness: Option<&'static str>,
     shown: Shown,
 }
 
@@ -30,7 +32,11 @@ impl Verifier {
     /// `arguments` are named as in the table of settings; `None` is the same as absent.
     #[new]
     fn new(arguments: &Bound<'_, PyDict>, whole_identity: bool) -> PyResult<Self> {
-        let Built { provider, problem } = settings::build(arguments)?;
+        let Built {
+            provider,
+            problem,
+            weakness,
+        } = settings::build(arguments)?;
         let identity = if whole_identity {
             Identity::Whole
         } else {
@@ -40,6 +46,7 @@ impl Verifier {
             shown: Shown::new(identity, &provider),
             provider,
             problem,
+            weakness,
         })
     }
 
@@ -47,6 +54,12 @@ impl Verifier {
     #[getter]
     fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
+    }
+
+    /// Why the shared secret is easily guessed; `None` when it is not, or there is none.
+    #[getter]
+    fn weakness(&self) -> Option<&'static str> {
+        self.weakness
     }
 
     /// Fetches the keys unless they are held, and blocks this thread meanwhile, at most 5 s and
@@ -68,6 +81,16 @@ impl Verifier {
                 })
                 .collect()
         })
+    }
+
+    /// What clients must request to get tokens with these scopes, each once.
+    fn scopes_to_request(&self, names: Vec<String>) -> PyResult<Vec<String>> {
+        let scopes = rejection::scopes(&names)?;
+        let scopes = match self.requested_scopes() {
+            Some(requested) => requested.of_all(&scopes),
+            None => scopes,
+        };
+        Ok(scopes.iter().map(str::to_owned).collect())
     }
 
     /// How many verified tokens are kept; `None` without a cache.
@@ -97,6 +120,14 @@ enum Attempt {
 }
 
 impl Verifier {
+    /// Of the one issuer that Python's arguments describe.
+    pub(crate) fn requested_scopes(&self) -> Option<&RequestedScopes> {
+        self.provider
+            .policies()
+            .next()
+            .map(Policy::requested_scopes)
+    }
+
     fn attempt(&self, token: &str) -> Attempt {
         let needs = match self.provider.try_verify_token(token) {
             TryVerify::Accepted(access) => return Attempt::Done(Ok(access)),

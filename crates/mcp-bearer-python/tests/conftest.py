@@ -1,6 +1,7 @@
 """What the tests share: a key pair, its JWKS and issuer, tokens, and a `fetch` function that counts."""
 
 import base64
+import hmac
 import json
 import logging
 import os
@@ -73,6 +74,15 @@ def sign(pair: RSAKeyPair, **changes: Any) -> str:
     message = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts)
     key = load_pem_private_key(pair.private_key.get_secret_value().encode(), password=None)
     signature = base64.urlsafe_b64encode(key.sign(message, padding.PKCS1v15(), hashes.SHA256())).rstrip(b"=")
+    return b".".join((message, signature)).decode()
+
+
+def hs256(secret: str, **claims: Any) -> str:
+    """A token that this secret signed."""
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "exp": 4_000_000_000, **claims}
+    parts = [json.dumps(part).encode() for part in ({"alg": "HS256"}, claims)]
+    message = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts)
+    signature = base64.urlsafe_b64encode(hmac.digest(secret.encode(), message, "sha256")).rstrip(b"=")
     return b".".join((message, signature)).decode()
 
 

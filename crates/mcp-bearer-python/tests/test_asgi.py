@@ -57,6 +57,31 @@ def test_a_good_token_is_let_in_and_the_app_sees_whose_it_is(provider, pair):
     assert (access.client_id, access.scopes) == ("alice", ["read", "write"])
 
 
+def test_the_peer_is_told_what_it_must_request(pair):
+    provider = BearerAuthProvider(
+        pair.public_key,
+        issuer=ISSUER,
+        audience=AUDIENCE,
+        required_scopes=["read", "admin"],
+        requested_scope_prefix="api://id/",
+        requested_scopes={"admin": "urn:admin"},
+    )
+    guarded = BearerAuthMiddleware(Recorder(), provider, resource=AUDIENCE, authorization_servers=[ISSUER])
+    asked = 'scope="api://id/read urn:admin"'
+    assert asked in ask(guarded)[1]["www-authenticate"]
+    assert asked in ask(guarded, "Bearer nonsense")[1]["www-authenticate"]
+    status, headers, _ = ask(guarded, f"Bearer {make_token(pair)}")
+    assert status == 403 and asked in headers["www-authenticate"]
+    assert ask(guarded, f"Bearer {make_token(pair, scopes=['read', 'admin'])}")[0] == 200
+    document = json.loads(ask(guarded, method="GET", path=METADATA_PATH)[2])
+    assert document["scopes_supported"] == ["api://id/read", "urn:admin"]
+    own = BearerAuthMiddleware(Recorder(), provider, required_scopes=["other"])
+    assert 'scope="api://id/other"' in ask(own)[1]["www-authenticate"]
+    # What is assigned later counts.
+    provider.requested_scope_prefix = None
+    assert 'scope="read urn:admin"' in ask(guarded)[1]["www-authenticate"]
+
+
 def test_refusals(provider, pair):
     app = Recorder()
     guarded = BearerAuthMiddleware(app, provider, resource=AUDIENCE, authorization_servers=[ISSUER])

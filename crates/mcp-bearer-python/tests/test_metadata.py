@@ -95,3 +95,22 @@ def test_who_allows_http_for_keys_may_name_such_a_server(pair):
         pair.public_key, base_url="https://h.example", authorization_servers=servers, insecure_allow_http=True
     )
     assert served(provider) == {f"{WELL_KNOWN}/mcp": "https://h.example/mcp"}
+
+
+def test_the_document_names_what_clients_must_request(pair):
+    from starlette.applications import Starlette
+    from starlette.testclient import TestClient
+
+    provider = BearerAuthProvider(
+        pair.public_key,
+        base_url="https://h.example",
+        authorization_servers=ISSUER,
+        required_scopes=["read"],
+        requested_scope_prefix="api://id/",
+    )
+    routes = [route for route in provider.get_routes("/mcp") if WELL_KNOWN in route.path]
+    client = TestClient(Starlette(routes=routes))
+    for route in routes:
+        assert client.get(route.path).json()["scopes_supported"] == ["api://id/read"]
+    assert provider.scopes_supported == ["api://id/read"]
+    assert provider.get_challenge_scopes(["write"]) == ["api://id/write"]

@@ -241,3 +241,24 @@ def test_the_metadata_document(pair):
         assert ask(f"{origin}/.well-known/oauth-authorization-server")[0] == 404
         challenge = post(url)[1]["WWW-Authenticate"]
         assert 'resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"' in challenge
+
+
+@pytest.mark.skipif(VERSION < (4, 0), reason="FastMCP names scopes in its challenges since 4.0")
+def test_fastmcp_s_own_challenge_and_document_name_what_clients_must_request(pair):
+    from fastmcp.server.auth import RemoteAuthProvider
+
+    verifier = BearerAuthProvider(
+        pair.public_key,
+        issuer=ISSUER,
+        audience=AUDIENCE,
+        required_scopes=["read"],
+        requested_scope_prefix="api://id/",
+    )
+    remote = RemoteAuthProvider(
+        token_verifier=verifier, authorization_servers=[ISSUER], base_url="https://mcp.example.com"
+    )
+    for provider in (verifier, remote):
+        with serving(fastmcp_app(provider)) as url:
+            _, headers, _ = post(url)
+            assert 'scope="api://id/read"' in headers["WWW-Authenticate"]
+    assert remote.scopes_supported == ["api://id/read"]

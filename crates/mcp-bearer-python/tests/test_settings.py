@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import AUDIENCE, ISSUER, JWKS_URI, CountingFetch, make_jwks, make_token
+from conftest import AUDIENCE, ISSUER, JWKS_URI, CountingFetch, hs256, make_jwks, make_token
 from test_provider import refused
 
 from mcp_bearer import BearerAuthProvider, EnvBearerAuthProvider, Rejection, _native
@@ -55,8 +55,10 @@ def outcome(make, arguments, token):
         access = asyncio.run(provider.verify_token_or_raise(token))
     except Rejection as rejection:
         return rejection.kind
-    if _native.Rejection.insufficient_scope(scopes, access.scopes):
-        return "insufficient_scope"
+    if lacking := _native.Rejection.insufficient_scope(scopes, access.scopes):
+        _, challenge, _, _ = Rejection(lacking).challenge(scopes, provider=provider)
+        asked = re.search('scope="(.*?)"', challenge)[1]
+        return "insufficient_scope" if asked == " ".join(scopes) else f"insufficient_scope asking for {asked}"
     return "cached" if provider._verifier()[0].cached_tokens else "accepted"
 
 
@@ -69,9 +71,10 @@ def walk(make, folder):
         with_it = base | given({case["setting"]: case["value"]}, folder)
         without, got = outcome(make, base, case["token"]), outcome(make, with_it, case["token"])
         assert got == case["with"], case["setting"]
-        assert without != got, f"{case['setting']} changes nothing"
-        # Issuer and audience may be absent.
-        assert without == case["without"] or {case["setting"]} <= {"issuer", "audience", "resource"}, case["setting"]
+        # Issuer and audience may be absent, and are not checked then.
+        may_be_absent = case["setting"] in ("issuer", "audience", "resource")
+        assert without != got or may_be_absent, f"{case['setting']} changes nothing"
+        assert without == case["without"] or may_be_absent, case["setting"]
         seen.add(ARGUMENT[case["setting"]])
     assert seen == _native.SETTINGS.keys() - NO_TEXT
 
@@ -82,7 +85,9 @@ def test_every_argument_has_an_effect(folder):
 
 def test_every_argument_has_an_effect_when_it_is_assigned(folder):
     def make(arguments):
-        provider = BearerAuthProvider(**{name: arguments[name] for name in KEYS & arguments.keys()})
+        both = {"secret", "secret_file"} & arguments.keys() and {"public_key", "public_key_file"} & arguments.keys()
+        first = KEYS | ({"algorithm"} if both else set())
+        provider = BearerAuthProvider(**{name: arguments[name] for name in first & arguments.keys()})
         for name, value in arguments.items():
             setattr(provider, name, value)
         if "algorithm" not in arguments:
@@ -147,6 +152,9 @@ WRONG = [
     {"public_key": None, "jwks": '{"keys": []}'},
     {"public_key": None, "secret": b"short", "algorithm": "HS256"},
     {"public_key": None, "secret_file": "no-such-file", "algorithm": "HS256"},
+    {"secret": "this is a secret of at least 32 bytes"},
+    {"secret": "this is a secret of at least 32 bytes", "algorithm": ["HS256"]},
+    {"secret": "this is a secret of at least 32 bytes", "algorithm": ["HS512", "RS256"]},
     {"public_key": None, "discover": "https://idp.example.com/?a=b"},
     {"public_key": None, "discover": "https://idp.example.com/", "algorithm": "HS256"},
     {"public_key": None, "jwks_uri": JWKS_URI, "ca_file": "no-such-file"},
@@ -238,6 +246,40 @@ async def test_a_hook_and_rules_for_scopes_exclude_each_other(pair, token):
     assert await provider.verify_token(token) is not None
     provider._extract_scopes = lambda claims: ["read"]
     assert await provider.verify_token(token) is None
+
+
+SECRET = "correct-horse-battery-staple-1234567890"
+
+
+async def test_a_secret_stands_beside_public_keys(pair, caplog):
+    fetch = CountingFetch(make_jwks((pair, "a")))
+    provider = BearerAuthProvider(
+        jwks_uri=JWKS_URI, fetch=fetch, secret=SECRET, algorithm=["RS256", "HS256"], issuer=ISSUER, audience=AUDIENCE
+    )
+    older = hs256(SECRET)
+    assert await provider.verify_token(older) is not None
+    assert await provider.verify_token(make_token(pair, kid="a")) is not None
+    forged = hs256("x" * 40)
+    assert await refused(provider, forged) == "bad_signature"
+    for text in (pair.public_key, json.dumps(json.loads(make_jwks((pair, "a")))["keys"][0])):
+        assert await refused(provider, hs256(text)) == "bad_signature"
+    leak = json.dumps({"keys": json.loads(make_jwks((pair, "a")))["keys"] + [{"kty": "oct", "k": SECRET}]})
+    leaking = BearerAuthProvider(
+        jwks_uri=JWKS_URI, fetch=CountingFetch(leak.encode()), secret=SECRET, algorithm=["RS256", "HS256"]
+    )
+    assert await refused(leaking, older) == "unknown_key"
+    assert await leaking.verify_token(make_token(pair, kid="a")) is not None
+    with pytest.raises(ValueError, match="jwks and secret: the key set holds the shared secret"):
+        BearerAuthProvider(jwks=leak, secret=SECRET, algorithm=["RS256", "HS256"])
+    one = BearerAuthProvider(pair.public_key, secret=SECRET, algorithm=["RS256", "HS256"])
+    assert await one.verify_token(older) is not None
+    assert await one.verify_token(make_token(pair)) is not None
+    assert "guessed" not in caplog.text
+
+
+def test_a_weak_secret_is_in_the_log(caplog):
+    BearerAuthProvider(secret="secret42secret42secret42secret42")
+    assert "easily guessed" in caplog.text and "secret42" not in caplog.text
 
 
 def test_a_secret_is_a_secret(pair):

@@ -36,6 +36,9 @@ def make(file):
     options = {}
     if kind == "jwks":
         options = {"jwks_uri": JWKS_URI, "fetch": CountingFetch(json.dumps(keys).encode())}
+    elif kind == "jwks_and_secret":
+        jwks, secret = keys
+        options = {"jwks_uri": JWKS_URI, "fetch": CountingFetch(json.dumps(jwks).encode()), "secret": secret}
     elif kind == "unavailable":
         options = {"jwks_uri": JWKS_URI, "fetch": CountingFetch(b"")}
     else:

@@ -77,6 +77,8 @@ pub enum Keys {
     PublicKey(String),
     /// A shared secret, as text.
     Secret(String),
+    /// A JWK Set as JSON, and a shared secret as text beside it.
+    JwksAndSecret(Value, String),
     /// None, for this reason: the JWKS cannot be had.
     Unavailable(String),
 }
@@ -268,8 +270,10 @@ pub struct Effect {
     pub value: Value,
     /// The token.
     pub token: String,
-    /// What becomes of the token without the setting: `accepted`, `cached`, the kind of its rejection
-    /// (`keys_unavailable` where keys would have to be fetched), or `does not start`.
+    /// What becomes of the token without the setting: `accepted`, `cached`, the kind of its
+    /// rejection (`keys_unavailable` where keys would have to be fetched), or `does not start`.
+    /// Behind `insufficient_scope`, ` asking for ` and the scopes of the challenge where they are
+    /// others than the required ones.
     pub without: String,
     /// What becomes of it with the setting.
     pub with: String,
@@ -431,7 +435,7 @@ impl Keys {
         match self {
             Self::Jwks(value) => Some(value.to_string()),
             Self::PublicKey(text) | Self::Secret(text) => Some(text.clone()),
-            Self::Unavailable(_) => None,
+            Self::JwksAndSecret(..) | Self::Unavailable(_) => None,
         }
     }
 
@@ -440,7 +444,8 @@ impl Keys {
             Self::Jwks(_) => Some("--jwks"),
             Self::PublicKey(_) => Some("--public-key"),
             Self::Secret(_) => Some("--secret-file"),
-            Self::Unavailable(_) => None,
+            // It takes two files.
+            Self::JwksAndSecret(..) | Self::Unavailable(_) => None,
         }
     }
 }

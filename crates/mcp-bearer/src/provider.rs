@@ -12,6 +12,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "http")]
+use mcp_bearer_core::ChallengeContext;
 use mcp_bearer_core::{
     AccessToken, Limits, Observer, Policy, Rejection, RejectionKind, Scopes, Step, UnixTime,
     Unobserved, UnverifiedToken,
@@ -362,31 +364,44 @@ impl BearerAuthProvider {
         }
     }
 
-    /// The scopes that the challenge to a refused token asks for: those that all issuers agree on, or those of the issuer
-    /// that the token names.
+    /// What the challenge to a refused token says about scopes: what all issuers agree on, or what
+    /// belongs to the issuer that the token names.
     #[cfg(feature = "http")]
-    pub(crate) fn challenge_scopes(&self, token: Option<&str>) -> Option<&Scopes> {
-        let (first, rest) = self.inner.issuers.split_first()?;
-        let mut rest = rest.iter();
-        if rest.all(|issuer| issuer.required_scopes == first.required_scopes) {
-            return Some(&first.required_scopes);
-        }
-        let unverified = UnverifiedToken::parse(token?, &self.inner.limits).ok()?;
-        let (_, issuer) = self.choose_issuer(&unverified, &mut Unobserved).ok()?;
-        Some(&issuer.required_scopes)
+    pub(crate) fn challenge_context(&self, token: Option<&str>) -> ChallengeContext<'_> {
+        let agreed = || {
+            let (first, rest) = self.inner.issuers.split_first()?;
+            let mut rest = rest.iter();
+            rest.all(|issuer| issuer.asks_for_the_same_as(first))
+                .then_some(first)
+        };
+        let named = || {
+            let unverified = UnverifiedToken::parse(token?, &self.inner.limits).ok()?;
+            let (_, issuer) = self.choose_issuer(&unverified, &mut Unobserved).ok()?;
+            Some(issuer)
+        };
+        let issuer = agreed().or_else(named);
+        issuer.map_or_else(ChallengeContext::default, Issuer::challenge_context)
+    }
+
+    /// What clients must request for these scopes, by the map of each issuer, each once.
+    #[cfg(feature = "http")]
+    pub(crate) fn scopes_to_request(&self, scopes: &Scopes) -> Scopes {
+        let issuers = self.inner.issuers.iter();
+        each_once(issuers.map(|issuer| issuer.policy.requested_scopes().of_all(scopes)))
+    }
+
+    /// What clients must request for all required scopes of every issuer, each once.
+    #[cfg(feature = "http")]
+    pub(crate) fn required_scopes_to_request(&self) -> Scopes {
+        let issuers = self.inner.issuers.iter();
+        each_once(issuers.map(Issuer::scopes_to_request))
     }
 
     /// Every required scope of every issuer, as for the `scopes_supported` of RFC 9728.
     #[must_use]
     pub fn required_scopes(&self) -> Scopes {
         let issuers = self.inner.issuers.iter();
-        let mut names: Vec<&str> = Vec::new();
-        for scope in issuers.flat_map(|issuer| issuer.required_scopes.iter()) {
-            if !names.contains(&scope) {
-                names.push(scope);
-            }
-        }
-        Scopes::from_names(names).unwrap_or_default()
+        each_once(issuers.map(|issuer| issuer.required_scopes.clone()))
     }
 
     /// The names of the configured issuers; none for "any issuer".
@@ -436,6 +451,17 @@ impl BearerAuthProvider {
     pub fn limits(&self) -> &Limits {
         &self.inner.limits
     }
+}
+
+fn each_once(lists: impl Iterator<Item = Scopes>) -> Scopes {
+    let lists: Vec<Scopes> = lists.collect();
+    let mut names: Vec<&str> = Vec::new();
+    for scope in lists.iter().flat_map(Scopes::iter) {
+        if !names.contains(&scope) {
+            names.push(scope);
+        }
+    }
+    Scopes::from_names(names).unwrap_or_default()
 }
 
 /// A token, and the issuer whose keys and policy it has to meet.

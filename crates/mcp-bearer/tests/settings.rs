@@ -13,7 +13,9 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use mcp_bearer::config::from_variables;
-use mcp_bearer::config::{Entrance, Group, IssuerDraft, Keys, ServerDraft, Setting, Shape, Value};
+use mcp_bearer::config::{
+    Entrance, Group, IssuerDraft, Keys, Secret, ServerDraft, Setting, Shape, Value,
+};
 use mcp_bearer::keys::{self, RemoteKeysBuilder};
 use mcp_bearer::{
     BearerAuthProvider, ClaimPath, Clock, ConfigError, TokenCacheSize, TokenType, UnixTime,
@@ -74,7 +76,10 @@ impl World {
         match allowed {
             Ok(()) if provider.cached_tokens() == Some(1) => "cached".to_owned(),
             Ok(()) => "accepted".to_owned(),
-            Err(rejection) => rejection.kind().to_string(),
+            Err(rejection) => match rejection.requested_scopes() {
+                Some(scopes) => format!("{} asking for {scopes}", rejection.kind()),
+                None => rejection.kind().to_string(),
+            },
         }
     }
 
@@ -223,10 +228,12 @@ fn by_methods(given: &Given) -> Entered {
     use Setting::*;
     let missing = || Err(ConfigError::new(Vec::new()));
     let begin = BearerAuthProvider::builder();
-    let Some((source, value)) = given
+    let of_keys = given
         .iter()
-        .find(|(setting, _)| setting.group() == Group::Keys)
-    else {
+        .filter(|(setting, _)| setting.group() == Group::Keys);
+    let secret = |setting: &Setting| matches!(setting, SharedSecret | SharedSecretFile);
+    let (secrets, sources): (Vec<_>, Vec<_>) = of_keys.partition(|(setting, _)| secret(setting));
+    let Some((source, value)) = sources.first().or(secrets.first()).copied() else {
         return missing();
     };
     let builder = match source {
@@ -241,6 +248,11 @@ fn by_methods(given: &Given) -> Entered {
         SharedSecret => begin.shared_secret(text(value)),
         SharedSecretFile => begin.shared_secret_file(text(value)),
         other => panic!("{other:?} is not wired"),
+    };
+    let builder = match secrets.first() {
+        Some((SharedSecret, value)) => builder.shared_secret(text(value)),
+        Some((_, value)) => builder.shared_secret_file(text(value)),
+        None => builder,
     };
     let builder = match (
         given.get(&Issuer),
@@ -259,7 +271,7 @@ fn by_methods(given: &Given) -> Entered {
     ) {
         (Some(names), ..) => builder.audiences(texts(names)),
         (_, Some(_), _) => builder.any_audience(),
-        (_, _, Some(resource)) => builder.audience(text(resource)),
+        (_, _, Some(resource)) => builder.resource(text(resource)),
         _ => return missing(),
     };
     for (setting, value) in given {
@@ -288,6 +300,14 @@ fn by_methods(given: &Given) -> Entered {
             ScopeImplies => pairs(value).fold(builder, |builder, (scope, implied)| {
                 builder.scope_implies(scope, implied.iter().map(text))
             }),
+            RequestedScopePrefix => builder.requested_scope_prefix(text(value)),
+            RequestedScopes => value
+                .as_object()
+                .unwrap()
+                .iter()
+                .fold(builder, |builder, (scope, requested)| {
+                    builder.requested_scope(scope, text(requested))
+                }),
             AcceptTokensThatNeverExpire => builder.accept_tokens_that_never_expire(),
             AcceptIdentityTokenShape => builder.accept_identity_token_shape(),
             known if known.group() != Group::Rules => builder,
@@ -336,10 +356,14 @@ fn by_fields(given: &Given) -> ServerDraft {
             Setting::JwksUri => draft.keys = Some(Keys::JwksUri(text(value))),
             Setting::Discover => draft.keys = Some(Keys::Discover(text(value))),
             Setting::SharedSecret => {
-                draft.keys = Some(Keys::SharedSecret(text(value).into_bytes().into()));
+                draft.secret = Some(Secret::Bytes(text(value).into_bytes().into()));
             }
             Setting::SharedSecretFile => {
-                draft.keys = Some(Keys::SharedSecretFile(text(value).into()));
+                draft.secret = Some(Secret::File(text(value).into()));
+            }
+            Setting::Algorithms => {
+                let names = texts(value).into_iter();
+                draft.algorithms = Some(names.map(|name| name.parse().unwrap()).collect());
             }
             Setting::Issuer => draft.issuers = Some(texts(value).into()),
             Setting::Audience => draft.audiences = Some(texts(value).into()),
@@ -373,6 +397,11 @@ fn mistakes() -> Vec<Vec<(Setting, Value)>> {
     let jwks = || (Jwks, text("{}"));
     let effects = vectors::effects();
     let pem = || text(&effects.files["public.pem"]);
+    let secret = &effects.files["secret.txt"];
+    let leak = json!({ "kty": "RSA", "n": "AQAB", "x-note": secret });
+    let mut leaked: Json = serde_json::from_str(&effects.files["jwks.json"]).unwrap();
+    leaked["keys"].as_array_mut().unwrap().push(leak);
+    let leaked = leaked.to_string();
     let mut all = vec![
         vec![(Algorithms, texts(&["none"]))],
         vec![(Algorithms, texts(&["RS256", "HS256"]))],
@@ -386,6 +415,9 @@ fn mistakes() -> Vec<Vec<(Setting, Value)>> {
         vec![(RequiredClaims, texts(&["tenant=blue"]))],
         vec![(ScopeImplies, pair("a", json!(["a"])))],
         vec![(ScopeImplies, pair("a", json!(7)))],
+        vec![(RequestedScopePrefix, text("api://a b/"))],
+        vec![(RequestedScopes, pair("read", json!(["a", "b"])))],
+        vec![(RequestedScopes, pair("read", json!("a b")))],
         vec![(Resource, text("http://mcp.example.com/"))],
         vec![(Issuer, text("i")), (AnyIssuer, on())],
         vec![(AnyAudience, on()), (Audience, text("a"))],
@@ -394,6 +426,32 @@ fn mistakes() -> Vec<Vec<(Setting, Value)>> {
             (JwksFile, text("x")),
             (SharedSecret, text("x")),
             (Discover, text("x")),
+        ],
+        // A secret beside public keys: the algorithms of both, and a secret that nobody can read.
+        vec![(PublicKey, pem()), (SharedSecret, text(secret))],
+        vec![
+            (PublicKey, pem()),
+            (SharedSecret, text(secret)),
+            (Algorithms, texts(&["RS256"])),
+        ],
+        vec![
+            (PublicKey, pem()),
+            (SharedSecret, text(secret)),
+            (Algorithms, texts(&["HS256"])),
+        ],
+        vec![
+            (PublicKey, pem()),
+            (SharedSecret, text(secret)),
+            (Algorithms, texts(&["RS256", "HS512"])),
+        ],
+        vec![
+            (Jwks, text(&leaked)),
+            (SharedSecret, text(secret)),
+            (Algorithms, texts(&["RS256", "HS256"])),
+        ],
+        vec![
+            (SharedSecret, text(secret)),
+            (SharedSecretFile, Value::Path("x".into())),
         ],
         vec![(PublicKey, text("nonsense"))],
         vec![(PublicKey, pem()), (Algorithms, texts(&["ES256"]))],

@@ -112,6 +112,10 @@ impl<'a> IssuerReport<'a> {
             problems: Vec::new(),
             notes: Vec::new(),
         };
+        if set.is_some_and(|set| set.publishes_the_secret()) {
+            let why = "the key set holds the shared secret, so that HS256, HS384 and HS512 are switched off: replace the secret";
+            report.problems.push(why.to_owned());
+        }
         if report.keys.is_empty() {
             let why = status.and_then(|status| status.last_failure);
             let why = why.unwrap_or_else(|| "no answer came in time".to_owned());
@@ -122,6 +126,7 @@ impl<'a> IssuerReport<'a> {
         } else {
             report.look_at_algorithms();
             report.look_at_kids();
+            report.look_at_keys();
         }
         Some(report)
     }
@@ -187,6 +192,19 @@ impl<'a> IssuerReport<'a> {
         }
     }
 
+    fn look_at_keys(&mut self) {
+        for key in &self.keys {
+            match (key.info.note, &key.thumbprint) {
+                (Some(note), Some(_)) => {
+                    self.notes.push(format!("{}: {note}", self.name_of(key)));
+                }
+                // The one secret needs no name.
+                (Some(note), None) => self.notes.push(note.to_owned()),
+                (None, _) => {}
+            }
+        }
+    }
+
     fn json(&self) -> Value {
         let usable = self.keys.iter().map(|key| {
             json!({
@@ -194,6 +212,7 @@ impl<'a> IssuerReport<'a> {
                 "kid": key.info.kid,
                 "thumbprint": key.thumbprint.map(|thumbprint| thumbprint.to_string()),
                 "type": key.info.description,
+                "note": key.info.note,
                 "algorithms": key.serves.iter().map(|one| one.name()).collect::<Vec<_>>(),
             })
         });
@@ -210,6 +229,7 @@ impl<'a> IssuerReport<'a> {
             "audiences": self.policy.audiences().listed(),
             "algorithms": self.policy.algorithms().iter().map(|one| one.name()).collect::<Vec<_>>(),
             "required_scopes": self.required_scopes.iter().collect::<Vec<_>>(),
+            "scopes_to_request": self.scopes_to_request().iter().collect::<Vec<_>>(),
             "keys": usable.chain(skipped).collect::<Vec<_>>(),
             "problems": self.problems,
             "notes": self.notes,
@@ -224,6 +244,10 @@ impl<'a> IssuerReport<'a> {
         line(&format!("  algorithms {}", names(self.policy.algorithms())))?;
         if !self.required_scopes.is_empty() {
             line(&format!("  scopes {}", self.required_scopes))?;
+        }
+        let to_request = self.scopes_to_request();
+        if to_request != self.required_scopes {
+            line(&format!("  clients must request {to_request}"))?;
         }
         for key in &self.keys {
             let (name, what) = (self.name_of(key), &key.info.description);
@@ -244,11 +268,16 @@ impl<'a> IssuerReport<'a> {
         Ok(())
     }
 
+    fn scopes_to_request(&self) -> Scopes {
+        self.policy.requested_scopes().of_all(&self.required_scopes)
+    }
+
     /// The key by its `kid`; where others have the same, or none has one, by its thumbprint too.
     fn name_of(&self, key: &UsableKey) -> String {
-        let name = match &key.info.kid {
-            Some(kid) => format!("key {kid:?}"),
-            None => "a key without kid".to_owned(),
+        let name = match (&key.info.kid, &key.thumbprint) {
+            (Some(kid), _) => format!("key {kid:?}"),
+            (None, Some(_)) => "a key without kid".to_owned(),
+            (None, None) => return "the shared secret".to_owned(),
         };
         let others = self.keys.iter();
         let same = others.filter(|other| other.info.kid == key.info.kid);

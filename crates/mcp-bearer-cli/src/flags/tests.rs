@@ -33,6 +33,10 @@ fn words(setting: Setting, value: &Json) -> Vec<String> {
                 with(format!("{scope}={}", implied.join(" ")))
             })
             .collect(),
+        (Setting::RequestedScopes, _, Json::Object(pairs)) => pairs
+            .iter()
+            .flat_map(|(scope, requested)| with(format!("{scope}={}", text(requested))))
+            .collect(),
         (_, _, Json::Object(pairs)) => pairs
             .iter()
             .flat_map(|(name, value)| with(format!("{name}={value}")))
@@ -61,7 +65,10 @@ fn every_option_has_an_effect() {
         match verified.and_then(|access| provider.check_required_scopes(&access)) {
             Ok(()) if provider.cached_tokens() == Some(1) => "cached".to_owned(),
             Ok(()) => "accepted".to_owned(),
-            Err(rejection) => rejection.kind().to_string(),
+            Err(rejection) => match rejection.requested_scopes() {
+                Some(scopes) => format!("{} asking for {scopes}", rejection.kind()),
+                None => rejection.kind().to_string(),
+            },
         }
     };
     let mut seen = BTreeSet::new();

@@ -24,8 +24,8 @@ pub(crate) struct Inspection {
 }
 
 impl Inspection {
-    pub(crate) fn new(token: &str, now: UnixTime) -> Self {
-        let now = now.as_secs_f64();
+    pub(crate) fn new(token: &str, at: UnixTime) -> Self {
+        let now = at.as_secs_f64();
         let limits = Limits::default().with_token_bytes(PASTED_BYTES);
         let parts = match TokenParts::read(token, &limits) {
             Ok(parts) => parts,
@@ -35,7 +35,7 @@ impl Inspection {
         let header = parts.header().map(Members::read).map_err(said);
         let claims = parts.claims().map(Members::read).map_err(said);
         let mut remarks = match &header {
-            Ok(header) => remarks::of(parts.bytes(), header, claims.as_ref().ok(), now),
+            Ok(header) => remarks::of(parts.bytes(), header, claims.as_ref().ok(), at),
             Err(_) => Vec::new(),
         };
         remarks.extend(damage(token));

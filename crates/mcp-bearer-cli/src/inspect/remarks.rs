@@ -1,19 +1,18 @@
 //! What is worth a remark in a token that nobody has verified.
 
-use mcp_bearer::Algorithm;
 use mcp_bearer::config::Limits;
+use mcp_bearer::core::NumericDate;
+use mcp_bearer::{Algorithm, UnixTime};
 
 use super::members::Members;
-
-/// A lifetime beyond this is a mistake more often than a wish.
-const TEN_YEARS: f64 = 10.0 * 365.25 * 86_400.0;
+use crate::moment::late_expiry;
 
 /// Remarks on a token whose header was read.
 pub(super) fn of(
     bytes: usize,
     header: &Members,
     claims: Option<&Members>,
-    now: f64,
+    now: UnixTime,
 ) -> Vec<String> {
     let mut remarks = Vec::new();
     let mut say = |text: &str| remarks.push(text.to_owned());
@@ -43,11 +42,11 @@ pub(super) fn of(
     };
     match (claims.has("exp"), claims.number("exp")) {
         (false, _) => remarks.push("it has no exp, so it never expires".to_owned()),
-        (true, Some(exp)) if exp - now > TEN_YEARS => remarks.push(
-            "its exp is more than 10 years away: is it in milliseconds instead of seconds?"
-                .to_owned(),
-        ),
-        (true, _) => {}
+        (true, Some(exp)) => {
+            let late = late_expiry(NumericDate::from_secs_f64(exp), now);
+            remarks.extend(late.map(str::to_owned));
+        }
+        (true, None) => {}
     }
     for name in ["exp", "nbf", "iat"] {
         if claims.has(name) && claims.number(name).is_none() {

@@ -2,7 +2,7 @@
 //!
 //! Text from the token is quoted and escaped. The token itself is never printed.
 
-use mcp_bearer::core::{NumericDate, Scopes};
+use mcp_bearer::core::{NumericDate, RequestedScopes, Scopes};
 use mcp_bearer::explain::{ExplainedStep, StepOutcome};
 use mcp_bearer::http::{Challenge, ChallengeContext};
 use mcp_bearer::{AccessToken, Rejection, RejectionKind};
@@ -19,6 +19,10 @@ pub(super) struct Answer<'a> {
     /// What an operator wants to know of a refused token.
     pub(super) refused: Option<Refused>,
     pub(super) required: &'a Scopes,
+    /// What clients must request for a scope.
+    pub(super) requested: Option<&'a RequestedScopes>,
+    /// What is worth knowing of a token that is accepted.
+    pub(super) notes: Vec<&'static str>,
     pub(super) steps: Option<Vec<ExplainedStep>>,
 }
 
@@ -68,7 +72,7 @@ impl Answer<'_> {
 
     fn json(&self) -> String {
         let mut json = match &self.verdict {
-            Ok(access) => accepted_json(access),
+            Ok(access) => accepted_json(access, &self.notes),
             Err(rejection) => self.rejected_json(rejection),
         };
         if let Some(steps) = &self.steps {
@@ -118,7 +122,8 @@ impl Answer<'_> {
         let rejection = match &self.verdict {
             Ok(access) => {
                 let accepted = colours.paint(Tone::Good, "accepted");
-                return output.line(format_args!("{accepted}: {}", accepted_text(access)));
+                let text = accepted_text(access, &self.notes);
+                return output.line(format_args!("{accepted}: {text}"));
             }
             Err(rejection) => rejection,
         };
@@ -143,16 +148,23 @@ impl Answer<'_> {
     fn challenge(&self, rejection: &Rejection) -> Challenge {
         let context = ChallengeContext {
             scopes: Some(self.required),
+            requested: self.requested,
             ..ChallengeContext::default()
         };
         Challenge::new(rejection, &context)
     }
 }
 
-fn accepted_json(access: &AccessToken) -> String {
+/// Notes are a member only where there are some.
+fn accepted_json(access: &AccessToken, notes: &[&str]) -> String {
+    let notes: Vec<String> = notes.iter().map(|note| json_string(note)).collect();
+    let notes = match notes.is_empty() {
+        true => String::new(),
+        false => format!(r#""notes":[{}],"#, notes.join(",")),
+    };
     let scopes: Vec<String> = access.scopes().iter().map(json_string).collect();
     format!(
-        r#"{{"accepted":true,"client_id":{},"subject":{},"scopes":[{}],"expires_at":{},"claims":{}"#,
+        r#"{{"accepted":true,{notes}"client_id":{},"subject":{},"scopes":[{}],"expires_at":{},"claims":{}"#,
         json_string_or_null(access.client_id()),
         json_string_or_null(access.subject()),
         scopes.join(","),
@@ -175,13 +187,14 @@ fn step_json(step: &ExplainedStep) -> String {
     )
 }
 
-fn accepted_text(access: &AccessToken) -> String {
+fn accepted_text(access: &AccessToken, notes: &[&str]) -> String {
     let named = |what: &str, name: Option<&str>| match name {
         Some(name) => format!("{what} {name:?}"),
         None => format!("no {what}"),
     };
+    let notes: String = notes.iter().map(|note| format!("; note: {note}")).collect();
     format!(
-        "{}, {}, scopes {:?}, {}",
+        "{}, {}, scopes {:?}, {}{notes}",
         named("subject", access.subject()),
         named("client", access.client_id()),
         access.scopes().as_str(),

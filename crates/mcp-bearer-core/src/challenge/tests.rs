@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Challenge, ChallengeContext};
 use crate::rejection::{Rejection, RejectionKind};
-use crate::scope::Scopes;
+use crate::scope::{RequestedScopes, Scopes};
 use crate::time::UnixTime;
 
 fn every() -> impl Iterator<Item = Rejection> {
@@ -44,6 +44,7 @@ fn machine_parameters_stand_before_the_description() {
     let scopes: Scopes = "a b".parse().unwrap();
     let context = ChallengeContext {
         scopes: Some(&scopes),
+        requested: None,
         resource_metadata: Some("https://h/x"),
     };
     for rejection in every() {
@@ -65,11 +66,34 @@ fn machine_parameters_stand_before_the_description() {
 }
 
 #[test]
+fn what_must_be_requested_stands_in_every_challenge_that_names_scopes() {
+    let requested = RequestedScopes::new(Some("api://id/"), [("write", "urn:write")]).unwrap();
+    let scopes: Scopes = "read write offline_access".parse().unwrap();
+    let context = ChallengeContext {
+        scopes: Some(&scopes),
+        requested: Some(&requested),
+        resource_metadata: None,
+    };
+    let own = Rejection::insufficient_scope("admin".parse().unwrap(), "admin".parse().unwrap());
+    let asked = [
+        (Rejection::missing_credential(), "api://id/read urn:write"),
+        (own.clone(), "api://id/admin"),
+        (own.requesting("just this".parse().unwrap()), "just this"),
+    ];
+    for (rejection, asked) in asked {
+        let header = Challenge::new(&rejection, &context)
+            .www_authenticate
+            .unwrap();
+        assert!(header.contains(&format!("scope=\"{asked}\"")), "{header}");
+    }
+}
+
+#[test]
 fn a_rejection_knows_its_scopes_better_than_the_context() {
     let scopes: Scopes = "from-context".parse().unwrap();
     let context = ChallengeContext {
         scopes: Some(&scopes),
-        resource_metadata: None,
+        ..ChallengeContext::default()
     };
     let own = Rejection::insufficient_scope(
         "needed also offline_access".parse().unwrap(),

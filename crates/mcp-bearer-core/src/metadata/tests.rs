@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::ProtectedResourceMetadata;
+use crate::policy::Expected;
 use crate::scope::Scopes;
 
 fn build(resource: &str) -> Result<ProtectedResourceMetadata, String> {
@@ -202,4 +203,30 @@ fn the_document_says_what_was_configured_and_nothing_else() {
             "resource_documentation": "https://docs.example/",
         })
     );
+}
+
+#[test]
+fn an_audience_that_is_a_resource_without_a_path_has_two_spellings() {
+    for (resource, other) in [
+        ("https://h.example", "https://h.example/"),
+        ("https://h.example/", "https://h.example"),
+        ("https://h.example:8443", "https://h.example:8443/"),
+        ("http://127.0.0.1:8000/", "http://127.0.0.1:8000"),
+        ("https://h.example?x=/y", "https://h.example/?x=/y"),
+        ("https://h.example/?x", "https://h.example?x"),
+    ] {
+        assert_eq!(Expected::of_resource(resource), [resource, other].into());
+    }
+    for one in [
+        "https://h.example/mcp",
+        "https://h.example/mcp/",
+        "https://h.example//",
+        // What is no URL of a resource is a name like any other.
+        "api://client",
+        "mcp",
+        "",
+        "https://h.example#x",
+    ] {
+        assert_eq!(Expected::of_resource(one), one.into());
+    }
 }

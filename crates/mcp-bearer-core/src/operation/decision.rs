@@ -65,8 +65,9 @@ impl NeededScopes {
     /// some clients ask for exactly the scopes of the last challenge and would lose the others.
     ///
     /// `translate` gives the scope to request for a scope that tokens hold, where an identity
-    /// provider names them differently (Entra ID: `api://id/read` for `read`). What it makes of a
-    /// scope must be a scope, or the scope stays as it is.
+    /// provider names them differently (Entra ID: `api://id/read` for `read`):
+    /// [`RequestedScopes::of`](crate::RequestedScopes::of), or a function of the caller's. What it
+    /// makes of a scope must be a scope, or the scope stays as it is.
     ///
     /// ```
     /// use std::borrow::Cow;
@@ -106,7 +107,9 @@ impl NeededScopes {
     /// The rejection of an insufficient token, with the scopes of the challenge.
     #[must_use]
     pub fn rejection<'s>(&'s self, translate: impl Fn(&'s str) -> Cow<'s, str>) -> Rejection {
-        Rejection::insufficient_scope(self.to_request(translate), self.missing.clone())
+        let required = self.to_request(Cow::Borrowed);
+        Rejection::insufficient_scope(required, self.missing.clone())
+            .requesting(self.to_request(translate))
     }
 }
 

@@ -33,7 +33,7 @@ fn defaults() {
 #[test]
 fn each_problem_is_reported_with_its_rule() {
     let none: [&str; 0] = [];
-    let cases: [(Rule, PolicyBuilder); 20] = [
+    let cases: [(Rule, PolicyBuilder); 22] = [
         (Rule::Issuers, Policy::builder("", "a")),
         (Rule::Issuers, Policy::builder(none, "a")),
         (Rule::Issuers, Policy::builder(["i", ""], "a")),
@@ -42,12 +42,17 @@ fn each_problem_is_reported_with_its_rule() {
         (Rule::Audiences, Policy::builder("i", ["", "a"])),
         (Rule::Algorithms, good().algorithms([])),
         (
-            Rule::Algorithms,
-            good().algorithms([Algorithm::Rs256, Algorithm::Hs256]),
+            Rule::RequestedScopePrefix,
+            good().requested_scope_prefix(""),
         ),
         (
-            Rule::Algorithms,
-            good().algorithms([Algorithm::Hs512, Algorithm::EdDsa]),
+            Rule::RequestedScopePrefix,
+            good().requested_scope_prefix("api://a b/"),
+        ),
+        (Rule::RequestedScopes, good().requested_scope("a", "b c")),
+        (
+            Rule::RequestedScopes,
+            good().requested_scope("a", "b").requested_scope("a", "c"),
         ),
         (Rule::Leeway, good().leeway(Duration::from_millis(300_001))),
         (Rule::Leeway, good().leeway(Duration::MAX)),

@@ -1,6 +1,7 @@
 //! Shared secrets: what may serve as one, and HMAC with it (RFC 7518 section 3.2).
 
 mod disguise;
+mod published;
 
 use aws_lc_rs::hmac;
 
@@ -52,6 +53,11 @@ pub(super) fn weakness(secret: &[u8]) -> Option<&'static str> {
     (1..=UNIT)
         .any(repeats)
         .then_some("the shared secret repeats a unit of at most 8 bytes, and is easily guessed")
+}
+
+/// Whether the secret can be read in a JSON text.
+pub(super) fn is_in(secret: &[u8], json: &str) -> bool {
+    published::is_in(secret, json)
 }
 
 pub(super) fn verifies(algorithm: Algorithm, secret: &[u8], message: &[u8], tag: &[u8]) -> bool {

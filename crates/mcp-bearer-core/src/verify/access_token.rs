@@ -16,7 +16,7 @@ use crate::key_set::KeySet;
 use crate::limits::Limits;
 use crate::policy::{Policy, Rules};
 use crate::rejection::Rejection;
-use crate::scope::{ScopeHierarchy, Scopes};
+use crate::scope::{RequestedScopes, ScopeHierarchy, Scopes};
 use crate::thumbprint::Thumbprint;
 use crate::time::{NumericDate, UnixTime};
 
@@ -154,6 +154,12 @@ impl AccessToken {
         &self.0.rules.hierarchy
     }
 
+    /// What clients must request for a scope, as the policy of its issuer says.
+    #[must_use]
+    pub fn requested_scopes(&self) -> &RequestedScopes {
+        &self.0.rules.requested_scopes
+    }
+
     /// Whether a scope is held, or implied by one that is.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
@@ -286,7 +292,12 @@ pub(super) fn require_scopes(
     }
     let missing = Scopes::from_names(required.iter().filter(lacking)).unwrap_or_default();
     let read = rules.scope_claims.show(claims);
-    Err(Rejection::insufficient_scope(required.clone(), missing).with_claims_read(&read))
+    let rejection =
+        Rejection::insufficient_scope(required.clone(), missing).with_claims_read(&read);
+    Err(match &rules.requested_scopes {
+        same if same.is_empty() => rejection,
+        requested => rejection.requesting(requested.of_all(required)),
+    })
 }
 
 /// The `kid` of a token that was verified before.

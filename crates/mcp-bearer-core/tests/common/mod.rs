@@ -8,6 +8,7 @@
     reason = "test code: a failure here should stop the test; not every test uses all of it"
 )]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_bearer_core::{
@@ -44,6 +45,11 @@ pub(crate) fn key_set(keys: &Keys) -> KeySet {
         Keys::Jwks(value) => KeySet::from_jwks_json(&value.to_string()).unwrap(),
         Keys::PublicKey(pem) => KeySet::single(VerifyingKey::from_pem(pem).unwrap()),
         Keys::Secret(text) => KeySet::single(VerifyingKey::shared_secret(text.as_bytes()).unwrap()),
+        Keys::JwksAndSecret(value, secret) => {
+            let public = KeySet::from_jwks_json(&value.to_string()).unwrap();
+            let secret = VerifyingKey::shared_secret(secret.as_bytes()).unwrap();
+            KeySet::with_shared_secret(&Arc::new(public), &secret).unwrap()
+        }
         Keys::Unavailable(why) => KeySet::unavailable(why.as_str(), Duration::from_secs(7)),
     }
 }

@@ -55,7 +55,7 @@ def routes(identifier: str, provider: Any, beside: str | None) -> list[Any]:
     path, _, document = _native.protected_resource_metadata(
         identifier,
         servers(provider.authorization_servers),
-        list(provider.required_scopes or []),
+        provider.scopes_supported,
         insecure_allow_http=bool(provider.insecure_allow_http),
     )
 

@@ -43,7 +43,8 @@ class BearerAuthProvider(_fastmcp.Base):
         audience: what ``aud`` must contain, or a list of which one suffices. Not checked when absent: then a token
             that was made for another server is accepted here.
         required_scopes: asked for by the HTTP layer, which answers 403.
-        algorithm: what tokens are signed with, or a list; RS256, or HS256 with ``secret``, unless given.
+        algorithm: what tokens are signed with, or a list; RS256, or HS256 with ``secret`` alone, unless given. With a
+            secret beside public keys, those of both must be listed.
         base_url: the public URL of this server, for its RFC 9728 document.
         authorization_servers: where clients get a token; FastMCP 2.11 and later then serve the RFC 9728 document.
         leeway: seconds by which clocks may differ, at most 300.
@@ -57,7 +58,8 @@ class BearerAuthProvider(_fastmcp.Base):
         public_key_file, jwks_file: a file with a PEM public key or a JWK Set, read again when it changes.
         jwks: a JWK Set in JSON.
         discover: an issuer, whose metadata lead to its keys. ``iss`` must be this one unless ``issuer`` says another.
-        secret, secret_file: the secret shared with the issuer, or a file that holds it.
+        secret, secret_file: the secret shared with the issuer, or a file that holds it: alone, or beside one source of
+            public keys. HS256, HS384 and HS512 then belong to the secret, and all others to the public keys.
         any_issuer, any_audience: not checked, though ``discover`` or ``resource`` is given.
         max_age: the largest age of a token by ``iat`` in seconds; ``iat`` is then required.
         token_type: ``"any"``, or ``"rfc9068"`` for ``at+jwt`` alone.
@@ -70,6 +72,9 @@ class BearerAuthProvider(_fastmcp.Base):
         accept_scopes_beyond_consent: counts the scopes of all these claims, not of the first one alone. Roles of a user then
             count though the user has not consented to them for this client.
         scope_implies: scopes with those that they include, which ``AccessToken.scopes`` then shows, too.
+        requested_scope_prefix: what clients put before a scope when they request it: with ``"api://ID/"`` they ask for
+            ``api://ID/read`` to get a token that holds ``read``. Challenges and ``scopes_supported`` name that.
+        requested_scopes: scopes with the one that clients must request to get each. They win over the prefix.
         accept_identity_token_shape: accepts tokens with ``at_hash`` or ``c_hash``, the marks of an ID token.
         accept_tokens_issued_in_the_future: accepts tokens whose ``iat`` lies in the future, for issuers whose clock runs
             ahead by more than the leeway.
@@ -79,7 +84,7 @@ class BearerAuthProvider(_fastmcp.Base):
         staleness_bound: how many seconds past their lifetime keys are used while the issuer cannot be reached.
         resource: the URL of this server as an audience, unless one is given.
 
-    Exactly one source of keys must be given. What is `None` is absent; anything else that is empty is an error.
+    One source of public keys must be given, or a secret, or both. What is `None` is absent; anything else that is empty is an error.
 
     Raises:
         ValueError: with every problem at once. A ``public_key`` or ``jwks_uri`` that cannot verify anything is none: then an
@@ -92,7 +97,7 @@ class BearerAuthProvider(_fastmcp.Base):
     jwks_uri: str | None
     issuer: str | list[str] | None
     audience: str | list[str] | None
-    algorithm: str | list[str]
+    algorithm: str | list[str] | None
     authorization_servers: list[str] | None
     leeway: float
     require_expiry: bool
@@ -117,6 +122,8 @@ class BearerAuthProvider(_fastmcp.Base):
     scope_claims: str | Sequence[str | Sequence[str]] | None
     accept_scopes_beyond_consent: bool
     scope_implies: dict[str, str | list[str]] | str | None
+    requested_scope_prefix: str | None
+    requested_scopes: dict[str, str] | str | None
     accept_identity_token_shape: bool
     accept_tokens_issued_in_the_future: bool
     ca_file: StrPath | None
@@ -164,6 +171,8 @@ class BearerAuthProvider(_fastmcp.Base):
         scope_claims: str | Sequence[str | Sequence[str]] | None = None,
         accept_scopes_beyond_consent: bool = False,
         scope_implies: dict[str, str | list[str]] | str | None = None,
+        requested_scope_prefix: str | None = None,
+        requested_scopes: dict[str, str] | str | None = None,
         accept_identity_token_shape: bool = False,
         accept_tokens_issued_in_the_future: bool = False,
         ca_file: StrPath | None = None,
@@ -176,8 +185,10 @@ class BearerAuthProvider(_fastmcp.Base):
         _arguments.refuse_unknown(type(self), unknown)
         given = locals() | {"_now": None}
         if algorithm is None:
-            is_secret = public_key is None and (secret, secret_file) != (None, None)
-            given["algorithm"] = "HS256" if is_secret else "RS256"
+            has_secret = (secret, secret_file) != (None, None)
+            has_public = (public_key, jwks_uri, public_key_file, jwks, jwks_file, discover) != (None,) * 6
+            # With both, the algorithms of both must be listed.
+            given["algorithm"] = ("HS256" if has_secret else "RS256") if not (has_secret and has_public) else None
         if authorization_servers and base_url is None:
             raise ValueError("authorization_servers needs base_url: the RFC 9728 document names this server")
         _fastmcp.initialize(self, issuer, base_url, _settings.scope_list(required_scopes))
@@ -309,6 +320,8 @@ class BearerAuthProvider(_fastmcp.Base):
             cell.built = verifier, watch, held
         if verifier.problem is not None:
             _log.write(logging.ERROR, "%s refuses every token: %s", type(self).__name__, verifier.problem)
+        if verifier.weakness is not None:
+            _log.write(logging.WARNING, "%s: %s", type(self).__name__, verifier.weakness)
         return verifier
 
     def _has_hook(self) -> bool:
@@ -317,10 +330,24 @@ class BearerAuthProvider(_fastmcp.Base):
 
     def _refuse_idle_rules(self) -> None:
         """Beside a function that gives the scopes, a rule for how they are read would do nothing."""
-        if idle := [name for name in POLICY if "scope" in name and getattr(self, name)]:
+        reads = (name for name in POLICY if "scope" in name and not name.startswith("requested_"))
+        if idle := [name for name in reads if getattr(self, name)]:
             raise ValueError(f"{' and '.join(idle)}: would do nothing beside _extract_scopes")
 
-    # --- Routes ---
+    # --- What clients are told ---
+
+    @property
+    def scopes_supported(self) -> list[str]:
+        """The required scopes as clients must request them. FastMCP's RFC 9728 document names these."""
+        return self.get_challenge_scopes()
+
+    def get_challenge_scopes(self, required_scopes: Sequence[str] | None = None) -> list[str]:
+        """What clients must request to get tokens with these scopes; the required ones unless given.
+
+        FastMCP 4 asks this for its challenges.
+        """
+        scopes = self.required_scopes if required_scopes is None else required_scopes
+        return self._verifier()[0].scopes_to_request(list(scopes or []))
 
     def get_routes(self, *args: Any, **options: Any) -> list[Any]:
         """The RFC 9728 document of this server, when its authorization servers are known. FastMCP mounts it."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp_bearer import _native
+
+if TYPE_CHECKING:
+    from mcp_bearer._provider import BearerAuthProvider
 
 
 class Rejection(Exception):
@@ -38,10 +41,17 @@ class Rejection(Exception):
         self.missing_scopes = native.missing_scopes
 
     def challenge(
-        self, required_scopes: list[str], resource_metadata: str | None = None
+        self,
+        required_scopes: list[str],
+        resource_metadata: str | None = None,
+        provider: BearerAuthProvider | None = None,
     ) -> tuple[int, str | None, int | None, str]:
-        """What the peer is told: status, ``WWW-Authenticate``, ``Retry-After`` and body."""
-        status, header, retry_after, body = self._native.challenge(required_scopes, resource_metadata)
+        """What the peer is told: status, ``WWW-Authenticate``, ``Retry-After`` and body.
+
+        With ``provider``, the challenge names what its clients must request for the scopes, where that differs.
+        """
+        verifier = provider._verifier()[0] if provider is not None else None
+        status, header, retry_after, body = self._native.challenge(required_scopes, resource_metadata, verifier)
         return status, header, self._retry_after or retry_after, body
 
     def __reduce__(self) -> tuple[Any, ...]:

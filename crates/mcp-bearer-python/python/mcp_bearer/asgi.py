@@ -67,7 +67,7 @@ class BearerAuthMiddleware:
             self._path, self._url, self._document = _native.protected_resource_metadata(
                 resource,
                 servers,
-                self._required_scopes(),
+                provider.get_challenge_scopes(self._required_scopes()),
                 resource_name,
                 resource_documentation,
                 insecure_allow_http=bool(provider.insecure_allow_http),
@@ -127,8 +127,8 @@ class BearerAuthMiddleware:
     async def _deny(self, scope: Scope, send: Send, rejection: Rejection) -> None:
         try:
             required = self._required_scopes()
-            status, challenge, retry_after, body = rejection.challenge(required, self._url)
-        except Exception:  # scopes that cannot work
+            status, challenge, retry_after, body = rejection.challenge(required, self._url, self.provider)
+        except Exception:  # scopes or settings that cannot work
             status, challenge, retry_after, body = rejection.challenge([], self._url)
         headers = [
             (b"content-length", str(len(body.encode())).encode()),

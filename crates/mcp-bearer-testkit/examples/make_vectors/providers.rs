@@ -1,6 +1,8 @@
 //! Access tokens in the shapes of the identity providers of `docs/identity-providers.md`: one file
 //! per provider, with the settings of that page. Names, identifiers and values are made up.
 
+use std::collections::BTreeMap;
+
 use mcp_bearer_testkit::vectors::{Accepted, ClaimPlace, Keys, PolicyOptions, Setting};
 use mcp_bearer_testkit::{Forge, SigningKey};
 use serde_json::{Value, json};
@@ -418,6 +420,44 @@ fn keycloak(book: &mut Book) {
         "missing_claim",
         token(&keycloak).without_claim("aud"),
     );
+    let roles = Provider {
+        key: keycloak.key.clone(),
+        setting: Setting {
+            scopes: names(&["mcp:admin"]),
+            ..keycloak.with_policy(PolicyOptions {
+                scope_claims: Some(vec![ClaimPlace::Path(names(&["realm_access", "roles"]))]),
+                required_claims_containing: BTreeMap::from([(
+                    "groups".to_owned(),
+                    vec![json!("/staff")],
+                )]),
+                ..PolicyOptions::default()
+            })
+        },
+    };
+    let mut by_role = roles.page(
+        "providers/keycloak-roles.json",
+        "Keycloak, where roles of the realm are the scopes and a group is required.",
+    );
+    let member = token(&roles).claim("groups", json!(["/guests", "/staff"]));
+    by_role.accept_as(
+        "19",
+        "a role, and a member of the group",
+        member.clone(),
+        says(USER, client, &["offline_access", "mcp:admin"]),
+    );
+    by_role.reject(
+        "scopes",
+        "another role",
+        "insufficient_scope",
+        member.claim("realm_access", json!({"roles": ["mcp:tools"]})),
+    );
+    by_role.reject(
+        "18",
+        "of another group",
+        "claim_not_allowed",
+        token(&roles).claim("groups", json!(["/guests"])),
+    );
+    by_role.finish(book);
     page.reject(
         "scopes",
         "the role of the realm is no scope",
@@ -727,6 +767,38 @@ fn supabase(book: &mut Book) {
         token(&supabase)
             .alg_name("HS256")
             .sign_with(&SigningKey::hmac([7; 32])),
+    );
+    page.finish(book);
+
+    let secret = "super-secret-jwt-token-of-a-project-from-2023";
+    let Keys::Jwks(jwks) = &supabase.setting.keys else {
+        unreachable!("it is a set")
+    };
+    let migrating = Provider {
+        key: supabase.key.clone(),
+        setting: Setting {
+            keys: Keys::JwksAndSecret(jwks.clone(), secret.to_owned()),
+            algorithms: names(&["ES256", "HS256"]),
+            ..supabase.setting.clone()
+        },
+    };
+    let mut page = migrating.page(
+        "providers/supabase-two-kinds.json",
+        "A Supabase project that changes from its shared secret to signing keys.",
+    );
+    page.accept_as("19", "ES256", token(&migrating), says(USER, CLIENT, &[]));
+    let older = token(&migrating).alg_name("HS256").without_header("kid");
+    page.accept_as(
+        "19",
+        "HS256 with the shared secret",
+        older.clone().sign_with(&SigningKey::hmac(secret)),
+        says(USER, CLIENT, &[]),
+    );
+    page.reject(
+        "9",
+        "HS256 with the public key",
+        "bad_signature",
+        older.sign_with(&SigningKey::hmac(migrating.key.public_pem())),
     );
     page.finish(book);
 

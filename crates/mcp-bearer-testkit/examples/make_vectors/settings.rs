@@ -14,6 +14,8 @@ const ISSUER: &str = "issuer-1";
 const AUDIENCE: &str = Forge::AUDIENCE;
 const OTHER: &str = "https://other.example.com/";
 
+const ROOT: &str = "https://mcp.example.com";
+
 /// Nothing listens there.
 const NOWHERE: &str = "http://127.0.0.1:1";
 const JWKS_URI: &str = "http://127.0.0.1:1/jwks.json";
@@ -52,6 +54,15 @@ pub(crate) fn write() {
         [NO_START, "wrong_audience"],
     )
     .without("audience");
+    // Both spellings of a resource without a path are its audience.
+    for (resource, audience) in [
+        (ROOT, "https://mcp.example.com/"),
+        ("https://mcp.example.com/", ROOT),
+    ] {
+        let token = good().audience(audience);
+        all.add("resource", json!(resource), &token, [NO_START, ACCEPTED])
+            .without("audience");
+    }
     all.add(
         "with_token_cache",
         json!(true),
@@ -136,6 +147,14 @@ fn keys(all: &mut Cases<'_>) {
         let effect = [NO_START, ACCEPTED];
         all.add(setting, json!(value), &hmac, effect)
             .without("public_key_file");
+    }
+    // Beside public keys.
+    for (setting, value) in [
+        ("shared_secret", "text:secret.txt"),
+        ("shared_secret_file", "file:secret.txt"),
+    ] {
+        all.add(setting, json!(value), &hmac, [NO_START, ACCEPTED])
+            .beside("algorithms", json!(["RS256", "HS256"]));
     }
     let effect = [NO_START, UNAVAILABLE];
     all.add("jwks_uri", json!(JWKS_URI), &good(), effect)
@@ -279,6 +298,22 @@ fn rules(all: &mut Cases<'_>) {
         &good().typ("acme+jwt"),
         ["wrong_token_type", ACCEPTED],
     );
+    for (setting, value, asked) in [
+        (
+            "requested_scope_prefix",
+            json!("api://id/"),
+            "api://id/mcp:admin",
+        ),
+        (
+            "requested_scope",
+            json!({ "mcp:admin": "urn:all" }),
+            "urn:all",
+        ),
+    ] {
+        let asking = format!("{lacking} asking for {asked}");
+        all.add(setting, value, &good(), [lacking, &asking])
+            .beside("required_scopes", json!(["mcp:admin"]));
+    }
     let admin = good().scope("mcp:admin");
     let implied = json!({ "mcp:admin": ["mcp:write", "mcp:read"] });
     all.add("scope_implies", implied, &admin, [lacking, ACCEPTED])

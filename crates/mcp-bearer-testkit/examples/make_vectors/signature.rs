@@ -5,8 +5,8 @@ use mcp_bearer_testkit::{Forge, SigningKey};
 use serde_json::json;
 
 use crate::{
-    Book, Page, b64, by, ec, ec_key, ed, ed_key, key, names, rsa, rsa_key, setting, setting_with,
-    usual,
+    Book, Page, b64, by, ec, ec_key, ed, ed_key, jwks, key, names, rsa, rsa_key, setting,
+    setting_with, usual,
 };
 
 /// The order of P-256 (FIPS 186-5 / SEC 2).
@@ -279,6 +279,83 @@ fn public_secrets() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// An issuer that changes from HS256 to public keys.
+fn two_kinds(book: &mut Book) {
+    let secret = "a shared secret for tests alone, with 64 bytes in it. 0123456789";
+    let hmac = SigningKey::hmac(secret);
+    let published = |extra: serde_json::Value| {
+        let mut set = jwks(&[rsa_key(), ec_key(), ed_key()]);
+        set["keys"].as_array_mut().unwrap().push(extra);
+        Setting {
+            keys: Keys::JwksAndSecret(set, secret.to_owned()),
+            algorithms: names(&["RS256", "ES256", "EdDSA", "HS256", "HS384", "HS512"]),
+            ..setting()
+        }
+    };
+    let signed = |alg: &str, secret: &[u8]| {
+        let key = SigningKey::hmac(secret);
+        rsa().alg_name(alg).sign_with(&key).sign_as(alg)
+    };
+    let other =
+        SigningKey::hmac("another secret, which is as long as it must be...").with_kid("oct");
+    let mut page = Page::new(
+        "signature/two_kinds.json",
+        "Step 9: a shared secret beside public keys. HMAC belongs to the secret alone, every other algorithm to the keys.",
+        published(other.jwk()),
+    );
+    page.accept("9", "RS256", rsa());
+    page.accept("9", "ES256", ec());
+    page.accept("9", "EdDSA", ed());
+    for alg in ["HS256", "HS384", "HS512"] {
+        let good = signed(alg, secret.as_bytes());
+        page.accept("9", alg, good.clone());
+        page.accept(
+            "9",
+            &format!("{alg} without kid"),
+            good.clone().without_header("kid"),
+        );
+        page.reject(
+            "9",
+            &format!("{alg}, flipped"),
+            "bad_signature",
+            good.flip_signature_bit(0),
+        );
+        for (name, public) in public_secrets() {
+            let token = signed(alg, &public);
+            page.reject("9", &format!("{alg} over {name}"), "bad_signature", token);
+        }
+    }
+    page.reject(
+        "9",
+        "under an oct key of the set",
+        "bad_signature",
+        rsa().alg_name("HS256").sign_with(&other).kid("oct"),
+    );
+    let name_of_key = rsa().sign_with(&hmac);
+    page.reject("9", "HMAC named RS256", "bad_signature", name_of_key);
+    page.finish(book);
+
+    let leak = hmac.clone().with_kid("leak").with_alg("HS256");
+    let mut page = Page::new(
+        "signature/two_kinds_published.json",
+        "Step 9: a set that holds the shared secret switches HMAC off, and nothing else.",
+        published(leak.jwk()),
+    );
+    page.accept("9", "RS256", rsa());
+    page.accept("9", "ES256", ec());
+    for alg in ["HS256", "HS384", "HS512"] {
+        let token = signed(alg, secret.as_bytes());
+        page.reject("9", alg, "unknown_key", token.clone());
+        page.reject(
+            "9",
+            &format!("{alg} with its kid"),
+            "unknown_key",
+            token.kid("leak"),
+        );
+    }
+    page.finish(book);
+}
+
 fn confusion(book: &mut Book) {
     let hs = [("HS256", "HS256"), ("HS512", "HS512")];
     let about =
@@ -343,6 +420,8 @@ fn confusion(book: &mut Book) {
         }
         page.finish(book);
     }
+
+    two_kinds(book);
 
     let oct = SigningKey::hmac(b64([7; 32]))
         .with_kid("oct")

@@ -94,7 +94,7 @@ impl ServerDraft {
             [Setting::Issuer, Setting::AnyIssuer],
             "no issuer: say whose tokens are good with ",
         );
-        let resource = self.resource.as_deref().map(Expected::from);
+        let resource = self.resource.as_deref().map(Expected::of_resource);
         let audiences = decided(
             draft.audiences.clone().or(resource),
             [Setting::Audience, Setting::AnyAudience],
@@ -151,8 +151,8 @@ impl IssuerDraft {
     }
 
     fn effective_algorithms(&self) -> Vec<Algorithm> {
-        let default = match self.keys {
-            Some(Keys::SharedSecret(_) | Keys::SharedSecretFile(_)) => Algorithm::Hs256,
+        let default = match (&self.keys, &self.secret) {
+            (None, Some(_)) => Algorithm::Hs256,
             _ => Algorithm::Rs256,
         };
         self.algorithms.clone().unwrap_or_else(|| vec![default])
@@ -196,6 +196,12 @@ impl IssuerDraft {
         }
         for (scope, implied) in &self.scope_implies {
             policy = policy.scope_implies(scope, implied);
+        }
+        if let Some(prefix) = &self.requested_scope_prefix {
+            policy = policy.requested_scope_prefix(prefix);
+        }
+        for (scope, requested) in &self.requested_scopes {
+            policy = policy.requested_scope(scope, requested);
         }
         if self.accept_tokens_that_never_expire {
             policy = policy.accept_tokens_that_never_expire();

@@ -33,8 +33,10 @@ use crate::token_cache::TokenCacheSize;
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct IssuerDraft {
-    /// Where the keys come from.
+    /// Where public keys come from.
     pub keys: Option<Keys>,
+    /// The secret shared with the issuer: instead of public keys, or beside them.
+    pub secret: Option<Secret>,
     /// What `iss` must be.
     pub issuers: Option<Expected>,
     /// What `aud` must hold.
@@ -64,6 +66,10 @@ pub struct IssuerDraft {
     pub accept_scopes_beyond_consent: bool,
     /// Scopes, each with those that it includes.
     pub scope_implies: Vec<(String, Vec<String>)>,
+    /// What clients put before a scope when they request it.
+    pub requested_scope_prefix: Option<String>,
+    /// Scopes, each with the one that clients must request to get it.
+    pub requested_scopes: Vec<(String, String)>,
     /// Whether tokens without `exp` are accepted.
     pub accept_tokens_that_never_expire: bool,
     /// Whether tokens whose `iat` lies in the future are accepted.
@@ -89,7 +95,17 @@ pub struct IssuerDraft {
     pub(super) found: Found,
 }
 
-/// Where the keys of an issuer come from.
+/// A secret shared with an issuer.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Secret {
+    /// The secret itself.
+    Bytes(Zeroizing<Vec<u8>>),
+    /// A file with it, which is read once.
+    File(PathBuf),
+}
+
+/// Where the public keys of an issuer come from.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Keys {
@@ -108,10 +124,6 @@ pub enum Keys {
     /// The issuer whose metadata lead to its keys. It is also the expected one unless
     /// [`issuers`](IssuerDraft::issuers) says otherwise.
     Discover(String),
-    /// A secret shared with the issuer.
-    SharedSecret(Zeroizing<Vec<u8>>),
-    /// The same in a file, which is read once.
-    SharedSecretFile(PathBuf),
     /// Keys over HTTP that are configured apart.
     Remote(Box<RemoteKeysBuilder>),
     /// Any other source of keys.
@@ -239,8 +251,8 @@ impl IssuerDraft {
             Setting::KeyFile => self.add_keys(Keys::File(value.into_path()?)),
             Setting::JwksUri => self.add_keys(Keys::JwksUri(value.into_text()?)),
             Setting::Discover => self.add_keys(Keys::Discover(value.into_text()?)),
-            Setting::SharedSecret => self.add_keys(Keys::SharedSecret(value.into_secret()?)),
-            Setting::SharedSecretFile => self.add_keys(Keys::SharedSecretFile(value.into_path()?)),
+            Setting::SharedSecret => self.add_secret(Secret::Bytes(value.into_secret()?)),
+            Setting::SharedSecretFile => self.add_secret(Secret::File(value.into_path()?)),
             Setting::Issuer => {
                 let listed = Expected::OneOf(value.into_some_texts()?);
                 decide(&mut self.issuers, listed, [setting, Setting::AnyIssuer])?;
@@ -281,6 +293,10 @@ impl IssuerDraft {
                 self.accept_scopes_beyond_consent = value.into_switch()?;
             }
             Setting::ScopeImplies => self.scope_implies = scope_implies(value)?,
+            Setting::RequestedScopePrefix => {
+                self.requested_scope_prefix = Some(value.into_text()?);
+            }
+            Setting::RequestedScopes => self.requested_scopes = requested_scopes(value)?,
             Setting::AcceptTokensThatNeverExpire => {
                 self.accept_tokens_that_never_expire = value.into_switch()?;
             }
@@ -325,9 +341,38 @@ impl IssuerDraft {
             }
             _ => Fact::default()
                 .names(&both, " and ")
-                .text(" given together: keys come from one place; choose one"),
+                .text(" given together: public keys come from one place; choose one"),
         };
         self.found.problems.push(Problem::new(both, fact));
+    }
+
+    /// One secret.
+    fn add_secret(&mut self, secret: Secret) {
+        let Some(earlier) = &self.secret else {
+            self.secret = Some(secret);
+            return;
+        };
+        let both = [earlier.setting(), secret.setting()];
+        let fact = Fact::default()
+            .names(&both, " and ")
+            .text(" given together: there is one secret; choose one");
+        self.found.problems.push(Problem::new(both, fact));
+    }
+}
+
+impl Secret {
+    pub(super) fn setting(&self) -> Setting {
+        match self {
+            Self::Bytes(_) => Setting::SharedSecret,
+            Self::File(_) => Setting::SharedSecretFile,
+        }
+    }
+}
+
+/// Says which it is, and nothing of what is in it.
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}(..)", self.setting())
     }
 }
 
@@ -341,8 +386,6 @@ impl Keys {
             Self::File(_) => Setting::KeyFile,
             Self::JwksUri(_) => Setting::JwksUri,
             Self::Discover(_) => Setting::Discover,
-            Self::SharedSecret(_) => Setting::SharedSecret,
-            Self::SharedSecretFile(_) => Setting::SharedSecretFile,
             Self::Remote(_) => Setting::RemoteKeys,
             Self::Source(_) => Setting::KeySource,
         }
@@ -451,12 +494,22 @@ fn scope_implies(value: Value) -> Result<Vec<(String, Vec<String>)>, Fact> {
     value.into_pairs(words)?.into_iter().map(implied).collect()
 }
 
+fn requested_scopes(value: Value) -> Result<Vec<(String, String)>, Fact> {
+    let requested = |(scope, requested): (String, Json)| match requested {
+        Json::String(requested) => Ok((scope, requested)),
+        _ => Err("behind each scope, the one scope to request must stand".into()),
+    };
+    let pairs = value.into_pairs(|text| Ok(Json::from(text)))?;
+    pairs.into_iter().map(requested).collect()
+}
+
 const NO_SCOPES: &str = "behind each scope, one scope or a list of scopes must stand";
 
 impl fmt::Debug for IssuerDraft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IssuerDraft")
             .field("keys", &self.keys)
+            .field("secret", &self.secret)
             .field("issuers", &self.issuers)
             .field("audiences", &self.audiences)
             .field("algorithms", &self.algorithms)

@@ -1,51 +1,93 @@
-//! Which of the sources of keys that an issuer may have is given, and what it holds. Keys that
-//! could never verify an allowed algorithm would refuse every token: they are a problem.
+//! Which of the sources of keys that an issuer may have are given, and what they hold: public keys
+//! from one source, a shared secret, or both. Keys that could never verify an allowed algorithm
+//! would refuse every token: they are a problem.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use mcp_bearer_core::{Algorithm, KeySet, Limits, VerifyingKey};
 
-use super::draft::{IssuerDraft, Keys};
+use super::draft::{IssuerDraft, Keys, Secret};
 use super::problem::{ConfigError, Fact, Problem};
 use super::setting::{Entrance, Group, Setting};
 use super::{file, secret_file};
-use crate::keys::{FileKeys, KeySource, RemoteKeys, RemoteKeysBuilder, StaticKeys, no_usable_key};
+use crate::keys::{
+    FileKeys, KeySource, KeysWithSecret, RemoteKeys, RemoteKeysBuilder, StaticKeys, no_usable_key,
+};
 
 type Opened = Result<Arc<dyn KeySource>, Vec<Problem>>;
 
 impl IssuerDraft {
-    /// Opens the source that is given.
+    /// Opens what is given.
     pub(super) fn open_keys(&self, algorithms: &[Algorithm], entrance: Entrance) -> Opened {
         if self.found.problems.iter().any(is_about_keys) {
             return Err(Vec::new());
         }
-        let Some(keys) = &self.keys else {
+        if self.keys.is_none() && self.secret.is_none() {
             let missing = (!self.found.discovered).then(|| missing(entrance));
             return Err(missing.into_iter().collect());
-        };
-        let mut problems = self.idle_options(keys);
-        let opened = self.open(keys).and_then(|opened| {
-            // Which algorithms are allowed is not known when one of them is none.
-            if self.found.spoiled(&[Setting::Algorithms]) {
-                return Ok(opened);
+        }
+        let mut problems = self.idle_options();
+        // Which algorithms are allowed is not known when one of them is none.
+        let known = !self.found.spoiled(&[Setting::Algorithms]);
+        let contradiction = self.contradiction(algorithms).filter(|_| known);
+        let fits = known && contradiction.is_none();
+        problems.extend(contradiction);
+        let opened = match (&self.keys, &self.secret) {
+            (Some(keys), secret) => {
+                let opened = self.open(keys).map_err(|found| problems.extend(found));
+                let secret = secret.as_ref().map(Secret::key).transpose();
+                let secret = secret.map_err(|problem| problems.push(problem));
+                opened.ok().zip(secret.ok())
             }
-            serves(&*opened, keys.setting(), algorithms).map(|()| opened)
-        });
-        let opened = opened.map_err(|found| problems.extend(found));
-        opened.ok().filter(|_| problems.is_empty()).ok_or(problems)
+            (None, Some(secret)) => {
+                let secret = secret.key();
+                let secret = secret.map_err(|problem| problems.push(problem)).ok();
+                secret.map(|secret| (fixed(KeySet::single(secret.clone())), Some(secret)))
+            }
+            (None, None) => None,
+        };
+        let Some((public, secret)) = opened else {
+            return Err(problems);
+        };
+        if let Some(weakness) = secret.as_ref().and_then(VerifyingKey::weakness) {
+            tracing::warn!(target: "mcp_bearer::config", "{weakness}");
+        }
+        if fits && problems.is_empty() {
+            problems.extend(self.idle_keys(&*public, secret.as_ref(), algorithms));
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        self.with_secret(public, secret)
+    }
+
+    /// The secret beside public keys.
+    fn with_secret(&self, public: Arc<dyn KeySource>, secret: Option<VerifyingKey>) -> Opened {
+        let (Some(keys), Some(given), Some(secret)) = (&self.keys, &self.secret, secret) else {
+            return Ok(public);
+        };
+        let settings = [keys.setting(), given.setting()];
+        let both = KeysWithSecret::new(public, secret)
+            .map_err(|error| vec![Problem::new(settings, error.to_string())])?;
+        if both.snapshot().set.publishes_the_secret() {
+            let fact = "the key set holds the shared secret, so that everybody could sign tokens; \
+                        replace the secret";
+            return Err(vec![Problem::new(settings, fact)]);
+        }
+        Ok(Arc::new(both))
     }
 
     /// Options of fetching that would do nothing. A guard or a permission that is not needed does
     /// no harm.
-    fn idle_options(&self, keys: &Keys) -> Vec<Problem> {
+    fn idle_options(&self) -> Vec<Problem> {
         let given = [
             (Setting::CaFile, self.ca_file.is_some()),
             (Setting::Proxy, self.proxy.is_some()),
             (Setting::MaxFreshness, self.max_freshness.is_some()),
             (Setting::StalenessBound, self.staleness_bound.is_some()),
         ];
-        let fetched = matches!(keys, Keys::JwksUri(_) | Keys::Discover(_));
+        let fetched = matches!(self.keys, Some(Keys::JwksUri(_) | Keys::Discover(_)));
         let idle = given.into_iter().filter(|(_, given)| *given && !fetched);
         let why = "has an effect on fetched keys only";
         idle.map(|(option, _)| Problem::of(option, why)).collect()
@@ -57,11 +99,6 @@ impl IssuerDraft {
         let opened = match keys {
             Keys::PublicKey(pem) => VerifyingKey::from_pem(pem).map(KeySet::single),
             Keys::JwksJson(text) => KeySet::from_jwks_json(text),
-            Keys::SharedSecret(secret) => VerifyingKey::shared_secret(secret).map(KeySet::single),
-            Keys::SharedSecretFile(path) => {
-                let secret = secret_file::read(path).map_err(|why| one(Fact::file(path, why)))?;
-                VerifyingKey::shared_secret(&secret).map(KeySet::single)
-            }
             Keys::PublicKeyFile(path) | Keys::JwksFile(path) | Keys::File(path) => {
                 return key_file(setting, path).map_err(one);
             }
@@ -157,51 +194,92 @@ fn key_file(setting: Setting, path: &Path) -> Result<Arc<dyn KeySource>, Fact> {
     Ok(Arc::new(keys))
 }
 
-/// Whether the keys at hand serve for an allowed algorithm. Those that are yet to be fetched, and
-/// those of another source, may still come.
-fn serves(
-    keys: &dyn KeySource,
-    setting: Setting,
-    algorithms: &[Algorithm],
-) -> Result<(), Vec<Problem>> {
-    let secret = matches!(setting, Setting::SharedSecret | Setting::SharedSecretFile);
-    let to_come = matches!(
-        setting,
-        Setting::JwksUri | Setting::Discover | Setting::RemoteKeys | Setting::KeySource
-    );
-    let set = keys.snapshot().set;
-    let described: Vec<String> = set.verifying_keys().map(VerifyingKey::describe).collect();
-    let described = described.join(", ");
-    let idle = |algorithm: &&Algorithm| !set.verifying_keys().any(|key| key.fits(**algorithm));
-    let idle: Vec<&str> = algorithms
-        .iter()
-        .filter(idle)
-        .map(|one| one.name())
-        .collect();
-    let both = vec![setting, Setting::Algorithms];
-    let (settings, fact) = if !secret && algorithms.iter().any(|one| one.is_symmetric()) {
-        let why = "HS256, HS384 and HS512 need a shared secret, and never go with public keys";
-        (both, why.to_owned())
-    } else if to_come || idle.is_empty() {
-        return Ok(());
-    } else if set.is_empty() {
-        (vec![setting], no_usable_key(&set))
-    } else if secret {
-        // Of a secret that is too short for an algorithm, the operator expects more than it gives.
-        let idle = idle.join(", ");
-        (
-            vec![setting],
-            format!("{described} does not serve for {idle}"),
-        )
-    } else if idle.len() == algorithms.len() {
-        let idle = idle.join(", ");
+impl IssuerDraft {
+    /// Whether the allowed algorithms are those of the kinds of keys that are given: each belongs
+    /// to one kind.
+    fn contradiction(&self, algorithms: &[Algorithm]) -> Option<Problem> {
+        let keys = self.keys.as_ref()?;
+        let symmetric = algorithms.iter().filter(|one| one.is_symmetric()).count();
+        match &self.secret {
+            None if symmetric > 0 => {
+                let fact = "HS256, HS384 and HS512 need a shared secret";
+                Some(Problem::new([keys.setting(), Setting::Algorithms], fact))
+            }
+            Some(secret) if symmetric == 0 || symmetric == algorithms.len() => {
+                let fact = "a shared secret beside public keys: list the algorithms of both, such as \
+                            HS256 and ES256; HS256, HS384 and HS512 belong to the secret, and all \
+                            others to the public keys";
+                let settings = [keys.setting(), secret.setting(), Setting::Algorithms];
+                Some(Problem::new(settings, fact))
+            }
+            _ => None,
+        }
+    }
+
+    /// Keys at hand that serve for no algorithm of their kind. Those that are yet to be fetched,
+    /// and those of another source, may still come.
+    fn idle_keys(
+        &self,
+        public: &dyn KeySource,
+        secret: Option<&VerifyingKey>,
+        algorithms: &[Algorithm],
+    ) -> Option<Problem> {
+        let alone = self.keys.is_none();
+        if let (Some(given), Some(secret)) = (&self.secret, secret) {
+            // Of a secret that is too short for an algorithm, the operator expects more than it
+            // gives.
+            let wanted = algorithms.iter().filter(|one| alone || one.is_symmetric());
+            let idle: Vec<Algorithm> = wanted.copied().filter(|one| !secret.fits(*one)).collect();
+            if !idle.is_empty() {
+                let (described, idle) = (secret.describe(), names(&idle));
+                let fact = format!("{described} does not serve for {idle}");
+                return Some(Problem::of(given.setting(), fact));
+            }
+        }
+        let keys = self.keys.as_ref()?;
+        let to_come = matches!(
+            keys,
+            Keys::JwksUri(_) | Keys::Discover(_) | Keys::Remote(_) | Keys::Source(_)
+        );
+        let set = public.snapshot().set;
+        let wanted = algorithms.iter().copied().filter(|one| !one.is_symmetric());
+        let wanted: Vec<Algorithm> = wanted.collect();
+        let serves = |one: &Algorithm| set.verifying_keys().any(|key| key.fits(*one));
+        if to_come || wanted.iter().any(serves) {
+            return None;
+        }
+        if set.is_empty() {
+            return Some(Problem::of(keys.setting(), no_usable_key(&set)));
+        }
+        let described: Vec<String> = set.verifying_keys().map(VerifyingKey::describe).collect();
+        let (described, idle) = (described.join(", "), names(&wanted));
         let next = "allow the algorithm that the issuer signs with";
-        (
-            both,
-            format!("no key ({described}) serves for {idle}; {next}"),
-        )
-    } else {
-        return Ok(());
-    };
-    Err(vec![Problem::new(settings, fact)])
+        let fact = format!("no key ({described}) serves for {idle}; {next}");
+        Some(Problem::new([keys.setting(), Setting::Algorithms], fact))
+    }
+}
+
+fn names(algorithms: &[Algorithm]) -> String {
+    let names: Vec<&str> = algorithms.iter().map(|one| one.name()).collect();
+    names.join(", ")
+}
+
+impl Secret {
+    /// The key that it is, to look at before a provider is made.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or when it is no secret: see
+    /// [`VerifyingKey::shared_secret`].
+    pub fn key(&self) -> Result<VerifyingKey, Problem> {
+        let problem = |fact: Fact| Problem::of(self.setting(), fact);
+        let key = match self {
+            Self::Bytes(secret) => VerifyingKey::shared_secret(secret),
+            Self::File(path) => {
+                let secret = secret_file::read(path);
+                let secret = secret.map_err(|why| problem(Fact::file(path, why)))?;
+                VerifyingKey::shared_secret(&secret)
+            }
+        };
+        key.map_err(|error| problem(error.to_string().into()))
+    }
 }

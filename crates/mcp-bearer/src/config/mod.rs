@@ -31,7 +31,7 @@ mod value;
 mod variables;
 
 pub use crate::provider::{Decided, IssuerBuilder, Undecided};
-pub use draft::{IssuerDraft, Keys, ServerDraft};
+pub use draft::{IssuerDraft, Keys, Secret, ServerDraft};
 pub use mcp_bearer_core::{Expected, Limits, Rule, RuleError};
 pub use problem::{ConfigError, Fact, Problem, Span};
 pub use setting::{Entrance, Group, Setting, Shape};

@@ -47,7 +47,8 @@ pub enum Shape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Group {
-    /// Where an issuer's keys come from: exactly one.
+    /// Where an issuer's keys come from: exactly one source of public keys, or a shared secret, or
+    /// both.
     Keys,
     /// Whose tokens are good, and for whom they must be made.
     Decisions,
@@ -133,11 +134,10 @@ settings! {
     /// An issuer, whose metadata lead to its keys (RFC 8414, OpenID Connect Discovery). `iss` must
     /// then be this issuer, unless something else is said of it.
     Discover Keys (Text("ISSUER")) ["discover" "discover" "DISCOVER" "discover" "discover"]
-    /// The secret shared with the issuer, for HS256, HS384 and HS512. Whoever can verify with it
-    /// can also sign with it.
+    /// The secret shared with the issuer, for HS256, HS384 and HS512: alone, or beside one source
+    /// of public keys. Whoever can verify with it can also sign with it.
     SharedSecret Keys (Text("SECRET")) ["shared_secret" - "SHARED_SECRET" "shared_secret" "secret"]
-    /// The secret shared with the issuer, for HS256, HS384 and HS512: the bytes of the file,
-    /// without the line end behind printable text.
+    /// The same secret in a file: its bytes, without the line end behind printable text.
     SharedSecretFile Keys (Path)
         ["shared_secret_file" "secret-file" "SHARED_SECRET_FILE" "shared_secret_file" "secret_file"]
     /// Keys over HTTP with settings of their own.
@@ -155,7 +155,8 @@ settings! {
     /// Tokens made for any server: one that another server received can be replayed here.
     AnyAudience Decisions (Switch) ["any_audience" "any-audience" "ANY_AUDIENCE" "any_audience" "any_audience"]
 
-    /// The allowed algorithms; RS256 unless given, or HS256 with a shared secret.
+    /// The allowed algorithms; RS256 unless given, or HS256 with a shared secret alone. With a
+    /// secret beside public keys, those of both must be listed.
     Algorithms Rules (Texts("ALGORITHM"))
         ["algorithms" "algorithm" "ALGORITHMS" "algorithms" "algorithm"]
     /// The scopes that every request needs.
@@ -197,6 +198,16 @@ settings! {
     /// Scopes that include others: to hold one is to hold them.
     ScopeImplies Rules (Pairs("SCOPE=SCOPES"))
         ["scope_implies" "scope-implies" "SCOPE_IMPLIES" "scope_implies" "scope_implies"]
+    /// What clients put before a scope when they request it: with `api://ID/`, they ask for
+    /// `api://ID/read` to get a token that holds `read`. Challenges and `scopes_supported` name
+    /// that.
+    RequestedScopePrefix Rules (Text("PREFIX"))
+        ["requested_scope_prefix" "requested-scope-prefix" "REQUESTED_SCOPE_PREFIX"
+         "requested_scope_prefix" "requested_scope_prefix"]
+    /// Scopes, each with the one that clients must request to get a token that holds it. It wins
+    /// over the prefix.
+    RequestedScopes Rules (Pairs("SCOPE=SCOPE"))
+        ["requested_scope" "requested-scope" "REQUESTED_SCOPES" "requested_scopes" "requested_scopes"]
     /// Accepts tokens without `exp`: a stolen one works forever.
     AcceptTokensThatNeverExpire Rules (Switch)
         ["accept_tokens_that_never_expire" "accept-tokens-that-never-expire" "ACCEPT_TOKENS_THAT_NEVER_EXPIRE"
@@ -309,6 +320,8 @@ impl From<Rule> for Setting {
             Rule::AcceptedTypes => Self::AcceptedTypes,
             Rule::ScopeClaims => Self::ScopeClaims,
             Rule::ScopeImplies => Self::ScopeImplies,
+            Rule::RequestedScopePrefix => Self::RequestedScopePrefix,
+            Rule::RequestedScopes => Self::RequestedScopes,
             Rule::Resource => Self::Resource,
             Rule::AuthorizationServers => Self::AuthorizationServers,
         }

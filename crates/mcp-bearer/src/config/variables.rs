@@ -33,7 +33,7 @@ const LOG: &str = "MCP_BEARER_LOG";
 ///
 /// | variable | meaning |
 /// |---|---|
-/// | `MCP_BEARER_JWKS_URI`, `MCP_BEARER_PUBLIC_KEY_FILE`, ... | where the keys come from; exactly one |
+/// | `MCP_BEARER_JWKS_URI`, `MCP_BEARER_PUBLIC_KEY_FILE`, ... | public keys, a secret, or both |
 /// | `MCP_BEARER_ISSUER` or `MCP_BEARER_ANY_ISSUER=true` | one issuer, or a JSON list |
 /// | `MCP_BEARER_AUDIENCE` or `MCP_BEARER_ANY_AUDIENCE=true` | one audience, or a JSON list |
 /// | `MCP_BEARER_REQUIRED_SCOPES` and other lists | a JSON list, or names split by spaces (algorithms by commas, too) |

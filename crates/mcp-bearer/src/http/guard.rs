@@ -177,8 +177,8 @@ impl Guard {
     fn deny(&self, rejection: Rejection, token: Option<&str>) -> Denial {
         denial::log(&rejection, token, self.provider().limits());
         let context = ChallengeContext {
-            scopes: self.provider().challenge_scopes(token),
             resource_metadata: self.0.metadata_url.as_deref(),
+            ..self.provider().challenge_context(token)
         };
         let challenge = Challenge::new(&rejection, &context);
         Box::new(response::respond(challenge, rejection))

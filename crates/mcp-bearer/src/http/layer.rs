@@ -88,7 +88,9 @@ impl BearerAuthLayer {
         self
     }
 
-    /// The scopes worth asking for; all required scopes of the provider unless set.
+    /// The scopes worth asking for, as tokens hold them; all required scopes of the provider unless
+    /// set. The document names what clients must request for them, where the provider has [a
+    /// map](crate::IssuerBuilder::requested_scope_prefix).
     pub fn scopes_supported<T: Into<String>>(
         mut self,
         scopes: impl IntoIterator<Item = T>,
@@ -141,11 +143,14 @@ impl BearerAuthLayer {
         let options = self.resource;
         let mut problems: Vec<Problem> = Vec::new();
         let scopes = match options.scopes_supported {
-            None => provider.required_scopes(),
-            Some(names) => Scopes::from_names(&names).unwrap_or_else(|error| {
-                problems.push(Problem::of(Setting::ScopesSupported, error.to_string()));
-                Scopes::default()
-            }),
+            None => provider.required_scopes_to_request(),
+            Some(names) => match Scopes::from_names(&names) {
+                Ok(scopes) => provider.scopes_to_request(&scopes),
+                Err(error) => {
+                    problems.push(Problem::of(Setting::ScopesSupported, error.to_string()));
+                    Scopes::default()
+                }
+            },
         };
         let mut builder = ProtectedResourceMetadata::builder(resource).scopes_supported(&scopes);
         builder = match options.authorization_servers {

@@ -21,6 +21,8 @@ pub(super) enum KeyEvent {
     Skipped,
     Added(KeyInfo),
     Removed(KeyInfo),
+    /// The set holds the shared secret that was given beside it.
+    SecretPublished,
     /// The set is past its staleness bound and no longer used.
     Stale,
 }
@@ -55,6 +57,14 @@ pub(super) fn report(source: &str, set: Option<&KeySet>, event: &KeyEvent) {
             count_change(source, "removed");
             let (kid, alg, thumbprint) = names(key);
             tracing::info!(target: TARGET, event = "key_removed", source, kid, alg, thumbprint, "key removed");
+        }
+        KeyEvent::SecretPublished => {
+            tracing::error!(
+                target: TARGET,
+                event = "secret_published",
+                source,
+                "the key set holds the shared secret: HS256, HS384 and HS512 are switched off; replace the secret"
+            );
         }
         KeyEvent::Stale => {
             #[cfg(feature = "metrics")]
@@ -175,6 +185,7 @@ mod tests {
             (KeyEvent::Failed("down".to_owned()), &["failed"]),
             (KeyEvent::Added(key.clone()), &["key_added"]),
             (KeyEvent::Removed(key), &["key_removed"]),
+            (KeyEvent::SecretPublished, &["secret_published"]),
             (KeyEvent::Stale, &["stale"]),
         ] {
             let log = logged(&event);

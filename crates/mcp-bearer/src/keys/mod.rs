@@ -24,9 +24,9 @@
 //!
 //! [`tracing`] events with the target `mcp_bearer::keys` and a field `event`, whose values are
 //! stable: `fetched`, `not_modified`, `failed`, `document_failed`, `key_added`, `key_removed`,
-//! `key_skipped`, `stale`. Each has the field `source`: the address without user, query and
-//! fragment, or the file's path. No event contains a token, a private key or the query of an
-//! address.
+//! `key_skipped`, `secret_published`, `stale`. Each has the field `source`: the address without
+//! user, query and fragment, or the file's path. No event contains a token, a private key or the
+//! query of an address.
 //!
 //! With the feature `metrics`, counters of the `metrics` facade, all with the label `source`:
 //!
@@ -49,6 +49,7 @@ mod rotation;
 mod snapshot;
 mod source;
 mod static_keys;
+mod with_secret;
 mod withdrawal;
 
 pub use mcp_bearer_core::{
@@ -58,6 +59,7 @@ pub use mcp_bearer_core::{
 #[cfg(feature = "remote")]
 pub use self::fetch::{builder::HttpFetchBuilder, http::HttpFetch};
 pub(crate) use self::no_usable_key::no_usable_key;
+pub(crate) use self::with_secret::KeysWithSecret;
 pub use self::{
     fetch::address::is_public_unicast,
     fetch::{Fetch, FetchError, FetchErrorKind, FetchRequest, FetchResponse},

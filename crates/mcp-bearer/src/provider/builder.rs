@@ -12,7 +12,7 @@ use std::time::Duration;
 use mcp_bearer_core::{Algorithm, ClaimPath, Expected, JwksData, TokenType};
 
 use super::BearerAuthProvider;
-use crate::config::{ConfigError, IssuerDraft, Keys};
+use crate::config::{ConfigError, IssuerDraft, Keys, Secret};
 use crate::keys::{KeySource, RemoteKeysBuilder};
 
 /// A decision that has not been taken. See [`IssuerBuilder`].
@@ -95,21 +95,42 @@ impl<I, A> IssuerBuilder<Undecided, I, A> {
         self.keys(Keys::Source(source))
     }
 
+    fn keys(self, keys: Keys) -> IssuerBuilder<Decided, I, A> {
+        self.with(|draft| draft.keys = Some(keys))
+    }
+}
+
+impl<K, I, A> IssuerBuilder<K, I, A> {
     /// A secret shared with the issuer, for HS256, HS384 and HS512. Whoever can verify with it can also sign with it.
     ///
     /// The algorithm is HS256 unless [`algorithms`](IssuerBuilder::algorithms) says otherwise.
+    ///
+    /// Behind a source of public keys it is one more kind of key, for an issuer that changes from
+    /// one kind to the other. Then `algorithms` must list those of both kinds: HS256, HS384 and
+    /// HS512 belong to the secret, and the others to the public keys. HS256 tokens wait for the
+    /// first key set as well, because a set that holds the secret, in whatever encoding, switches
+    /// HMAC off.
+    ///
+    /// ```
+    /// use mcp_bearer::{Algorithm, BearerAuthProvider};
+    /// let provider = BearerAuthProvider::builder()
+    ///     .jwks_uri("https://PROJECT.supabase.co/auth/v1/.well-known/jwks.json")
+    ///     .shared_secret("0fG7c2Qp9vXn4LsRtYwZ1aBeDhJkMuTi")
+    ///     .algorithms([Algorithm::Es256, Algorithm::Hs256])
+    ///     .issuer("https://PROJECT.supabase.co/auth/v1")
+    ///     .audience("authenticated")
+    ///     .build()?;
+    /// # Ok::<(), mcp_bearer::ConfigError>(())
+    /// ```
     pub fn shared_secret(self, secret: impl AsRef<[u8]>) -> IssuerBuilder<Decided, I, A> {
-        self.keys(Keys::SharedSecret(secret.as_ref().to_vec().into()))
+        let secret = Secret::Bytes(secret.as_ref().to_vec().into());
+        self.with(|draft| draft.secret = Some(secret))
     }
 
     /// [`shared_secret`](Self::shared_secret) from a file, which is read once. The line end that an editor leaves behind a
     /// secret of printable text is no part of it; any other byte is.
     pub fn shared_secret_file(self, path: impl Into<PathBuf>) -> IssuerBuilder<Decided, I, A> {
-        self.keys(Keys::SharedSecretFile(path.into()))
-    }
-
-    fn keys(self, keys: Keys) -> IssuerBuilder<Decided, I, A> {
-        self.with(|draft| draft.keys = Some(keys))
+        self.with(|draft| draft.secret = Some(Secret::File(path.into())))
     }
 }
 
@@ -145,6 +166,13 @@ impl<K, I> IssuerBuilder<K, I, Undecided> {
         audiences: impl IntoIterator<Item = T>,
     ) -> IssuerBuilder<K, I, Decided> {
         self.with(|draft| draft.audiences = Some(Expected::OneOf(strings(audiences))))
+    }
+
+    /// Tokens made for this resource, the URL of the MCP server: `aud` must be present and contain
+    /// its identifier, byte for byte. Where the URL has no path, a slash behind the host makes no
+    /// difference: see [`Expected::of_resource`](crate::Expected::of_resource).
+    pub fn resource(self, identifier: impl AsRef<str>) -> IssuerBuilder<K, I, Decided> {
+        self.with(|draft| draft.audiences = Some(Expected::of_resource(identifier.as_ref())))
     }
 
     /// Tokens made for any resource: one that another server received can be replayed here.
@@ -256,6 +284,34 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
     ) -> Self {
         let implied = (scope.into(), strings(implied));
         self.with(|draft| draft.scope_implies.push(implied))
+    }
+
+    /// What clients put before a scope when they request it. Challenges, and `scopes_supported` of
+    /// the RFC 9728 document, then name what clients must request; tokens hold what
+    /// [`required_scopes`](Self::required_scopes) names.
+    ///
+    /// ```
+    /// use mcp_bearer::{BearerAuthLayer, BearerAuthProvider};
+    /// let entra = BearerAuthProvider::builder()
+    ///     .discover("https://login.microsoftonline.com/TENANT/v2.0")
+    ///     .issuer("https://login.microsoftonline.com/TENANT/v2.0")
+    ///     .audience("CLIENT")
+    ///     .required_scopes(["read"])
+    ///     .requested_scope_prefix("api://CLIENT/")
+    ///     .build()?;
+    /// let auth = BearerAuthLayer::new(entra).resource("https://mcp.example.com/mcp")?;
+    /// assert!(auth.metadata().to_json().contains(r#""scopes_supported":["api://CLIENT/read"]"#));
+    /// # Ok::<(), mcp_bearer::ConfigError>(())
+    /// ```
+    pub fn requested_scope_prefix(self, prefix: impl Into<String>) -> Self {
+        self.with(|draft| draft.requested_scope_prefix = Some(prefix.into()))
+    }
+
+    /// What clients must request to get a token that holds `scope`. It wins over the
+    /// [prefix](Self::requested_scope_prefix).
+    pub fn requested_scope(self, scope: impl Into<String>, requested: impl Into<String>) -> Self {
+        let pair = (scope.into(), requested.into());
+        self.with(|draft| draft.requested_scopes.push(pair))
     }
 }
 

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "http")]
+use mcp_bearer_core::ChallengeContext;
 use mcp_bearer_core::{Policy, Scopes};
 
 use crate::keys::KeySource;
@@ -20,6 +22,27 @@ impl Issuer {
     /// The values of `iss` that belong to it; none when any does.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.policy.issuers().listed().iter().map(String::as_str)
+    }
+}
+
+#[cfg(feature = "http")]
+impl Issuer {
+    pub(super) fn challenge_context(&self) -> ChallengeContext<'_> {
+        ChallengeContext {
+            scopes: Some(&self.required_scopes),
+            requested: Some(self.policy.requested_scopes()),
+            resource_metadata: None,
+        }
+    }
+
+    pub(super) fn asks_for_the_same_as(&self, other: &Self) -> bool {
+        self.required_scopes == other.required_scopes
+            && self.policy.requested_scopes() == other.policy.requested_scopes()
+    }
+
+    /// What clients must request for its required scopes.
+    pub(super) fn scopes_to_request(&self) -> Scopes {
+        self.policy.requested_scopes().of_all(&self.required_scopes)
     }
 }
 

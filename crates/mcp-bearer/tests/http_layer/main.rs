@@ -20,6 +20,7 @@ mod logs;
 mod metadata;
 mod pass_through;
 mod preflight;
+mod requested_scopes;
 #[cfg(feature = "axum")]
 mod rmcp_server;
 mod support;

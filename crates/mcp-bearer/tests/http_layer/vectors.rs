@@ -32,6 +32,10 @@ fn issuer(setting: &Setting) -> IssuerBuilder<Decided, Decided, Decided> {
             builder.key_source(fixed(KeySet::single(VerifyingKey::from_pem(pem).unwrap())))
         }
         Keys::Secret(text) => builder.shared_secret(text),
+        Keys::JwksAndSecret(value, secret) => {
+            let public = KeySet::from_jwks_json(&value.to_string()).unwrap();
+            builder.key_source(fixed(public)).shared_secret(secret)
+        }
         Keys::Unavailable(why) => builder.key_source(fixed(KeySet::unavailable(
             why.as_str(),
             Duration::from_secs(30),

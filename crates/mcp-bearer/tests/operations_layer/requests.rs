@@ -3,9 +3,12 @@
 use http::{Method, Request};
 use mcp_bearer::http::{FromExtensions, JudgedOperations};
 use mcp_bearer::operation::RuleDraft;
-use mcp_bearer::{AccessToken, Rejection};
+use mcp_bearer::{AccessToken, Algorithm, BearerAuthLayer, BearerAuthProvider, Rejection};
+use mcp_bearer_testkit::{Forge, TestClock};
 
-use crate::support::{LIST, Pieces, Server, ask, auth, call, layer, post, rules, token, with};
+use crate::support::{
+    LIST, NOW, Pieces, Server, ask, auth, call, key, layer, post, rules, token, with,
+};
 
 const OK: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
 
@@ -49,6 +52,37 @@ async fn a_challenge_is_in_the_words_of_the_identity_provider() {
     let challenge = answer.header("www-authenticate").unwrap();
     assert!(
         challenge.contains(r#"scope="api://id/read api://id/admin""#),
+        "{challenge}"
+    );
+}
+
+#[tokio::test]
+async fn without_a_function_of_its_own_the_layer_asks_in_the_words_of_the_issuer() {
+    let provider = BearerAuthProvider::builder()
+        .public_key(key().public_pem())
+        .issuer(Forge::ISSUER)
+        .audience(Forge::AUDIENCE)
+        .algorithms([Algorithm::Es256])
+        .required_scopes(["read"])
+        .requested_scope_prefix("api://id/")
+        .requested_scope("admin", "urn:admin")
+        .build()
+        .unwrap()
+        .with_clock(mcp_bearer::Clock::new(TestClock::new(NOW).as_fn()));
+    let auth = BearerAuthLayer::new(provider);
+    let drafts = vec![RuleDraft::new("tools/call").scopes(["admin"])];
+    let layer = auth
+        .resource(Forge::AUDIENCE)
+        .unwrap()
+        .operations(rules(drafts));
+    let answer = ask(
+        layer.layer(Server::json(OK)),
+        post(&token("read"), call("delete_all")),
+    )
+    .await;
+    let challenge = answer.header("www-authenticate").unwrap();
+    assert!(
+        challenge.contains(r#"scope="api://id/read urn:admin""#),
         "{challenge}"
     );
 }

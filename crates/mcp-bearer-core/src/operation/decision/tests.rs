@@ -1,7 +1,8 @@
 use super::*;
+use crate::challenge::{Challenge, ChallengeContext};
 use crate::operation::{RequestHeaders, RuleDraft};
 use crate::rejection::RejectionKind;
-use crate::scope::ScopeHierarchy;
+use crate::scope::{RequestedScopes, ScopeHierarchy};
 
 fn operations(body: &str) -> Operations {
     Operations::read(body.as_bytes(), &RequestHeaders::default()).unwrap()
@@ -47,11 +48,26 @@ fn the_rejection_names_what_to_ask_for_and_what_is_missing() {
     let scopes = needed(&rules, CALL, "read", "read");
     let rejection = scopes.rejection(|scope| Cow::Owned(format!("x:{scope}")));
     assert_eq!(rejection.kind(), RejectionKind::InsufficientScope);
-    assert_eq!(
-        rejection.required_scopes().unwrap().as_str(),
-        "x:read x:write"
-    );
+    assert_eq!(rejection.required_scopes().unwrap().as_str(), "read write");
     assert_eq!(rejection.missing_scopes().unwrap().as_str(), "write");
+    assert_eq!(asked_for(&rejection), "x:read x:write");
+    let requested = RequestedScopes::new(Some("api://id/"), [("write", "urn:write")]).unwrap();
+    let rejection = scopes.rejection(|scope| requested.of(scope));
+    assert_eq!(asked_for(&rejection), "api://id/read urn:write");
+}
+
+/// The scopes of the challenge, which the context's map must not change again.
+fn asked_for(rejection: &Rejection) -> String {
+    let again = RequestedScopes::new(Some("again:"), [("x:read", "again")]).unwrap();
+    let context = ChallengeContext {
+        requested: Some(&again),
+        ..ChallengeContext::default()
+    };
+    let header = Challenge::new(rejection, &context)
+        .www_authenticate
+        .unwrap();
+    let (_, behind) = header.split_once("scope=\"").unwrap();
+    behind.split_once('"').unwrap().0.to_owned()
 }
 
 #[test]

@@ -14,6 +14,15 @@ use crate::algorithm::Curve;
 use crate::json::unescape;
 use crate::signature::VerifyingKey;
 
+/// What can be in a wrapping, by the wrapping's name.
+const WRAPPERS: [(&str, Unwrap); 5] = [
+    ("UTF-16", of_utf16),
+    ("escaped text", of_escapes),
+    ("percent encoding", of_percent),
+    ("hexadecimal", of_hexadecimal),
+    ("base64", of_base64),
+];
+
 /// How many wrappings are taken off.
 const WRAPPINGS: usize = 5;
 
@@ -39,17 +48,25 @@ fn inside(bytes: &[u8], wrappings: usize) -> Option<String> {
     if bytes.len() > UNWRAPPED_BYTES {
         return None;
     }
-    let known: [(&str, Unwrap); 5] = [
-        ("UTF-16", of_utf16),
-        ("escaped text", of_escapes),
-        ("percent encoding", of_percent),
-        ("hexadecimal", of_hexadecimal),
-        ("base64", of_base64),
-    ];
-    known.into_iter().find_map(|(wrapping, unwrap)| {
+    WRAPPERS.into_iter().find_map(|(wrapping, unwrap)| {
         let form = inside(&unwrap(bytes)?, wrappings)?;
         Some(format!("{wrapping} of {form}"))
     })
+}
+
+/// These bytes, and what is in them when so many wrappings are taken off, whichever fit.
+pub(super) fn readings(bytes: &[u8], wrappings: usize) -> Vec<Inner> {
+    let mut all: Vec<Inner> = vec![Zeroizing::new(bytes.to_vec())];
+    if bytes.len() > UNWRAPPED_BYTES {
+        return all;
+    }
+    if let Some(wrappings) = wrappings.checked_sub(1) {
+        let inside = WRAPPERS.iter().filter_map(|(_, unwrap)| unwrap(bytes));
+        for inner in inside {
+            all.extend(readings(&inner, wrappings));
+        }
+    }
+    all
 }
 
 /// A form that shows by its words, read without case and without white space.
@@ -156,7 +173,7 @@ fn is_point(curve: Curve, bytes: &[u8]) -> bool {
     VerifyingKey::ec(curve, x, y).is_ok()
 }
 
-fn contains(bytes: &[u8], part: &[u8]) -> bool {
+pub(super) fn contains(bytes: &[u8], part: &[u8]) -> bool {
     memmem::find(bytes, part).is_some()
 }
 

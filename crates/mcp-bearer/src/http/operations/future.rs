@@ -229,7 +229,9 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
                 Next::Answer(self.guard.challenge(&Rejection::missing_credential()))
             }
             Decision::NeedsScopes(scopes) => {
-                let rejection = scopes.rejection(|scope| self.settings.to_request(scope));
+                let requested = self.access.as_ref().map(AccessToken::requested_scopes);
+                let to_request = |scope| self.settings.to_request(scope, requested);
+                let rejection = scopes.rejection(to_request);
                 Next::Answer(self.guard.challenge(&rejection))
             }
             Decision::Refused(answer) => {

@@ -10,7 +10,7 @@ use mcp_bearer_core::operation::OperationRules;
 
 use super::budget::BodyBudget;
 use crate::http::session::SessionBinding;
-use mcp_bearer_core::Limits;
+use mcp_bearer_core::{Limits, RequestedScopes};
 
 /// The scope to request for a scope that tokens hold.
 type Translate = Arc<dyn Fn(&str) -> String + Send + Sync>;
@@ -59,10 +59,16 @@ impl Settings {
         }
     }
 
-    pub(super) fn to_request<'s>(&self, scope: &'s str) -> Cow<'s, str> {
-        match &self.translate {
-            Some(translate) => translate(scope).into(),
-            None => scope.into(),
+    /// By the function that was given, or else as the issuer of the token says.
+    pub(super) fn to_request<'s>(
+        &self,
+        scope: &'s str,
+        requested: Option<&RequestedScopes>,
+    ) -> Cow<'s, str> {
+        match (&self.translate, requested) {
+            (Some(translate), _) => translate(scope).into(),
+            (None, Some(requested)) => requested.of(scope).into_owned().into(),
+            (None, None) => scope.into(),
         }
     }
 

@@ -1,0 +1,115 @@
+//! An issuer with two kinds of keys, such as a project that changes from HS256 to ES256: a shared
+//! secret beside public keys.
+//!
+//! HS256, HS384 and HS512 belong to the secret and every other algorithm to the public keys,
+//! whatever else a set holds. A set in which the secret can be read switches HMAC off, because
+//! everybody could sign with it. As long as no set is held nobody knows, so that both kinds are
+//! unavailable.
+
+use std::sync::Arc;
+
+use super::{Held, KeySet};
+use crate::algorithm::Algorithm;
+use crate::jwk::JwkData;
+use crate::rejection::{Rejection, RejectionKind};
+use crate::signature::{KeyError, KeyErrorKind, VerifyingKey};
+
+/// Public keys and a secret.
+#[derive(Clone, Debug)]
+pub(super) struct TwoKinds {
+    public: Arc<KeySet>,
+    /// None when it can be read in the set.
+    secret: Option<VerifyingKey>,
+}
+
+impl TwoKinds {
+    pub(super) fn public(&self) -> &KeySet {
+        &self.public
+    }
+
+    pub(super) fn secret(&self) -> Option<&VerifyingKey> {
+        self.secret.as_ref()
+    }
+}
+
+impl KeySet {
+    /// This set for all algorithms but HS256, HS384 and HS512, and a shared secret for those.
+    ///
+    /// When the secret can be read in the set, in whatever encoding, it serves for nothing: see
+    /// [`publishes_the_secret`](Self::publishes_the_secret). A set that is
+    /// [unavailable](Self::unavailable) stays so for every algorithm.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use mcp_bearer_core::{KeySet, VerifyingKey};
+    /// let secret = VerifyingKey::shared_secret(b"0fG7c2Qp9vXn4LsRtYwZ1aBeDhJkMuTi")?;
+    /// let public = Arc::new(KeySet::from_jwks_json(r#"{"keys":[]}"#)?);
+    /// assert!(!KeySet::with_shared_secret(&public, &secret)?.publishes_the_secret());
+    /// let leak = r#"{"keys":[{"kty":"oct","k":"MGZHN2MyUXA5dlhuNExzUnRZd1oxYUJlRGhKa011VGk"}]}"#;
+    /// let public = Arc::new(KeySet::from_jwks_json(leak)?);
+    /// assert!(KeySet::with_shared_secret(&public, &secret)?.publishes_the_secret());
+    /// # Ok::<(), mcp_bearer_core::KeyError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When `secret` is a public key.
+    pub fn with_shared_secret(public: &Arc<Self>, secret: &VerifyingKey) -> Result<Self, KeyError> {
+        if !secret.is_secret() {
+            let why = "a public key never serves as a shared secret".to_owned();
+            return Err(KeyError::of(KeyErrorKind::NotASecret, why));
+        }
+        let public = match &public.0 {
+            Held::TwoKinds(both) => &both.public,
+            _ => public,
+        };
+        if let Held::Unavailable { .. } = &public.0 {
+            return Ok(Self::clone(public));
+        }
+        Ok(Self(Held::TwoKinds(Box::new(TwoKinds {
+            secret: (!public.holds(secret)).then(|| secret.clone()),
+            public: Arc::clone(public),
+        }))))
+    }
+
+    /// Whether a shared secret was given beside these keys and can be read among them. HS256, HS384
+    /// and HS512 are refused then, until the issuer has another secret.
+    #[must_use]
+    pub fn publishes_the_secret(&self) -> bool {
+        matches!(&self.0, Held::TwoKinds(both) if both.secret.is_none())
+    }
+
+    /// The set without a secret beside it.
+    pub(super) fn public(&self) -> &Self {
+        match &self.0 {
+            Held::TwoKinds(both) => both.public(),
+            _ => self,
+        }
+    }
+
+    /// Whether the secret can be read in the set as it was published, or in what is known of its
+    /// keys.
+    fn holds(&self, secret: &VerifyingKey) -> bool {
+        let text = match &self.0 {
+            Held::Published { text, .. } => text.as_str(),
+            _ => "",
+        };
+        secret.is_secret_in(text)
+            || self.verifying_keys().any(|key| {
+                let thumbprint = format!("\"{}\"", key.thumbprint());
+                let jwk = JwkData::from_key(key).and_then(|jwk| serde_json::to_string(&jwk).ok());
+                let jwk = jwk.unwrap_or_default();
+                secret.is_secret_in(&thumbprint) || secret.is_secret_in(&jwk)
+            })
+    }
+}
+
+/// The secret can be read by everybody.
+pub(super) fn switched_off(algorithm: Algorithm) -> Rejection {
+    let why = format!(
+        "{algorithm} is switched off, because the issuer's key set holds the shared secret: replace the secret"
+    );
+    Rejection::because(RejectionKind::UnknownKey, why)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! A source of public keys with a shared secret beside it, for an issuer with two kinds of keys.
+//!
+//! The set for a token is made anew whenever the source has another one, so that a secret which is
+//! published switches HMAC off with the very set that holds it. Nothing here waits: whoever comes
+//! first makes the set.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use futures_util::future::{BoxFuture, FutureExt, ready};
+use mcp_bearer_core::{KeyError, KeySet, VerifyingKey};
+
+use super::events::{self, KeyEvent};
+use super::snapshot::{Miss, Snapshot};
+use super::source::{KeySource, KeyStatus, Refreshed};
+
+/// Public keys from another source, and one shared secret.
+pub(crate) struct KeysWithSecret {
+    public: Arc<dyn KeySource>,
+    secret: VerifyingKey,
+    state: ArcSwap<State>,
+}
+
+/// The keys of both kinds at one moment.
+struct State {
+    /// What the source of public keys held.
+    public: Snapshot,
+    both: Snapshot,
+    /// The last keys that were held, and their number: it changes with the public keys, and when
+    /// HMAC is switched off or on. A text without other keys can do that, so the source's own
+    /// number is not enough.
+    last: Held,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Held {
+    public_generation: u64,
+    hmac: Hmac,
+    generation: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hmac {
+    On,
+    Off,
+}
+
+impl KeysWithSecret {
+    /// Both kinds of keys.
+    ///
+    /// # Errors
+    /// When the secret is a public key.
+    pub(crate) fn new(public: Arc<dyn KeySource>, secret: VerifyingKey) -> Result<Self, KeyError> {
+        let nothing = Held {
+            public_generation: 0,
+            hmac: Hmac::On,
+            generation: 0,
+        };
+        let snapshot = public.snapshot();
+        // That it is a secret is looked at once, so that it cannot fail later.
+        KeySet::with_shared_secret(&snapshot.set, &secret)?;
+        let first = State::after(nothing, snapshot, &secret);
+        let keys = Self {
+            state: ArcSwap::from_pointee(first),
+            public,
+            secret,
+        };
+        keys.report(Hmac::On, &keys.state.load());
+        Ok(keys)
+    }
+
+    fn current(&self) -> Arc<State> {
+        let public = self.public.snapshot();
+        let state = self.state.load_full();
+        if state.is_of(&public) {
+            return state;
+        }
+        // Each state is made from the one that it replaces, so that no two have one number.
+        let before = self.state.rcu(|state| {
+            let public = self.public.snapshot();
+            if state.is_of(&public) {
+                return Arc::clone(state);
+            }
+            Arc::new(State::after(state.last, public, &self.secret))
+        });
+        let now = self.state.load_full();
+        self.report(before.last.hmac, &now);
+        now
+    }
+
+    fn report(&self, before: Hmac, now: &State) {
+        if (before, now.last.hmac) == (Hmac::On, Hmac::Off) {
+            let source = self.public.status().source;
+            events::report(&source, Some(&now.both.set), &KeyEvent::SecretPublished);
+        }
+    }
+}
+
+impl State {
+    fn after(last: Held, public: Snapshot, secret: &VerifyingKey) -> Self {
+        let set = KeySet::with_shared_secret(&public.set, secret);
+        let set = set.unwrap_or_else(|error| {
+            KeySet::unavailable(error.to_string(), std::time::Duration::from_secs(60))
+        });
+        let hmac = if set.publishes_the_secret() {
+            Hmac::Off
+        } else {
+            Hmac::On
+        };
+        let unchanged = (last.public_generation, last.hmac) == (public.generation, hmac);
+        let (last, generation) = match public.generation {
+            // None are held, and what was known of the last ones still is.
+            0 => (last, 0),
+            // Keys that never change.
+            u64::MAX => {
+                let generation = u64::MAX;
+                (
+                    Held {
+                        public_generation: generation,
+                        hmac,
+                        generation,
+                    },
+                    generation,
+                )
+            }
+            public_generation => {
+                let generation = last.generation + u64::from(!unchanged);
+                (
+                    Held {
+                        public_generation,
+                        hmac,
+                        generation,
+                    },
+                    generation,
+                )
+            }
+        };
+        Self {
+            both: Snapshot::new(Arc::new(set), generation),
+            public,
+            last,
+        }
+    }
+
+    fn is_of(&self, public: &Snapshot) -> bool {
+        Arc::ptr_eq(&self.public.set, &public.set) && self.public.generation == public.generation
+    }
+}
+
+impl KeySource for KeysWithSecret {
+    fn snapshot(&self) -> Snapshot {
+        self.current().both.clone()
+    }
+
+    fn generation(&self) -> u64 {
+        self.current().both.generation
+    }
+
+    fn refresh(&self, miss: Miss) -> BoxFuture<'_, Refreshed> {
+        let state = self.current();
+        if miss.generation == state.both.generation || state.both.generation == 0 {
+            let generation = state.public.generation;
+            return self.public.refresh(Miss { generation, ..miss });
+        }
+        ready(Refreshed::NewKeys).boxed()
+    }
+
+    fn prefetch(&self) {
+        self.public.prefetch();
+    }
+
+    fn status(&self) -> KeyStatus {
+        KeyStatus {
+            snapshot: self.snapshot(),
+            ..self.public.status()
+        }
+    }
+}
