@@ -18,10 +18,11 @@ use crate::arguments::{fill, given};
 /// The `Retry-After` when only the operator can help.
 pub(crate) const UNTIL_FIXED: Duration = Duration::from_secs(60);
 
-/// A provider, and why it refuses everything if it does.
+/// A provider, why it refuses everything if it does, and what nobody decided to check.
 pub(crate) struct Built {
     pub(crate) provider: BearerAuthProvider,
     pub(crate) problem: Option<String>,
+    pub(crate) unchecked: Option<String>,
 }
 
 /// The provider of these arguments, at the fixed time `_now` if there is one.
@@ -30,9 +31,8 @@ pub(crate) struct Built {
 /// A `TypeError` for a value of another type, a `ValueError` with every problem.
 pub(crate) fn build(arguments: &Bound<'_, PyDict>) -> PyResult<Built> {
     let mut draft = ServerDraft::from_entrance(Entrance::Python);
-    let secret = fill(&mut draft, arguments)?;
-    let own_name = |setting| secret.filter(|_| setting == Setting::SharedSecret);
-    let built = provider(&draft, Entrance::Python, &own_name)?;
+    fill(&mut draft, arguments)?;
+    let built = provider(&draft, Entrance::Python, &|_| None)?;
     let Some(now) = given(arguments, "_now")? else {
         return Ok(built);
     };
@@ -59,6 +59,7 @@ pub(crate) fn provider(
             return Ok(Built {
                 provider,
                 problem: None,
+                unchecked: draft.unchecked(),
             });
         }
         Err(error) => error,
@@ -76,6 +77,7 @@ pub(crate) fn provider(
         Some(provider) => Ok(Built {
             provider,
             problem: Some(problem),
+            unchecked: draft.unchecked(),
         }),
         None => Err(PyValueError::new_err(problem)),
     }

@@ -22,6 +22,7 @@ const SILENT: &str = "no answer yet";
 pub(crate) struct Verifier {
     provider: BearerAuthProvider,
     problem: Option<String>,
+    unchecked: Option<String>,
     shown: Shown,
 }
 
@@ -30,7 +31,11 @@ impl Verifier {
     /// `arguments` are named as in the table of settings; `None` is the same as absent.
     #[new]
     fn new(arguments: &Bound<'_, PyDict>, whole_identity: bool) -> PyResult<Self> {
-        let Built { provider, problem } = settings::build(arguments)?;
+        let Built {
+            provider,
+            problem,
+            unchecked,
+        } = settings::build(arguments)?;
         let identity = if whole_identity {
             Identity::Whole
         } else {
@@ -40,6 +45,7 @@ impl Verifier {
             shown: Shown::new(identity, &provider),
             provider,
             problem,
+            unchecked,
         })
     }
 
@@ -47,6 +53,12 @@ impl Verifier {
     #[getter]
     fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
+    }
+
+    /// What is not checked because nobody decided about it, and how to decide.
+    #[getter]
+    fn unchecked(&self) -> Option<&str> {
+        self.unchecked.as_deref()
     }
 
     /// Fetches the keys unless they are held, and blocks this thread meanwhile, at most 5 s and
