@@ -383,7 +383,8 @@ impl PolicyBuilder {
     pub fn build(self) -> Result<Policy, RuleError> {
         let algorithms = self.algorithms.unwrap_or_else(|| vec![Algorithm::Rs256]);
         let mut error = RuleError::default();
-        let blank = |list: &[String]| list.is_empty() || list.iter().any(String::is_empty);
+        let blank =
+            |list: &[String]| list.is_empty() || list.iter().any(|name| name.trim().is_empty());
         for (rule, expected) in [
             (Rule::Issuers, &self.issuers),
             (Rule::Audiences, &self.audiences),
@@ -402,14 +403,14 @@ impl PolicyBuilder {
         );
         let no_age = self.times.max_age.is_some_and(|age| age.is_zero());
         error.add_if(no_age, Rule::MaxAge, "zero");
-        let claims = &self.required_claims;
-        error.add_if(
-            claims
-                .iter()
-                .any(|claim| claim.allowed.is_empty() || claim.path.has_empty_name()),
-            Rule::RequiredClaims,
-            "a claim without a name or an allowed value",
-        );
+        for claim in &self.required_claims {
+            let rule = match claim.comparison {
+                Comparison::Equals => Rule::RequiredClaims,
+                Comparison::Contains => Rule::RequiredClaimsContaining,
+            };
+            let idle = claim.allowed.is_empty() || claim.path.has_empty_name();
+            error.add_if(idle, rule, "a claim without a name or an allowed value");
+        }
         let clients = self.allowed_client_ids.as_deref();
         error.add_if(clients.is_some_and(blank), Rule::AllowedClientIds, BLANK);
         let paths = &self.scope_claims.paths;
@@ -485,6 +486,8 @@ pub enum Rule {
     AcceptedTypes,
     /// [`PolicyBuilder::required_claim`].
     RequiredClaims,
+    /// [`PolicyBuilder::required_claim_containing`].
+    RequiredClaimsContaining,
     /// [`PolicyBuilder::allowed_client_ids`].
     AllowedClientIds,
     /// [`PolicyBuilder::scope_claims`].
@@ -511,6 +514,7 @@ impl Rule {
             Self::MaxAge => "max_age",
             Self::AcceptedTypes => "accepted_types",
             Self::RequiredClaims => "required_claims",
+            Self::RequiredClaimsContaining => "required_claims_containing",
             Self::AllowedClientIds => "allowed_client_ids",
             Self::ScopeClaims => "scope_claims",
             Self::ScopeImplies => "scope_implies",

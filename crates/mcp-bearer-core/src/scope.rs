@@ -181,7 +181,7 @@ impl ScopeHierarchy {
     /// Builds the closure of the given pairs.
     ///
     /// # Errors
-    /// Every name that is no scope-token, and every cycle.
+    /// Every name that is no scope-token, every scope that implies nothing, and every cycle.
     pub fn new<S, L>(pairs: impl IntoIterator<Item = (S, L)>) -> Result<Self, HierarchyError>
     where
         S: AsRef<str>,
@@ -203,7 +203,10 @@ impl ScopeHierarchy {
             }
         }
         let mut implied = BTreeMap::new();
-        for scope in direct.keys() {
+        for (scope, implies) in &direct {
+            if implies.is_empty() {
+                faults.push(HierarchyFault::ImpliesNothing(scope.clone()));
+            }
             let closure = close(&direct, scope);
             if closure.contains(scope) {
                 faults.push(HierarchyFault::Cycle(scope.clone()));
@@ -256,6 +259,8 @@ pub struct HierarchyError {
 pub enum HierarchyFault {
     /// A name that is no scope-token.
     NotAScope(InvalidScope),
+    /// This scope stands with no other behind it.
+    ImpliesNothing(String),
     /// This scope implies itself.
     Cycle(String),
 }
@@ -279,6 +284,7 @@ impl fmt::Display for HierarchyFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAScope(invalid) => invalid.fmt(f),
+            Self::ImpliesNothing(scope) => write!(f, "{scope:?} implies nothing"),
             Self::Cycle(scope) => write!(f, "{scope:?} implies itself through a cycle"),
         }
     }

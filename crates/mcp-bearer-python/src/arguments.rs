@@ -1,29 +1,24 @@
 //! Arguments from Python, as the library's table of settings wants them.
 //!
-//! As in FastMCP, an issuer or audience that is `None` is not checked, and `public_key` is the
-//! secret of HS* algorithms, unless `secret` or `secret_file` is given.
+//! As in FastMCP, an issuer or audience that is `None` is not checked. Unlike there, `public_key` is
+//! never the secret of HS* algorithms: a key that everybody knows would sign tokens.
 
 use std::sync::Arc;
 
-use mcp_bearer::config::{Entrance, Keys, ServerDraft, Setting, Shape, Value};
-use mcp_bearer::config::Expected;
 use mcp_bearer::Algorithm;
+use mcp_bearer::config::{Entrance, Keys, ServerDraft, Setting, Shape, Value};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use crate::fetch::PythonFetch;
 
-/// Sets what the arguments say. Returns what the secret is called, if it is not `secret`.
+/// Sets what the arguments say.
 ///
 /// # Errors
 /// A `TypeError` for a value of another type, and a `ValueError` in FastMCP's words.
-pub(crate) fn fill(
-    draft: &mut ServerDraft,
-    arguments: &Bound<'_, PyDict>,
-) -> PyResult<Option<&'static str>> {
-    let symmetric = is_symmetric(arguments)? && !has_own_secret(arguments)?;
-    let mut secret = None;
+pub(crate) fn fill(draft: &mut ServerDraft, arguments: &Bound<'_, PyDict>) -> PyResult<()> {
+    refuse_keys_as_secrets(arguments)?;
     for setting in Setting::ALL.iter().copied() {
         let Some(name) = setting.name(Entrance::Python) else {
             continue;
@@ -39,10 +34,6 @@ pub(crate) fn fill(
                 }
             }
             _ if setting.shape() == Shape::Code => {}
-            Setting::PublicKey if symmetric => {
-                secret = Some(name);
-                draft.set(Setting::SharedSecret, public_secret(name, &given)?);
-            }
             _ => draft.set(setting, value(setting, name, &given)?),
         }
     }
@@ -51,19 +42,20 @@ pub(crate) fn fill(
     if let Some(issuer) = draft.issuers.first_mut() {
         let discovered = matches!(issuer.keys, Some(Keys::Discover(_)));
         if arguments.contains("issuer")? && !discovered {
-            issuer.issuers.get_or_insert(Expected::Any);
+            issuer.leave_unchecked(Setting::Issuer);
         }
         if arguments.contains("audience")? && !resource {
-            issuer.audiences.get_or_insert(Expected::Any);
+            issuer.leave_unchecked(Setting::Audience);
         }
     }
-    Ok(secret)
+    Ok(())
 }
 
-/// Whether an algorithm with a shared secret is allowed. In FastMCP's words, what then cannot be.
-fn is_symmetric(arguments: &Bound<'_, PyDict>) -> PyResult<bool> {
+/// In FastMCP's words, what an algorithm with a shared secret cannot stand beside, and which
+/// argument the secret has here.
+fn refuse_keys_as_secrets(arguments: &Bound<'_, PyDict>) -> PyResult<()> {
     let Some(given) = given(arguments, "algorithm")? else {
-        return Ok(false);
+        return Ok(());
     };
     let mut symmetric = false;
     for name in texts("algorithm", &given)? {
@@ -72,34 +64,28 @@ fn is_symmetric(arguments: &Bound<'_, PyDict>) -> PyResult<bool> {
             .map_err(|_| PyValueError::new_err(format!("Unsupported algorithm: {name}.")))?;
         symmetric |= algorithm.is_symmetric();
     }
-    let jwks_uri = self::given(arguments, "jwks_uri")?.is_some();
-    if symmetric && jwks_uri && !has_own_secret(arguments)? {
-        return Err(PyValueError::new_err(
-            "Symmetric HS* algorithms cannot be used with jwks_uri; configure a shared secret via public_key instead.",
-        ));
+    for (name, why) in [
+        (
+            "jwks_uri",
+            "Symmetric HS* algorithms cannot be used with jwks_uri; give a shared secret as secret=.",
+        ),
+        (
+            "public_key",
+            "Symmetric HS* algorithms require a shared secret, not a public key; give it as secret=, \
+             not as public_key=.",
+        ),
+    ] {
+        if symmetric && !has_own_secret(arguments)? && self::given(arguments, name)?.is_some() {
+            return Err(PyValueError::new_err(why));
+        }
     }
-    Ok(symmetric)
+    Ok(())
 }
 
 /// Whether the secret has an argument of its own, so that `public_key` is a public key.
 fn has_own_secret(arguments: &Bound<'_, PyDict>) -> PyResult<bool> {
     Ok(given(arguments, "secret")?.is_some() || given(arguments, "secret_file")?.is_some())
 }
-
-/// A secret that is given as `public_key`.
-fn public_secret(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Value> {
-    let bytes = match given.cast::<PyBytes>() {
-        Ok(bytes) => bytes.as_bytes().to_vec(),
-        Err(_) => text(name, given)?.into_bytes(),
-    };
-    if bytes.windows(PEM.len()).any(|part| part == PEM) {
-        let why = "Symmetric HS* algorithms require a shared secret, not a public key.";
-        return Err(PyValueError::new_err(why));
-    }
-    Ok(Value::Bytes(bytes.into()))
-}
-
-const PEM: &[u8] = b"-----BEGIN ";
 
 fn value(setting: Setting, name: &str, given: &Bound<'_, PyAny>) -> PyResult<Value> {
     let wrong = |wanted: &str| must_be(name, wanted, given);

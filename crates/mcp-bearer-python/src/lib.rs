@@ -13,6 +13,7 @@ mod fetch;
 mod handover;
 mod key_pair;
 mod pending;
+mod preflight;
 mod rejection;
 mod settings;
 mod test_issuer;
@@ -35,6 +36,8 @@ mod _native {
     use super::key_pair::{create_token, generate_key_pair};
     #[pymodule_export]
     use super::pending::Pending;
+    #[pymodule_export]
+    use super::preflight::Preflight;
     #[pymodule_export]
     use super::rejection::Rejection;
     #[pymodule_export]

@@ -1,8 +1,8 @@
 //! A refusal, and what the peer is told of it.
 
 use mcp_bearer::config::Limits;
-use mcp_bearer::http::{Challenge, ChallengeContext};
 use mcp_bearer::core::{Scopes, UnverifiedToken};
+use mcp_bearer::http::{Challenge, ChallengeContext};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_bearer::config::{Entrance, Keys, ServerDraft, Setting};
-use mcp_bearer::keys::StaticKeys;
 use mcp_bearer::keys::KeySet;
+use mcp_bearer::keys::StaticKeys;
 use mcp_bearer::{BearerAuthProvider, Clock};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -19,12 +19,13 @@ use crate::arguments::{fill, given};
 /// The `Retry-After` when only the operator can help.
 pub(crate) const UNTIL_FIXED: Duration = Duration::from_secs(60);
 
-/// A provider, and why it refuses everything if it does.
+/// A provider, why it refuses everything if it does, and what nobody decided to check.
 pub(crate) struct Built {
     pub(crate) provider: BearerAuthProvider,
     pub(crate) problem: Option<String>,
     /// Why the shared secret is easily guessed, if it is.
     pub(crate) weakness: Option<&'static str>,
+    pub(crate) unchecked: Option<String>,
 }
 
 /// The provider of these arguments, at the fixed time `_now` if there is one.
@@ -33,9 +34,8 @@ pub(crate) struct Built {
 /// A `TypeError` for a value of another type, a `ValueError` with every problem.
 pub(crate) fn build(arguments: &Bound<'_, PyDict>) -> PyResult<Built> {
     let mut draft = ServerDraft::from_entrance(Entrance::Python);
-    let secret = fill(&mut draft, arguments)?;
-    let own_name = |setting| secret.filter(|_| setting == Setting::SharedSecret);
-    let built = provider(&draft, Entrance::Python, &own_name)?;
+    fill(&mut draft, arguments)?;
+    let built = provider(&draft, Entrance::Python, &|_| None)?;
     let Some(now) = given(arguments, "_now")? else {
         return Ok(built);
     };
@@ -63,6 +63,7 @@ pub(crate) fn provider(
                 provider,
                 problem: None,
                 weakness: weakness(draft),
+                unchecked: draft.unchecked(),
             });
         }
         Err(error) => error,
@@ -81,6 +82,7 @@ pub(crate) fn provider(
             provider,
             problem: Some(problem),
             weakness: None,
+            unchecked: draft.unchecked(),
         }),
         None => Err(PyValueError::new_err(problem)),
     }

@@ -50,11 +50,9 @@ pub(crate) fn variables<'py>(
     }
     let family = read.family;
     let mut draft = ServerDraft::from_entrance(family);
-    let secret = fill(&mut draft, given)?;
-    let own_name =
-        |setting| argument(setting).or(secret.filter(|_| setting == Setting::SharedSecret));
+    fill(&mut draft, given)?;
     read.fill(&mut draft);
-    provider(&draft, family, &own_name)?;
+    provider(&draft, family, &argument)?;
     Ok(arguments)
 }
 

@@ -24,6 +24,7 @@ pub(crate) struct Verifier {
     provider: BearerAuthProvider,
     problem: Option<String>,
     weakness: Option<&'static str>,
+    unchecked: Option<String>,
     shown: Shown,
 }
 
@@ -36,6 +37,7 @@ impl Verifier {
             provider,
             problem,
             weakness,
+            unchecked,
         } = settings::build(arguments)?;
         let identity = if whole_identity {
             Identity::Whole
@@ -47,6 +49,7 @@ impl Verifier {
             provider,
             problem,
             weakness,
+            unchecked,
         })
     }
 
@@ -60,6 +63,12 @@ impl Verifier {
     #[getter]
     fn weakness(&self) -> Option<&'static str> {
         self.weakness
+    }
+
+    /// What is not checked because nobody decided about it, and how to decide.
+    #[getter]
+    fn unchecked(&self) -> Option<&str> {
+        self.unchecked.as_deref()
     }
 
     /// Fetches the keys unless they are held, and blocks this thread meanwhile, at most 5 s and

@@ -9,8 +9,9 @@ import sys
 
 import pytest
 from conftest import ISSUER, JWKS_URI
+from test_settings import NO_TEXT, variable
 
-from mcp_bearer import EnvBearerAuthProvider
+from mcp_bearer import EnvBearerAuthProvider, _native
 
 
 def test_settings_from_the_environment(monkeypatch, pair, tmp_path):
@@ -191,7 +192,7 @@ def test_a_line_of_the_file_that_would_do_nothing(monkeypatch, pair, tmp_path, t
 def test_no_error_holds_a_value(monkeypatch, pair, tmp_path):
     monkeypatch.chdir(tmp_path)
     secret = b"\xffhunter2-hunter2-hunter2-hunter2"
-    assert EnvBearerAuthProvider(public_key=secret, algorithm="HS256").public_key == secret
+    assert EnvBearerAuthProvider(secret=secret, algorithm="HS256").secret == secret
     monkeypatch.setenv("FASTMCP_AUTH_BEARER_PUBLIC_KEY", pair.public_key)
     monkeypatch.setenv("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES", "hunter2")
     with pytest.raises(ValueError, match="REQUIRED_SCOPES: not a JSON list") as caught:
@@ -233,3 +234,42 @@ def test_an_argument_wins_over_a_decision_of_the_rust_crate(monkeypatch, tmp_pat
     assert str(caught.value).startswith("leeway: ")
     assert str(caught.value).endswith("MCP_BEARER_MAX_AGE_SECONDS: zero")
     assert EnvBearerAuthProvider(issuer=ISSUER, audience="a", max_age=5).max_age == 5
+
+
+@pytest.mark.parametrize("family", ["MCP_BEARER_", "FASTMCP_AUTH_BEARER_"])
+@pytest.mark.parametrize("nothing", ["", " "], ids=repr)
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_a_variable_that_is_set_to_nothing_is_refused_by_its_name(family, nothing, where, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    names = VARIABLES if family == "MCP_BEARER_" else ["PUBLIC_KEY", "JWKS_URI", "ISSUER", "AUDIENCE", "REQUIRED_SCOPES"]
+    for name in names:
+        with monkeypatch.context() as changed:
+            if where == "file":
+                (tmp_path / ".env").write_text(f'{family}{name}="{nothing}"\n')
+            else:
+                changed.setenv(f"{family}{name}", nothing)
+            with pytest.raises(ValueError, match=f"{family}{name}: set to nothing"):
+                EnvBearerAuthProvider()
+
+
+VARIABLES = [name.removeprefix("MCP_BEARER_") for name in map(variable, sorted(_native.SETTINGS.keys() - NO_TEXT))]
+
+
+def test_variables_of_fastmcp_that_leave_something_unchecked_make_one_warning(monkeypatch, pair, tmp_path, caplog):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FASTMCP_AUTH_BEARER_PUBLIC_KEY", pair.public_key)
+    monkeypatch.setenv("FASTMCP_AUTH_BEARER_ISSUER", ISSUER)
+    with caplog.at_level("WARNING", logger="mcp_bearer"):
+        EnvBearerAuthProvider()
+    assert [record.message.count("the audience is not checked") for record in caplog.records] == [1]
+    caplog.clear()
+    with caplog.at_level("WARNING", logger="mcp_bearer"):
+        EnvBearerAuthProvider(any_audience=True)
+    assert caplog.records == []
+
+
+def test_a_secret_in_the_variable_of_the_public_key_is_refused(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FASTMCP_AUTH_BEARER_PUBLIC_KEY", "0123456789abcdef0123456789abcdef")
+    with pytest.raises(ValueError, match="give it as secret="):
+        EnvBearerAuthProvider(algorithm="HS256")

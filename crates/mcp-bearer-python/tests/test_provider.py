@@ -214,6 +214,11 @@ def test_what_cannot_work_is_refused(pair):
         {"algorithm": ["RS256", "HS256"]},
         {"required_scopes": ["a b"]},
         {"authorization_servers": [ISSUER]},
+        {"authorization_servers": [], "base_url": AUDIENCE},
+        {"authorization_servers": "", "base_url": AUDIENCE},
+        {"authorization_servers": [ISSUER, " "], "base_url": AUDIENCE},
+        {"base_url": ""},
+        {"base_url": " "},
     ]:
         with pytest.raises(ValueError):
             BearerAuthProvider(pair.public_key, **arguments)
@@ -230,7 +235,6 @@ def test_what_cannot_work_is_refused(pair):
         {"public_key": b"\xff\xfe"},
         {"jwks_uri": "test-jwks-uri"},
         {"jwks_uri": "http://idp.example.com/jwks.json"},
-        {"public_key": b"short", "algorithm": "HS256"},
     ],
 )
 async def test_keys_that_are_none_refuse_everything_and_say_so_at_once(arguments, token, caplog):
@@ -248,6 +252,25 @@ async def test_a_key_for_another_algorithm_refuses_everything(pair, token, caplo
     assert await provider.verify_token(token) is None
 
 
+@pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512", ["HS256", "HS512"]])
+@pytest.mark.parametrize("key", [b"0" * 64, "a secret of at least sixty-four bytes, as HS512 wants it to be ....", "PEM"])
+def test_a_public_key_is_never_a_secret(algorithm, key, pair):
+    """Everybody knows a public key: whoever does could sign tokens with it."""
+    key = pair.public_key if key == "PEM" else key
+    with pytest.raises(ValueError, match="give it as secret=, not as public_key="):
+        BearerAuthProvider(key, algorithm=algorithm)
+    with pytest.raises(ValueError, match="give a shared secret as secret="):
+        BearerAuthProvider(jwks_uri=JWKS_URI, algorithm=algorithm)
+    with pytest.raises(ValueError, match="secret: "):
+        BearerAuthProvider(secret=pair.public_key, algorithm=algorithm)
+
+
+async def test_an_algorithm_that_is_assigned_makes_no_secret_of_a_public_key(pair, token):
+    provider = BearerAuthProvider(pair.public_key)
+    provider.algorithm = "HS256"
+    assert await refused(provider, token) == "keys_unavailable"
+
+
 async def test_shared_secret_and_integers_without_end():
     secret = "this is a secret of at least 32 bytes"
 
@@ -260,8 +283,8 @@ async def test_shared_secret_and_integers_without_end():
 
     claims = {"exp": 4_000_000_000, "huge": 2**70 + 1, "negative": -(2**70), "float": 1e300, "list": [2**64]}
     for given in (secret, secret.encode()):
-        provider = BearerAuthProvider(given, algorithm="HS256")
-        assert provider.public_key == given
+        provider = BearerAuthProvider(secret=given, algorithm="HS256")
+        assert provider.secret == given
         access = await provider.verify_token(sign(claims))
         assert access.client_id == "unknown"
         if _fastmcp.HAS_CLAIMS:
@@ -388,3 +411,36 @@ def test_key_documents_are_typed_dicts():
     jwk: JWKData = {"kty": "RSA", "kid": "k"}
     jwks: JWKSData = {"keys": [jwk]}
     assert jwks["keys"][0]["kid"] == "k"
+
+
+# --- What is not checked ---
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unchecked"),
+    [
+        ({}, ["issuer", "audience"]),
+        ({"issuer": ISSUER}, ["audience"]),
+        ({"audience": AUDIENCE}, ["issuer"]),
+        ({"issuer": ISSUER, "any_audience": True}, []),
+        ({"any_issuer": True, "any_audience": True}, []),
+        ({"issuer": ISSUER, "audience": AUDIENCE}, []),
+        ({"issuer": ISSUER, "resource": AUDIENCE}, []),
+        ({"public_key": None, "discover": "http://127.0.0.1:1"}, ["audience"]),
+    ],
+    ids=str,
+)
+def test_what_nobody_decided_is_named_in_one_warning(arguments, unchecked, pair, caplog):
+    with caplog.at_level(logging.WARNING, logger="mcp_bearer"):
+        provider = BearerAuthProvider(**{"public_key": pair.public_key} | arguments)
+    warnings = [record for record in caplog.records if "is not checked" in record.message]
+    assert len(warnings) == bool(unchecked)
+    for name in unchecked:
+        assert warnings[0].levelname == "WARNING"
+        assert f"the {name} is not checked" in warnings[0].message
+        assert f"decide with {name}, or any_{name} if that is meant" in warnings[0].message
+    assert caplog.text.count("is not checked") == len(unchecked)
+    # Once per provider, however often its verifier is built.
+    provider.leeway = 5
+    provider._verifier()
+    assert len([record for record in caplog.records if "is not checked" in record.message]) == bool(unchecked)

@@ -12,10 +12,15 @@ from mcp_bearer import BearerAuthProvider, Rejection, _native
 FOLDER = Path(__file__).parents[3] / "vectors"
 
 # The class refuses these settings before it sees a token.
-REFUSED_AT_ONCE = {"signature/confusion_jwks.json", "signature/confusion_pem.json", "signature/oct_in_jwks_hs256.json"}
+REFUSED_AT_ONCE = {
+    "signature/confusion_jwks.json",
+    "signature/confusion_pem.json",
+    "signature/oct_in_jwks_hs256.json",
+    "signature/secret_short.json",
+}
 
-# Keys that serve for nothing, or not for all the algorithms asked for: the class refuses every token.
-CLOSED = {"signature/secret_short.json", "signature/no_keys.json"}
+# Keys that serve for nothing: the class refuses every token.
+CLOSED = {"signature/no_keys.json"}
 
 
 def load():
@@ -42,7 +47,7 @@ def make(file):
     elif kind == "unavailable":
         options = {"jwks_uri": JWKS_URI, "fetch": CountingFetch(b"")}
     else:
-        options = {"public_key": keys}
+        options = {{"pem": "public_key"}.get(kind, kind): keys}
     policy = dict(setting.get("policy", {}))
     if policy.pop("token_type_rfc9068", False):
         policy["token_type"] = "rfc9068"

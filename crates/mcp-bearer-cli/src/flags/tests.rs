@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use clap::{Args, Command, FromArgMatches};
-use mcp_bearer::config::{Entrance, Setting, Shape};
+use mcp_bearer::config::{Entrance, Group, Setting, Shape};
 use mcp_bearer::{Clock, UnixTime};
 use mcp_bearer_testkit::vectors::{self, Effects};
 use serde_json::Value as Json;
@@ -148,4 +148,37 @@ fn values_are_read_as_a_shell_gives_them() {
         nameless,
         ["--scope-implies: \"admin\" has no \"=\" behind the name"]
     );
+}
+
+#[test]
+fn an_option_that_is_set_to_nothing_is_refused_by_its_name() {
+    let usual = [
+        (Setting::JwksUri, "https://idp.example.com/jwks.json"),
+        (Setting::Issuer, "https://idp.example.com/"),
+        (Setting::Audience, "https://mcp.example.com/mcp"),
+    ];
+    for setting in Setting::ALL.iter().copied() {
+        let Some(name) = setting.name(Entrance::Flag) else {
+            continue;
+        };
+        if setting.shape() == Shape::Switch {
+            let matches = Flags::augment_args(Command::new("test").no_binary_name(true))
+                .try_get_matches_from([format!("{name}=")]);
+            assert!(matches.is_err(), "{name}");
+            continue;
+        }
+        let beside = usual.iter().filter(|(other, _)| {
+            *other != setting && (setting.group() != Group::Keys || other.group() != Group::Keys)
+        });
+        let mut arguments: Vec<String> = beside
+            .map(|(other, value)| format!("{}={value}", other.name(Entrance::Flag).unwrap()))
+            .collect();
+        for nothing in ["", " "] {
+            arguments.push(format!("{name}={nothing}"));
+            let error = parse(arguments.clone()).draft().check().unwrap_err();
+            let named = error.own_words().iter().any(|words| words.contains(name));
+            assert!(named, "{name}={nothing:?}: {error}");
+            arguments.pop();
+        }
+    }
 }

@@ -20,9 +20,9 @@ pub struct ClaimPath {
 }
 
 impl ClaimPath {
-    /// Whether one of its names is empty, which no issuer means.
+    /// Whether one of its names is empty or blank, which no issuer means.
     pub(crate) fn has_empty_name(&self) -> bool {
-        self.names().any(str::is_empty)
+        self.names().any(|name| name.trim().is_empty())
     }
 
     /// The value that it leads to.

@@ -39,7 +39,7 @@ impl NamedTypes {
     /// What is wrong with each name that cannot be accepted.
     pub(crate) fn faults(&self) -> impl Iterator<Item = String> {
         self.0.iter().filter_map(|typ| {
-            if typ.is_empty() {
+            if typ.trim().is_empty() {
                 return Some("a type without a name".to_owned());
             }
             let other = OTHER_KINDS.iter().find(|(name, _)| is(typ, name));

@@ -33,7 +33,7 @@ fn defaults() {
 #[test]
 fn each_problem_is_reported_with_its_rule() {
     let none: [&str; 0] = [];
-    let cases: [(Rule, PolicyBuilder); 22] = [
+    let cases: [(Rule, PolicyBuilder); 26] = [
         (Rule::Issuers, Policy::builder("", "a")),
         (Rule::Issuers, Policy::builder(none, "a")),
         (Rule::Issuers, Policy::builder(["i", ""], "a")),
@@ -59,6 +59,13 @@ fn each_problem_is_reported_with_its_rule() {
         (Rule::MaxAge, good().max_age(Duration::ZERO)),
         (Rule::RequiredClaims, good().required_claim("x", none)),
         (Rule::RequiredClaims, good().required_claim("", ["x"])),
+        (Rule::RequiredClaims, good().required_claim(" ", ["x"])),
+        (
+            Rule::RequiredClaimsContaining,
+            good().required_claim_containing("x", none),
+        ),
+        (Rule::Issuers, Policy::builder(" ", "a")),
+        (Rule::AllowedClientIds, good().allowed_client_ids(["\t"])),
         (Rule::AllowedClientIds, good().allowed_client_ids(none)),
         (Rule::AllowedClientIds, good().allowed_client_ids(["a", ""])),
         (Rule::ScopeClaims, good().scope_claims(none)),

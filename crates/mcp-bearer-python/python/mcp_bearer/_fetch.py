@@ -81,6 +81,8 @@ class Hook:
     __slots__ = ("__weakref__", "_running", "fetch")
 
     def __init__(self, fetch: Fetch) -> None:
+        if not callable(fetch):
+            raise TypeError(f"fetch: must be an async function, not {type(fetch).__name__}")
         self.fetch = fetch
         self._running: set[asyncio.Task[object]] = set()
 

@@ -26,11 +26,18 @@ def resource(base_url: str, path: str | None) -> str:
 
 
 def servers(given: Any) -> list[str]:
-    """A list of authorization servers, or a single one: as a string, or as a URL of pydantic's."""
-    if not given:
+    """A list of authorization servers, or a single one: as a string, or as a URL of pydantic's. ``None`` is none.
+
+    Raises:
+        ValueError: for a list or a name of nothing.
+    """
+    if given is None:
         return []
     single = isinstance(given, str) or not isinstance(given, Iterable)
-    return [str(server) for server in ([given] if single else given)]
+    named = [str(server) for server in ([given] if single else given)]
+    if not named or not all(server.strip() for server in named):
+        raise ValueError("authorization_servers: set to nothing; leave it out if it is not meant")
+    return named
 
 
 def is_asked_for(path: str, scope: MutableMapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ __all__ = [
     "interpreter_ends",
     "nobody_inside",
     "Pending",
+    "Preflight",
     "Rejection",
     "TestIssuer",
     "Verifier",
@@ -35,6 +36,8 @@ class Verifier:
     def problem(self) -> str | None: ...
     @property
     def weakness(self) -> str | None: ...
+    @property
+    def unchecked(self) -> str | None: ...
     def warm_up(self) -> list[tuple[str, str]]: ...
     @property
     def cached_tokens(self) -> int | None: ...
@@ -44,6 +47,21 @@ class Verifier:
 @final
 class Pending:
     def wait(self) -> dict[str, Any] | Rejection | Pending: ...
+
+@final
+class Preflight:
+    @staticmethod
+    def pass_on() -> Preflight: ...
+    @staticmethod
+    def refuse() -> Preflight: ...
+    @staticmethod
+    def answer(origins: list[str] | None) -> Preflight: ...
+    def judge(
+        self, method: str, headers: Sequence[tuple[bytes, bytes]], has_no_body: bool
+    ) -> tuple[int | None, list[tuple[bytes, bytes]]] | None: ...
+    def on_answer(
+        self, request: Sequence[tuple[bytes, bytes]], answer: Sequence[tuple[bytes, bytes]]
+    ) -> list[tuple[bytes, bytes]]: ...
 
 @final
 class Rejection:

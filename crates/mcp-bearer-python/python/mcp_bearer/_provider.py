@@ -39,9 +39,10 @@ class BearerAuthProvider(_fastmcp.Base):
     Args:
         public_key: a PEM public key or certificate; with an HS* algorithm, the shared secret.
         jwks_uri: where the issuer publishes its keys.
-        issuer: what ``iss`` must be, or a list of such values. Not checked when absent.
+        issuer: what ``iss`` must be, or a list of such values. Not checked when absent, as in FastMCP; a WARNING then says
+            so.
         audience: what ``aud`` must contain, or a list of which one suffices. Not checked when absent: then a token
-            that was made for another server is accepted here.
+            that was made for another server is accepted here, and a WARNING says so.
         required_scopes: asked for by the HTTP layer, which answers 403.
         algorithm: what tokens are signed with, or a list; RS256, or HS256 with ``secret`` alone, unless given. With a
             secret beside public keys, those of both must be listed.
@@ -60,7 +61,8 @@ class BearerAuthProvider(_fastmcp.Base):
         discover: an issuer, whose metadata lead to its keys. ``iss`` must be this one unless ``issuer`` says another.
         secret, secret_file: the secret shared with the issuer, or a file that holds it: alone, or beside one source of
             public keys. HS256, HS384 and HS512 then belong to the secret, and all others to the public keys.
-        any_issuer, any_audience: not checked, though ``discover`` or ``resource`` is given.
+        any_issuer, any_audience: not checked, by decision: without a WARNING, and though ``discover`` or ``resource`` is
+            given.
         max_age: the largest age of a token by ``iat`` in seconds; ``iat`` is then required.
         token_type: ``"any"``, or ``"rfc9068"`` for ``at+jwt`` alone.
         also_accept_types: further ``typ`` that are accepted like ``JWT``, for issuers with a type of their own.
@@ -189,13 +191,17 @@ class BearerAuthProvider(_fastmcp.Base):
             has_public = (public_key, jwks_uri, public_key_file, jwks, jwks_file, discover) != (None,) * 6
             # With both, the algorithms of both must be listed.
             given["algorithm"] = ("HS256" if has_secret else "RS256") if not (has_secret and has_public) else None
+        if base_url is not None and not str(base_url).strip():
+            raise ValueError("base_url: set to nothing; leave it out if it is not meant")
         if authorization_servers and base_url is None:
             raise ValueError("authorization_servers needs base_url: the RFC 9728 document names this server")
         _fastmcp.initialize(self, issuer, base_url, _settings.scope_list(required_scopes))
         self.authorization_servers = _metadata.servers(authorization_servers) or None
         for name in POLICY:
             setattr(self, name, given[name])
-        self._verifier()
+        verifier, _ = self._verifier()
+        if verifier.unchecked is not None:
+            _log.write(logging.WARNING, "%s: %s", type(self).__name__, verifier.unchecked)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "required_scopes":

@@ -36,5 +36,8 @@ def scope_list(value: object) -> list[str] | None:
         if not isinstance(scope, str):
             raise TypeError(f"required_scopes: must be a list of strings, and {type(scope).__name__} stands in it")
         scopes.append(str.__str__(scope))  # the member of an enumeration of strings means its value
-    _native.Rejection.insufficient_scope(scopes, [])  # refuses what no token could hold
+    try:
+        _native.Rejection.insufficient_scope(scopes, [])  # refuses what no token could hold
+    except ValueError as error:
+        raise ValueError(f"required_{error}") from None
     return scopes

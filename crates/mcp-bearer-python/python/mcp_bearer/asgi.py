@@ -11,18 +11,43 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from mcp_bearer import _log, _metadata, _native, _settings
 from mcp_bearer._provider import BUILT_IN, BearerAuthProvider
 from mcp_bearer._rejection import Rejection
 
-__all__ = ["BearerAuthMiddleware"]
+__all__ = ["BearerAuthMiddleware", "Cors"]
 
+Headers: TypeAlias = list[tuple[bytes, bytes]]
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Cors:
+    """CORS rules for an MCP endpoint: which web pages may call it from a browser.
+
+    The methods and headers are those of the MCP transports. Credentials such as cookies are never allowed: a page sends its
+    token in ``Authorization``.
+
+    Args:
+        origins: such as ``["https://app.example.com"]``, compared byte for byte as browsers send them.
+
+    Raises:
+        ValueError: for an origin that no browser sends, such as one with a path, and for a list without any.
+    """
+
+    def __init__(self, origins: Sequence[str]) -> None:
+        self._native = _native.Preflight.answer([origins] if isinstance(origins, str) else list(origins))
+
+    @classmethod
+    def any_origin(cls) -> Cors:
+        """Pages of any origin. A page without a token still gets nothing."""
+        cors = cls.__new__(cls)
+        cors._native = _native.Preflight.answer(None)
+        return cors
 
 
 class BearerAuthMiddleware:
@@ -40,9 +65,14 @@ class BearerAuthMiddleware:
             served, to anyone, and challenges name it.
         resource_name: what this app is called there, for people.
         resource_documentation: the URL of its documentation there.
+        preflight: what becomes of a CORS preflight, which carries no token: an ``OPTIONS`` request with one ``Origin``, one
+            ``Access-Control-Request-Method`` that names a method, no ``Authorization`` and no body. ``"pass_on"``: the
+            app gets it, with ``Host``, ``Origin`` and ``Access-Control-Request-*`` and no other header, and must do nothing on
+            it but answer CORS. A `Cors`: this middleware answers it, and puts the rules on every other answer.
+            ``"refuse"``: it is judged as any request.
 
     Raises:
-        ValueError: when a scope, the resource or the servers cannot work.
+        ValueError: when a scope, the resource, the servers or the origins cannot work.
     """
 
     def __init__(
@@ -55,15 +85,22 @@ class BearerAuthMiddleware:
         authorization_servers: str | Sequence[str] | None = None,
         resource_name: str | None = None,
         resource_documentation: str | None = None,
+        preflight: Literal["pass_on", "refuse"] | Cors = "pass_on",
     ) -> None:
+        for name, text in {"resource_name": resource_name, "resource_documentation": resource_documentation}.items():
+            if text is not None and not text.strip():
+                raise ValueError(f"{name}: set to nothing; leave it out if it is not meant")
         self.app = app
         self.provider = provider
+        self._preflight = _preflight_choice(preflight)
+        self._answers_cors = isinstance(preflight, Cors)
         self._own_scopes = _settings.scope_list(required_scopes)
         self._path: str | None = None
         self._url: str | None = None
         self._document = ""
         if resource is not None:
-            servers = _metadata.servers(authorization_servers or provider.authorization_servers)
+            own = provider.authorization_servers if authorization_servers is None else authorization_servers
+            servers = _metadata.servers(own)
             self._path, self._url, self._document = _native.protected_resource_metadata(
                 resource,
                 servers,
@@ -78,15 +115,44 @@ class BearerAuthMiddleware:
             await self.app(scope, receive, send)
         elif scope["type"] == "http" and self._is_metadata(scope):
             await self._metadata(scope, send)
-        elif scope["type"] == "http" and _is_preflight(scope):
-            await self.app(scope, receive, send)
+        elif scope["type"] == "http" and await self._preflighted(scope, receive, send):
+            return
         else:
+            send = self._with_cors(scope, send)
             access = await self._access_or_rejection(scope)
             if isinstance(access, Rejection):
                 await self._deny(scope, send, access)
                 return
             scope.setdefault("state", {})["access_token"] = access
             await self.app(scope, receive, send)
+
+    async def _preflighted(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Whether it was a CORS preflight, which is done with then."""
+        headers = _headers(scope)
+        # A body is looked for only where it decides.
+        if self._preflight.judge(scope["method"], headers, True) is None:
+            return False
+        verdict = self._preflight.judge(scope["method"], headers, await _has_no_body(receive))
+        if verdict is None:
+            return False
+        status, said = verdict
+        if status is not None:
+            await _answer(send, status, said, b"")
+        else:
+            await self.app(_without_caller(scope, said), _bodyless(receive), send)
+        return True
+
+    def _with_cors(self, scope: Scope, send: Send) -> Send:
+        """Every answer says what CORS allows: a script could not read a challenge otherwise."""
+        if not self._answers_cors or scope["type"] != "http":
+            return send
+
+        async def with_cors(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": self._preflight.on_answer(_headers(scope), _headers(message))}
+            await send(message)
+
+        return with_cors
 
     async def _access_or_rejection(self, scope: Scope) -> Any:
         try:
@@ -166,7 +232,45 @@ async def _answer(send: Send, status: int, headers: list[tuple[bytes, bytes]], b
     await send({"type": "http.response.body", "body": body})
 
 
-def _is_preflight(scope: Scope) -> bool:
-    """CORS preflights carry no credentials (Fetch standard)."""
-    asks = any(name.lower() == b"access-control-request-method" for name, _ in scope.get("headers", []))
-    return scope["method"] == "OPTIONS" and asks
+def _preflight_choice(choice: object) -> _native.Preflight:
+    if isinstance(choice, Cors):
+        return choice._native
+    if choice == "pass_on":
+        return _native.Preflight.pass_on()
+    if choice == "refuse":
+        return _native.Preflight.refuse()
+    raise ValueError('preflight: must be "pass_on", "refuse" or Cors([...])')
+
+
+def _headers(message: MutableMapping[str, Any]) -> Headers:
+    return [(bytes(name), bytes(value)) for name, value in message.get("headers", [])]
+
+
+async def _has_no_body(receive: Receive) -> bool:
+    """Whether the first message ends a body that is empty. A server may announce no length, as HTTP/2 allows."""
+    message = await receive()
+    return message["type"] == "http.request" and not message.get("body") and not message.get("more_body", False)
+
+
+def _bodyless(receive: Receive) -> Receive:
+    """The empty body, which was received already, and then what comes behind it."""
+    given = False
+
+    async def bodyless() -> MutableMapping[str, Any]:
+        nonlocal given
+        if not given:
+            given = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        while (message := await receive())["type"] == "http.request":
+            pass
+        return message
+
+    return bodyless
+
+
+def _without_caller(scope: Scope, headers: Headers) -> Scope:
+    """The scope with these headers, and with nothing in it that stands for a caller."""
+    passed = {name: value for name, value in scope.items() if name not in ("user", "auth")}
+    if "state" in passed:
+        passed["state"] = {name: value for name, value in passed["state"].items() if name != "access_token"}
+    return {**passed, "headers": headers}

@@ -7,8 +7,13 @@ use mcp_bearer_core::{Algorithm, Expected, Policy, ProtectedResourceMetadata, Ru
 
 use super::draft::{Found, IssuerDraft, Keys, ServerDraft};
 use super::problem::{ConfigError, Fact, Problem, Span};
-use super::setting::Setting;
+use super::setting::{Entrance, Setting};
 use crate::provider::{BearerAuthProvider, Issuer};
+
+const NO_ISSUER: &str =
+    "the issuer is not checked: only the key says who signed a token; decide with ";
+const NO_AUDIENCE: &str = "the audience is not checked: a token that was made for another server \
+                           is accepted here; decide with ";
 
 impl IssuerDraft {
     /// Checks the whole, reads its key files, and makes a provider for this one issuer. Nothing is
@@ -55,6 +60,9 @@ impl ServerDraft {
             }));
         }
         if problems.is_empty() {
+            if let Some(unchecked) = self.unchecked() {
+                tracing::warn!("{unchecked}");
+            }
             return Ok(BearerAuthProvider::of_issuers(issuers, self.cache));
         }
         problems.sort_by_key(|problem| {
@@ -63,6 +71,50 @@ impl ServerDraft {
         });
         let file = self.file.clone();
         Err(ConfigError::from_entrance(self.entrance, file, problems))
+    }
+
+    /// What is not checked because nobody decided about it, and how to decide, in the words of the
+    /// entrance; `None` where "any" was said or is impossible. [`check`](Self::check) logs it.
+    ///
+    /// ```
+    /// use mcp_bearer::config::{Entrance, ServerDraft, Setting};
+    /// let mut draft = ServerDraft::from_entrance(Entrance::Python);
+    /// draft.issuers[0].leave_unchecked(Setting::Audience);
+    /// let unchecked = draft.unchecked().unwrap();
+    /// assert!(unchecked.starts_with("the audience is not checked: "), "{unchecked}");
+    /// assert!(unchecked.ends_with("decide with audience, or any_audience if that is meant"));
+    /// ```
+    #[must_use]
+    pub fn unchecked(&self) -> Option<String> {
+        let mut facts = Vec::new();
+        for issuer in &self.issuers {
+            let decisions = issuer.found.unchecked.iter().copied();
+            facts.extend(decisions.filter_map(|decision| {
+                let (expected, any, why) = match decision {
+                    Setting::Issuer => (&issuer.issuers, Setting::AnyIssuer, NO_ISSUER),
+                    _ => (&issuer.audiences, Setting::AnyAudience, NO_AUDIENCE),
+                };
+                let still = *expected == Some(Expected::Any);
+                still.then(|| self.undecided(decision, any, why))
+            }));
+        }
+        let words = ConfigError::from_entrance(self.entrance, None, facts).own_words();
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+
+    fn undecided(&self, decision: Setting, any: Setting, why: &str) -> Problem {
+        let fact = Fact::from(why).name(decision);
+        let fact = fact.clause(", or ", any, " if that is meant");
+        // There, "any" has no variable of its own.
+        let no_any = self.entrance == Entrance::FastMcpVariable;
+        let meant = any.name(Entrance::Variable).filter(|_| no_any);
+        let fact = match meant {
+            Some(meant) => fact.text(&format!(
+                ", or use the MCP_BEARER_* names with {meant}=true if that is meant"
+            )),
+            None => fact,
+        };
+        Problem::new([], fact)
     }
 
     /// Whether the resource can be the identifier of one (RFC 9728 section 1.2): the metadata

@@ -167,6 +167,8 @@ pub(super) struct Found {
     pub(super) table: Option<Span>,
     /// Whether the keys are discovered because nothing was said of them.
     pub(super) discovered: bool,
+    /// The decisions that nobody took, and that the entrance lets pass as "any".
+    pub(super) unchecked: Vec<Setting>,
 }
 
 impl ServerDraft {
@@ -239,6 +241,21 @@ impl IssuerDraft {
     pub fn set(&mut self, setting: Setting, value: Value) {
         if let Err(fact) = self.try_set(setting, value) {
             self.found.problems.push(Problem::of(setting, fact));
+        }
+    }
+
+    /// Leaves `iss` ([`Setting::Issuer`]) or `aud` ([`Setting::Audience`]) unchecked unless it was
+    /// decided, for an entrance that allows that, as FastMCP does. A provider with such an issuer
+    /// is made with a WARNING; see [`ServerDraft::unchecked`].
+    pub fn leave_unchecked(&mut self, decision: Setting) {
+        let expected = match decision {
+            Setting::Issuer => &mut self.issuers,
+            Setting::Audience => &mut self.audiences,
+            _ => return,
+        };
+        if expected.is_none() {
+            *expected = Some(Expected::Any);
+            self.found.unchecked.push(decision);
         }
     }
 

@@ -316,6 +316,7 @@ impl From<Rule> for Setting {
             Rule::Leeway => Self::Leeway,
             Rule::MaxAge => Self::MaxAge,
             Rule::RequiredClaims => Self::RequiredClaims,
+            Rule::RequiredClaimsContaining => Self::RequiredClaimsContaining,
             Rule::AllowedClientIds => Self::AllowedClientIds,
             Rule::AcceptedTypes => Self::AcceptedTypes,
             Rule::ScopeClaims => Self::ScopeClaims,

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use mcp_bearer_core::Expected;
 use zeroize::Zeroizing;
 
 use super::draft::ServerDraft;
@@ -43,7 +42,7 @@ const LOG: &str = "MCP_BEARER_LOG";
 /// Without any of these, the five names that FastMCP has are read:
 /// `FASTMCP_AUTH_BEARER_PUBLIC_KEY`, `_JWKS_URI`, `_ISSUER`, `_AUDIENCE`, `_REQUIRED_SCOPES` (a
 /// JSON list). As there, exactly one of key and address is needed, and an issuer or audience that
-/// is absent is not checked.
+/// is absent is not checked; a WARNING then names what is not.
 ///
 /// # Errors
 /// Every problem at once.
@@ -166,13 +165,10 @@ impl Variables {
             return;
         };
         // As in FastMCP, what is absent is not checked.
-        let implied =
-            |setting| self.family == Entrance::FastMcpVariable && !given.contains(&setting);
-        if implied(Setting::Issuer) {
-            issuer.issuers.get_or_insert(Expected::Any);
-        }
-        if implied(Setting::Audience) {
-            issuer.audiences.get_or_insert(Expected::Any);
+        for decision in [Setting::Issuer, Setting::Audience] {
+            if self.family == Entrance::FastMcpVariable && !given.contains(&decision) {
+                issuer.leave_unchecked(decision);
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use http_body::Body;
 
 use super::answer::AnswerBody;
 use super::bearer::bearer_token;
-use super::preflight::{Grant, Preflight, is_preflight};
+use super::preflight::{Grant, Preflight, PreflightVerdict};
 use super::{denial, response};
 use crate::BearerAuthProvider;
 use crate::provider::{NeedsKeys, TryVerify};
@@ -108,12 +108,11 @@ impl Guard {
 
     /// The synchronous part: everything but the wait for newer keys.
     pub(super) fn check<B: Body>(&self, method: &Method, headers: &HeaderMap, body: &B) -> Verdict {
-        match &self.0.preflight {
-            Preflight::PassOn if is_preflight(method, headers, body) => return Verdict::Preflight,
-            Preflight::Answer(cors) if is_preflight(method, headers, body) => {
-                return Verdict::Answered(Box::new(cors.grant(headers).preflight()));
-            }
-            _ => {}
+        let has_no_body = body.is_end_stream();
+        match self.0.preflight.judge(method, headers, has_no_body) {
+            PreflightVerdict::PassOn(_) => return Verdict::Preflight,
+            PreflightVerdict::Answer(answer) => return Verdict::Answered(answer),
+            PreflightVerdict::AsAny => {}
         }
         let token = match bearer_token(headers, self.provider().limits()) {
             Ok(token) => token,
@@ -137,10 +136,7 @@ impl Guard {
 
     /// What CORS says on the answer to a request, where this layer answers CORS.
     pub(super) fn grant(&self, headers: &HeaderMap) -> Option<Grant> {
-        match &self.0.preflight {
-            Preflight::Answer(cors) => Some(cors.grant(headers)),
-            Preflight::PassOn | Preflight::Refuse => None,
-        }
+        self.0.preflight.grant(headers)
     }
 
     /// What becomes of CORS preflights.

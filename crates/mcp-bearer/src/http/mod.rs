@@ -106,7 +106,7 @@ pub use self::{
         JudgedOperations, OperationBody, OperationsBody, OperationsFuture, OperationsLayer,
         OperationsService,
     },
-    preflight::{Cors, InvalidOrigin, Preflight},
+    preflight::{Cors, Grant, InvalidOrigin, Preflight, PreflightVerdict},
     service::BearerAuthService,
     session::{SessionKeyError, SessionKeys},
 };

@@ -1,8 +1,9 @@
-//! CORS preflights: the one kind of request that cannot carry a token (Fetch standard, section 3.3).
+//! CORS preflights: the one kind of request that cannot carry a token (Fetch standard, section
+//! 3.3).
 //!
 //! Any program can write a request that looks like one, so little of it reaches the service.
 
-use std::{fmt, mem};
+use std::fmt;
 
 use ::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -10,23 +11,25 @@ use ::http::header::{
     ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, HOST, HeaderName, ORIGIN, VARY,
 };
 use ::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use http_body::Body;
 use url::Url;
 
 use super::answer::AnswerBody;
 
 /// What becomes of a CORS preflight.
 ///
-/// A preflight is an `OPTIONS` request with one `Origin`, one `Access-Control-Request-Method` that names a method, no
-/// `Authorization` and no body. Every other `OPTIONS` request is judged as any request.
+/// A preflight is an `OPTIONS` request with one `Origin`, one `Access-Control-Request-Method` that
+/// names a method, no `Authorization` and no body. Every other `OPTIONS` request is judged as any
+/// request.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Preflight {
-    /// The service gets it without a token, with the headers `Host`, `Origin` and `Access-Control-Request-*` and no others.
-    /// The default, because only the service knows its CORS rules. It must do nothing on such a request but answer CORS.
+    /// The service gets it without a token, with the headers `Host`, `Origin` and
+    /// `Access-Control-Request-*` and no others. The default, because only the service knows its
+    /// CORS rules. It must do nothing on such a request but answer CORS.
     #[default]
     PassOn,
-    /// The layer answers it by these rules, and puts them on every other answer. The service never sees it.
+    /// The layer answers it by these rules, and puts them on every other answer. The service never
+    /// sees it.
     Answer(Cors),
     /// It is judged as any request: 401. For servers that no browser calls.
     Refuse,
@@ -34,8 +37,8 @@ pub enum Preflight {
 
 /// CORS rules for an MCP endpoint: which web pages may call it from a browser.
 ///
-/// The methods and headers are those of the MCP transports. Credentials such as cookies are never allowed: a page sends
-/// its token in `Authorization`.
+/// The methods and headers are those of the MCP transports. Credentials such as cookies are never
+/// allowed: a page sends its token in `Authorization`.
 ///
 /// ```
 /// use mcp_bearer::http::{Cors, Preflight};
@@ -65,16 +68,19 @@ const EXPOSED: HeaderValue =
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 
 impl Cors {
-    /// Pages of these origins, such as `https://app.example.com`, compared byte for byte as browsers send them.
+    /// Pages of these origins, such as `https://app.example.com`, compared byte for byte as
+    /// browsers send them.
     ///
     /// # Errors
-    /// For the first one that no browser sends: with a path or a slash at the end, with capital letters, without scheme.
+    /// For the first one that no browser sends: with a path or a slash at the end, with
+    /// upper-case characters, without scheme; and for an empty list.
     pub fn origins<T: Into<String>>(
         origins: impl IntoIterator<Item = T>,
     ) -> Result<Self, InvalidOrigin> {
         let origins: Vec<String> = origins.into_iter().map(Into::into).collect();
         match origins.iter().find(|origin| !is_origin(origin)) {
             Some(bad) => Err(InvalidOrigin(bad.clone())),
+            None if origins.is_empty() => Err(InvalidOrigin(String::new())),
             None => Ok(Self {
                 origins: Origins::Listed(origins),
             }),
@@ -90,7 +96,7 @@ impl Cors {
     }
 
     /// What the answers to a request of this origin say; nothing for an origin that is not allowed.
-    pub(super) fn grant(&self, request: &HeaderMap) -> Grant {
+    fn grant(&self, request: &HeaderMap) -> Grant {
         let origin = request.get(ORIGIN);
         Grant(match &self.origins {
             Origins::Any => Some(HeaderValue::from_static("*")),
@@ -123,13 +129,69 @@ impl fmt::Display for InvalidOrigin {
 
 impl std::error::Error for InvalidOrigin {}
 
-/// The `Access-Control-Allow-Origin` of an answer, if there is to be one.
+/// What becomes of one request by a [`Preflight`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PreflightVerdict {
+    /// It is judged as any request.
+    AsAny,
+    /// The service gets it with these headers in the place of its own, without a body and without
+    /// an access token.
+    PassOn(HeaderMap),
+    /// This is the answer; the service never sees it.
+    Answer(Box<Response<AnswerBody>>),
+}
+
+impl Preflight {
+    /// What becomes of a request with this method and these headers; the whole decision, for
+    /// servers whose requests are not those of the crate `http`.
+    ///
+    /// ```
+    /// use http::{HeaderMap, Method};
+    /// use mcp_bearer::http::{Preflight, PreflightVerdict};
+    /// let verdict = Preflight::PassOn.judge(&Method::OPTIONS, &HeaderMap::new(), true);
+    /// assert!(matches!(verdict, PreflightVerdict::AsAny));
+    /// ```
+    #[must_use]
+    pub fn judge(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        has_no_body: bool,
+    ) -> PreflightVerdict {
+        if !has_no_body || !is_preflight(method, headers) {
+            return PreflightVerdict::AsAny;
+        }
+        match self {
+            Self::PassOn => PreflightVerdict::PassOn(kept(headers)),
+            Self::Answer(cors) => {
+                let mut answer = Response::new(AnswerBody::default());
+                *answer.status_mut() = StatusCode::NO_CONTENT;
+                cors.grant(headers).answer(answer.headers_mut());
+                PreflightVerdict::Answer(Box::new(answer))
+            }
+            Self::Refuse => PreflightVerdict::AsAny,
+        }
+    }
+
+    /// What every answer to a request with these headers must say about CORS, but the answer to a
+    /// preflight; `None` where the service alone answers CORS.
+    #[must_use]
+    pub fn grant(&self, request: &HeaderMap) -> Option<Grant> {
+        match self {
+            Self::Answer(cors) => Some(cors.grant(request)),
+            Self::PassOn | Self::Refuse => None,
+        }
+    }
+}
+
+/// What CORS says on an answer. From [`Preflight::grant`].
 #[derive(Clone, Debug)]
-pub(super) struct Grant(Option<HeaderValue>);
+pub struct Grant(Option<HeaderValue>);
 
 impl Grant {
     /// Puts the rules on an answer, in the place of whatever the service said.
-    pub(super) fn apply(&self, headers: &mut HeaderMap) {
+    pub fn apply(&self, headers: &mut HeaderMap) {
         headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
         headers.append(VARY, HeaderValue::from_static("Origin"));
         if let Some(origin) = &self.0 {
@@ -138,28 +200,24 @@ impl Grant {
         }
     }
 
-    /// The answer to a preflight.
-    pub(super) fn preflight(&self) -> Response<AnswerBody> {
-        let mut response = Response::new(AnswerBody::default());
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        let headers = response.headers_mut();
+    /// The headers of the answer to a preflight.
+    fn answer(&self, headers: &mut HeaderMap) {
+        self.apply(headers);
         if self.0.is_some() {
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
             headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
             headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
         }
-        response
     }
 }
 
-/// Whether a request is a preflight.
-pub(super) fn is_preflight<B: Body>(method: &Method, headers: &HeaderMap, body: &B) -> bool {
+/// Whether a request without a body is a preflight.
+fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::OPTIONS
         && !headers.contains_key(AUTHORIZATION)
         && single(headers, &ORIGIN).is_some_and(|origin| !origin.is_empty())
         && single(headers, &ACCESS_CONTROL_REQUEST_METHOD)
             .is_some_and(|method| Method::from_bytes(method.as_bytes()).is_ok())
-        && body.is_end_stream()
 }
 
 fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
@@ -169,6 +227,10 @@ fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderVal
 
 /// Leaves in a preflight what CORS needs.
 pub(super) fn strip(headers: &mut HeaderMap) {
+    *headers = kept(headers);
+}
+
+fn kept(headers: &HeaderMap) -> HeaderMap {
     const KEPT: [HeaderName; 4] = [
         HOST,
         ORIGIN,
@@ -176,10 +238,11 @@ pub(super) fn strip(headers: &mut HeaderMap) {
         ACCESS_CONTROL_REQUEST_HEADERS,
     ];
     let private_network = HeaderName::from_static("access-control-request-private-network");
-    let all = mem::take(headers);
+    let mut kept = HeaderMap::new();
     for name in KEPT.into_iter().chain([private_network]) {
-        for value in all.get_all(&name) {
-            headers.append(name.clone(), value.clone());
+        for value in headers.get_all(&name) {
+            kept.append(name.clone(), value.clone());
         }
     }
+    kept
 }

@@ -64,9 +64,10 @@ where
                 self.guard.prepare(&mut request, None);
                 ResponseFuture::inner(self.inner.call(request))
             }
-            Verdict::Denied(denial) | Verdict::Answered(denial) => {
+            Verdict::Denied(denial) => {
                 ResponseFuture::denied(Box::new(response::closing(*denial, &request)))
             }
+            Verdict::Answered(answer) => return ResponseFuture::denied(answer),
             Verdict::NeedsKeys { token, needs } => {
                 let verified = self.guard.clone().check_with_newer_keys(token, needs);
                 // The clone may not be ready; the service that was polled is the one to call.

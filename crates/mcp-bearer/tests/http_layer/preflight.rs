@@ -202,6 +202,7 @@ fn an_origin_that_no_browser_sends_is_refused() {
     ] {
         assert!(Cors::origins([bad]).is_err(), "{bad}");
     }
+    assert!(Cors::origins(Vec::<String>::new()).is_err());
     for good in [
         "https://app.example.com",
         "http://localhost:6274",

@@ -1,0 +1,205 @@
+"""CORS preflights at the middleware: what counts as one, how little of it reaches the app, and the other choices."""
+
+import asyncio
+
+import pytest
+from conftest import AUDIENCE, ISSUER, make_token
+from test_asgi import METADATA_PATH, Recorder
+
+from mcp_bearer import BearerAuthProvider
+from mcp_bearer.asgi import BearerAuthMiddleware, Cors
+
+ORIGIN = (b"origin", b"https://app.example.com")
+METHOD = (b"access-control-request-method", b"POST")
+PREFLIGHT = [ORIGIN, METHOD]
+EMPTY = [{"type": "http.request", "body": b"", "more_body": False}]
+WITH_BODY = [{"type": "http.request", "body": b"{}", "more_body": False}]
+STREAMED = [{"type": "http.request", "body": b"", "more_body": True}, {"type": "http.request", "body": b"{}"}]
+GONE = [{"type": "http.disconnect"}]
+
+
+class Reader(Recorder):
+    """An app that also reads what it is sent, to the end, and answers with headers of its own."""
+
+    def __init__(self, headers=()):
+        super().__init__()
+        self.headers = headers
+        self.received = []
+
+    async def __call__(self, scope, receive, send):
+        self.scopes.append(scope)
+        self.received.append(await receive())
+        await send({"type": "http.response.start", "status": 200, "headers": list(self.headers)})
+        await send({"type": "http.response.body", "body": b"let in"})
+
+
+@pytest.fixture
+def provider(pair):
+    return BearerAuthProvider(pair.public_key, issuer=ISSUER, audience=AUDIENCE, required_scopes=["read"])
+
+
+def ask(app, headers, messages=EMPTY, method="OPTIONS", path="/mcp", **more):
+    """Status and headers."""
+    sent, queue = [], list(messages)
+
+    async def receive():
+        return queue.pop(0) if queue else {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(app({"type": "http", "method": method, "path": path, "headers": headers, **more}, receive, send))
+    said = [(name.decode(), value.decode()) for name, value in sent[0]["headers"]]
+    return sent[0]["status"], said
+
+
+def test_a_preflight_is_passed_on_with_what_cors_needs_and_nothing_else(provider):
+    app = Reader()
+    needed = [*PREFLIGHT, (b"access-control-request-headers", b"authorization"), (b"host", b"mcp.example.com")]
+    needed.append((b"access-control-request-private-network", b"true"))
+    other = [(b"cookie", b"a=b"), (b"x-forwarded-user", b"admin"), (b"mcp-session-id", b"stolen"), (b"accept", b"*/*")]
+    state = {"access_token": "of somebody else", "database": 7}
+    stale = {"user": "alice", "auth": ["read"], "state": state, "root_path": ""}
+    assert ask(BearerAuthMiddleware(app, provider), [*other, *needed], **stale)[0] == 200
+    (scope,) = app.scopes
+    assert sorted(scope["headers"]) == sorted(needed)
+    assert scope["state"] == {"database": 7}
+    assert {"user", "auth"}.isdisjoint(scope)
+    assert scope["root_path"] == ""
+    assert app.received == EMPTY
+    # What others hold of the request stays as it was.
+    assert state["access_token"] == "of somebody else"
+
+
+def test_header_names_are_read_without_case(provider):
+    app = Reader()
+    guarded = BearerAuthMiddleware(app, provider)
+    mixed = [(b"Origin", ORIGIN[1]), (b"Access-Control-Request-Method", b"POST")]
+    assert ask(guarded, mixed)[0] == 200
+    # HTTP/2 sends them in small letters, and ASGI allows any pair of bytes.
+    assert ask(guarded, [list(pair) for pair in PREFLIGHT])[0] == 200
+    assert ask(guarded, [*mixed, (b"AUTHORIZATION", b"")])[0] == 401
+    assert len(app.scopes) == 2
+
+
+@pytest.mark.parametrize(
+    ("label", "headers"),
+    [
+        ("no headers", []),
+        ("no origin", [METHOD]),
+        ("an empty origin", [(b"origin", b""), METHOD]),
+        ("two origins", [ORIGIN, ORIGIN, METHOD]),
+        ("no method", [ORIGIN]),
+        ("an empty method", [ORIGIN, (METHOD[0], b"")]),
+        ("no method name", [ORIGIN, (METHOD[0], b"a b")]),
+        ("a method that is not ASCII", [ORIGIN, (METHOD[0], b"P\xc3\xb6ST")]),
+        ("two methods", [ORIGIN, METHOD, METHOD]),
+        ("a bad token", [*PREFLIGHT, (b"authorization", b"Bearer a.b.c")]),
+        ("an empty credential", [*PREFLIGHT, (b"authorization", b"")]),
+        ("another scheme", [*PREFLIGHT, (b"authorization", b"Basic YTpi")]),
+        ("a header that is none", [*PREFLIGHT, (b"a b", b"c")]),
+        ("a value that is none", [*PREFLIGHT, (b"a", b"b\r\nc: d")]),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+@pytest.mark.parametrize("choice", ["pass_on", Cors.any_origin()], ids=["pass_on", "answer"])
+def test_any_other_options_is_judged_as_any_request(label, headers, choice, provider):
+    app = Reader()
+    status, _ = ask(BearerAuthMiddleware(app, provider, preflight=choice), headers)
+    assert (status, app.scopes) == (401, []), label
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "HEAD", "options", "OPTIONS "])
+def test_another_method_is_judged_as_any_request(method, provider):
+    app = Reader()
+    assert ask(BearerAuthMiddleware(app, provider), PREFLIGHT, method=method)[0] == 401
+    assert app.scopes == []
+
+
+@pytest.mark.parametrize("messages", [WITH_BODY, STREAMED, GONE], ids=["body", "stream", "gone"])
+@pytest.mark.parametrize("choice", ["pass_on", Cors.any_origin()], ids=["pass_on", "answer"])
+def test_a_body_makes_it_no_preflight(messages, choice, provider):
+    app = Reader()
+    assert ask(BearerAuthMiddleware(app, provider, preflight=choice), PREFLIGHT, messages)[0] == 401
+    assert app.scopes == []
+
+
+def test_what_comes_behind_the_empty_body_is_not_passed_on(provider):
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.extend([await receive(), await receive()])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    assert ask(BearerAuthMiddleware(app, provider), PREFLIGHT, [*EMPTY, *WITH_BODY])[0] == 200
+    assert seen == [*EMPTY, *GONE]
+
+
+def test_options_with_a_good_token_is_let_in(provider, pair):
+    app = Reader()
+    token = (b"authorization", b"Bearer " + make_token(pair).encode())
+    assert ask(BearerAuthMiddleware(app, provider), [*PREFLIGHT, token], WITH_BODY)[0] == 200
+    assert app.scopes[0]["state"]["access_token"].client_id == "alice"
+    assert app.received == WITH_BODY
+
+
+def test_the_middleware_can_refuse_them(provider):
+    app = Reader()
+    assert ask(BearerAuthMiddleware(app, provider, preflight="refuse"), PREFLIGHT)[0] == 401
+    assert app.scopes == []
+
+
+@pytest.mark.parametrize(
+    ("cors", "origin", "allowed"),
+    [
+        (Cors(["https://app.example.com"]), "https://app.example.com", "https://app.example.com"),
+        (Cors(["https://app.example.com"]), "https://evil.example.com", None),
+        (Cors(["https://app.example.com"]), "null", None),
+        (Cors.any_origin(), "https://evil.example.com", "*"),
+    ],
+)
+def test_the_middleware_can_answer_them(cors, origin, allowed, provider, pair):
+    app = Reader([(b"Access-Control-Allow-Origin", b"https://wrong.example.com"), (b"Vary", b"Accept"), (b"X-Own", b"1")])
+    guarded = BearerAuthMiddleware(app, provider, preflight=cors)
+    asked = (b"Origin", origin.encode())
+    status, said = ask(guarded, [asked, METHOD])
+    assert (status, app.scopes) == (204, [])
+    assert [value for name, value in said if name == "access-control-allow-origin"] == [allowed] * (allowed is not None)
+    assert ("access-control-allow-methods" in dict(said)) == (allowed is not None)
+    assert [value for name, value in said if name == "vary"] == ["Origin"]
+    assert "access-control-allow-credentials" not in dict(said)
+
+    # Every other answer says the same: a script could not read the challenge otherwise.
+    for token, expected in [(b"Bearer a.b.c", 401), (b"Bearer " + make_token(pair).encode(), 200)]:
+        status, said = ask(guarded, [asked, (b"authorization", token)], method="POST")
+        assert status == expected
+        origins = [value for name, value in said if name.lower() == "access-control-allow-origin"]
+        assert origins == [allowed] * (allowed is not None)
+        exposed = [value for name, value in said if name == "access-control-expose-headers"]
+        assert len(exposed) == (allowed is not None or expected == 401)
+        assert allowed is None or "Mcp-Session-Id" in exposed[0]
+        if expected == 200:
+            assert ("Vary", "Accept") in said and ("vary", "Origin") in said and ("X-Own", "1") in said
+
+
+def test_the_document_is_for_pages_of_any_origin(provider):
+    cors = Cors(["https://app.example.com"])
+    guarded = BearerAuthMiddleware(Reader(), provider, resource=AUDIENCE, authorization_servers=[ISSUER], preflight=cors)
+    status, said = ask(guarded, [(b"origin", b"https://other.example.com")], method="GET", path=METADATA_PATH)
+    assert (status, dict(said)["access-control-allow-origin"]) == (200, "*")
+
+
+@pytest.mark.parametrize("bad", ["https://app.example.com/", "app.example.com", "*", "null", "https://App.example.com", "", " "])
+def test_an_origin_that_no_browser_sends_is_refused(bad):
+    for origins in (bad, [bad], ["https://app.example.com", bad]):
+        with pytest.raises(ValueError, match="preflight"):
+            Cors(origins)
+
+
+def test_a_choice_of_nothing_is_refused(provider):
+    with pytest.raises(ValueError, match="preflight"):
+        Cors([])
+    for nothing in ("", None, [], "Pass_On", object()):
+        with pytest.raises(ValueError, match="preflight"):
+            BearerAuthMiddleware(Reader(), provider, preflight=nothing)
