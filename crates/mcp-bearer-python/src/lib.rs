@@ -20,7 +20,7 @@ mod variables;
 mod verifier;
 mod wire;
 
-use mcp_bearer::config::{Entrance, Setting};
+use mcp_bearer::config::{Entrance, Group, Setting};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -47,7 +47,7 @@ mod _native {
     use super::wire::{bearer_token, protected_resource_metadata};
 
     use super::{
-        Bound, Entrance, PyDict, PyDictMethods, PyModule, PyModuleMethods, PyResult, Setting,
+        Bound, Entrance, Group, PyDict, PyDictMethods, PyModule, PyModuleMethods, PyResult, Setting,
     };
 
     #[pymodule_init]
@@ -60,7 +60,9 @@ mod _native {
         module.add("ALGORITHMS", names)?;
         module.add("TOKEN_FAULTS", crate::test_issuer::token_faults())?;
         let settings = PyDict::new(module.py());
-        for setting in Setting::ALL {
+        // Those of a layer are arguments of the middleware.
+        let of_provider = |setting: &&Setting| setting.group() != Group::Layer;
+        for setting in Setting::ALL.iter().filter(of_provider) {
             if let Some(argument) = setting.name(Entrance::Python) {
                 settings.set_item(argument, setting.name(Entrance::Rust))?;
             }

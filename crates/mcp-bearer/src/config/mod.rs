@@ -24,14 +24,18 @@ mod file;
 mod key_source;
 pub(crate) mod problem;
 pub(crate) mod secret_file;
+#[cfg(feature = "http")]
+mod server;
 pub(crate) mod setting;
 #[cfg(feature = "toml")]
 mod toml;
 mod value;
 mod variables;
 
-pub use draft::{IssuerDraft, Keys, ServerDraft};
+pub use draft::{IssuerDraft, Keys, ServerDraft, SessionKeySource};
 pub use problem::{ConfigError, Fact, Problem, Span};
+#[cfg(feature = "http")]
+pub use server::CheckedServer;
 pub use setting::{Entrance, Group, Setting, Shape};
 pub use value::Value;
 pub use variables::{Variables, from_environment, from_variables};

@@ -6,12 +6,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ::http::header::{AUTHORIZATION, Entry};
 use ::http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 
 use super::answer::AnswerBody;
-use super::bearer::bearer_token;
+use super::credential::Credential;
 use super::preflight::{Grant, Preflight, is_preflight};
 use super::{denial, response};
 use crate::provider::{NeedsKeys, TryVerify};
@@ -36,11 +35,13 @@ use crate::{AccessToken, BearerAuthProvider, Challenge, ChallengeContext, Reject
 #[derive(Clone)]
 pub struct Guard(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     provider: BearerAuthProvider,
     /// The address of the RFC 9728 document.
     metadata_url: Option<String>,
     preflight: Preflight,
+    credential: Credential,
 }
 
 /// The answer to a request that is not let in. Boxed: it is large, and rare where it matters.
@@ -61,16 +62,30 @@ pub(super) enum Verdict {
 }
 
 impl Guard {
-    pub(super) fn new(
-        provider: BearerAuthProvider,
-        metadata_url: Option<String>,
-        preflight: Preflight,
-    ) -> Self {
+    pub(super) fn new(provider: BearerAuthProvider) -> Self {
         Self(Arc::new(Inner {
             provider,
-            metadata_url,
-            preflight,
+            metadata_url: None,
+            preflight: Preflight::default(),
+            credential: Credential::default(),
         }))
+    }
+
+    pub(super) fn with_metadata_url(self, url: String) -> Self {
+        self.with(|inner| inner.metadata_url = Some(url))
+    }
+
+    pub(super) fn with_preflight(self, preflight: Preflight) -> Self {
+        self.with(|inner| inner.preflight = preflight)
+    }
+
+    pub(super) fn with_credential(self, credential: Credential) -> Self {
+        self.with(|inner| inner.credential = credential)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
     }
 
     /// The provider.
@@ -106,14 +121,17 @@ impl Guard {
 
     /// The synchronous part: everything but the wait for newer keys.
     pub(super) fn check<B: Body>(&self, method: &Method, headers: &HeaderMap, body: &B) -> Verdict {
+        let is_preflight =
+            || !self.0.credential.is_in(headers) && is_preflight(method, headers, body);
         match &self.0.preflight {
-            Preflight::PassOn if is_preflight(method, headers, body) => return Verdict::Preflight,
-            Preflight::Answer(cors) if is_preflight(method, headers, body) => {
+            Preflight::PassOn if is_preflight() => return Verdict::Preflight,
+            Preflight::Answer(cors) if is_preflight() => {
                 return Verdict::Answered(Box::new(cors.grant(headers).preflight()));
             }
             _ => {}
         }
-        let token = match bearer_token(headers, self.provider().limits()) {
+        let limits = self.provider().limits();
+        let token = match self.0.credential.token(headers, limits) {
             Ok(token) => token,
             Err(rejection) => return Verdict::Denied(self.deny(rejection, None)),
         };
@@ -141,9 +159,9 @@ impl Guard {
         }
     }
 
-    /// What becomes of CORS preflights.
-    pub(super) fn preflight(&self) -> &Preflight {
-        &self.0.preflight
+    /// Whether a request has a credential of any kind, good or bad.
+    pub(super) fn has_credential(&self, headers: &HeaderMap) -> bool {
+        self.0.credential.is_in(headers)
     }
 
     /// The rest: newer keys, and the same question again.
@@ -171,14 +189,37 @@ impl Guard {
             .map_err(|rejection| self.deny(rejection, Some(token)))
     }
 
-    /// The one place that denies: logs once, answers once.
+    /// Asks a caller without a token for one that can do an operation, which needs these scopes.
+    pub(super) fn ask_for_token(&self, scopes: &Scopes) -> Response<AnswerBody> {
+        let required = self.provider().challenge_scopes(None);
+        // Where issuers differ, no list is right for all of them.
+        let scopes = required.map(|required| union(required, scopes));
+        *self.deny_for(Rejection::missing_credential(), None, scopes.as_ref())
+    }
+
     fn deny(&self, rejection: Rejection, token: Option<&str>) -> Denial {
+        let scopes = self.provider().challenge_scopes(token);
+        self.deny_for(rejection, token, scopes)
+    }
+
+    /// The one place that denies: logs once, answers once. The scopes are those of the challenge,
+    /// unless the rejection has its own.
+    fn deny_for(
+        &self,
+        rejection: Rejection,
+        token: Option<&str>,
+        scopes: Option<&Scopes>,
+    ) -> Denial {
         denial::log(&rejection, token, self.provider().limits());
         let context = ChallengeContext {
-            scopes: self.provider().challenge_scopes(token),
+            scopes,
             resource_metadata: self.0.metadata_url.as_deref(),
         };
-        let challenge = Challenge::new(&rejection, &context);
+        let mut challenge = Challenge::new(&rejection, &context);
+        if !self.0.credential.is_the_clients() {
+            // A client would sign in, come back with a token that nobody reads, and sign in again.
+            challenge.www_authenticate = None;
+        }
         Box::new(response::respond(challenge, rejection))
     }
 
@@ -191,11 +232,7 @@ impl Guard {
             None => drop(extensions.remove::<AccessToken>()),
         }
         extensions.insert(self.clone());
-        if let Entry::Occupied(mut values) = request.headers_mut().entry(AUTHORIZATION) {
-            for value in values.iter_mut() {
-                value.set_sensitive(true);
-            }
-        }
+        self.0.credential.hide(request.headers_mut());
     }
 }
 

@@ -75,6 +75,7 @@ mod answer;
 mod axum;
 mod bearer;
 mod body;
+mod credential;
 mod denial;
 mod extensions;
 mod future;
@@ -89,6 +90,7 @@ mod session;
 
 #[cfg(feature = "axum")]
 pub use self::axum::{Bearer, ExtractorRejection, RequiredScopes, Scoped};
+pub(crate) use self::credential::Credential;
 pub use self::{
     answer::AnswerBody,
     bearer::bearer_token,

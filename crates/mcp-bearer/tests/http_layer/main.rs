@@ -23,6 +23,7 @@ mod preflight;
 #[cfg(feature = "axum")]
 mod rmcp_server;
 mod support;
+mod token_header;
 mod vectors;
 mod waiting;
 mod wire;

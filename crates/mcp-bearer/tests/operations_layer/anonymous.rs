@@ -168,3 +168,56 @@ async fn without_anonymous_rules_a_stranger_gets_401_before_the_body() {
     assert_eq!(answer.status, 401);
     assert_eq!(*polled.lock().unwrap(), 0);
 }
+
+#[tokio::test]
+async fn the_challenge_names_what_the_operation_needs() {
+    let mut renamed = open_layer();
+    for prefix in ["", "api://id/"] {
+        let service = renamed.layer(Server::json(ALL));
+        for (body, scopes) in [
+            (call("delete_x"), vec!["read", "admin"]),
+            (call("other"), vec!["read"]),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_owned(),
+                vec!["read"],
+            ),
+        ] {
+            let answer = ask(service.clone(), stranger(body.clone())).await;
+            let challenge = answer.header("www-authenticate").unwrap();
+            // Scopes that every request needs are not those of a rule.
+            let named: Vec<String> = scopes
+                .into_iter()
+                .map(|scope| {
+                    if scope == "read" {
+                        scope.to_owned()
+                    } else {
+                        format!("{prefix}{scope}")
+                    }
+                })
+                .collect();
+            let scope = format!("scope=\"{}\"", named.join(" "));
+            assert!(challenge.contains(&scope), "{body}: {challenge}");
+        }
+        renamed = renamed.scopes_to_request(|scope| format!("api://id/{scope}"));
+    }
+}
+
+#[tokio::test]
+async fn the_challenge_does_not_name_what_only_hidden_operations_need() {
+    let layer = auth(&["read"]).operations(rules(vec![
+        RuleDraft::new("tools/list").anonymous(),
+        RuleDraft::new("tools/call")
+            .name("secret_*")
+            .scopes(["secret"])
+            .hide(),
+    ]));
+    let service = layer.layer(Server::json(ALL));
+    let answer = ask(service, stranger(call("secret_x"))).await;
+    let challenge = answer.header("www-authenticate").unwrap();
+    assert!(challenge.contains("scope=\"read\""), "{challenge}");
+    let document = layer.auth().metadata().to_json();
+    assert!(
+        document.contains(r#""scopes_supported":["read"]"#),
+        "{document}"
+    );
+}

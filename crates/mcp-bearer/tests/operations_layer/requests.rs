@@ -235,3 +235,59 @@ async fn the_rejection_lies_in_the_extensions_of_the_answer() {
     let rejection = Rejection::from_extensions(response.extensions()).unwrap();
     assert_eq!(rejection.missing_scopes().unwrap().as_str(), "admin");
 }
+
+#[test]
+fn the_metadata_document_names_the_scopes_of_the_rules() {
+    let document = layer().auth().metadata().to_json();
+    assert!(
+        document.contains(r#""scopes_supported":["read","admin"]"#),
+        "{document}"
+    );
+    let provider = auth(&["read"]).provider().clone();
+    let named = mcp_bearer::BearerAuthLayer::new(provider)
+        .scopes_supported(["read"])
+        .resource("https://mcp.example.com/mcp")
+        .unwrap();
+    let rule = RuleDraft::new("tools/call").scopes(["admin"]);
+    let layer = named.operations(rules(vec![rule]));
+    let document = layer.auth().metadata().to_json();
+    assert!(
+        document.contains(r#""scopes_supported":["read"]"#),
+        "{document}"
+    );
+}
+
+#[tokio::test]
+async fn an_assertion_of_a_proxy_is_judged_and_no_challenge_follows() {
+    let provider = auth(&["read"]).provider().clone();
+    let layer = mcp_bearer::BearerAuthLayer::new(provider)
+        .token_header("x-assertion")
+        .unwrap()
+        .operations(rules(vec![
+            RuleDraft::new("tools/list").anonymous(),
+            RuleDraft::new("tools/call")
+                .name("delete_*")
+                .scopes(["admin"]),
+        ]));
+    let server = Server::json("{}");
+    let service = layer.layer(server.clone());
+    let asserted = |scopes: &str, body: String| {
+        let mut request = with(post("", body), "x-assertion", &token(scopes));
+        request.headers_mut().remove("authorization");
+        request
+    };
+    let answer = ask(service.clone(), asserted("read", call("delete_x"))).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("www-authenticate")),
+        (403, None)
+    );
+    let answer = ask(service.clone(), asserted("read admin", call("delete_x"))).await;
+    assert_eq!(answer.status, 200);
+    assert!(!server.last().parts.headers.contains_key("x-assertion"));
+    // A credential of either kind is one, so that nothing is open to it without a token.
+    let answer = ask(service.clone(), post(&token("read"), LIST)).await;
+    assert_eq!(answer.status, 401);
+    let bad = with(asserted("read", LIST.to_owned()), "x-assertion", "x");
+    assert_eq!(ask(service, bad).await.status, 400);
+    assert_eq!(server.calls(), 0);
+}

@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use ::http::header::AUTHORIZATION;
 use ::http::request::Parts;
 use ::http::{Method, Request, Response};
 use bytes::Bytes;
@@ -22,12 +21,12 @@ use super::exit::{Exchange, Held, Leaving};
 use super::reading::Reading;
 use super::refusal::{self, Reason};
 use super::settings::Settings;
+use crate::AccessToken;
 use crate::http::answer::AnswerBody;
 use crate::http::future::Verified;
 use crate::http::guard::{Guard, Verdict};
 use crate::http::preflight;
 use crate::http::session::Principal;
-use crate::{AccessToken, Rejection};
 
 pin_project! {
     /// The future of [`OperationsService`](super::OperationsService).
@@ -165,7 +164,7 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
     fn is_anonymous(&self) -> bool {
         self.settings.rules.has_anonymous()
             && self.parts.method == Method::POST
-            && !self.parts.headers.contains_key(AUTHORIZATION)
+            && !self.guard.has_credential(&self.parts.headers)
     }
 
     /// Everything that the headers decide behind the token.
@@ -225,8 +224,9 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
         };
         match self.decide(&operations) {
             Decision::Allowed => self.call(Some((operations, body))),
-            Decision::NeedsToken(_) => {
-                Next::Answer(self.guard.challenge(&Rejection::missing_credential()))
+            Decision::NeedsToken(scopes) => {
+                let scopes = scopes.to_request(|scope| self.settings.to_request(scope));
+                Next::Answer(self.guard.ask_for_token(&scopes))
             }
             Decision::NeedsScopes(scopes) => {
                 let rejection = scopes.rejection(|scope| self.settings.to_request(scope));
