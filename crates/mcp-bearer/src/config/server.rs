@@ -40,7 +40,8 @@ impl ServerDraft {
     /// draft.set(Setting::Issuer, Value::text("https://idp.example.com/"));
     /// draft.set(Setting::Resource, Value::text("https://mcp.example.com/mcp"));
     /// draft.rules.unmatched = Some(Unmatched::Allow);
-    /// draft.rules.rules = vec![RuleDraft::new("tools/call").name("delete_*").scopes(["mcp:admin"])];
+    /// let rule = RuleDraft::new("tools/call").name("delete_*").scopes(["mcp:admin"]);
+    /// draft.rules.rules = vec![rule];
     /// let layer = draft.check_server()?.layer()?;
     /// assert!(layer.auth().metadata().to_json().contains("mcp:admin"));
     /// # Ok::<(), mcp_bearer::ConfigError>(())

@@ -52,8 +52,8 @@ impl BearerAuthLayer<Resource> {
     /// Asks for the scopes of single operations as well, filters lists, and binds sessions to their
     /// principals.
     ///
-    /// The metadata document of [`OperationsLayer::auth`] also names the scopes of the rules, unless
-    /// `scopes_supported` was set: serve that one.
+    /// The metadata document of [`OperationsLayer::auth`] also names the scopes of the rules,
+    /// unless `scopes_supported` was set: serve that one.
     pub fn operations(self, rules: OperationRules) -> OperationsLayer<Resource> {
         let resource = self.metadata().resource().to_owned();
         let auth = self.publishing(&rules.scopes_to_publish());
@@ -90,7 +90,7 @@ impl<R> OperationsLayer<R> {
         self
     }
 
-    /// The layer that judges tokens, for its metadata document: `operations.auth().metadata_route()`.
+    /// The layer that judges tokens, for its metadata document.
     pub fn auth(&self) -> &BearerAuthLayer<R> {
         &self.auth
     }

@@ -190,3 +190,12 @@ fn keys_in_a_file_are_one_per_line() {
         "{told:?}"
     );
 }
+
+#[test]
+fn the_file_of_the_page_makes_a_layer() {
+    let page = include_str!("../../../../docs/operations.md");
+    let (_, block) = page.split_once("```toml\n").unwrap();
+    let (text, _) = block.split_once("```").unwrap();
+    let layer = server(text).unwrap().layer().unwrap();
+    assert!(layer.auth().metadata().to_json().contains("mcp:admin"));
+}
