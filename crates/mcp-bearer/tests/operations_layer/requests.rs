@@ -291,3 +291,65 @@ async fn an_assertion_of_a_proxy_is_judged_and_no_challenge_follows() {
     assert_eq!(ask(service, bad).await.status, 400);
     assert_eq!(server.calls(), 0);
 }
+
+#[tokio::test]
+async fn an_answer_before_the_body_was_read_ends_the_connection() {
+    let open = auth(&["read"]).operations(rules(vec![
+        RuleDraft::new("tools/call")
+            .name("delete_*")
+            .scopes(["admin"]),
+    ]));
+    let service = open.layer(Server::json(OK));
+    let good = token("read");
+    for (request, closes) in [
+        (post("x", LIST), true),
+        (with(post(&good, LIST), "content-encoding", "gzip"), true),
+        (with(post(&good, LIST), "mcp-session-id", "x"), true),
+        (post(&good, "a".repeat(5 * 1024 * 1024)), true),
+        (post(&good, call("delete_x")), false),
+        (post(&good, LIST), false),
+        (post("x", Pieces::default()), false),
+    ] {
+        let shown = format!("{request:?}");
+        let answer = ask(service.clone(), request).await;
+        let close = answer.header("connection") == Some("close");
+        assert_eq!(close, closes, "{shown:.300}: {}", answer.status);
+    }
+    let mut second = post("x", LIST);
+    *second.version_mut() = http::Version::HTTP_2;
+    assert_eq!(ask(service, second).await.header("connection"), None);
+}
+
+#[tokio::test]
+async fn every_answer_has_what_cors_needs() {
+    use mcp_bearer::http::{Cors, Preflight};
+    let provider = auth(&["read"]).provider().clone();
+    let cors = Cors::origins(["https://app.example.com"]).unwrap();
+    let layer = mcp_bearer::BearerAuthLayer::new(provider)
+        .preflight(Preflight::Answer(cors))
+        .operations(rules(vec![
+            RuleDraft::new("tools/call")
+                .name("delete_*")
+                .scopes(["admin"]),
+        ]));
+    let service = layer.layer(Server::json(OK));
+    let from = |request| with(request, "origin", "https://app.example.com");
+    for (request, status) in [
+        (post("x", LIST), 401),
+        (post(&token("read"), call("delete_x")), 403),
+        (post(&token("read"), LIST), 200),
+        (with(post(&token("read"), LIST), "mcp-session-id", "x"), 404),
+    ] {
+        let answer = ask(service.clone(), from(request)).await;
+        assert_eq!(answer.status, status);
+        let allowed = answer.header("access-control-allow-origin");
+        assert_eq!(allowed, Some("https://app.example.com"), "{status}");
+        let exposed = answer.header("access-control-expose-headers").unwrap();
+        assert!(exposed.contains("WWW-Authenticate"), "{exposed}");
+    }
+    let mut preflight = from(post("", Pieces::default()));
+    *preflight.method_mut() = Method::OPTIONS;
+    preflight.headers_mut().remove("authorization");
+    let preflight = with(preflight, "access-control-request-method", "POST");
+    assert_eq!(ask(service, preflight).await.status, 204);
+}
