@@ -12,6 +12,7 @@ mod ending;
 mod fetch;
 mod handover;
 mod key_pair;
+mod operations;
 mod pending;
 mod rejection;
 mod settings;
@@ -20,6 +21,7 @@ mod variables;
 mod verifier;
 mod wire;
 
+use mcp_bearer::Limits;
 use mcp_bearer::config::{Entrance, Group, Setting};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -34,6 +36,8 @@ mod _native {
     #[pymodule_export]
     use super::key_pair::{create_token, generate_key_pair};
     #[pymodule_export]
+    use super::operations::{Exchange, GuardedApp, Operations, Rules};
+    #[pymodule_export]
     use super::pending::Pending;
     #[pymodule_export]
     use super::rejection::Rejection;
@@ -47,7 +51,8 @@ mod _native {
     use super::wire::{bearer_token, protected_resource_metadata};
 
     use super::{
-        Bound, Entrance, Group, PyDict, PyDictMethods, PyModule, PyModuleMethods, PyResult, Setting,
+        Bound, Entrance, Group, Limits, PyDict, PyDictMethods, PyModule, PyModuleMethods, PyResult,
+        Setting,
     };
 
     #[pymodule_init]
@@ -68,6 +73,8 @@ mod _native {
             }
         }
         module.add("SETTINGS", settings)?;
+        let patience = [Limits::OPERATION_BODY_TIME, Limits::ANONYMOUS_BODY_TIME];
+        module.add("BODY_SECONDS", patience.map(|time| time.as_secs_f64()))?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -8,7 +8,7 @@ use super::problem::{ConfigError, Fact, Problem};
 use super::secret_file;
 use super::setting::{Entrance, Setting};
 use crate::http::{
-    BearerAuthLayer, Credential, OperationsLayer, Resource, SessionKeyError, SessionKeys,
+    BearerAuthLayer, Credential, OperationsLayer, Resource, SessionKeys,
 };
 use crate::provider::BearerAuthProvider;
 
@@ -55,10 +55,10 @@ impl ServerDraft {
             let found = error.problems().iter();
             problems.extend(found.map(|problem| self.rule_problem(problem)));
         });
-        let keys = self.session_keys.as_ref().map(read_session_keys);
+        let keys = self.session_keys.as_ref().map(SessionKeySource::read);
         let keys = keys
             .transpose()
-            .map_err(|problem| problems.push(problem))
+            .map_err(|error| problems.extend(error.into_problems()))
             .ok();
         problems.extend(self.token_header_problems());
         let provider = self.check_beside(problems)?;
@@ -134,19 +134,24 @@ impl CheckedServer {
     }
 }
 
-fn read_session_keys(source: &SessionKeySource) -> Result<SessionKeys, Problem> {
-    let problem = |error: SessionKeyError| Problem::of(source.setting(), error.to_string());
-    match source {
-        SessionKeySource::Keys(keys) => {
-            SessionKeys::new(keys.iter().map(|key| key.as_slice())).map_err(problem)
-        }
-        SessionKeySource::File(path) => {
-            let wrong = |why: String| Problem::of(source.setting(), Fact::file(path, why));
-            let bytes = secret_file::read(path).map_err(wrong)?;
-            let lines = bytes.split(|byte| *byte == b'\n');
-            let lines = lines.map(<[u8]>::trim_ascii);
-            SessionKeys::new(lines.filter(|line| !line.is_empty()))
-                .map_err(|error| wrong(error.to_string()))
+impl SessionKeySource {
+    /// Reads the keys; a file once.
+    ///
+    /// # Errors
+    /// When there is no key, or one is shorter than 32 bytes; when the file cannot be read.
+    pub fn read(&self) -> Result<SessionKeys, ConfigError> {
+        let problem = |fact: Fact| ConfigError::from(Problem::of(self.setting(), fact));
+        match self {
+            Self::Keys(keys) => SessionKeys::new(keys.iter().map(|key| key.as_slice()))
+                .map_err(|error| problem(error.to_string().into())),
+            Self::File(path) => {
+                let wrong = |why: String| problem(Fact::file(path, why));
+                let bytes = secret_file::read(path).map_err(wrong)?;
+                let lines = bytes.split(|byte| *byte == b'\n');
+                let lines = lines.map(<[u8]>::trim_ascii);
+                SessionKeys::new(lines.filter(|line| !line.is_empty()))
+                    .map_err(|error| wrong(error.to_string()))
+            }
         }
     }
 }

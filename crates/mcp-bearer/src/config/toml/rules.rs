@@ -1,8 +1,6 @@
 //! The rules for operations in a file: `[[rule]]`, and what stands around them at the top.
 
-use mcp_bearer_core::operation::{
-    AnonymousSees, HiddenAnswer, OperationRulesDraft, RuleDraft, RuleField, Tasks, Unmatched,
-};
+use mcp_bearer_core::operation::{OperationRulesDraft, RuleDraft, RuleField, Unmatched};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -32,36 +30,12 @@ const MEMBERS: [RuleField; 5] = [
 pub(super) fn read(draft: &mut ServerDraft, key: &str, value: &Spanned<DeValue<'_>>, text: &str) {
     let at = span(text, value.span());
     let rules = &mut draft.rules;
+    let word = value.get_ref().as_str().unwrap_or_default();
     let read = match key {
-        UNMATCHED => choose(
-            value,
-            &[("allow", Unmatched::Allow), ("deny", Unmatched::Deny)],
-        )
-        .map(|chosen| rules.unmatched = Some(chosen)),
-        TASKS => choose(
-            value,
-            &[
-                ("refuse", Tasks::Refuse),
-                ("bound_by_server", Tasks::BoundByServer),
-            ],
-        )
-        .map(|chosen| rules.tasks = chosen),
-        HIDDEN_ANSWER => choose(
-            value,
-            &[
-                ("not_found", HiddenAnswer::NotFound),
-                ("challenge", HiddenAnswer::Challenge),
-            ],
-        )
-        .map(|chosen| rules.hidden = chosen),
-        ANONYMOUS_SEES => choose(
-            value,
-            &[
-                ("allowed", AnonymousSees::Allowed),
-                ("all", AnonymousSees::All),
-            ],
-        )
-        .map(|chosen| rules.anonymous_sees = chosen),
+        UNMATCHED => word.parse().map(|chosen| rules.unmatched = Some(chosen)),
+        TASKS => word.parse().map(|chosen| rules.tasks = chosen),
+        HIDDEN_ANSWER => word.parse().map(|chosen| rules.hidden = chosen),
+        ANONYMOUS_SEES => word.parse().map(|chosen| rules.anonymous_sees = chosen),
         _ => {
             tables(rules, &mut draft.found, value, text);
             return;
@@ -72,19 +46,6 @@ pub(super) fn read(draft: &mut ServerDraft, key: &str, value: &Spanned<DeValue<'
         rules.unmatched.get_or_insert(Unmatched::Deny);
         report(&mut draft.found, at, format!("{key}: {why}"));
     }
-}
-
-/// One of a few words.
-fn choose<T: Copy>(value: &Spanned<DeValue<'_>>, choices: &[(&str, T)]) -> Result<T, String> {
-    let given = value.get_ref().as_str();
-    let chosen = choices.iter().find(|(word, _)| Some(*word) == given);
-    chosen.map(|(_, choice)| *choice).ok_or_else(|| {
-        let words: Vec<String> = choices
-            .iter()
-            .map(|(word, _)| format!("{word:?}"))
-            .collect();
-        format!("must be {}", words.join(" or "))
-    })
 }
 
 fn tables(

@@ -49,11 +49,11 @@ impl Settings {
             budget: BodyBudget::new(ALL_BODIES),
             body: BodyLimits {
                 bytes: Limits::OPERATION_BODY_BYTES,
-                time: Duration::from_secs(10),
+                time: Limits::OPERATION_BODY_TIME,
             },
             anonymous_body: BodyLimits {
-                bytes: 64 * 1024,
-                time: Duration::from_secs(5),
+                bytes: Limits::ANONYMOUS_BODY_BYTES,
+                time: Limits::ANONYMOUS_BODY_TIME,
             },
             warned: Arc::default(),
         }
