@@ -62,11 +62,17 @@ async def asked(app, body=LIST, token=None, method="POST", headers=(), size=7, *
         {"type": "http.request", "body": piece, "more_body": number < len(pieces)} for number, piece in enumerate(pieces, start=1)
     ]
 
+    answered = asyncio.Event()
+
     async def receive():
+        if not messages:
+            await answered.wait()
         return messages.pop(0) if messages else {"type": "http.disconnect"}
 
     async def send(message):
         sent.append(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            answered.set()
 
     all_headers = [(b"content-type", b"application/json")] if method == "POST" else []
     if token is not None:

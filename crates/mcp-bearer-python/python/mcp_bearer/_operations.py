@@ -93,7 +93,7 @@ class _Body:
             message = await self._receive()
         if message["type"] == "http.request":
             self._exchange.feed(message.get("body", b""), message.get("more_body", False))
-        return message["type"] != "http.disconnect"
+        return bool(message["type"] != "http.disconnect")
 
 
 class _Answer:
@@ -139,8 +139,8 @@ class _Answer:
 
 
 def _is_stream(start: Message) -> bool:
-    values = [value for name, value in start.get("headers", []) if name.lower() == b"content-type"]
-    return any(bytes(value).strip().lower().startswith(b"text/event-stream") for value in values)
+    values = [bytes(value) for name, value in start.get("headers", []) if bytes(name).lower() == b"content-type"]
+    return any(value.strip().lower().startswith(b"text/event-stream") for value in values)
 
 
 def _after(body: bytes, receive: Receive) -> Receive:
