@@ -471,7 +471,9 @@ fn required_scopes_can_be_replaced_and_the_cache_is_shared() {
         .unwrap()
         .with_clock(clock())
         .with_token_cache(mcp_bearer::TokenCacheSize::default());
-    let other = provider.clone().with_required_scopes(&"write".parse().unwrap());
+    let other = provider
+        .clone()
+        .with_required_scopes(&"write".parse().unwrap());
     let token = Forge::new(&key, NOW).scope("read").token();
     let access = other.try_verify_token(&token).into_result().unwrap();
     assert_eq!(provider.cached_tokens(), Some(1));
