@@ -27,6 +27,9 @@ HERE = Path(__file__).resolve().parent
 CLIENT_SECONDS = 120
 INSTALL_SECONDS = 600
 
+ADMIN_TOOL, ADMIN_SCOPE = "delete_all", "mcp:admin"
+"""The tool that needs a scope of its own."""
+
 INVALID = "The token is not valid here"
 TOO_FEW = "The token lacks a required permission"
 
@@ -136,6 +139,8 @@ def make_cases(program: Path, keys: Path, demo: dict, metadata: dict) -> dict:
             {"name": "none", "token": None},
             {"name": "expired", "token": token("--scope", claims["scope"], "--expires-in=-1h")},
             {"name": "limited", "token": token("--scope", "some:other", "--subject", "bob")},
+            {"name": "tool", "token": demo["token"], "tool": ADMIN_TOOL},
+            {"name": "admin", "token": token("--scope", claims["scope"], "--scope", ADMIN_SCOPE), "tool": ADMIN_TOOL},
         ],
     }
 
@@ -143,7 +148,9 @@ def make_cases(program: Path, keys: Path, demo: dict, metadata: dict) -> dict:
 def expectations(demo: dict, metadata: dict) -> dict[str, dict]:
     """What each case must meet. The parameters' order and every phrase are part of the promise."""
     assert metadata["resource"] == demo["url"], metadata
-    scope = " ".join(metadata["scopes_supported"])
+    scope = claims_of(demo["token"])["scope"]
+    assert metadata["scopes_supported"] == [*scope.split(), ADMIN_SCOPE], metadata
+    both = f'scope="{scope} {ADMIN_SCOPE}", resource_metadata="{demo["metadata_url"]}"'
     shared = f'scope="{scope}", resource_metadata="{demo["metadata_url"]}"'
     return {
         "good": {"subject": claims_of(demo["token"])["sub"]},
@@ -157,6 +164,14 @@ def expectations(demo: dict, metadata: dict) -> dict[str, dict]:
                 f'Bearer error="insufficient_scope", {shared}, error_description="{TOO_FEW}"',
             ]
         },
+        # Connected and allowed to call other tools; this call alone lacks a scope.
+        "tool": {
+            "refusal": [
+                403,
+                f'Bearer error="insufficient_scope", {both}, error_description="{TOO_FEW}"',
+            ]
+        },
+        "admin": {"answer": {"deleted": 0}},
     }
 
 
@@ -185,6 +200,10 @@ def drive(name: str, start: Callable[[], list], cases: Path, expected: dict) -> 
 
 def judge(seen: dict, expected: dict) -> Iterator[str]:
     where = f"{seen['case']} ({seen['mode']})"
+    if "answer" in expected:
+        if "error" in seen or json.loads(seen["answer"]) != expected["answer"]:
+            yield f"{where}: was not answered {expected['answer']}: {seen}"
+        return
     if "subject" in expected:
         if "error" in seen:
             yield f"{where}: {seen['error']}"

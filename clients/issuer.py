@@ -24,6 +24,7 @@ from pathlib import Path
 
 from drive import HERE, INSTALL_SECONDS, claims_of, fetch_json, parse_arguments, run
 
+VERSION = "2026-07-28"
 ALGORITHMS = ["RS256", "ES256", "Ed25519"]
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # all of it is on loopback
 
@@ -125,12 +126,16 @@ class Steps:
 
     def call(self, token: str) -> tuple[int, dict]:
         message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call",
-                   "params": {"name": "whoami", "arguments": {}}}  # fmt: skip
+                   "params": {"name": "whoami", "_meta": {
+                       "io.modelcontextprotocol/protocolVersion": VERSION,
+                       "io.modelcontextprotocol/clientCapabilities": {}}}}  # fmt: skip
         headers = {
             "Authorization": f"Bearer {token}",
             "Content-Type": "application/json",
             "Accept": "application/json, text/event-stream",
-            "MCP-Protocol-Version": "2025-11-25",
+            "MCP-Protocol-Version": VERSION,
+            "Mcp-Method": "tools/call",
+            "Mcp-Name": "whoami",
         }
         request = urllib.request.Request(self.url, json.dumps(message).encode(), headers)
         try:

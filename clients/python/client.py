@@ -44,6 +44,9 @@ async def observe(url: str, case: dict, mode: str) -> dict:
         transport = streamable_http_client(url, http_client=http)
         try:
             async with Client(transport, mode=mode, read_timeout_seconds=20) as client:
+                if tool := case.get("tool"):
+                    seen["answer"] = text(await client.call_tool(tool, {}))
+                    return seen
                 who = await client.call_tool("whoami", {})
                 total = await client.call_tool("add", {"a": 2, "b": 3})
                 seen |= {"whoami": text(who), "sum": text(total)}

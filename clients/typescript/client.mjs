@@ -11,7 +11,7 @@ import {
   StreamableHTTPError,
 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 
-async function observe(url, { name, token }) {
+async function observe(url, { name, token, tool }) {
   const refusals = [];
   const transport = new StreamableHTTPClientTransport(new URL(url), {
     requestInit: token === null ? {} : { headers: { Authorization: `Bearer ${token}` } },
@@ -28,6 +28,10 @@ async function observe(url, { name, token }) {
   const seen = { case: name, mode: "initialize", refusals };
   try {
     await client.connect(transport);
+    if (tool !== undefined) {
+      const answer = await client.callTool({ name: tool, arguments: {} });
+      return { ...seen, error_status: null, answer: text(answer) };
+    }
     const who = await client.callTool({ name: "whoami", arguments: {} });
     const sum = await client.callTool({ name: "add", arguments: { a: 2, b: 3 } });
     return { ...seen, error_status: null, whoami: text(who), sum: text(sum) };

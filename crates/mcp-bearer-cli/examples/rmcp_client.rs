@@ -29,6 +29,8 @@ struct Work {
 struct Case {
     name: String,
     token: Option<String>,
+    /// Called alone, where it is named.
+    tool: Option<String>,
 }
 
 #[tokio::main]
@@ -65,13 +67,14 @@ async fn observe(url: &str, case: &Case, lifecycle: ClientLifecycleMode) -> Map<
     if let Some(token) = &case.token {
         config = config.auth_header(token);
     }
-    let members = match use_tools(config, lifecycle).await {
-        Ok((whoami, sum)) => vec![
-            ("refusals", json!([])),
-            ("error_status", Value::Null),
-            ("whoami", json!(whoami)),
-            ("sum", json!(sum)),
-        ],
+    let members = match use_tools(config, lifecycle, case.tool.as_deref()).await {
+        Ok(answers) => {
+            let answers = answers.into_iter();
+            let none = [("refusals", json!([])), ("error_status", Value::Null)];
+            none.into_iter()
+                .chain(answers.map(|(name, answer)| (name, json!(answer))))
+                .collect()
+        }
         Err(error) => {
             let refusal = refusal(error.as_ref());
             vec![
@@ -90,9 +93,15 @@ async fn observe(url: &str, case: &Case, lifecycle: ClientLifecycleMode) -> Map<
 async fn use_tools(
     config: StreamableHttpClientTransportConfig,
     lifecycle: ClientLifecycleMode,
-) -> Result<(String, String), Box<dyn Error>> {
+    tool: Option<&str>,
+) -> Result<Vec<(&'static str, String)>, Box<dyn Error>> {
     let transport = StreamableHttpClientTransport::from_config(config);
     let client = ().serve_with_lifecycle(transport, lifecycle).await?;
+    if let Some(tool) = tool {
+        let answer = call(&client, CallToolRequestParams::new(tool.to_owned())).await;
+        client.cancel().await?;
+        return Ok(vec![("answer", answer?)]);
+    }
     let whoami = call(&client, CallToolRequestParams::new("whoami")).await?;
     let mut arguments = Map::new();
     arguments.insert("a".to_owned(), json!(2));
@@ -100,7 +109,7 @@ async fn use_tools(
     let add = CallToolRequestParams::new("add").with_arguments(arguments);
     let sum = call(&client, add).await?;
     client.cancel().await?;
-    Ok((whoami, sum))
+    Ok(vec![("whoami", whoami), ("sum", sum)])
 }
 
 async fn call(

@@ -20,11 +20,10 @@ use crate::ui::{Failure, Outcome, Output, in_flags, note};
 use crate::verify::Format;
 
 /// Sections of the gateway's configuration that say nothing about tokens.
-const OTHER_SECTIONS: [&str; 7] = [
+const OTHER_SECTIONS: [&str; 6] = [
     "listen",
     "upstream",
     "allowed_origins",
-    "rule",
     "tls",
     "health",
     "admin",
@@ -48,7 +47,7 @@ Environment:
   SSL_CERT_FILE   CAs to trust for https instead of the machine's, in PEM
   SSL_CERT_DIR    the same, a directory of such files")]
 pub(crate) struct Check {
-    /// A configuration in TOML, instead of options: `resource` and `[[issuer]]` are looked at
+    /// A configuration in TOML, instead of options: `[[issuer]]`, `[[rule]]` and what stands around them are looked at
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -68,7 +67,7 @@ pub(crate) struct Check {
 impl Check {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let (draft, others) = self.draft()?;
-        let provider = draft.check()?;
+        let provider = draft.check_server()?.provider;
         if !others.is_empty() {
             let sections = others.join(", ");
             note(format_args!(

@@ -20,7 +20,7 @@ use mcp_bearer::{
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use self::server::Issuer;
+use self::server::{ADMIN_SCOPE, ADMIN_TOOL, Issuer};
 use crate::flags::Flags;
 use crate::signing;
 use crate::ui::{Failure, Outcome, Output, json_string, note};
@@ -33,8 +33,8 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Start an MCP server behind bearer authentication, with a token to try it
 ///
-/// Serves the tools `whoami` and `add` at /mcp for tokens with the scope mcp:read (or another), its RFC 9728 metadata, and
-/// the metadata and keys of its own issuer. Prints a token that lives an hour and commands to paste. Runs until Ctrl-C or
+/// Serves the tools `whoami` and `add` at /mcp for tokens with the scope mcp:read (or another) and the tool `delete_all` for
+/// those that have mcp:admin as well, its RFC 9728 metadata, and the metadata and keys of its own issuer. Prints a token that lives an hour and commands to paste. Runs until Ctrl-C or
 /// SIGTERM. The options of `verify` describe another issuer, whose tokens are let in as well when they are made for the
 /// server's URL and hold the required scopes.
 #[derive(Args)]
@@ -144,7 +144,8 @@ impl Demo {
             .resource_name("mcp-bearer demo")
             .resource(&place.url)?;
         let metadata_url = auth.metadata().url().to_owned();
-        let app = server::router(&auth, &issuer, address);
+        let rules = server::rules().map_err(|error| Failure::problem(error.to_string()))?;
+        let app = server::router(&auth.operations(rules), &issuer, address);
 
         let now = Clock::system().now();
         let kid = jwks
@@ -327,11 +328,19 @@ Needs       {needs}
 # A token that lives until {expires}:
 TOKEN={token}
 
-# Who am I? (also: \"name\":\"add\",\"arguments\":{{\"a\":1,\"b\":2}})
-curl -sS -w '\\n' {url} -H \"Authorization: Bearer $TOKEN\" \\
+# A function that calls a tool
+call() {{ curl -sS -w '\\n' {url} \"${{@:2}}\" -H \"Authorization: Bearer $TOKEN\" \\
   -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \\
-  -H 'MCP-Protocol-Version: 2025-11-25' \\
-  -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{{\"name\":\"whoami\",\"arguments\":{{}}}}}}'
+  -H 'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/call' -H \"Mcp-Name: $1\" \\
+  -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{{\"name\":\"'$1'\",\"_meta\":{{
+    \"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",
+    \"io.modelcontextprotocol/clientCapabilities\":{{}}}}}}}}'; }}
+
+# Who am I?
+call whoami
+
+# A tool that needs {ADMIN_SCOPE} as well: 403, and the scopes to ask for
+call {ADMIN_TOOL} -i
 
 # Without a token: 401, and where to get one
 curl -sSi {url} -X POST

@@ -52,6 +52,7 @@ fn a_file_with_good_issuers_is_ok() {
 listen = "127.0.0.1:8443"
 resource = "{AUDIENCE}"
 upstream = "http://127.0.0.1:9000/mcp"
+unmatched = "allow"
 [[issuer]]
 issuer = "{}"
 [[issuer]]
@@ -96,7 +97,7 @@ ok
             two.url(),
             place.path().join("public.pem").display(),
         ),
-        "note: check does not look at these yet: listen, upstream, rule\n",
+        "note: check does not look at these yet: listen, upstream\n",
     );
     // Each was asked once.
     assert_eq!((one.hits(JwksServer::JWKS_PATH), two.total_hits()), (1, 1));
@@ -325,4 +326,28 @@ fn a_configuration_that_cannot_work_is_told_whole() {
         "https://b.example/",
     ]);
     assert_eq!(ran.code, Some(2));
+}
+
+#[test]
+fn rules_for_operations_are_checked_too() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("gateway.toml");
+    let text = format!(
+        r#"resource = "{AUDIENCE}"
+[[issuer]]
+issuer = "https://idp.example.com/"
+[[rule]]
+method = "tool/call"
+"#
+    );
+    std::fs::write(&file, text).unwrap();
+    let shown = file.to_str().unwrap();
+    let ran = run(&["check", "--config", shown]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    for expected in [
+        format!("{shown}:4: unmatched: must be decided where there are rules: allow or deny"),
+        format!("{shown}:5: rule.method: \"tool/call\" is no method; \"tools/call\" is one"),
+    ] {
+        assert!(ran.stderr.contains(&expected), "{}", ran.stderr);
+    }
 }

@@ -188,7 +188,7 @@ fn documents_are_where_clients_look() {
         json!({
             "resource": demo.url(),
             "authorization_servers": [demo.origin()],
-            "scopes_supported": ["mcp:read"],
+            "scopes_supported": ["mcp:read", "mcp:admin"],
             "bearer_methods_supported": ["header"],
             "resource_name": "mcp-bearer demo",
         })
@@ -258,7 +258,8 @@ fn text_has_commands_to_paste() {
     );
     for start in [
         "TOKEN=eyJ",
-        "curl -sS -w '\\n' http://127.0.0.1:",
+        "call() { curl -sS -w '\\n' http://127.0.0.1:",
+        "call whoami",
         "echo $TOKEN | mcp-bearer verify --jwks-uri http://",
     ] {
         assert!(

@@ -74,6 +74,15 @@ impl Limits {
     /// TypeScript SDK take.
     pub const OPERATION_BODY_BYTES: usize = 4 * 1024 * 1024;
 
+    /// How long such a body may take: a slow line needs 4 s for 4 MiB at 8 Mbit/s.
+    pub const OPERATION_BODY_TIME: Duration = Duration::from_secs(10);
+
+    /// The largest body that is read of a caller without a token: a call has 1 KiB.
+    pub const ANONYMOUS_BODY_BYTES: usize = 64 * 1024;
+
+    /// How long a body may take whose sender has no token.
+    pub const ANONYMOUS_BODY_TIME: Duration = Duration::from_secs(5);
+
     /// The most messages in one batch. Clients of 2025-03-26 send a handful; 4 MiB could hold
     /// 140,000.
     pub const BATCH_MESSAGES: usize = 1000;

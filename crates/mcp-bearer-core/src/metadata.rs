@@ -94,6 +94,30 @@ impl ProtectedResourceMetadata {
         &self.url
     }
 
+    /// The same document with further scopes worth asking for, each of them once.
+    ///
+    /// ```
+    /// use mcp_bearer_core::ProtectedResourceMetadata;
+    /// let metadata = ProtectedResourceMetadata::builder("https://mcp.example.com/mcp")
+    ///     .authorization_servers(["https://idp.example.com/"])
+    ///     .scopes_supported(&"mcp:read".parse()?)
+    ///     .build()?
+    ///     .with_further_scopes(&"mcp:admin mcp:read".parse()?);
+    /// assert!(metadata.to_json().contains(r#""scopes_supported":["mcp:read","mcp:admin"]"#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_further_scopes(mut self, scopes: &Scopes) -> Self {
+        let further = scopes.without("offline_access");
+        for scope in further.iter() {
+            let supported = &mut self.document.scopes_supported;
+            if !supported.iter().any(|one| one == scope) {
+                supported.push(scope.to_owned());
+            }
+        }
+        self
+    }
+
     /// The document as JSON.
     #[must_use]
     pub fn to_json(&self) -> String {

@@ -100,6 +100,7 @@ mod rules;
 mod target;
 mod uri;
 mod version;
+mod words;
 
 pub use caller::Caller;
 pub use decision::{Decision, NeededScopes};
@@ -112,3 +113,4 @@ pub use rpc::{RequestId, RpcAnswer};
 pub use rules::{AnonymousSees, HiddenAnswer, OperationRules, Tasks, Unmatched};
 pub use target::{Target, TargetKind};
 pub use version::ProtocolVersion;
+pub use words::UnknownWord;

@@ -12,6 +12,7 @@ mod ending;
 mod fetch;
 mod handover;
 mod key_pair;
+mod operations;
 mod pending;
 mod preflight;
 mod rejection;
@@ -21,7 +22,8 @@ mod variables;
 mod verifier;
 mod wire;
 
-use mcp_bearer::config::{Entrance, Setting};
+use mcp_bearer::config::Limits;
+use mcp_bearer::config::{Entrance, Group, Setting};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -34,6 +36,8 @@ mod _native {
     use super::fetch::Answer;
     #[pymodule_export]
     use super::key_pair::{create_token, generate_key_pair};
+    #[pymodule_export]
+    use super::operations::{Exchange, GuardedApp, Operations, Rules};
     #[pymodule_export]
     use super::pending::Pending;
     #[pymodule_export]
@@ -50,7 +54,8 @@ mod _native {
     use super::wire::{bearer_token, protected_resource_metadata};
 
     use super::{
-        Bound, Entrance, PyDict, PyDictMethods, PyModule, PyModuleMethods, PyResult, Setting,
+        Bound, Entrance, Group, Limits, PyDict, PyDictMethods, PyModule, PyModuleMethods, PyResult,
+        Setting,
     };
 
     #[pymodule_init]
@@ -63,12 +68,16 @@ mod _native {
         module.add("ALGORITHMS", names)?;
         module.add("TOKEN_FAULTS", crate::test_issuer::token_faults())?;
         let settings = PyDict::new(module.py());
-        for setting in Setting::ALL {
+        // Those of a layer are arguments of the middleware.
+        let of_provider = |setting: &&Setting| setting.group() != Group::Layer;
+        for setting in Setting::ALL.iter().filter(of_provider) {
             if let Some(argument) = setting.name(Entrance::Python) {
                 settings.set_item(argument, setting.name(Entrance::Rust))?;
             }
         }
         module.add("SETTINGS", settings)?;
+        let patience = [Limits::OPERATION_BODY_TIME, Limits::ANONYMOUS_BODY_TIME];
+        module.add("BODY_SECONDS", patience.map(|time| time.as_secs_f64()))?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

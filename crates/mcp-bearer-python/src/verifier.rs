@@ -122,6 +122,16 @@ impl Verifier {
     }
 }
 
+impl Verifier {
+    pub(crate) fn provider(&self) -> &BearerAuthProvider {
+        &self.provider
+    }
+
+    pub(crate) fn shown(&self) -> &Shown {
+        &self.shown
+    }
+}
+
 /// What can be said of a token at once.
 enum Attempt {
     Done(Result<AccessToken, Rejection>),

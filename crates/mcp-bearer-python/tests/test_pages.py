@@ -14,7 +14,7 @@ import pytest
 from test_servers import OAUTH_PROVIDER, VERSION
 
 ROOT = Path(__file__).parents[3]
-PAGES = ["README.md", "docs/from-fastmcp.md", "docs/identity-providers.md", "docs/testing.md"]
+PAGES = ["README.md", "docs/from-fastmcp.md", "docs/identity-providers.md", "docs/operations.md", "docs/testing.md"]
 FENCE = re.compile(r"^```python(?: (?P<needs>\S+))?\n(?P<code>.*?)^```$", re.M | re.S)
 
 AVAILABLE = {

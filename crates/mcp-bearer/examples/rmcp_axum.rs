@@ -4,7 +4,8 @@
 //! cargo run -p mcp-bearer --features axum --example rmcp_axum
 //! ```
 //!
-//! It prints a token and a `curl` command that calls the tool `whoami` with it. The key pair lives in memory and stands
+//! It prints a token and `curl` commands that call its tools. `delete_notes` needs a scope of its own, which the token
+//! lacks: that call is answered with 403 and the scopes to ask for. The key pair lives in memory and stands
 //! for an identity provider; a real server has `.jwks_uri(...)` instead of `.public_key(...)`.
 #![allow(clippy::print_stdout, reason = "it tells the reader what to paste")]
 
@@ -13,12 +14,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use http::request::Parts;
+use mcp_bearer::operation::{OperationRules, RuleDraft, Unmatched};
 use mcp_bearer::{
     AccessToken, BearerAuthLayer, BearerAuthProvider, FromExtensions, RsaKeyPair, TokenRequest,
 };
 use rmcp::handler::server::tool::Extension;
 use rmcp::model::{ServerCapabilities, ServerConfig};
-use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ServerHandler, tool, tool_handler, tool_router};
 use tokio::net::TcpListener;
@@ -40,6 +42,11 @@ impl Server {
             ),
             None => "nobody: the server is not behind the layer".to_owned(),
         }
+    }
+
+    #[tool(description = "Deletes all notes. Needs the scope notes:delete")]
+    async fn delete_notes(&self) -> String {
+        "there were none".to_owned()
     }
 }
 
@@ -64,19 +71,27 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .build()?;
     // With keys from an address this fetches them now, so that the first request need not wait.
     provider.warm_up().await;
-    let auth = BearerAuthLayer::new(provider).resource(&resource)?;
+    // What single tools need beyond that.
+    let rules = OperationRules::new(
+        Unmatched::Allow,
+        [RuleDraft::new("tools/call")
+            .name("delete_*")
+            .scopes(["notes:delete"])],
+    )?;
+    let auth = BearerAuthLayer::new(provider)
+        .resource(&resource)?
+        .operations(rules);
 
-    // rmcp binds no session to its user, so this server keeps none.
+    // rmcp binds no session to its user; the layer does.
     let config = StreamableHttpServerConfig::default()
         .with_allowed_hosts(["127.0.0.1"])
         .enforce_origin_validation()
-        .with_legacy_session_mode(false)
         .with_json_response(true);
-    let sessions = Arc::<NeverSessionManager>::default();
+    let sessions = Arc::<LocalSessionManager>::default();
     let mcp = StreamableHttpService::new(|| Ok(Server), sessions, config);
     // The layer is around the MCP service alone, so that unknown paths are 404, not 401.
     let app = Router::new()
-        .merge(auth.metadata_route())
+        .merge(auth.auth().metadata_route())
         .nest_service("/mcp", auth.layer(mcp));
 
     let request = TokenRequest::new()
@@ -85,14 +100,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .audience(&resource);
     let token = keys.create_token(&request.scopes(["mcp:read"]))?;
     println!("TOKEN={token}\n");
-    println!(
-        r#"curl -si {resource} -H "Authorization: Bearer $TOKEN" \
+    for tool in ["whoami", "delete_notes"] {
+        println!(
+            r#"curl -si {resource} -H "Authorization: Bearer $TOKEN" \
   -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \
-  -d '{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"whoami","arguments":{{}}}}}}'"#
-    );
-    println!("\n# Without a token, the challenge and the document it points to:\n");
+  -H 'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/call' -H 'Mcp-Name: {tool}' \
+  -d '{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}","_meta":{{
+    "io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{}}}}}}}}'
+"#
+        );
+    }
+    println!("# Without a token, the challenge and the document it points to:\n");
     println!("curl -si -X POST {resource}");
-    println!("curl -si {}", auth.metadata().url());
+    println!("curl -si {}", auth.auth().metadata().url());
     axum::serve(listener, app).await?;
     Ok(())
 }

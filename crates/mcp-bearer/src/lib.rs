@@ -10,10 +10,11 @@
 //! ```no_run
 //! use axum::Router;
 //! use http::request::Parts;
+//! use mcp_bearer::operation::{OperationRules, RuleDraft, Unmatched};
 //! use mcp_bearer::{AccessToken, BearerAuthLayer, BearerAuthProvider, FromExtensions};
 //! use rmcp::handler::server::tool::Extension;
 //! # use rmcp::model::{ServerCapabilities, ServerConfig};
-//! use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+//! use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 //! use rmcp::transport::streamable_http_server::{
 //!     StreamableHttpServerConfig, StreamableHttpService,
 //! };
@@ -48,16 +49,19 @@
 //!         .required_scopes(["mcp:read"])
 //!         .build()?;
 //!     provider.warm_up().await; // fetches the keys now, not with the first token
-//!     let auth = BearerAuthLayer::new(provider).resource(resource)?;
+//!     let rules = OperationRules::new(
+//!         Unmatched::Allow, // what no rule is about, any good token may do
+//!         [RuleDraft::new("tools/call").name("delete_*").scopes(["mcp:admin"])],
+//!     )?;
+//!     let auth = BearerAuthLayer::new(provider).resource(resource)?.operations(rules);
 //!
 //!     let config = StreamableHttpServerConfig::default()
 //!         .with_allowed_hosts(["mcp.example.com"])
-//!         .enforce_origin_validation()
-//!         .with_legacy_session_mode(false); // rmcp binds no session to its user
-//!     let sessions = std::sync::Arc::<NeverSessionManager>::default();
+//!         .enforce_origin_validation();
+//!     let sessions = std::sync::Arc::<LocalSessionManager>::default();
 //!     let mcp = StreamableHttpService::new(|| Ok(Server), sessions, config);
 //!     let app = Router::new()
-//!         .merge(auth.metadata_route()) // RFC 9728: where clients get a token
+//!         .merge(auth.auth().metadata_route()) // RFC 9728: where clients get a token
 //!         .nest_service("/mcp", auth.layer(mcp)); // 401, 403 and 503, with the right challenges
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8000").await?;
 //!     Ok(axum::serve(listener, app).await?)
@@ -159,6 +163,8 @@ pub mod guide {
     pub mod from_fastmcp {}
     #[doc = include_str!("../docs/identity-providers.md")]
     pub mod identity_providers {}
+    #[doc = include_str!("../docs/operations.md")]
+    pub mod operations {}
     #[doc = include_str!("../docs/testing.md")]
     pub mod testing {}
 }

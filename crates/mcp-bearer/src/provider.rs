@@ -140,6 +140,16 @@ impl BearerAuthProvider {
         self.changed(|inner| inner.clock = clock)
     }
 
+    /// The same provider, which shares its keys and its cache with this one, with other scopes that
+    /// every request needs, whoever its issuer is.
+    #[must_use]
+    pub fn with_required_scopes(mut self, scopes: &Scopes) -> Self {
+        for issuer in &mut Arc::make_mut(&mut self.inner).issuers {
+            issuer.required_scopes = scopes.clone();
+        }
+        self
+    }
+
     /// The same provider with other limits.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {

@@ -459,3 +459,27 @@ fn a_key_pair_error_has_the_kind_of_its_cause() {
         assert_eq!(error.kind(), kind, "{error}");
     }
 }
+
+#[test]
+fn required_scopes_can_be_replaced_and_the_cache_is_shared() {
+    let key = SigningKey::ec_p256();
+    let provider = BearerAuthProvider::builder()
+        .public_key(key.public_pem())
+        .issuer(Forge::ISSUER)
+        .audience(Forge::AUDIENCE)
+        .algorithms([Algorithm::Es256])
+        .required_scopes(["read"])
+        .build()
+        .unwrap()
+        .with_clock(clock())
+        .with_token_cache(mcp_bearer::TokenCacheSize::default());
+    let other = provider
+        .clone()
+        .with_required_scopes(&"write".parse().unwrap());
+    let token = Forge::new(&key, NOW).scope("read").token();
+    let access = other.try_verify_token(&token).into_result().unwrap();
+    assert_eq!(provider.cached_tokens(), Some(1));
+    assert!(provider.check_required_scopes(&access).is_ok());
+    assert!(other.check_required_scopes(&access).is_err());
+    assert_eq!(other.required_scopes().as_str(), "write");
+}

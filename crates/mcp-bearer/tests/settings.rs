@@ -104,7 +104,9 @@ impl World {
             }
             seen.insert(setting);
         }
-        for setting in Setting::ALL {
+        // What belongs to a layer is tested with one.
+        let of_provider = |setting: &&Setting| setting.group() != Group::Layer;
+        for setting in Setting::ALL.iter().filter(of_provider) {
             let named = setting.name(entrance).is_some() && setting.shape() != Shape::Code;
             assert_eq!(seen.contains(setting), named, "{entrance:?}: {setting:?}");
         }
@@ -619,4 +621,45 @@ fn the_page_of_settings_has_every_name() {
         .filter(|line| line.starts_with("| `") || line.starts_with("| - "))
         .collect();
     assert!(rows == shown, "the rows should be:\n{}", shown.join("\n"));
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn settings_of_a_layer_come_as_variables_too() {
+    let read = |variables: &[(&str, &str)]| {
+        let base = [
+            ("MCP_BEARER_JWKS_URI", "https://idp.example.com/jwks.json"),
+            ("MCP_BEARER_ISSUER", "https://idp.example.com/"),
+            ("MCP_BEARER_RESOURCE", "https://mcp.example.com/mcp"),
+        ];
+        let all = base.iter().chain(variables);
+        let all = all.map(|(name, value)| ((*name).to_owned(), Ok((*value).to_owned())));
+        mcp_bearer::config::Variables::read(all).draft()
+    };
+    let keys = format!("{} {}", "a".repeat(32), "b".repeat(32));
+    let given = [
+        ("MCP_BEARER_SESSION_KEYS", keys.as_str()),
+        ("MCP_BEARER_TOKEN_HEADER", "X-Assertion"),
+    ];
+    let draft = read(&given);
+    assert!(!format!("{draft:?}").contains("aaaa"), "{draft:?}");
+    let server = draft.check_server().unwrap();
+    assert_eq!(server.token_header.as_deref(), Some("X-Assertion"));
+    assert_eq!(format!("{:?}", server.session_keys), "Some(SessionKeys(2))");
+    assert!(server.layer().is_ok());
+    let told = draft.check().unwrap_err().own_words();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told[0].starts_with("MCP_BEARER_SESSION_KEYS: would do nothing here"),
+        "{told:?}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys");
+    std::fs::write(&file, "short").unwrap();
+    let told = read(&[("MCP_BEARER_SESSION_KEYS_FILE", file.to_str().unwrap())]);
+    let told = told.check_server().unwrap_err().own_words();
+    assert_eq!(
+        told,
+        ["MCP_BEARER_SESSION_KEYS_FILE: a session key has fewer than 32 bytes"]
+    );
 }

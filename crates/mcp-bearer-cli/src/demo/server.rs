@@ -8,14 +8,15 @@ use axum::Router;
 use axum::routing::{MethodRouter, get};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use mcp_bearer::http::{FromExtensions, Resource};
-use mcp_bearer::{AccessToken, BearerAuthLayer, JwksData};
+use mcp_bearer::http::{FromExtensions, OperationsLayer, Resource};
+use mcp_bearer::operation::{OperationRules, RuleDraft, RulesError, Unmatched};
+use mcp_bearer::{AccessToken, JwksData};
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::handler::server::tool::Extension;
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{CallToolResult, Implementation, ServerCapabilities, ServerConfig};
 use rmcp::schemars::{self, JsonSchema};
-use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, ServerHandler, tool, tool_handler, tool_router};
 use serde_json::json;
@@ -49,9 +50,19 @@ impl Issuer {
     }
 }
 
+/// The tool with a scope of its own, and that scope.
+pub(super) const ADMIN_TOOL: &str = "delete_all";
+pub(super) const ADMIN_SCOPE: &str = "mcp:admin";
+
+/// What single operations need.
+pub(super) fn rules() -> Result<OperationRules, RulesError> {
+    let admin = RuleDraft::new("tools/call").name(ADMIN_TOOL);
+    OperationRules::new(Unmatched::Allow, [admin.scopes([ADMIN_SCOPE])])
+}
+
 /// Everything at its path; all other paths are 404.
 pub(super) fn router(
-    auth: &BearerAuthLayer<Resource>,
+    layer: &OperationsLayer<Resource>,
     issuer: &Issuer,
     address: SocketAddr,
 ) -> Router {
@@ -59,17 +70,16 @@ pub(super) fn router(
         format!("{address}"),
         format!("localhost:{}", address.port()),
     ];
-    // Without legacy sessions, because rmcp does not bind a session to its user; a browser has no business here.
+    // The layer binds sessions to their users, which rmcp does not; a browser has no business here.
     let config = StreamableHttpServerConfig::default()
-        .with_legacy_session_mode(false)
         .with_json_response(true)
         .with_allowed_hosts(hosts)
         .enforce_origin_validation();
-    let sessions = std::sync::Arc::new(NeverSessionManager::default());
+    let sessions = std::sync::Arc::new(LocalSessionManager::default());
     let mcp = StreamableHttpService::new(|| Ok(DemoServer::new()), sessions, config);
     Router::new()
-        .merge(auth.metadata_route())
-        .route_service("/mcp", auth.layer(mcp))
+        .merge(layer.auth().metadata_route())
+        .route_service("/mcp", layer.layer(mcp))
         .route(ISSUER_PATH, document(&issuer.metadata))
         .route(JWKS_PATH, document(&issuer.jwks))
 }
@@ -130,6 +140,12 @@ impl DemoServer {
             .checked_add(b)
             .ok_or_else(|| ErrorData::invalid_params("the sum is too large", None))?;
         Ok(CallToolResult::structured(json!({ "sum": sum })))
+    }
+
+    /// Does nothing, so that anyone may be let in.
+    #[tool(description = "Pretends to delete everything. Needs the scope mcp:admin")]
+    async fn delete_all(&self) -> Result<CallToolResult, ErrorData> {
+        Ok(CallToolResult::structured(json!({ "deleted": 0 })))
     }
 }
 

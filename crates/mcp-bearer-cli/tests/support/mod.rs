@@ -129,6 +129,9 @@ pub struct Demo {
     pub line: Value,
 }
 
+/// What each request says of its client, as there is no session.
+const META: &str = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
+
 impl Demo {
     /// Starts it and waits until it accepts connections.
     pub fn start(arguments: &[&str], log: &str) -> Self {
@@ -174,7 +177,7 @@ impl Demo {
     /// Calls a tool as the walk-through does.
     pub fn call(&self, tool: &str, arguments: &str, headers: &[&str]) -> Answer {
         let body = format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}","arguments":{arguments}}}}}"#
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}","arguments":{arguments},"_meta":{META}}}}}"#
         );
         let headers: String = headers
             .iter()
@@ -182,7 +185,8 @@ impl Demo {
             .collect();
         self.send(&format!(
             "POST /mcp HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\n\
-             Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2025-11-25\r\n\
+             Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\n\
+             Mcp-Method: tools/call\r\nMcp-Name: {tool}\r\n\
              Content-Length: {}\r\n{headers}\r\n{body}",
             self.host(),
             body.len()

@@ -7,7 +7,8 @@ use std::fmt;
 use super::name;
 use super::pattern::Pattern;
 use super::rules::{
-    AnonymousSees, Effect, HiddenAnswer, Inner, NamePattern, OperationRules, Rule, Tasks, Unmatched,
+    AnonymousSees, Effect, HiddenAnswer, Inner, NamePattern, OperationRules, Rule, Tasks,
+    Unmatched, all_scopes,
 };
 use super::target::NAMED;
 use super::uri;
@@ -426,17 +427,6 @@ fn misspelt(method: &Pattern) -> Option<&'static str> {
         }
     };
     KNOWN.iter().find(is_meant).copied()
-}
-
-fn all_scopes(rules: &[Rule]) -> Scopes {
-    let mut names: Vec<&str> = Vec::new();
-    for scope in rules.iter().flat_map(|rule| rule.scopes.iter()) {
-        if !names.contains(&scope) {
-            names.push(scope);
-        }
-    }
-    // All of them were checked.
-    Scopes::from_names(names).unwrap_or_default()
 }
 
 /// A pattern made fit for an error.

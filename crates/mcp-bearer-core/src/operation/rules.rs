@@ -193,6 +193,40 @@ impl OperationRules {
     pub fn scopes(&self) -> &Scopes {
         &self.0.scopes
     }
+
+    /// The scopes to publish in the RFC 9728 document: those of the rules, without what only hidden
+    /// operations need, because the document is for everybody.
+    ///
+    /// ```
+    /// use mcp_bearer_core::operation::{OperationRules, RuleDraft, Unmatched};
+    /// let rules = OperationRules::new(
+    ///     Unmatched::Allow,
+    ///     [
+    ///         RuleDraft::new("tools/call").name("delete_*").scopes(["mcp:admin"]),
+    ///         RuleDraft::new("tools/call").name("secret_*").scopes(["mcp:secret"]).hide(),
+    ///     ],
+    /// )?;
+    /// assert_eq!(rules.scopes_to_publish().as_str(), "mcp:admin");
+    /// # Ok::<(), mcp_bearer_core::operation::RulesError>(())
+    /// ```
+    #[must_use]
+    pub fn scopes_to_publish(&self) -> Scopes {
+        let hides = |rule: &&Rule| rule.hide && self.0.hidden == HiddenAnswer::NotFound;
+        let shown = self.0.rules.iter().filter(|rule| !hides(rule));
+        all_scopes(shown)
+    }
+}
+
+/// Every scope of these rules, once.
+pub(super) fn all_scopes<'r>(rules: impl IntoIterator<Item = &'r Rule>) -> Scopes {
+    let mut names: Vec<&str> = Vec::new();
+    for scope in rules.into_iter().flat_map(|rule| rule.scopes.iter()) {
+        if !names.contains(&scope) {
+            names.push(scope);
+        }
+    }
+    // All of them were checked.
+    Scopes::from_names(names).unwrap_or_default()
 }
 
 impl Default for OperationRules {

@@ -4,6 +4,10 @@ from typing import Any, Final, final
 
 __all__ = [
     "Answer",
+    "Exchange",
+    "GuardedApp",
+    "Operations",
+    "Rules",
     "create_token",
     "generate_key_pair",
     "interpreter_ends",
@@ -19,8 +23,14 @@ __all__ = [
     "ALGORITHMS",
     "TOKEN_FAULTS",
     "SETTINGS",
+    "BODY_SECONDS",
     "__version__",
 ]
+
+_Headers = list[tuple[bytes, bytes]]
+
+BODY_SECONDS: Final[list[float]]
+"""How long a body may take, with a token and without."""
 
 ALGORITHMS: Final[list[str]]
 TOKEN_FAULTS: Final[list[tuple[str, str]]]
@@ -139,3 +149,41 @@ class TestIssuer:
         without_claims: list[str],
         fault: str | None,
     ) -> str: ...
+
+@final
+class Rules:
+    def __new__(
+        cls,
+        rules: list[tuple[str, str | None, list[str], bool, bool]],
+        *,
+        unmatched: str | None,
+        tasks: str,
+        hidden_answer: str,
+        anonymous_sees: str,
+    ) -> Rules: ...
+    @property
+    def scopes_to_publish(self) -> list[str]: ...
+
+@final
+class Operations:
+    def __new__(
+        cls,
+        rules: Rules | None,
+        session_keys: list[bytes] | None,
+        session_keys_file: Any,
+        token_header: str | None,
+        resource: tuple[str, list[str]] | None,
+    ) -> Operations: ...
+    def layer(self, verifier: Verifier, required_scopes: list[str]) -> GuardedApp: ...
+
+@final
+class GuardedApp:
+    def begin(self, method: str, http_version: str, headers: _Headers) -> Exchange: ...
+
+@final
+class Exchange:
+    def step(self) -> Any: ...
+    def feed(self, piece: bytes, more: bool) -> None: ...
+    def wait_for_keys(self) -> None: ...
+    def respond(self, status: int, headers: _Headers, is_empty: bool) -> None: ...
+    def send(self, piece: bytes, more: bool) -> tuple[tuple[int, _Headers] | None, bytes, bool]: ...

@@ -230,7 +230,7 @@ class BearerAuthProvider(_fastmcp.Base):
         except Exception:
             _log.write(logging.ERROR, "warm_up: the provider's settings cannot work", exc_info=True)
             return
-        for source, why in await _waited(verifier.warm_up, cell):
+        for source, why in await waited(verifier.warm_up, cell):
             _log.write(logging.WARNING, "warm_up: no keys from %s: %s", source, why)
 
     # --- Verification ---
@@ -403,11 +403,11 @@ async def _settled(
 ) -> dict[str, Any] | _native.Rejection:
     """What comes of it with newer keys."""
     while isinstance(outcome, _native.Pending):
-        outcome = await _waited(outcome.wait, cell)
+        outcome = await waited(outcome.wait, cell)
     return outcome
 
 
-async def _waited(wait: Callable[[], _T], cell: Cell) -> _T:
+async def waited(wait: Callable[[], _T], cell: Cell) -> _T:
     """Waits for keys, at most 5 s, in a thread that no other work of the program queues for.
 
     The cell is held meanwhile: with it would go the `fetch` function, should another be assigned.

@@ -10,12 +10,15 @@ report to the peer which check failed.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from mcp_bearer import _log, _metadata, _native, _settings
+from mcp_bearer._operations import OperationsGuard
 from mcp_bearer._provider import BUILT_IN, BearerAuthProvider
 from mcp_bearer._rejection import Rejection
+from mcp_bearer.operations import OperationRules
 
 __all__ = ["BearerAuthMiddleware", "Cors"]
 
@@ -70,9 +73,16 @@ class BearerAuthMiddleware:
             app gets it, with ``Host``, ``Origin`` and ``Access-Control-Request-*`` and no other header, and must do nothing on
             it but answer CORS. A `Cors`: this middleware answers it, and puts the rules on every other answer.
             ``"refuse"``: it is judged as any request.
+        operations: what single tools, prompts and resources need; then the app behind must be an MCP server, because every
+            request is judged as one. With this or one of the next three, sessions are bound to their users.
+        session_keys: the keys that bind sessions, each of at least 32 random bytes; the first one signs, all of them verify.
+            Replicas share them. Each process has its own unless given.
+        session_keys_file: the same keys in a file, one per line.
+        token_header: the header that holds the token instead of ``Authorization``: the assertion of a proxy in front.
 
     Raises:
-        ValueError: when a scope, the resource, the servers or the origins cannot work.
+        ValueError: when a scope, the resource, the servers, the origins, a key or the header cannot work, and for ``operations`` with a
+            provider whose methods a subclass overrides.
     """
 
     def __init__(
@@ -86,6 +96,10 @@ class BearerAuthMiddleware:
         resource_name: str | None = None,
         resource_documentation: str | None = None,
         preflight: Literal["pass_on", "refuse"] | Cors = "pass_on",
+        operations: OperationRules | None = None,
+        session_keys: Sequence[bytes | str] | bytes | str | None = None,
+        session_keys_file: str | os.PathLike[str] | None = None,
+        token_header: str | None = None,
     ) -> None:
         for name, text in {"resource_name": resource_name, "resource_documentation": resource_documentation}.items():
             if text is not None and not text.strip():
@@ -104,11 +118,17 @@ class BearerAuthMiddleware:
             self._path, self._url, self._document = _native.protected_resource_metadata(
                 resource,
                 servers,
-                provider.get_challenge_scopes(self._required_scopes()),
+                provider.get_challenge_scopes(self._published_scopes(operations)),
                 resource_name,
                 resource_documentation,
                 insecure_allow_http=bool(provider.insecure_allow_http),
             )
+        self._guard: OperationsGuard | None = None
+        if (operations, session_keys, session_keys_file, token_header) != (None, None, None, None):
+            named = None if resource is None else (resource, servers)
+            self._guard = OperationsGuard(provider, operations, session_keys, session_keys_file, token_header, named)
+            self._refuse_overrides()
+            self._guard.layer(self._required_scopes())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -117,6 +137,8 @@ class BearerAuthMiddleware:
             await self._metadata(scope, send)
         elif scope["type"] == "http" and await self._preflighted(scope, receive, send):
             return
+        elif self._guard is not None:
+            await self._guarded(self._guard, scope, receive, self._with_cors(scope, send))
         else:
             send = self._with_cors(scope, send)
             access = await self._access_or_rejection(scope)
@@ -153,6 +175,26 @@ class BearerAuthMiddleware:
             await send(message)
 
         return with_cors
+
+    async def _guarded(self, guard: OperationsGuard, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            self._refuse_overrides()
+            required = self._required_scopes()
+            guard.layer(required)
+        except Exception:
+            _log.write(logging.ERROR, "request denied: its token could not be verified", exc_info=True)
+            await self._deny(scope, send, Rejection(_native.Rejection.unusable("verification failed")))
+            return
+        if scope["type"] == "http":
+            await guard.serve(self.app, scope, receive, send, required)
+        else:  # what goes over it cannot be judged
+            await send({"type": "websocket.close", "code": 1008})
+
+    def _refuse_overrides(self) -> None:
+        """What Python decides about a token, the rules would not know."""
+        names = ("verify_token", "load_access_token", "verify_token_or_raise")
+        if any(self._overrides(name) for name in names) or self.provider._has_hook():
+            raise ValueError("rules for operations need a provider whose methods are not overridden")
 
     async def _access_or_rejection(self, scope: Scope) -> Any:
         try:
@@ -214,7 +256,13 @@ class BearerAuthMiddleware:
         await _answer(send, status, headers, body.encode())
 
     def _required_scopes(self) -> list[str]:
-        return list(self.provider.required_scopes or []) if self._own_scopes is None else self._own_scopes
+        return list((self.provider.required_scopes if self._own_scopes is None else self._own_scopes) or [])
+
+    def _published_scopes(self, operations: OperationRules | None) -> list[str]:
+        scopes = self._required_scopes()
+        if operations is not None:
+            scopes += [scope for scope in operations._native.scopes_to_publish if scope not in scopes]
+        return scopes
 
     def _is_metadata(self, scope: Scope) -> bool:
         asked = self._path is not None and _metadata.is_asked_for(self._path, scope)

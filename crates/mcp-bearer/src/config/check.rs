@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use mcp_bearer_core::operation::OperationRulesDraft;
 use mcp_bearer_core::{Algorithm, Expected, Policy, ProtectedResourceMetadata, RuleError, Scopes};
 
-use super::draft::{Found, IssuerDraft, Keys, ServerDraft};
+use super::draft::{Found, IssuerDraft, Keys, ServerDraft, SessionKeySource};
 use super::problem::{ConfigError, Fact, Problem, Span};
 use super::setting::{Entrance, Setting};
 use crate::provider::{BearerAuthProvider, Issuer};
@@ -34,9 +35,20 @@ impl ServerDraft {
     /// # Errors
     /// Every problem of every issuer at once, missing decisions among them; an issuer of any name
     /// beside others, a name twice, no issuer at all.
+    /// So are settings of a layer, which would do nothing: see
+    /// [`check_server`](Self::check_server).
     pub fn check(&self) -> Result<BearerAuthProvider, ConfigError> {
+        self.check_beside(self.idle())
+    }
+
+    /// The same with problems that were found elsewhere.
+    pub(super) fn check_beside(
+        &self,
+        others: Vec<Problem>,
+    ) -> Result<BearerAuthProvider, ConfigError> {
         let mut problems = self.found.problems.clone();
         problems.extend(self.resource_problems());
+        problems.extend(others);
         let mut problems = self.found.locate(problems);
         if self.issuers.is_empty() && !self.found.spoiled(&[Setting::Issuer]) {
             let fact = "no issuer is configured, and at least one is needed";
@@ -115,6 +127,25 @@ impl ServerDraft {
             None => fact,
         };
         Problem::new([], fact)
+    }
+
+    /// What a provider alone would not obey: a rule that does nothing must not pass for a rule.
+    fn idle(&self) -> Vec<Problem> {
+        let why = "would do nothing here: only a layer in front of a server obeys it";
+        let keys = self.session_keys.as_ref().map(SessionKeySource::setting);
+        let header = self.token_header.as_ref().map(|_| Setting::TokenHeader);
+        let settings = keys.into_iter().chain(header);
+        let mut problems: Vec<Problem> =
+            settings.map(|setting| Problem::of(setting, why)).collect();
+        if self.rules != OperationRulesDraft::default() {
+            let fact = format!("rules for operations: {why}");
+            let at = self.found.rules.iter().find_map(|rule| rule.table);
+            problems.push(Problem {
+                at,
+                ..Problem::new([], fact)
+            });
+        }
+        problems
     }
 
     /// Whether the resource can be the identifier of one (RFC 9728 section 1.2): the metadata

@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mcp_bearer_core::operation::{OperationRulesDraft, RuleField};
 use mcp_bearer_core::{Algorithm, ClaimPath, Expected, TokenType, UnknownAlgorithm};
 use serde_json::Value as Json;
 use zeroize::Zeroizing;
 
 use super::problem::{Fact, Problem, Span};
-use super::setting::{Entrance, Group, Setting};
+use super::setting::{Entrance, Setting};
 use super::value::Value;
 use crate::keys::{Fetch, KeySource, RemoteKeysBuilder};
 use crate::token_cache::TokenCacheSize;
@@ -151,10 +152,27 @@ pub struct ServerDraft {
     pub resource: Option<String>,
     /// How many verified tokens are kept; none unless set.
     pub cache: Option<TokenCacheSize>,
+    /// What single operations need. Only [`check_server`](Self::check_server) has a use for it, as
+    /// for what follows.
+    pub rules: OperationRulesDraft,
+    /// Where the keys come from that bind sessions; a key of the process alone unless set.
+    pub session_keys: Option<SessionKeySource>,
+    /// The header that holds the token instead of `Authorization`.
+    pub token_header: Option<String>,
 
     pub(super) entrance: Entrance,
     pub(super) file: Option<Arc<str>>,
     pub(super) found: Found,
+}
+
+/// Where the keys that bind sessions come from.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum SessionKeySource {
+    /// The keys, of which the first one signs.
+    Keys(Vec<Zeroizing<Vec<u8>>>),
+    /// A file with one key per line.
+    File(PathBuf),
 }
 
 /// What an entrance found out: values that do not fit their settings, and where values are in a
@@ -169,6 +187,15 @@ pub(super) struct Found {
     pub(super) discovered: bool,
     /// The decisions that nobody took, and that the entrance lets pass as "any".
     pub(super) unchecked: Vec<Setting>,
+    /// Where the rules for operations are, and what they say, member by member.
+    pub(super) rules: Vec<RulePlaces>,
+}
+
+/// Where one rule is in a file: the whole, and its members.
+#[derive(Clone, Default)]
+pub(super) struct RulePlaces {
+    pub(super) table: Option<Span>,
+    pub(super) members: Vec<(RuleField, Span)>,
 }
 
 impl ServerDraft {
@@ -182,6 +209,9 @@ impl ServerDraft {
             issuers: one.into_iter().collect(),
             resource: None,
             cache: None,
+            rules: OperationRulesDraft::default(),
+            session_keys: None,
+            token_header: None,
             entrance,
             file: None,
             found: Found::default(),
@@ -191,7 +221,7 @@ impl ServerDraft {
     /// Sets what belongs to the server, and of the first issuer what belongs to an issuer. A value
     /// that does not fit is reported by [`check`](Self::check).
     pub fn set(&mut self, setting: Setting, value: Value) {
-        if setting.group() != Group::Server {
+        if setting.group().is_of_issuer() {
             self.with_issuer(|issuer| issuer.set(setting, value));
         } else if let Err(fact) = self.try_set(setting, value) {
             self.problem(Problem::of(setting, fact));
@@ -201,7 +231,7 @@ impl ServerDraft {
     /// A problem that [`check`](Self::check) will report beside its own.
     pub fn problem(&mut self, problem: Problem) {
         let mut settings = problem.settings.iter();
-        if settings.any(|setting| setting.group() != Group::Server) {
+        if settings.any(|setting| setting.group().is_of_issuer()) {
             self.with_issuer(|issuer| issuer.found.problems.push(problem));
         } else {
             self.found.problems.push(problem);
@@ -223,8 +253,28 @@ impl ServerDraft {
             Setting::TokenCache => {
                 self.cache = value.into_switch()?.then(TokenCacheSize::default);
             }
+            Setting::SessionKeys => {
+                let keys = value.into_some_texts()?.into_iter();
+                let keys = keys.map(|key| Zeroizing::new(key.into_bytes())).collect();
+                self.add_session_keys(SessionKeySource::Keys(keys))?;
+            }
+            Setting::SessionKeysFile => {
+                self.add_session_keys(SessionKeySource::File(value.into_path()?))?;
+            }
+            Setting::TokenHeader => self.token_header = Some(value.into_text()?),
             _ => return Err("can be given in code only".into()),
         }
+        Ok(())
+    }
+
+    /// Keys come from one place.
+    fn add_session_keys(&mut self, keys: SessionKeySource) -> Result<(), Fact> {
+        if self.session_keys.is_some() {
+            let both = [Setting::SessionKeys, Setting::SessionKeysFile];
+            let both = Fact::default().names(&both, " and ");
+            return Err(both.text(" given together; choose one"));
+        }
+        self.session_keys = Some(keys);
         Ok(())
     }
 }
@@ -335,7 +385,10 @@ impl IssuerDraft {
             | Setting::Resource
             | Setting::TokenCache
             | Setting::AuthorizationServers
-            | Setting::ScopesSupported => return Err("no setting of an issuer".into()),
+            | Setting::ScopesSupported
+            | Setting::SessionKeys
+            | Setting::SessionKeysFile
+            | Setting::TokenHeader => return Err("no setting of an issuer".into()),
         }
         Ok(())
     }
@@ -411,6 +464,22 @@ impl Keys {
 
 /// Says which it is, and nothing of what is in it.
 impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}(..)", self.setting())
+    }
+}
+
+impl SessionKeySource {
+    pub(super) const fn setting(&self) -> Setting {
+        match self {
+            Self::Keys(_) => Setting::SessionKeys,
+            Self::File(_) => Setting::SessionKeysFile,
+        }
+    }
+}
+
+/// Says which it is, and nothing of what is in it.
+impl fmt::Debug for SessionKeySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}(..)", self.setting())
     }

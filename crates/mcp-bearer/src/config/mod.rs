@@ -24,6 +24,8 @@ mod file;
 mod key_source;
 pub(crate) mod problem;
 pub(crate) mod secret_file;
+#[cfg(feature = "http")]
+mod server;
 pub(crate) mod setting;
 #[cfg(feature = "toml")]
 mod toml;
@@ -31,9 +33,11 @@ mod value;
 mod variables;
 
 pub use crate::provider::{Decided, IssuerBuilder, Undecided};
-pub use draft::{IssuerDraft, Keys, Secret, ServerDraft};
+pub use draft::{IssuerDraft, Keys, Secret, ServerDraft, SessionKeySource};
 pub use mcp_bearer_core::{Expected, Limits, Rule, RuleError};
 pub use problem::{ConfigError, Fact, Problem, Span};
+#[cfg(feature = "http")]
+pub use server::CheckedServer;
 pub use setting::{Entrance, Group, Setting, Shape};
 pub use value::Value;
 pub use variables::{Variables, from_environment, from_variables};

@@ -58,6 +58,16 @@ pub enum Group {
     Fetching,
     /// The server as a whole, whoever the issuer is.
     Server,
+    /// The layer in front of a server; a provider alone has no use for it.
+    Layer,
+}
+
+impl Group {
+    /// Whether each of several issuers has settings of its own here.
+    #[must_use]
+    pub const fn is_of_issuer(self) -> bool {
+        !matches!(self, Self::Server | Self::Layer)
+    }
 }
 
 struct Row {
@@ -74,6 +84,7 @@ macro_rules! name {
     ($prefix:literal $name:tt if FastMCP) => { name!($prefix $name) };
     ($prefix:literal $name:literal) => { Some(concat!($prefix, $name)) };
     (Server $name:tt) => { name!("" $name) };
+    (Layer $name:tt) => { name!("" $name) };
     ($group:ident $name:tt) => { name!("issuer." $name) };
 }
 
@@ -256,6 +267,18 @@ settings! {
     AuthorizationServers Server (Code) ["authorization_servers" - - - "authorization_servers"]
     /// The scopes worth asking for.
     ScopesSupported Server (Code) ["scopes_supported" - - - -]
+
+    /// The keys that bind a server's sessions to their principals, each of at least 32 random
+    /// characters. The first one signs, all of them verify; replicas share them.
+    SessionKeys Layer (Texts("KEY"))
+        ["session_keys" - "SESSION_KEYS" "session_keys" "session_keys"]
+    /// The same keys in a file, one per line. It is read once.
+    SessionKeysFile Layer (Path)
+        ["session_keys_file" - "SESSION_KEYS_FILE" "session_keys_file" "session_keys_file"]
+    /// The header that holds the token instead of `Authorization`: the signed assertion of a proxy
+    /// in front.
+    TokenHeader Layer (Text("NAME"))
+        ["token_header" - "TOKEN_HEADER" "token_header" "token_header"]
 }
 
 impl Setting {
@@ -331,7 +354,7 @@ impl From<Rule> for Setting {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entrance, Setting, Shape};
+    use super::{Entrance, Group, Setting, Shape};
 
     const ENTRANCES: [Entrance; 6] = [
         Entrance::Rust,
@@ -387,6 +410,8 @@ mod tests {
                     (KeyFile, entrance) => *entrance == Entrance::Rust,
                     // Everybody can see the options of a program; a file takes their place.
                     (PublicKey | Jwks | SharedSecret, Entrance::Flag) => false,
+                    // No command of the program has such a layer yet.
+                    (_, Entrance::Flag) if setting.group() == Group::Layer => false,
                     _ => true,
                 };
                 own && setting.name(*entrance).is_none()

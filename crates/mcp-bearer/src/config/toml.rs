@@ -1,8 +1,10 @@
 //! A draft from a TOML file: `resource` and other settings of the server at the top, one
-//! `[[issuer]]` for each issuer.
+//! `[[issuer]]` for each issuer, one `[[rule]]` for each rule about operations.
 //!
 //! Everything that is wrong is reported at once, with its line. A key that nobody reads is a
 //! problem: a misspelt rule must not silently fail to hold.
+
+mod rules;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -80,16 +82,18 @@ fn from_text<'a>(
         let name: &str = key.get_ref();
         let at = span(text, value.span());
         let setting = Setting::named(name, Entrance::Toml);
-        if let Some(setting) = setting.filter(|setting| setting.group() == Group::Server) {
+        if let Some(setting) = setting.filter(|setting| !setting.group().is_of_issuer()) {
             draft.found.places.push((setting, at));
             if let Some(value) = read(setting, value, folder, &mut draft.found) {
                 draft.set(setting, value);
             }
         } else if name == ISSUER {
             sections(&mut draft, value, text, folder);
+        } else if rules::KEYS.contains(&name) {
+            rules::read(&mut draft, name, value, text);
         } else if !others.contains(&name) {
             let at = span(text, key.span());
-            let others = [&[ISSUER], others].concat();
+            let others = [&[ISSUER], &rules::KEYS[..], others].concat();
             draft.found.problems.push(unknown(name, "", at, &others));
         }
     }

@@ -3,8 +3,8 @@
 //! Two credentials, or one that cannot be read, are refused: nothing is guessed. The work does not grow with a credential
 //! longer than the limit, and no rejection holds any of its text.
 
-use ::http::HeaderMap;
 use ::http::header::AUTHORIZATION;
+use ::http::{HeaderMap, HeaderName};
 
 use mcp_bearer_core::{Limits, Rejection};
 
@@ -57,7 +57,32 @@ pub fn bearer_token<'h>(headers: &'h HeaderMap, limits: &Limits) -> Result<&'h s
         ));
     }
     let spaces = credential.iter().take_while(|byte| **byte == b' ');
-    let token = credential.split_at(spaces.count()).1;
+    checked(credential.split_at(spaces.count()).1)
+}
+
+/// The one token in a header that holds nothing else.
+pub(super) fn raw_token<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+    limits: &Limits,
+) -> Result<&'h str, Rejection> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else {
+        return Err(Rejection::missing_credential());
+    };
+    if values.next().is_some() {
+        return Err(Rejection::bad_credential(
+            "more than one header with a token",
+        ));
+    }
+    let token = trimmed(value.as_bytes(), limits);
+    if token.len() > limits.token_bytes {
+        return Err(Rejection::token_too_large(token.len(), limits.token_bytes));
+    }
+    checked(token)
+}
+
+fn checked(token: &[u8]) -> Result<&str, Rejection> {
     if token.is_empty() {
         return Err(Rejection::missing_credential());
     }

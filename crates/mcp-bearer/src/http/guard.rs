@@ -6,17 +6,18 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ::http::header::{AUTHORIZATION, Entry};
 use ::http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 
 use super::answer::AnswerBody;
-use super::bearer::bearer_token;
+use super::credential::Credential;
 use super::preflight::{Grant, Preflight, PreflightVerdict};
 use super::{denial, response};
 use crate::BearerAuthProvider;
 use crate::provider::{NeedsKeys, TryVerify};
-use mcp_bearer_core::{AccessToken, Challenge, ChallengeContext, Rejection, Scopes};
+use mcp_bearer_core::{
+    AccessToken, Challenge, ChallengeContext, Rejection, RequestedScopes, Scopes,
+};
 
 /// What a layer knows, for handlers behind it: the provider, and how to answer a refusal.
 ///
@@ -38,11 +39,13 @@ use mcp_bearer_core::{AccessToken, Challenge, ChallengeContext, Rejection, Scope
 #[derive(Clone)]
 pub struct Guard(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     provider: BearerAuthProvider,
     /// The address of the RFC 9728 document.
     metadata_url: Option<String>,
     preflight: Preflight,
+    credential: Credential,
 }
 
 /// The answer to a request that is not let in. Boxed: it is large, and rare where it matters.
@@ -63,16 +66,30 @@ pub(super) enum Verdict {
 }
 
 impl Guard {
-    pub(super) fn new(
-        provider: BearerAuthProvider,
-        metadata_url: Option<String>,
-        preflight: Preflight,
-    ) -> Self {
+    pub(super) fn new(provider: BearerAuthProvider) -> Self {
         Self(Arc::new(Inner {
             provider,
-            metadata_url,
-            preflight,
+            metadata_url: None,
+            preflight: Preflight::default(),
+            credential: Credential::default(),
         }))
+    }
+
+    pub(super) fn with_metadata_url(self, url: String) -> Self {
+        self.with(|inner| inner.metadata_url = Some(url))
+    }
+
+    pub(super) fn with_preflight(self, preflight: Preflight) -> Self {
+        self.with(|inner| inner.preflight = preflight)
+    }
+
+    pub(super) fn with_credential(self, credential: Credential) -> Self {
+        self.with(|inner| inner.credential = credential)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
     }
 
     /// The provider.
@@ -108,13 +125,16 @@ impl Guard {
 
     /// The synchronous part: everything but the wait for newer keys.
     pub(super) fn check<B: Body>(&self, method: &Method, headers: &HeaderMap, body: &B) -> Verdict {
-        let has_no_body = body.is_end_stream();
-        match self.0.preflight.judge(method, headers, has_no_body) {
-            PreflightVerdict::PassOn(_) => return Verdict::Preflight,
-            PreflightVerdict::Answer(answer) => return Verdict::Answered(answer),
-            PreflightVerdict::AsAny => {}
+        if !self.0.credential.is_in(headers) {
+            let has_no_body = body.is_end_stream();
+            match self.0.preflight.judge(method, headers, has_no_body) {
+                PreflightVerdict::PassOn(_) => return Verdict::Preflight,
+                PreflightVerdict::Answer(answer) => return Verdict::Answered(answer),
+                PreflightVerdict::AsAny => {}
+            }
         }
-        let token = match bearer_token(headers, self.provider().limits()) {
+        let limits = self.provider().limits();
+        let token = match self.0.credential.token(headers, limits) {
             Ok(token) => token,
             Err(rejection) => return Verdict::Denied(self.deny(rejection, None)),
         };
@@ -139,9 +159,9 @@ impl Guard {
         self.0.preflight.grant(headers)
     }
 
-    /// What becomes of CORS preflights.
-    pub(super) fn preflight(&self) -> &Preflight {
-        &self.0.preflight
+    /// Whether a request has a credential of any kind, good or bad.
+    pub(super) fn has_credential(&self, headers: &HeaderMap) -> bool {
+        self.0.credential.is_in(headers)
     }
 
     /// The rest: newer keys, and the same question again.
@@ -169,14 +189,47 @@ impl Guard {
             .map_err(|rejection| self.deny(rejection, Some(token)))
     }
 
-    /// The one place that denies: logs once, answers once.
+    /// Asks a caller without a token for one that can do an operation. `to_request` gives the scopes to
+    /// request for it, by the map of the issuer.
+    pub(super) fn ask_for_token(
+        &self,
+        to_request: impl FnOnce(Option<&RequestedScopes>) -> Scopes,
+    ) -> Response<AnswerBody> {
+        let agreed = self.provider().challenge_context(None);
+        // Where issuers differ, no list is right for all of them.
+        let scopes = agreed.scopes.map(|required| match agreed.requested {
+            Some(map) => union(&map.of_all(required), &to_request(Some(map))),
+            None => union(required, &to_request(None)),
+        });
+        let context = ChallengeContext {
+            scopes: scopes.as_ref(),
+            ..ChallengeContext::default()
+        };
+        *self.deny_with(Rejection::missing_credential(), None, context)
+    }
+
     fn deny(&self, rejection: Rejection, token: Option<&str>) -> Denial {
+        self.deny_with(rejection, token, self.provider().challenge_context(token))
+    }
+
+    /// The one place that denies: logs once, answers once. The context's scopes are those of the
+    /// challenge, unless the rejection has its own.
+    fn deny_with(
+        &self,
+        rejection: Rejection,
+        token: Option<&str>,
+        context: ChallengeContext<'_>,
+    ) -> Denial {
         denial::log(&rejection, token, self.provider().limits());
         let context = ChallengeContext {
             resource_metadata: self.0.metadata_url.as_deref(),
-            ..self.provider().challenge_context(token)
+            ..context
         };
-        let challenge = Challenge::new(&rejection, &context);
+        let mut challenge = Challenge::new(&rejection, &context);
+        if !self.0.credential.is_the_clients() {
+            // A client would sign in, come back with a token that nobody reads, and sign in again.
+            challenge.www_authenticate = None;
+        }
         Box::new(response::respond(challenge, rejection))
     }
 
@@ -189,11 +242,7 @@ impl Guard {
             None => drop(extensions.remove::<AccessToken>()),
         }
         extensions.insert(self.clone());
-        if let Entry::Occupied(mut values) = request.headers_mut().entry(AUTHORIZATION) {
-            for value in values.iter_mut() {
-                value.set_sensitive(true);
-            }
-        }
+        self.0.credential.hide(request.headers_mut());
     }
 }
 

@@ -5,6 +5,7 @@
 use ::http::Response;
 
 use super::answer::AnswerBody;
+use super::credential::Credential;
 use super::guard::Guard;
 use super::metadata_route::MetadataService;
 use super::preflight::Preflight;
@@ -65,6 +66,16 @@ pub struct NoResource {
 #[derive(Clone, Debug)]
 pub struct Resource {
     metadata: ProtectedResourceMetadata,
+    scopes: PublishedScopes,
+}
+
+/// Who decided which scopes the metadata document names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PublishedScopes {
+    /// The operator, who knows best.
+    Given,
+    /// Nobody: those that are needed.
+    Needed,
 }
 
 impl BearerAuthLayer {
@@ -72,7 +83,7 @@ impl BearerAuthLayer {
     pub fn new(provider: BearerAuthProvider) -> Self {
         let resource = NoResource::default();
         Self {
-            guard: Guard::new(provider, None, Preflight::default()),
+            guard: Guard::new(provider),
             resource,
         }
     }
@@ -88,9 +99,10 @@ impl BearerAuthLayer {
         self
     }
 
-    /// The scopes worth asking for, as tokens hold them; all required scopes of the provider unless
-    /// set. The document names what clients must request for them, where the provider has [a
-    /// map](crate::IssuerBuilder::requested_scope_prefix).
+    /// The scopes worth asking for, as tokens hold them. Unless set: all required scopes of the provider,
+    /// and with [`operations`](Self::operations) those of the rules that hide nothing. The document
+    /// names what clients must request for them, where the provider has [a
+    /// map](crate::config::IssuerBuilder::requested_scope_prefix).
     pub fn scopes_supported<T: Into<String>>(
         mut self,
         scopes: impl IntoIterator<Item = T>,
@@ -109,8 +121,33 @@ impl BearerAuthLayer {
     /// # Ok(()) }
     /// ```
     pub fn preflight(mut self, preflight: Preflight) -> Self {
-        self.guard = Guard::new(self.guard.provider().clone(), None, preflight);
+        self.guard = self.guard.with_preflight(preflight);
         self
+    }
+
+    /// Reads the token from another header than `Authorization`: the signed assertion of a proxy in
+    /// front, such as `Cf-Access-Jwt-Assertion` (Cloudflare Access), `X-Goog-IAP-JWT-Assertion`
+    /// (Google IAP) or `X-Pomerium-Jwt-Assertion`. It holds the token and nothing else, and stands
+    /// once. `Authorization` is then no credential; both are removed before the service is called.
+    ///
+    /// Answers name no challenge then, because a client can do nothing about such a token. Nobody
+    /// must be able to reach the server past the proxy with an assertion that was made for another.
+    ///
+    /// ```
+    /// # fn doc(provider: mcp_bearer::BearerAuthProvider) -> Result<(), mcp_bearer::ConfigError> {
+    /// let auth = mcp_bearer::BearerAuthLayer::new(provider)
+    ///     .token_header("Cf-Access-Jwt-Assertion")?
+    ///     .resource("https://mcp.example.com/mcp")?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Every problem at once: the name is no header's, or of one that has another meaning
+    /// (`Cookie`, headers between two hops); the provider accepts any issuer or any audience.
+    pub fn token_header(mut self, name: &str) -> Result<Self, ConfigError> {
+        let credential = Credential::assertion(name, self.guard.provider())?;
+        self.guard = self.guard.with_credential(credential);
+        Ok(self)
     }
 
     /// The resource's name, for people.
@@ -142,6 +179,10 @@ impl BearerAuthLayer {
         let provider = self.guard.provider();
         let options = self.resource;
         let mut problems: Vec<Problem> = Vec::new();
+        let published = match options.scopes_supported {
+            Some(_) => PublishedScopes::Given,
+            None => PublishedScopes::Needed,
+        };
         let scopes = match options.scopes_supported {
             None => provider.required_scopes_to_request(),
             Some(names) => match Scopes::from_names(&names) {
@@ -172,11 +213,13 @@ impl BearerAuthLayer {
         let (Ok(metadata), true) = (metadata, problems.is_empty()) else {
             return Err(ConfigError::new(problems));
         };
-        let url = Some(metadata.url().to_owned());
-        let guard = Guard::new(provider.clone(), url, self.guard.preflight().clone());
+        let guard = self.guard.with_metadata_url(metadata.url().to_owned());
         Ok(BearerAuthLayer {
             guard,
-            resource: Resource { metadata },
+            resource: Resource {
+                metadata,
+                scopes: published,
+            },
         })
     }
 }
@@ -192,6 +235,15 @@ impl BearerAuthLayer<Resource> {
     #[must_use]
     pub fn metadata_service(&self) -> MetadataService {
         MetadataService::new(&self.resource.metadata)
+    }
+
+    /// Publishes further scopes that operations need, unless the operator named all of them.
+    pub(super) fn publishing(mut self, scopes: &Scopes) -> Self {
+        if self.resource.scopes == PublishedScopes::Needed {
+            let scopes = self.provider().scopes_to_request(scopes);
+            self.resource.metadata = self.resource.metadata.with_further_scopes(&scopes);
+        }
+        self
     }
 }
 

@@ -75,6 +75,7 @@ mod answer;
 mod axum;
 mod bearer;
 mod body;
+mod credential;
 mod denial;
 mod extensions;
 mod future;
@@ -93,6 +94,7 @@ pub use mcp_bearer_core::{
 
 #[cfg(feature = "axum")]
 pub use self::axum::{Bearer, ExtractorRejection, RequiredScopes, Scoped};
+pub(crate) use self::credential::Credential;
 pub use self::{
     answer::AnswerBody,
     bearer::bearer_token,

@@ -13,17 +13,27 @@ use http_body::Body;
 use super::answer::AnswerBody;
 use mcp_bearer_core::{Challenge, Rejection};
 
-/// The answer to a request whose body nobody reads: over HTTP/1 the connection ends with it, and the header says so. A
-/// client that does not know would send its next request into a connection that is being closed.
+/// The answer to a request whose body nobody reads.
 pub(super) fn closing<B: Body>(
     mut response: Response<AnswerBody>,
     request: &Request<B>,
 ) -> Response<AnswerBody> {
-    if request.version() <= Version::HTTP_11 && !request.body().is_end_stream() {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
+    if ends_connection(request.version(), request.body()) {
+        close(&mut response);
     }
     response
+}
+
+/// Whether the connection of a request ends with an answer before its body was read, as over
+/// HTTP/1.
+pub(super) fn ends_connection<B: Body>(version: Version, body: &B) -> bool {
+    version <= Version::HTTP_11 && !body.is_end_stream()
+}
+
+/// Announces that the connection ends: otherwise the client would send its next request into it.
+pub(super) fn close(response: &mut Response<AnswerBody>) {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
 }
 
 /// The answer to a refused request; the rejection lies in its extensions.

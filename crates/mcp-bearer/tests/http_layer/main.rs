@@ -24,6 +24,7 @@ mod requested_scopes;
 #[cfg(feature = "axum")]
 mod rmcp_server;
 mod support;
+mod token_header;
 mod vectors;
 mod waiting;
 mod wire;

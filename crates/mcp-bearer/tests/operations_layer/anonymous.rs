@@ -9,7 +9,8 @@ use mcp_bearer::http::{FromExtensions, OperationsLayer, Resource};
 use mcp_bearer::operation::RuleDraft;
 
 use crate::support::{
-    LIST, Piece, Pieces, Server, ask, auth, call, layer, post, rules, token, typed, with,
+    LIST, Piece, Pieces, Server, ask, auth, auth_with_prefix, call, layer, post, rules, token,
+    typed, with,
 };
 
 const ALL: &str =
@@ -17,7 +18,11 @@ const ALL: &str =
 const OPEN: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"public_x"}]}}"#;
 
 fn open_layer() -> OperationsLayer<Resource> {
-    auth(&["read"]).operations(rules(vec![
+    open_layer_with_prefix(None)
+}
+
+fn open_layer_with_prefix(prefix: Option<&str>) -> OperationsLayer<Resource> {
+    auth_with_prefix(&["read"], prefix).operations(rules(vec![
         RuleDraft::new("initialize").anonymous(),
         RuleDraft::new("tools/list").anonymous(),
         RuleDraft::new("tools/call").name("public_*").anonymous(),
@@ -167,4 +172,52 @@ async fn without_anonymous_rules_a_stranger_gets_401_before_the_body() {
     let answer = ask(layer().layer(Server::json(ALL)), stranger(body)).await;
     assert_eq!(answer.status, 401);
     assert_eq!(*polled.lock().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn the_challenge_names_what_the_operation_needs() {
+    for prefix in [None, Some("api://id/")] {
+        let layer = open_layer_with_prefix(prefix);
+        let service = layer.layer(Server::json(ALL));
+        for (body, scopes) in [
+            (call("delete_x"), vec!["read", "admin"]),
+            (call("other"), vec!["read"]),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_owned(),
+                vec!["read"],
+            ),
+        ] {
+            let answer = ask(service.clone(), stranger(body.clone())).await;
+            let challenge = answer.header("www-authenticate").unwrap();
+            let named: Vec<String> = scopes
+                .into_iter()
+                .map(|scope| format!("{}{scope}", prefix.unwrap_or_default()))
+                .collect();
+            let scope = format!("scope=\"{}\"", named.join(" "));
+            assert!(challenge.contains(&scope), "{body}: {challenge}");
+        }
+        let document = layer.auth().metadata().to_json();
+        let published = format!("\"{}admin\"", prefix.unwrap_or_default());
+        assert!(document.contains(&published), "{document}");
+    }
+}
+
+#[tokio::test]
+async fn the_challenge_does_not_name_what_only_hidden_operations_need() {
+    let layer = auth(&["read"]).operations(rules(vec![
+        RuleDraft::new("tools/list").anonymous(),
+        RuleDraft::new("tools/call")
+            .name("secret_*")
+            .scopes(["secret"])
+            .hide(),
+    ]));
+    let service = layer.layer(Server::json(ALL));
+    let answer = ask(service, stranger(call("secret_x"))).await;
+    let challenge = answer.header("www-authenticate").unwrap();
+    assert!(challenge.contains("scope=\"read\""), "{challenge}");
+    let document = layer.auth().metadata().to_json();
+    assert!(
+        document.contains(r#""scopes_supported":["read"]"#),
+        "{document}"
+    );
 }

@@ -42,22 +42,7 @@ async fn a_call_that_needs_a_scope_gets_403_and_one_challenge() {
 }
 
 #[tokio::test]
-async fn a_challenge_is_in_the_words_of_the_identity_provider() {
-    let layer = layer().scopes_to_request(|scope| format!("api://id/{scope}"));
-    let answer = ask(
-        layer.layer(Server::json(OK)),
-        post(&token("read"), call("delete_all")),
-    )
-    .await;
-    let challenge = answer.header("www-authenticate").unwrap();
-    assert!(
-        challenge.contains(r#"scope="api://id/read api://id/admin""#),
-        "{challenge}"
-    );
-}
-
-#[tokio::test]
-async fn without_a_function_of_its_own_the_layer_asks_in_the_words_of_the_issuer() {
+async fn a_challenge_names_what_clients_must_request() {
     let provider = BearerAuthProvider::builder()
         .public_key(key().public_pem())
         .issuer(Forge::ISSUER)
@@ -268,4 +253,122 @@ async fn the_rejection_lies_in_the_extensions_of_the_answer() {
         .unwrap();
     let rejection = Rejection::from_extensions(response.extensions()).unwrap();
     assert_eq!(rejection.missing_scopes().unwrap().as_str(), "admin");
+}
+
+#[test]
+fn the_metadata_document_names_the_scopes_of_the_rules() {
+    let document = layer().auth().metadata().to_json();
+    assert!(
+        document.contains(r#""scopes_supported":["read","admin"]"#),
+        "{document}"
+    );
+    let provider = auth(&["read"]).provider().clone();
+    let named = BearerAuthLayer::new(provider)
+        .scopes_supported(["read"])
+        .resource("https://mcp.example.com/mcp")
+        .unwrap();
+    let rule = RuleDraft::new("tools/call").scopes(["admin"]);
+    let layer = named.operations(rules(vec![rule]));
+    let document = layer.auth().metadata().to_json();
+    assert!(
+        document.contains(r#""scopes_supported":["read"]"#),
+        "{document}"
+    );
+}
+
+#[tokio::test]
+async fn an_assertion_of_a_proxy_is_judged_and_no_challenge_follows() {
+    let provider = auth(&["read"]).provider().clone();
+    let layer = BearerAuthLayer::new(provider)
+        .token_header("x-assertion")
+        .unwrap()
+        .operations(rules(vec![
+            RuleDraft::new("tools/list").anonymous(),
+            RuleDraft::new("tools/call")
+                .name("delete_*")
+                .scopes(["admin"]),
+        ]));
+    let server = Server::json("{}");
+    let service = layer.layer(server.clone());
+    let asserted = |scopes: &str, body: String| {
+        let mut request = with(post("", body), "x-assertion", &token(scopes));
+        request.headers_mut().remove("authorization");
+        request
+    };
+    let answer = ask(service.clone(), asserted("read", call("delete_x"))).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("www-authenticate")),
+        (403, None)
+    );
+    let answer = ask(service.clone(), asserted("read admin", call("delete_x"))).await;
+    assert_eq!(answer.status, 200);
+    assert!(!server.last().parts.headers.contains_key("x-assertion"));
+    // A credential of either kind is one, so that nothing is open to it without a token.
+    let answer = ask(service.clone(), post(&token("read"), LIST)).await;
+    assert_eq!(answer.status, 401);
+    let bad = with(asserted("read", LIST.to_owned()), "x-assertion", "x");
+    assert_eq!(ask(service, bad).await.status, 400);
+    assert_eq!(server.calls(), 0);
+}
+
+#[tokio::test]
+async fn an_answer_before_the_body_was_read_ends_the_connection() {
+    let open = auth(&["read"]).operations(rules(vec![
+        RuleDraft::new("tools/call")
+            .name("delete_*")
+            .scopes(["admin"]),
+    ]));
+    let service = open.layer(Server::json(OK));
+    let good = token("read");
+    for (request, closes) in [
+        (post("x", LIST), true),
+        (with(post(&good, LIST), "content-encoding", "gzip"), true),
+        (with(post(&good, LIST), "mcp-session-id", "x"), true),
+        (post(&good, "a".repeat(5 * 1024 * 1024)), true),
+        (post(&good, call("delete_x")), false),
+        (post(&good, LIST), false),
+        (post("x", Pieces::default()), false),
+    ] {
+        let shown = format!("{request:?}");
+        let answer = ask(service.clone(), request).await;
+        let close = answer.header("connection") == Some("close");
+        assert_eq!(close, closes, "{shown:.300}: {}", answer.status);
+    }
+    let mut second = post("x", LIST);
+    *second.version_mut() = http::Version::HTTP_2;
+    assert_eq!(ask(service, second).await.header("connection"), None);
+}
+
+#[tokio::test]
+async fn every_answer_has_what_cors_needs() {
+    use mcp_bearer::http::{Cors, Preflight};
+    let provider = auth(&["read"]).provider().clone();
+    let cors = Cors::origins(["https://app.example.com"]).unwrap();
+    let layer = BearerAuthLayer::new(provider)
+        .preflight(Preflight::Answer(cors))
+        .operations(rules(vec![
+            RuleDraft::new("tools/call")
+                .name("delete_*")
+                .scopes(["admin"]),
+        ]));
+    let service = layer.layer(Server::json(OK));
+    let from = |request| with(request, "origin", "https://app.example.com");
+    for (request, status) in [
+        (post("x", LIST), 401),
+        (post(&token("read"), call("delete_x")), 403),
+        (post(&token("read"), LIST), 200),
+        (with(post(&token("read"), LIST), "mcp-session-id", "x"), 404),
+    ] {
+        let answer = ask(service.clone(), from(request)).await;
+        assert_eq!(answer.status, status);
+        let allowed = answer.header("access-control-allow-origin");
+        assert_eq!(allowed, Some("https://app.example.com"), "{status}");
+        let exposed = answer.header("access-control-expose-headers").unwrap();
+        assert!(exposed.contains("WWW-Authenticate"), "{exposed}");
+    }
+    let mut preflight = from(post("", Pieces::default()));
+    *preflight.method_mut() = Method::OPTIONS;
+    preflight.headers_mut().remove("authorization");
+    let preflight = with(preflight, "access-control-request-method", "POST");
+    assert_eq!(ask(service, preflight).await.status, 204);
 }

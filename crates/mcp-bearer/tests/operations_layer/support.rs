@@ -39,15 +39,26 @@ pub(crate) fn token_of(subject: &str) -> String {
 }
 
 pub(crate) fn auth(required: &[&str]) -> BearerAuthLayer<Resource> {
-    let provider = BearerAuthProvider::builder()
+    auth_with_prefix(required, None)
+}
+
+/// With a prefix for the scopes that clients request.
+pub(crate) fn auth_with_prefix(
+    required: &[&str],
+    prefix: Option<&str>,
+) -> BearerAuthLayer<Resource> {
+    let builder = BearerAuthProvider::builder()
         .public_key(key().public_pem())
         .issuer(Forge::ISSUER)
         .audience(Forge::AUDIENCE)
         .algorithms([Algorithm::Es256])
-        .required_scopes(required.iter().copied())
-        .build()
-        .unwrap()
-        .with_clock(mcp_bearer::Clock::new(TestClock::new(NOW).as_fn()));
+        .required_scopes(required.iter().copied());
+    let builder = match prefix {
+        Some(prefix) => builder.requested_scope_prefix(prefix),
+        None => builder,
+    };
+    let provider = builder.build().unwrap();
+    let provider = provider.with_clock(mcp_bearer::Clock::new(TestClock::new(NOW).as_fn()));
     BearerAuthLayer::new(provider)
         .resource(Forge::AUDIENCE)
         .unwrap()

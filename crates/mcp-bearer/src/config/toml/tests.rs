@@ -5,7 +5,7 @@ use mcp_bearer_core::{Algorithm, Expected};
 
 use super::{Keys, ServerDraft};
 
-const OTHERS: [&str; 5] = ["listen", "upstream", "rule", "tls", "admin"];
+const OTHERS: [&str; 4] = ["listen", "upstream", "tls", "admin"];
 
 /// The draft, and the other keys that are there.
 fn read(text: &str) -> (ServerDraft, Vec<&'static str>) {
@@ -74,7 +74,7 @@ fn a_whole_file_is_read() {
         Some("https://mcp.example.com/mcp")
     );
     assert!(draft.cache.is_some());
-    assert_eq!(others.join(" "), "listen upstream rule tls admin");
+    assert_eq!(others.join(" "), "listen upstream tls admin");
     let [one, two, three, four] = draft.issuers.as_slice() else {
         panic!("{draft:?}");
     };
@@ -131,7 +131,7 @@ leeway = "10m"
 "#;
     let expected = [
         "1: resource: \"not a url\": ",
-        "2: \"resourse\" is not known here; known: resource, token_cache, issuer, listen, ",
+        "2: \"resourse\" is not known here; known: resource, token_cache, session_keys, ",
         "3: \"issuer.leeway\" is not known here",
         "5: no issuer: say whose tokens are good with issuer.issuer",
         "6: issuer.algorithms: must hold strings only",

@@ -1,17 +1,18 @@
 //! [`OperationsFuture`]: the way of one request. Dropping it frees everything at once.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use ::http::header::AUTHORIZATION;
 use ::http::request::Parts;
 use ::http::{Method, Request, Response};
 use bytes::Bytes;
 use http_body::Body;
 use mcp_bearer_core::operation::{Answers, Caller, Decision, Operations};
+use mcp_bearer_core::{AccessToken, RequestedScopes};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -25,9 +26,9 @@ use super::settings::Settings;
 use crate::http::answer::AnswerBody;
 use crate::http::future::Verified;
 use crate::http::guard::{Guard, Verdict};
-use crate::http::preflight;
+use crate::http::preflight::{self, Grant};
+use crate::http::response;
 use crate::http::session::Principal;
-use crate::{AccessToken, Rejection};
 
 pin_project! {
     /// The future of [`OperationsService`](super::OperationsService).
@@ -39,6 +40,9 @@ pin_project! {
     {
         #[pin]
         state: State<S, B, R>,
+        cors: Option<Grant>,
+        // Whether an answer of ours comes before the body was read, and ends the connection.
+        ends_connection: bool,
     }
 }
 
@@ -98,6 +102,22 @@ where
         request: Request<B>,
     ) -> Self {
         let (parts, body) = request.into_parts();
+        let cors = guard.grant(&parts.headers);
+        let ends_connection = response::ends_connection(parts.version, &body);
+        Self {
+            state: State::begin(service, guard, settings, parts, body),
+            cors,
+            ends_connection,
+        }
+    }
+}
+
+impl<S, B, R> State<S, B, R>
+where
+    S: Service<Request<OperationBody<B>>>,
+    B: Body<Data = Bytes>,
+{
+    fn begin(service: S, guard: Guard, settings: Arc<Settings>, parts: Parts, body: B) -> Self {
         let mut way = Box::new(Way {
             service,
             guard,
@@ -109,31 +129,27 @@ where
         });
         if way.is_anonymous() {
             way.body = Some(body);
-            return Self::of(State::next(way.enter()));
+            return Self::next(way.enter());
         }
         let verdict = way
             .guard
             .check(&way.parts.method, &way.parts.headers, &body);
         way.body = Some(body);
-        Self::of(match verdict {
-            Verdict::Preflight => State::next(way.pass_on_unjudged()),
-            Verdict::Denied(answer) | Verdict::Answered(answer) => State::answered(*answer),
+        match verdict {
+            Verdict::Preflight => Self::next(way.pass_on_unjudged()),
+            Verdict::Denied(answer) | Verdict::Answered(answer) => Self::answered(*answer),
             Verdict::Granted(access) => {
                 way.access = Some(access);
-                State::next(way.enter())
+                Self::next(way.enter())
             }
             Verdict::NeedsKeys { token, needs } => {
                 let verified = way.guard.clone().check_with_newer_keys(token, needs);
-                State::Waiting {
+                Self::Waiting {
                     verified: Box::pin(verified),
                     way: Some(way),
                 }
             }
-        })
-    }
-
-    fn of(state: State<S, B, R>) -> Self {
-        Self { state }
+        }
     }
 }
 
@@ -165,7 +181,7 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
     fn is_anonymous(&self) -> bool {
         self.settings.rules.has_anonymous()
             && self.parts.method == Method::POST
-            && !self.parts.headers.contains_key(AUTHORIZATION)
+            && !self.guard.has_credential(&self.parts.headers)
     }
 
     /// Everything that the headers decide behind the token.
@@ -225,13 +241,12 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
         };
         match self.decide(&operations) {
             Decision::Allowed => self.call(Some((operations, body))),
-            Decision::NeedsToken(_) => {
-                Next::Answer(self.guard.challenge(&Rejection::missing_credential()))
-            }
+            Decision::NeedsToken(scopes) => Next::Answer(self.guard.ask_for_token(|requested| {
+                scopes.to_request(|scope| to_request(scope, requested))
+            })),
             Decision::NeedsScopes(scopes) => {
                 let requested = self.access.as_ref().map(AccessToken::requested_scopes);
-                let to_request = |scope| self.settings.to_request(scope, requested);
-                let rejection = scopes.rejection(to_request);
+                let rejection = scopes.rejection(|scope| to_request(scope, requested));
                 Next::Answer(self.guard.challenge(&rejection))
             }
             Decision::Refused(answer) => {
@@ -333,11 +348,36 @@ where
     type Output = Result<Response<OperationsBody<R>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        let this = self.project();
+        let response = ready!(this.state.poll_response(cx, this.ends_connection));
+        Poll::Ready(response.map(|mut response| {
+            if let Some(cors) = this.cors {
+                cors.apply(response.headers_mut());
+            }
+            response
+        }))
+    }
+}
+
+impl<S, B, R> State<S, B, R>
+where
+    S: Service<Request<OperationBody<B>>, Response = Response<R>>,
+    B: Body<Data = Bytes>,
+    R: Body<Data = Bytes>,
+{
+    fn poll_response(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        ends_connection: &mut bool,
+    ) -> Poll<Result<Response<OperationsBody<R>>, S::Error>> {
+        let mut state = self;
         loop {
             let next = match state.as_mut().project() {
                 StateProj::Answered { answer } => match answer.take() {
-                    Some(answer) => {
+                    Some(mut answer) => {
+                        if *ends_connection {
+                            response::close(&mut answer);
+                        }
                         return Poll::Ready(Ok(answer.map(OperationsBody::answer)));
                     }
                     None => return Poll::Pending,
@@ -356,7 +396,10 @@ where
                 StateProj::Reading { reading, way } => {
                     let read = ready!(reading.poll_read(cx));
                     match (read, way.take()) {
-                        (Ok(body), Some(way)) => State::next(way.judge(body)),
+                        (Ok(body), Some(way)) => {
+                            *ends_connection = false;
+                            State::next(way.judge(body))
+                        }
                         (Err(stop), _) => State::next(answer(&stop, None)),
                         (_, None) => State::Ended,
                     }
@@ -424,5 +467,13 @@ where
             State::Ended => "ended",
         };
         f.debug_tuple("OperationsFuture").field(&state).finish()
+    }
+}
+
+/// What clients must request for a scope, by the map of an issuer.
+fn to_request<'s>(scope: &'s str, requested: Option<&RequestedScopes>) -> Cow<'s, str> {
+    match requested {
+        Some(map) => map.of(scope).into_owned().into(),
+        None => scope.into(),
     }
 }

@@ -51,9 +51,13 @@ impl BearerAuthLayer<NoResource> {
 impl BearerAuthLayer<Resource> {
     /// Asks for the scopes of single operations as well, filters lists, and binds sessions to their
     /// principals.
+    ///
+    /// The metadata document of [`OperationsLayer::auth`] also names the scopes of the rules,
+    /// unless `scopes_supported` was set: serve that one.
     pub fn operations(self, rules: OperationRules) -> OperationsLayer<Resource> {
         let resource = self.metadata().resource().to_owned();
-        OperationsLayer::new(self, rules, resource)
+        let auth = self.publishing(&rules.scopes_to_publish());
+        OperationsLayer::new(auth, rules, resource)
     }
 }
 
@@ -73,16 +77,6 @@ impl<R> OperationsLayer<R> {
     /// own, and a session ends with it.
     pub fn session_keys(mut self, keys: SessionKeys) -> Self {
         self.settings.binding = Some(SessionBinding::new(keys, &self.resource));
-        self
-    }
-
-    /// The scope that clients have to request for one that tokens hold, where the identity provider
-    /// names them differently (Entra ID: `api://id/read` for `read`).
-    pub fn scopes_to_request(
-        mut self,
-        translate: impl Fn(&str) -> String + Send + Sync + 'static,
-    ) -> Self {
-        self.settings.translate = Some(Arc::new(translate));
         self
     }
 

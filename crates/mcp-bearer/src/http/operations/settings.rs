@@ -1,26 +1,21 @@
 //! What a layer of operations is configured with.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use mcp_bearer_core::Limits;
 use mcp_bearer_core::operation::OperationRules;
 
 use super::budget::BodyBudget;
 use crate::http::session::SessionBinding;
-use mcp_bearer_core::{Limits, RequestedScopes};
-
-/// The scope to request for a scope that tokens hold.
-type Translate = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) rules: OperationRules,
     /// Without one no session is passed on in either direction.
     pub(super) binding: Option<SessionBinding>,
-    pub(super) translate: Option<Translate>,
     pub(super) budget: BodyBudget,
     /// Of requests with a token.
     pub(super) body: BodyLimits,
@@ -45,30 +40,16 @@ impl Settings {
         Self {
             rules,
             binding,
-            translate: None,
             budget: BodyBudget::new(ALL_BODIES),
             body: BodyLimits {
                 bytes: Limits::OPERATION_BODY_BYTES,
-                time: Duration::from_secs(10),
+                time: Limits::OPERATION_BODY_TIME,
             },
             anonymous_body: BodyLimits {
-                bytes: 64 * 1024,
-                time: Duration::from_secs(5),
+                bytes: Limits::ANONYMOUS_BODY_BYTES,
+                time: Limits::ANONYMOUS_BODY_TIME,
             },
             warned: Arc::default(),
-        }
-    }
-
-    /// By the function that was given, or else as the issuer of the token says.
-    pub(super) fn to_request<'s>(
-        &self,
-        scope: &'s str,
-        requested: Option<&RequestedScopes>,
-    ) -> Cow<'s, str> {
-        match (&self.translate, requested) {
-            (Some(translate), _) => translate(scope).into(),
-            (None, Some(requested)) => requested.of(scope).into_owned().into(),
-            (None, None) => scope.into(),
         }
     }
 

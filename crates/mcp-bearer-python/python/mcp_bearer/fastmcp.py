@@ -1,0 +1,70 @@
+"""Rules for operations from what a FastMCP server says of its own components. For FastMCP 4.x."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal
+
+from mcp_bearer.operations import OperationRule, OperationRules
+
+__all__ = ["rules_from"]
+
+_KINDS = (
+    ("list_tools", "tools/call", "name"),
+    ("list_prompts", "prompts/get", "name"),
+    ("list_resources", "resources/read", "uri"),
+)
+
+
+async def rules_from(
+    server: Any,
+    *,
+    further: Iterable[OperationRule] = (),
+    unmatched: Literal["allow", "deny"] = "allow",
+    hide: bool = True,
+) -> OperationRules:
+    """A rule for each tool, prompt and resource that has ``auth=require_scopes(...)`` or ``restrict_tag(...)``.
+
+    A call that lacks such a scope then gets a 403 with a challenge, where FastMCP answers 200 with an error. FastMCP asks
+    its own checks all the same, so that nothing is opened by what is not found here: checks that are functions of yours or
+    `require_roles`, resource templates, and components of mounted servers, which list only what the caller may use.
+
+    Args:
+        server: the server, with all its components.
+        further: rules beside these.
+        unmatched: what an operation gets that no rule matches.
+        hide: leaves out of lists what the caller may not use, as FastMCP does.
+
+    Raises:
+        TypeError: when this release of FastMCP has no checks that name their scopes (2.x, 3.x).
+        ValueError: when a name cannot stand in a rule.
+    """
+    try:
+        from fastmcp.server.auth import AccessToken, AuthContext, require_scopes
+    except ImportError:
+        raise TypeError("rules_from needs FastMCP 4 or later") from None
+    if not hasattr(require_scopes("x"), "missing_scopes"):
+        raise TypeError("rules_from needs FastMCP 4 or later: earlier checks do not name their scopes")
+    nobody = AccessToken(token="", client_id="", scopes=[])
+    rules = list(further)
+    for provider in server.providers:
+        for lister, method, named in _KINDS:
+            for component in await getattr(provider, lister)():
+                context = AuthContext(token=nobody, component=component)
+                scopes = sorted({scope for check in _checks(component.auth) for scope in check.missing_scopes(context)})
+                if scopes:
+                    rules.append(_rule(method, str(getattr(component, named)), scopes, hide))
+    return OperationRules(rules, unmatched=unmatched)
+
+
+def _checks(auth: Any) -> Iterator[Any]:
+    """Those that name their scopes."""
+    for check in auth if isinstance(auth, Sequence) else [auth]:
+        if hasattr(check, "missing_scopes"):
+            yield check
+
+
+def _rule(method: str, name: str, scopes: list[str], hide: bool) -> OperationRule:
+    if "*" in name:
+        raise ValueError(f"{name!r} cannot stand in a rule: * stands for any characters there")
+    return OperationRule(method, name=name, scopes=scopes, hide=hide)

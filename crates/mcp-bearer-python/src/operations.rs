@@ -1,0 +1,163 @@
+//! The Rust layer of operations, for an ASGI app behind it.
+//!
+//! The layer is run as it is, one future per request. Python moves the bytes: it brings the body of
+//! the request when that is asked for, calls the app when the request was passed on, and brings what
+//! the app answers. Nothing is decided in Python.
+
+mod bridge;
+mod exchange;
+mod rules;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use mcp_bearer::config::{Entrance, SessionKeySource};
+use mcp_bearer::http::{NoResource, OperationsLayer, OperationsService, Resource, SessionKeys};
+use mcp_bearer::operation::OperationRules;
+use mcp_bearer::{BearerAuthLayer, BearerAuthProvider, ConfigError};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+pub(crate) use self::exchange::Exchange;
+pub(crate) use self::rules::Rules;
+
+use self::bridge::Bridge;
+use crate::access::Shown;
+use crate::rejection::scopes;
+use crate::verifier::Verifier;
+
+/// What is configured once for a middleware: everything but what verifies tokens, which can change.
+#[pyclass(frozen, module = "mcp_bearer._native")]
+pub(crate) struct Operations {
+    rules: OperationRules,
+    keys: SessionKeys,
+    token_header: Option<String>,
+    /// The identifier of the resource and the servers of its document.
+    resource: Option<(String, Vec<String>)>,
+}
+
+#[pymethods]
+impl Operations {
+    /// # Errors
+    /// A `ValueError` when a key is too short or cannot be read, or there are no random bytes for
+    /// one.
+    #[new]
+    fn new(
+        rules: Option<PyRef<'_, Rules>>,
+        session_keys: Option<Vec<Vec<u8>>>,
+        session_keys_file: Option<PathBuf>,
+        token_header: Option<String>,
+        resource: Option<(String, Vec<String>)>,
+    ) -> PyResult<Self> {
+        let source = match (session_keys, session_keys_file) {
+            (Some(keys), None) => {
+                let keys = keys.into_iter().map(Into::into).collect();
+                Some(SessionKeySource::Keys(keys))
+            }
+            (None, Some(path)) => Some(SessionKeySource::File(path)),
+            (None, None) => None,
+            (Some(_), Some(_)) => {
+                let why = "session_keys and session_keys_file given together; choose one";
+                return Err(PyValueError::new_err(why));
+            }
+        };
+        let keys = match source {
+            Some(source) => source.read().map_err(wrong)?,
+            None => SessionKeys::of_this_process()
+                .map_err(|error| PyValueError::new_err(error.to_string()))?,
+        };
+        Ok(Self {
+            rules: rules.map_or_else(OperationRules::none, |rules| rules.rules()),
+            keys,
+            token_header,
+            resource,
+        })
+    }
+
+    /// The layer for this verifier, and for these scopes that every request needs.
+    ///
+    /// # Errors
+    /// A `ValueError` with every problem.
+    fn layer(
+        &self,
+        verifier: PyRef<'_, Verifier>,
+        required_scopes: Vec<String>,
+    ) -> PyResult<GuardedApp> {
+        let provider = verifier.provider().clone();
+        let provider = provider.with_required_scopes(&scopes(&required_scopes)?);
+        Ok(GuardedApp {
+            layer: self.made(provider).map_err(wrong)?,
+            shown: verifier.shown().clone(),
+        })
+    }
+}
+
+fn wrong(error: ConfigError) -> PyErr {
+    PyValueError::new_err(error.words(Entrance::Python).join("; "))
+}
+
+impl Operations {
+    fn made(&self, provider: BearerAuthProvider) -> Result<Layer, ConfigError> {
+        let mut auth = BearerAuthLayer::new(provider);
+        if let Some(header) = &self.token_header {
+            auth = auth.token_header(header)?;
+        }
+        let (rules, keys) = (self.rules.clone(), self.keys.clone());
+        Ok(match &self.resource {
+            None => Layer::WithoutResource(auth.operations(rules).session_keys(keys)),
+            Some((resource, servers)) => {
+                let auth = auth.authorization_servers(servers).resource(resource)?;
+                Layer::WithResource(auth.operations(rules).session_keys(keys))
+            }
+        })
+    }
+}
+
+#[derive(Debug)]
+enum Layer {
+    WithoutResource(OperationsLayer<NoResource>),
+    WithResource(OperationsLayer<Resource>),
+}
+
+impl Layer {
+    /// In front of an app that serves one request.
+    fn service(&self, app: Bridge) -> OperationsService<Bridge> {
+        match self {
+            Self::WithoutResource(layer) => layer.layer(app),
+            Self::WithResource(layer) => layer.layer(app),
+        }
+    }
+}
+
+/// The layer in front of an app, with what verifies tokens.
+#[pyclass(frozen, module = "mcp_bearer._native")]
+#[derive(Debug)]
+pub(crate) struct GuardedApp {
+    layer: Layer,
+    shown: Shown,
+}
+
+#[pymethods]
+impl GuardedApp {
+    /// Begins with a request. Header names and values are as ASGI has them.
+    fn begin(
+        &self,
+        method: &str,
+        http_version: &str,
+        headers: Vec<(Vec<u8>, Vec<u8>)>,
+    ) -> Exchange {
+        let app = Bridge::default();
+        let service = self.layer.service(app.clone());
+        let request = exchange::request(method, http_version, headers);
+        Exchange::begin(service, app, self.shown.clone(), request)
+    }
+}
+
+impl fmt::Debug for Operations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operations")
+            .field("rules", &self.rules)
+            .field("keys", &self.keys)
+            .finish_non_exhaustive()
+    }
+}
