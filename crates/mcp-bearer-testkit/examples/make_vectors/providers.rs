@@ -772,7 +772,7 @@ fn supabase(book: &mut Book) {
 
     let secret = "super-secret-jwt-token-of-a-project-from-2023";
     let Keys::Jwks(jwks) = &supabase.setting.keys else {
-        unreachable!("it is a set")
+        panic!("it is a set")
     };
     let migrating = Provider {
         key: supabase.key.clone(),

@@ -8,10 +8,10 @@ use super::{is_in, strings};
 
 /// Bytes that differ from each other, and give `+` and `/` in base64.
 const BINARY: [u8; 40] = {
-    let mut bytes = [0; 40];
-    let mut index = 0;
-    while index < 40 {
-        bytes[index as usize] = 255 - index * 6;
+    let mut bytes = [255; 40];
+    let mut index = 1;
+    while index < bytes.len() {
+        bytes[index] = bytes[index - 1] - 6;
         index += 1;
     }
     bytes
