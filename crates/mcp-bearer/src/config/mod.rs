@@ -22,6 +22,7 @@ mod check;
 mod draft;
 mod file;
 mod key_source;
+mod parse;
 pub(crate) mod problem;
 pub(crate) mod secret_file;
 #[cfg(feature = "http")]
