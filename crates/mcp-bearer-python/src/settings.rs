@@ -18,11 +18,11 @@ use crate::arguments::{fill, given};
 /// The `Retry-After` when only the operator can help.
 pub(crate) const UNTIL_FIXED: Duration = Duration::from_secs(60);
 
-/// A provider, why it refuses everything if it does, and what nobody decided to check.
+/// A provider, why it refuses everything if it does, and what its operator should know.
 pub(crate) struct Built {
     pub(crate) provider: BearerAuthProvider,
     pub(crate) problem: Option<String>,
-    pub(crate) unchecked: Option<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// The provider of these arguments, at the fixed time `_now` if there is one.
@@ -57,9 +57,9 @@ pub(crate) fn provider(
     let error = match draft.check() {
         Ok(provider) => {
             return Ok(Built {
+                warnings: draft.warnings(&provider),
                 provider,
                 problem: None,
-                unchecked: draft.unchecked(),
             });
         }
         Err(error) => error,
@@ -75,9 +75,9 @@ pub(crate) fn provider(
     });
     match closed(draft, &problem).filter(|_| forgiven) {
         Some(provider) => Ok(Built {
+            warnings: draft.warnings(&provider),
             provider,
             problem: Some(problem),
-            unchecked: draft.unchecked(),
         }),
         None => Err(PyValueError::new_err(problem)),
     }

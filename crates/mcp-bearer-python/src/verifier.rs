@@ -22,7 +22,7 @@ const SILENT: &str = "no answer yet";
 pub(crate) struct Verifier {
     provider: BearerAuthProvider,
     problem: Option<String>,
-    unchecked: Option<String>,
+    warnings: Vec<String>,
     shown: Shown,
 }
 
@@ -34,7 +34,7 @@ impl Verifier {
         let Built {
             provider,
             problem,
-            unchecked,
+            warnings,
         } = settings::build(arguments)?;
         let identity = if whole_identity {
             Identity::Whole
@@ -45,7 +45,7 @@ impl Verifier {
             shown: Shown::new(identity, &provider),
             provider,
             problem,
-            unchecked,
+            warnings,
         })
     }
 
@@ -55,10 +55,10 @@ impl Verifier {
         self.problem.as_deref()
     }
 
-    /// What is not checked because nobody decided about it, and how to decide.
+    /// What works and may not be meant, a sentence each.
     #[getter]
-    fn unchecked(&self) -> Option<&str> {
-        self.unchecked.as_deref()
+    fn warnings(&self) -> Vec<String> {
+        self.warnings.clone()
     }
 
     /// Fetches the keys unless they are held, and blocks this thread meanwhile, at most 5 s and

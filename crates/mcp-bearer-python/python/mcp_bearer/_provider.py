@@ -58,7 +58,8 @@ class BearerAuthProvider(_fastmcp.Base):
         public_key_file, jwks_file: a file with a PEM public key or a JWK Set, read again when it changes.
         jwks: a JWK Set in JSON.
         discover: an issuer, whose metadata lead to its keys. ``iss`` must be this one unless ``issuer`` says another.
-        secret, secret_file: the secret shared with the issuer, or a file that holds it.
+        secret, secret_file: the secret shared with the issuer, or a file that holds it. One that is easily guessed gets a
+            WARNING.
         any_issuer, any_audience: not checked, by decision: without a WARNING, and though ``discover`` or ``resource`` is
             given.
         max_age: the largest age of a token by ``iat`` in seconds; ``iat`` is then required.
@@ -189,8 +190,8 @@ class BearerAuthProvider(_fastmcp.Base):
         for name in POLICY:
             setattr(self, name, given[name])
         verifier, _ = self._verifier()
-        if verifier.unchecked is not None:
-            _log.write(logging.WARNING, "%s: %s", type(self).__name__, verifier.unchecked)
+        for warning in verifier.warnings:
+            _log.write(logging.WARNING, "%s: %s", type(self).__name__, warning)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "required_scopes":

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use mcp_bearer_core::{Algorithm, Expected, Policy, ProtectedResourceMetadata, RuleError, Scopes};
+use mcp_bearer_core::{
+    Algorithm, Expected, Policy, ProtectedResourceMetadata, RuleError, Scopes, VerifyingKey,
+};
 
 use super::draft::{Found, IssuerDraft, Keys, ServerDraft};
 use super::problem::{ConfigError, Fact, Problem, Span};
@@ -60,10 +62,11 @@ impl ServerDraft {
             }));
         }
         if problems.is_empty() {
-            if let Some(unchecked) = self.unchecked() {
-                tracing::warn!("{unchecked}");
+            let provider = BearerAuthProvider::of_issuers(issuers, self.cache);
+            for warning in self.warnings(&provider) {
+                tracing::warn!("{warning}");
             }
-            return Ok(BearerAuthProvider::of_issuers(issuers, self.cache));
+            return Ok(provider);
         }
         problems.sort_by_key(|problem| {
             let line = problem.at.map(|at| at.line);
@@ -73,19 +76,34 @@ impl ServerDraft {
         Err(ConfigError::from_entrance(self.entrance, file, problems))
     }
 
-    /// What is not checked because nobody decided about it, and how to decide, in the words of the
-    /// entrance; `None` where "any" was said or is impossible. [`check`](Self::check) logs it.
+    /// What works in a provider of this draft and may not be meant, a sentence each, in the words of
+    /// the entrance: what is not checked because nobody decided about it, and a shared secret that is
+    /// easily guessed. [`check`](Self::check) logs them at WARN.
     ///
     /// ```
-    /// use mcp_bearer::config::{Entrance, ServerDraft, Setting};
+    /// use mcp_bearer::config::{Entrance, ServerDraft, Setting, Value};
     /// let mut draft = ServerDraft::from_entrance(Entrance::Python);
+    /// draft.set(Setting::SharedSecret, Value::text("abc".repeat(20)));
+    /// draft.set(Setting::Issuer, Value::text("https://idp.example.com/"));
     /// draft.issuers[0].leave_unchecked(Setting::Audience);
-    /// let unchecked = draft.unchecked().unwrap();
-    /// assert!(unchecked.starts_with("the audience is not checked: "), "{unchecked}");
-    /// assert!(unchecked.ends_with("decide with audience, or any_audience if that is meant"));
+    /// let warnings = draft.warnings(&draft.check()?);
+    /// assert!(warnings[0].starts_with("the audience is not checked: "), "{warnings:?}");
+    /// assert!(warnings[0].ends_with("decide with audience, or any_audience if that is meant"));
+    /// assert!(warnings[1].starts_with("secret: "), "{warnings:?}");
+    /// # Ok::<(), mcp_bearer::ConfigError>(())
     /// ```
     #[must_use]
-    pub fn unchecked(&self) -> Option<String> {
+    pub fn warnings(&self, provider: &BearerAuthProvider) -> Vec<String> {
+        let words =
+            |problems| ConfigError::from_entrance(self.entrance, None, problems).own_words();
+        let unchecked = words(self.unchecked());
+        let unchecked = (!unchecked.is_empty()).then(|| unchecked.join("; "));
+        let weak = self.issuers.iter().zip(provider.issuers());
+        let weak = weak.flat_map(|(draft, issuer)| draft.weak_secrets(&issuer));
+        unchecked.into_iter().chain(words(weak.collect())).collect()
+    }
+
+    fn unchecked(&self) -> Vec<Problem> {
         let mut facts = Vec::new();
         for issuer in &self.issuers {
             let decisions = issuer.found.unchecked.iter().copied();
@@ -98,8 +116,7 @@ impl ServerDraft {
                 still.then(|| self.undecided(decision, any, why))
             }));
         }
-        let words = ConfigError::from_entrance(self.entrance, None, facts).own_words();
-        (!words.is_empty()).then(|| words.join("; "))
+        facts
     }
 
     fn undecided(&self, decision: Setting, any: Setting, why: &str) -> Problem {
@@ -175,6 +192,17 @@ impl ServerDraft {
 }
 
 impl IssuerDraft {
+    /// A published key is the issuer's affair; a shared secret is the operator's.
+    fn weak_secrets(&self, provider: &BearerAuthProvider) -> Vec<Problem> {
+        let Some(keys @ (Keys::SharedSecret(_) | Keys::SharedSecretFile(_))) = &self.keys else {
+            return Vec::new();
+        };
+        let statuses = provider.key_status();
+        let sets = statuses.iter().map(|status| &status.snapshot.set);
+        let weak = sets.flat_map(|set| set.verifying_keys().filter_map(VerifyingKey::weakness));
+        weak.map(|why| Problem::of(keys.setting(), why)).collect()
+    }
+
     /// With several issuers, a token's `iss` must lead to exactly one.
     fn ambiguous_names<'a>(&'a self, names: &mut BTreeSet<&'a str>) -> Vec<Problem> {
         let listed = self
