@@ -243,25 +243,30 @@ def install_python(work: Path, program: str = "client.py") -> list:
     if not stamp.is_file() or stamp.read_text() != requirements.read_text():
         run(sys.executable, "-m", "venv", "--clear", environment, timeout=INSTALL_SECONDS)
         run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-            "-r", requirements, timeout=INSTALL_SECONDS)  # fmt: skip
+            "--require-hashes", "--only-binary", ":all:", "-r", requirements, timeout=INSTALL_SECONDS)  # fmt: skip
         shutil.copy(requirements, stamp)
     return [python, HERE / "python" / program]
 
 
 def install_typescript(work: Path, program: str = "client.mjs") -> list:
     """The sources are copied beside the packages, because Node resolves imports from there."""
-    folder = work / "typescript"
+    folder = install_npm(HERE / "typescript", work / "typescript")
+    return ["node", shutil.copy(HERE / "typescript" / program, folder)]
+
+
+def install_npm(source: Path, folder: Path) -> Path:
+    """What `source` has locked, and nothing else. No package runs a script of its own."""
     folder.mkdir(exist_ok=True)
-    stamp = folder / "installed.json"
-    package = HERE / "typescript" / "package.json"
-    if not stamp.is_file() or stamp.read_text() != package.read_text():
+    stamp, lock = folder / "installed.json", source / "package-lock.json"
+    if not stamp.is_file() or stamp.read_text() != lock.read_text():
         shutil.rmtree(folder)
         folder.mkdir()
-        shutil.copy(package, folder)
-        run("npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts",
-            "--silent", cwd=folder, timeout=INSTALL_SECONDS)  # fmt: skip
-        shutil.copy(package, stamp)
-    return ["node", shutil.copy(HERE / "typescript" / program, folder)]
+        for file in (source / "package.json", lock):
+            shutil.copy(file, folder)
+        run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent",
+            cwd=folder, timeout=INSTALL_SECONDS)  # fmt: skip
+        shutil.copy(lock, stamp)
+    return folder
 
 
 def run(*command: object, **options: object) -> str:

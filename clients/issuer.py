@@ -22,7 +22,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from drive import HERE, INSTALL_SECONDS, claims_of, fetch_json, parse_arguments, run
+from drive import HERE, claims_of, fetch_json, install_npm, parse_arguments, run
 
 VERSION = "2026-07-28"
 ALGORITHMS = ["RS256", "ES256", "Ed25519"]
@@ -197,16 +197,7 @@ def process(command: list, log: Path) -> Iterator[Process]:
 
 def install(work: Path) -> Path:
     """The script is copied beside its packages, because Node resolves imports from there."""
-    folder = work / "issuer"
-    folder.mkdir(exist_ok=True)
-    stamp, package = folder / "installed.json", HERE / "issuer" / "package.json"
-    if not stamp.is_file() or stamp.read_text() != package.read_text():
-        shutil.rmtree(folder)
-        folder.mkdir()
-        shutil.copy(package, folder)
-        run("npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts",
-            "--silent", cwd=folder, timeout=INSTALL_SECONDS)  # fmt: skip
-        shutil.copy(package, stamp)
+    folder = install_npm(HERE / "issuer", work / "issuer")
     return Path(shutil.copy(HERE / "issuer" / "issuer.mjs", folder))
 
 

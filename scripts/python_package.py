@@ -1,6 +1,7 @@
 """The checks of the Python package: builds the wheel once and tries it in environments of its own.
 
-`scripts/check python` runs what CI runs, `scripts/check python-all` every release that is named here.
+`scripts/check python` runs what CI runs, `scripts/check python-all` every release that is named here. What the environments
+hold is locked with hashes (`scripts/locks.py`).
 Must never: test the source folder instead of the wheel, share a build folder with the rest of the project, or pass
 when a package cannot be installed.
 """
@@ -20,6 +21,10 @@ BUILD = CRATE / "target"
 ENVIRONMENTS_FOLDER = ROOT / "target" / "python-envs"
 EXAMPLES = ROOT / "examples" / "python"
 SOURCES = ROOT / "target" / "python-sources"
+LOCKS = CRATE / "requirements"
+
+# What the wheel itself needs; `pip check` says when pyproject.toml has more.
+RUNTIME = ["anyio>=4", "pydantic>=2", "python-dotenv>=0.21"]
 
 TESTING = ["cryptography", "hypothesis", "pytest>=8", "pytest-asyncio>=1", "trio", "uvicorn"]
 # What FastMCP's own tests import beside that.
@@ -29,7 +34,8 @@ UPSTREAM_TESTING = ["pytest-env", "pytest-timeout"]
 FASTMCP_2_9 = ["fastmcp==2.9.2", "pydantic==2.11.7", "authlib==1.6.0", "mcp==1.9.4"]
 
 ENVIRONMENTS = {
-    "tools": ["maturin>=1.9,<2", "mypy", "pydantic", "anyio", "starlette"],
+    # The last two build the metadata of FastMCP's sources, and uv makes the lock files.
+    "tools": ["maturin>=1.9,<2", "mypy", "starlette", "uv", "hatchling", "uv-dynamic-versioning"],
     "fastmcp-2.9.2": [*FASTMCP_2_9, *TESTING, *UPSTREAM_TESTING, "pytest-httpx"],
     # The last release whose challenges name the RFC 9728 document in a place of their own.
     "fastmcp-2.12": ["fastmcp==2.12.5", *TESTING],
@@ -170,21 +176,31 @@ def bench(wheel: Path) -> None:
         sys.exit(f"failed: {', '.join(failed)}")
 
 
+def locked() -> dict[str, list[str]]:
+    """What each lock file is for: an environment, or a source distribution."""
+    environments = {name: [*RUNTIME, *packages] for name, packages in ENVIRONMENTS.items()}
+    sources = {f"source-fastmcp-{version}": [f"fastmcp=={version}"] for version, _, _ in UPSTREAM.values()}
+    return environments | sources
+
+
+def lock(name: str) -> Path:
+    return LOCKS / f"{name}.txt"
+
+
 def environment(name: str, wheel: Path | None = None) -> Path:
-    """The folder of its programs. It is made when it is missing or when its packages have changed."""
+    """The folder of its programs. It is made when it is missing or when its lock file has changed."""
     folder = ENVIRONMENTS_FOLDER / name
     programs = folder / "bin"
-    wanted = "\n".join(ENVIRONMENTS[name])
+    wanted = lock(name).read_text()
     mark = folder / "mcp-bearer-requirements.txt"
     if not mark.is_file() or mark.read_text() != wanted:
         shutil.rmtree(folder, ignore_errors=True)
         run(sys.executable, "-m", "venv", folder)
-        if wanted:
-            pip(programs, *ENVIRONMENTS[name])
+        pip(programs, "--require-hashes", "--only-binary", ":all:", "-r", lock(name))
         mark.write_text(wanted)
     if wheel is not None:
-        pip(programs, wheel)
         pip(programs, "--force-reinstall", "--no-deps", wheel)
+        run(programs / "python", "-m", "pip", "check", "-q", "--disable-pip-version-check")
     return programs
 
 
@@ -194,7 +210,10 @@ def source(version: str) -> Path:
     if not folder.is_dir():
         SOURCES.mkdir(parents=True, exist_ok=True)
         python = environment("tools") / "python"
-        run(python, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", "fastmcp", "-d", SOURCES, f"fastmcp=={version}")
+        run(
+            python, "-m", "pip", "download", "-q", "--require-hashes", "--no-deps", "--no-binary", "fastmcp",
+            "--no-build-isolation", "-d", SOURCES, "-r", lock(f"source-fastmcp-{version}"),
+        )  # fmt: skip
         with tarfile.open(SOURCES / f"fastmcp-{version}.tar.gz") as archive:
             archive.extractall(SOURCES, filter="data")
     return folder

@@ -19,13 +19,11 @@ use crate::arguments::{fill, given};
 /// The `Retry-After` when only the operator can help.
 pub(crate) const UNTIL_FIXED: Duration = Duration::from_secs(60);
 
-/// A provider, why it refuses everything if it does, and what nobody decided to check.
+/// A provider, why it refuses everything if it does, and what its operator should know.
 pub(crate) struct Built {
     pub(crate) provider: BearerAuthProvider,
     pub(crate) problem: Option<String>,
-    /// Why the shared secret is easily guessed, if it is.
-    pub(crate) weakness: Option<&'static str>,
-    pub(crate) unchecked: Option<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// The provider of these arguments, at the fixed time `_now` if there is one.
@@ -60,10 +58,9 @@ pub(crate) fn provider(
     let error = match draft.check() {
         Ok(provider) => {
             return Ok(Built {
+                warnings: draft.warnings(),
                 provider,
                 problem: None,
-                weakness: weakness(draft),
-                unchecked: draft.unchecked(),
             });
         }
         Err(error) => error,
@@ -79,18 +76,12 @@ pub(crate) fn provider(
     });
     match closed(draft, &problem).filter(|_| forgiven) {
         Some(provider) => Ok(Built {
+            warnings: draft.warnings(),
             provider,
             problem: Some(problem),
-            weakness: None,
-            unchecked: draft.unchecked(),
         }),
         None => Err(PyValueError::new_err(problem)),
     }
-}
-
-fn weakness(draft: &ServerDraft) -> Option<&'static str> {
-    let mut secrets = draft.issuers.iter().filter_map(|one| one.secret.as_ref());
-    secrets.find_map(|secret| secret.key().ok()?.weakness())
 }
 
 /// The same provider with keys that never come; `None` when more than the keys is wrong.

@@ -23,8 +23,7 @@ const SILENT: &str = "no answer yet";
 pub(crate) struct Verifier {
     provider: BearerAuthProvider,
     problem: Option<String>,
-    weakness: Option<&'static str>,
-    unchecked: Option<String>,
+    warnings: Vec<String>,
     shown: Shown,
 }
 
@@ -36,8 +35,7 @@ impl Verifier {
         let Built {
             provider,
             problem,
-            weakness,
-            unchecked,
+            warnings,
         } = settings::build(arguments)?;
         let identity = if whole_identity {
             Identity::Whole
@@ -48,8 +46,7 @@ impl Verifier {
             shown: Shown::new(identity, &provider),
             provider,
             problem,
-            weakness,
-            unchecked,
+            warnings,
         })
     }
 
@@ -59,16 +56,10 @@ impl Verifier {
         self.problem.as_deref()
     }
 
-    /// Why the shared secret is easily guessed; `None` when it is not, or there is none.
+    /// What works and may not be meant, a sentence each.
     #[getter]
-    fn weakness(&self) -> Option<&'static str> {
-        self.weakness
-    }
-
-    /// What is not checked because nobody decided about it, and how to decide.
-    #[getter]
-    fn unchecked(&self) -> Option<&str> {
-        self.unchecked.as_deref()
+    fn warnings(&self) -> Vec<String> {
+        self.warnings.clone()
     }
 
     /// Fetches the keys unless they are held, and blocks this thread meanwhile, at most 5 s and

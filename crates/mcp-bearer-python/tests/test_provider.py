@@ -444,3 +444,14 @@ def test_what_nobody_decided_is_named_in_one_warning(arguments, unchecked, pair,
     provider.leeway = 5
     provider._verifier()
     assert len([record for record in caplog.records if "is not checked" in record.message]) == bool(unchecked)
+
+
+@pytest.mark.parametrize(
+    ("secret", "warned"),
+    [("a" * 32, True), (b"secret42" * 8, True), ("correct horse battery staple and some more words", False)],
+)
+def test_a_shared_secret_that_is_easily_guessed_gets_a_warning(secret, warned, caplog):
+    with caplog.at_level(logging.WARNING, logger="mcp_bearer"):
+        BearerAuthProvider(secret=secret, any_issuer=True, any_audience=True)
+    assert [("secret: " in text, "easily guessed" in text) for text in caplog.messages] == [(True, True)] * warned
+    assert "aaaaaaaa" not in caplog.text and "secret42" not in caplog.text

@@ -60,7 +60,8 @@ class BearerAuthProvider(_fastmcp.Base):
         jwks: a JWK Set in JSON.
         discover: an issuer, whose metadata lead to its keys. ``iss`` must be this one unless ``issuer`` says another.
         secret, secret_file: the secret shared with the issuer, or a file that holds it: alone, or beside one source of
-            public keys. HS256, HS384 and HS512 then belong to the secret, and all others to the public keys.
+            public keys. HS256, HS384 and HS512 then belong to the secret, and all others to the public keys. One
+            that is easily guessed gets a WARNING.
         any_issuer, any_audience: not checked, by decision: without a WARNING, and though ``discover`` or ``resource`` is
             given.
         max_age: the largest age of a token by ``iat`` in seconds; ``iat`` is then required.
@@ -200,8 +201,8 @@ class BearerAuthProvider(_fastmcp.Base):
         for name in POLICY:
             setattr(self, name, given[name])
         verifier, _ = self._verifier()
-        if verifier.unchecked is not None:
-            _log.write(logging.WARNING, "%s: %s", type(self).__name__, verifier.unchecked)
+        for warning in verifier.warnings:
+            _log.write(logging.WARNING, "%s: %s", type(self).__name__, warning)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "required_scopes":
@@ -326,8 +327,6 @@ class BearerAuthProvider(_fastmcp.Base):
             cell.built = verifier, watch, held
         if verifier.problem is not None:
             _log.write(logging.ERROR, "%s refuses every token: %s", type(self).__name__, verifier.problem)
-        if verifier.weakness is not None:
-            _log.write(logging.WARNING, "%s: %s", type(self).__name__, verifier.weakness)
         return verifier
 
     def _has_hook(self) -> bool:

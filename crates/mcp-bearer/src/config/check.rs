@@ -72,10 +72,11 @@ impl ServerDraft {
             }));
         }
         if problems.is_empty() {
-            if let Some(unchecked) = self.unchecked() {
-                tracing::warn!("{unchecked}");
+            let provider = BearerAuthProvider::of_issuers(issuers, self.cache);
+            for warning in self.warnings() {
+                tracing::warn!("{warning}");
             }
-            return Ok(BearerAuthProvider::of_issuers(issuers, self.cache));
+            return Ok(provider);
         }
         problems.sort_by_key(|problem| {
             let line = problem.at.map(|at| at.line);
@@ -85,19 +86,32 @@ impl ServerDraft {
         Err(ConfigError::from_entrance(self.entrance, file, problems))
     }
 
-    /// What is not checked because nobody decided about it, and how to decide, in the words of the
-    /// entrance; `None` where "any" was said or is impossible. [`check`](Self::check) logs it.
+    /// What works in a provider of this draft and may not be meant, a sentence each, in the words of
+    /// the entrance: what is not checked because nobody decided about it, and a shared secret that is
+    /// easily guessed. [`check`](Self::check) logs them at WARN.
     ///
     /// ```
-    /// use mcp_bearer::config::{Entrance, ServerDraft, Setting};
+    /// use mcp_bearer::config::{Entrance, ServerDraft, Setting, Value};
     /// let mut draft = ServerDraft::from_entrance(Entrance::Python);
+    /// draft.set(Setting::SharedSecret, Value::text("abc".repeat(20)));
+    /// draft.set(Setting::Issuer, Value::text("https://idp.example.com/"));
     /// draft.issuers[0].leave_unchecked(Setting::Audience);
-    /// let unchecked = draft.unchecked().unwrap();
-    /// assert!(unchecked.starts_with("the audience is not checked: "), "{unchecked}");
-    /// assert!(unchecked.ends_with("decide with audience, or any_audience if that is meant"));
+    /// let warnings = draft.warnings();
+    /// assert!(warnings[0].starts_with("the audience is not checked: "), "{warnings:?}");
+    /// assert!(warnings[0].ends_with("decide with audience, or any_audience if that is meant"));
+    /// assert!(warnings[1].starts_with("secret: "), "{warnings:?}");
     /// ```
     #[must_use]
-    pub fn unchecked(&self) -> Option<String> {
+    pub fn warnings(&self) -> Vec<String> {
+        let words =
+            |problems| ConfigError::from_entrance(self.entrance, None, problems).own_words();
+        let unchecked = words(self.unchecked());
+        let unchecked = (!unchecked.is_empty()).then(|| unchecked.join("; "));
+        let weak = self.issuers.iter().filter_map(IssuerDraft::weak_secret);
+        unchecked.into_iter().chain(words(weak.collect())).collect()
+    }
+
+    fn unchecked(&self) -> Vec<Problem> {
         let mut facts = Vec::new();
         for issuer in &self.issuers {
             let decisions = issuer.found.unchecked.iter().copied();
@@ -110,8 +124,7 @@ impl ServerDraft {
                 still.then(|| self.undecided(decision, any, why))
             }));
         }
-        let words = ConfigError::from_entrance(self.entrance, None, facts).own_words();
-        (!words.is_empty()).then(|| words.join("; "))
+        facts
     }
 
     fn undecided(&self, decision: Setting, any: Setting, why: &str) -> Problem {
@@ -206,6 +219,12 @@ impl ServerDraft {
 }
 
 impl IssuerDraft {
+    fn weak_secret(&self) -> Option<Problem> {
+        let secret = self.secret.as_ref()?;
+        let why = secret.key().ok()?.weakness()?;
+        Some(Problem::of(secret.setting(), why))
+    }
+
     /// With several issuers, a token's `iss` must lead to exactly one.
     fn ambiguous_names<'a>(&'a self, names: &mut BTreeSet<&'a str>) -> Vec<Problem> {
         let listed = self

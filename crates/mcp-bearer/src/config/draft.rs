@@ -299,7 +299,7 @@ impl IssuerDraft {
 
     /// Leaves `iss` ([`Setting::Issuer`]) or `aud` ([`Setting::Audience`]) unchecked unless it was
     /// decided, for an entrance that allows that, as FastMCP does. A provider with such an issuer
-    /// is made with a WARNING; see [`ServerDraft::unchecked`].
+    /// is made with a WARNING; see [`ServerDraft::warnings`].
     pub fn leave_unchecked(&mut self, decision: Setting) {
         let expected = match decision {
             Setting::Issuer => &mut self.issuers,

@@ -50,9 +50,6 @@ impl IssuerDraft {
         let Some((public, secret)) = opened else {
             return Err(problems);
         };
-        if let Some(weakness) = secret.as_ref().and_then(VerifyingKey::weakness) {
-            tracing::warn!(target: "mcp_bearer::config", "{weakness}");
-        }
         if fits && problems.is_empty() {
             problems.extend(self.idle_keys(&*public, secret.as_ref(), algorithms));
         }

@@ -47,6 +47,7 @@ fn condemned() -> Vec<(&'static str, Forge)> {
             good().claim("cnf", json!({"jkt": "a"})),
         ),
         ("wrong_token_type", good().claim("at_hash", "a")),
+        ("invalid_claim", good().claim("sub", 7)),
     ]
 }
 
