@@ -152,7 +152,14 @@ impl From<Problem> for ConfigError {
 impl From<RuleError> for ConfigError {
     fn from(error: RuleError) -> Self {
         let problems = error.problems().iter();
-        let problem = |(rule, fact): &(Rule, String)| Problem::of((*rule).into(), fact.as_str());
+        let problem = |(rule, fact): &(Rule, String)| match rule {
+            // These facts quote what was given.
+            Rule::RequestedScopePrefix | Rule::RequestedScopes => {
+                let otherwise = "holds a name that is no scope, or two scopes for one";
+                Problem::of((*rule).into(), Fact::given(fact.clone(), otherwise))
+            }
+            _ => Problem::of((*rule).into(), fact.as_str()),
+        };
         Self::new(problems.map(problem).collect())
     }
 }
