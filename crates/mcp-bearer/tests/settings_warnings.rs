@@ -5,7 +5,8 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use mcp_bearer::{BearerAuthProvider, ConfigError, from_variables};
+use mcp_bearer::config::from_variables;
+use mcp_bearer::{BearerAuthProvider, ConfigError};
 use tracing::Level;
 
 #[derive(Clone, Default)]
