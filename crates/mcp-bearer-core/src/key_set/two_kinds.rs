@@ -106,7 +106,7 @@ impl KeySet {
 /// The secret can be read by everybody.
 pub(super) fn switched_off(algorithm: Algorithm) -> Rejection {
     let why = format!(
-        "{algorithm} is switched off, because the issuer's key set holds the shared secret: replace the secret"
+        "no key for {algorithm}: it is switched off, because the issuer's key set holds the shared secret; replace the secret"
     );
     Rejection::because(RejectionKind::UnknownKey, why)
 }
