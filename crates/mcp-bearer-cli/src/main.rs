@@ -100,11 +100,11 @@ fn start_log(cli: &Cli) -> Result<(), Failure> {
         Command::Check(_) => "warn,mcp_bearer::keys=off",
         _ => "warn",
     };
-    let text = cli
-        .log
-        .as_deref()
-        .filter(|text| !text.is_empty())
-        .unwrap_or(default);
+    let text = cli.log.as_deref().unwrap_or(default);
+    if text.trim().is_empty() {
+        let why = "--log, MCP_BEARER_LOG: set to nothing; leave it out if it is not meant";
+        return Err(Failure::problem(why));
+    }
     let filter = EnvFilter::builder().parse(text).map_err(|error| {
         let hint =
             "name a level (error, warn, info, debug, trace) or pairs such as mcp_bearer=debug";

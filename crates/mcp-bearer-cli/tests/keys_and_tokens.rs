@@ -65,13 +65,16 @@ fn usage_errors_go_to_stderr_and_exit_with_2() {
             ran.stderr
         );
     }
-    let ran = run(&["--log", "a=b=c", "jwks", "x"]);
-    assert_eq!(ran.code, Some(2));
-    assert!(
-        ran.stderr.starts_with("error: --log, MCP_BEARER_LOG: "),
-        "{}",
-        ran.stderr
-    );
+    for (filter, why) in [
+        ("a=b=c", ""),
+        ("", "set to nothing"),
+        (" ", "set to nothing"),
+    ] {
+        let ran = run(&["--log", filter, "jwks", "x"]);
+        assert_eq!(ran.code, Some(2));
+        let expected = format!("error: --log, MCP_BEARER_LOG: {why}");
+        assert!(ran.stderr.starts_with(&expected), "{}", ran.stderr);
+    }
 }
 
 #[test]
