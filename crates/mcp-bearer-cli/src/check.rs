@@ -47,7 +47,7 @@ Environment:
   SSL_CERT_FILE   CAs to trust for https instead of the machine's, in PEM
   SSL_CERT_DIR    the same, a directory of such files")]
 pub(crate) struct Check {
-    /// A configuration in TOML, instead of options: `[[issuer]]`, `[[rule]]` and what stands around them are looked at
+    /// A configuration in TOML, instead of options: issuers, rules and all around them are looked at
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 

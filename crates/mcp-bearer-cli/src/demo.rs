@@ -33,10 +33,11 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Start an MCP server behind bearer authentication, with a token to try it
 ///
-/// Serves the tools `whoami` and `add` at /mcp for tokens with the scope mcp:read (or another) and the tool `delete_all` for
-/// those that have mcp:admin as well, its RFC 9728 metadata, and the metadata and keys of its own issuer. Prints a token that lives an hour and commands to paste. Runs until Ctrl-C or
-/// SIGTERM. The options of `verify` describe another issuer, whose tokens are let in as well when they are made for the
-/// server's URL and hold the required scopes.
+/// Serves the tools `whoami` and `add` at /mcp for tokens with the scope mcp:read (or another), the
+/// tool `delete_all` for those that have mcp:admin as well, its RFC 9728 metadata, and the metadata
+/// and keys of its own issuer. Prints a token that lives an hour and commands to paste. Runs until
+/// Ctrl-C or SIGTERM. The options of `verify` describe another issuer, whose tokens are let in as
+/// well when they are made for the server's URL and hold the required scopes.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -4,9 +4,10 @@
 //! cargo run -p mcp-bearer --features axum --example rmcp_axum
 //! ```
 //!
-//! It prints a token and `curl` commands that call its tools. `delete_notes` needs a scope of its own, which the token
-//! lacks: that call is answered with 403 and the scopes to ask for. The key pair lives in memory and stands
-//! for an identity provider; a real server has `.jwks_uri(...)` instead of `.public_key(...)`.
+//! It prints a token and `curl` commands that call its tools. `delete_notes` needs a scope of its
+//! own, which the token lacks: that call is answered with 403 and the scopes to ask for. The key
+//! pair lives in memory and is in the place of an identity provider; a real server has
+//! `.jwks_uri(...)` instead of `.public_key(...)`.
 #![allow(clippy::print_stdout, reason = "it tells the reader what to paste")]
 
 use std::error::Error;

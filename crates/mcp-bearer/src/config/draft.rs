@@ -198,6 +198,10 @@ pub(super) struct Found {
 #[derive(Clone, Default)]
 pub(super) struct RulePlaces {
     pub(super) table: Option<Span>,
+    #[cfg_attr(
+        not(feature = "http"),
+        expect(dead_code, reason = "only a layer is made of rules")
+    )]
     pub(super) members: Vec<(RuleField, Span)>,
 }
 
