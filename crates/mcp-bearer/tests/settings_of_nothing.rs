@@ -270,6 +270,17 @@ fn by_methods(setting: Setting) -> Option<Vec<Result<(), ConfigError>>> {
             ];
             built.map(|built| built.map(drop)).into()
         }
+        RequestedScopePrefix => {
+            let built = ["", " "].map(|prefix| usual().requested_scope_prefix(prefix).build());
+            built.map(|built| built.map(drop)).into()
+        }
+        RequestedScopes => {
+            let built = [
+                usual().requested_scope("", "a").build(),
+                usual().requested_scope("a", "").build(),
+            ];
+            built.map(|built| built.map(drop)).into()
+        }
         CaFile => vec![fetched(|keys| keys.ca_file(""))],
         Proxy => vec![
             fetched(|keys| keys.proxy("")),
@@ -279,6 +290,17 @@ fn by_methods(setting: Setting) -> Option<Vec<Result<(), ConfigError>>> {
         Resource => {
             let layer = || BearerAuthLayer::new(usual().build().unwrap());
             let layers = ["", " "].map(|resource| layer().resource(resource));
+            layers.map(|layer| layer.map(drop)).into()
+        }
+        // An empty file is refused by the draft, as every file is.
+        SessionKeys | SessionKeysFile => {
+            let keys = mcp_bearer::http::SessionKeys::new([""]);
+            assert!(keys.is_err());
+            return None;
+        }
+        TokenHeader => {
+            let layer = || BearerAuthLayer::new(usual().build().unwrap());
+            let layers = ["", " "].map(|name| layer().token_header(name));
             layers.map(|layer| layer.map(drop)).into()
         }
         AuthorizationServers => [Vec::new(), vec![""], vec![" "]]
