@@ -1,7 +1,8 @@
 //! What two and four threads do beside one: `cargo bench -p mcp-bearer-bench --bench threads`.
 //!
-//! Turns of one, two and four threads follow each other, each some milliseconds long, and the medians of the ratios are
-//! told: a machine that slows down meanwhile slows both. It needs two processors that have nothing else to do.
+//! Turns of one, two and four threads follow each other, each some milliseconds long, and the
+//! medians of the ratios are told: a machine that slows down meanwhile slows both. It needs two
+//! processors that have nothing else to do.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,5 +1,5 @@
-//! One JWKS answer on its way from the socket to the published keys, to list the files whose functions
-//! it touches:
+//! One JWKS answer on its way from the socket to the published keys, to list the files whose
+//! functions it touches:
 //!
 //! ```sh
 //! cargo build -p mcp-bearer-bench --example jwks_answer

@@ -1,4 +1,5 @@
-//! Interleaved batches by the CPU time of one thread, so that a busy machine slows all contenders alike.
+//! Interleaved batches by the CPU time of one thread, so that a busy machine slows all contenders
+//! alike.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -57,7 +58,8 @@ pub struct Report {
     pub rows: Vec<(String, f64, f64)>,
 }
 
-/// Runs all contenders in turn, `rounds` times, and takes the medians of times and of ratios to the first one.
+/// Runs all contenders in turn, `rounds` times, and takes the medians of times and of ratios to the
+/// first one.
 pub fn interleaved(contenders: &mut [Contender<'_>], rounds: usize) -> Report {
     let mut times = vec![Vec::with_capacity(rounds); contenders.len()];
     for _ in 0..rounds {

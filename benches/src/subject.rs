@@ -1,4 +1,5 @@
-//! The token of all benchmarks: RS256, 2048 bits, about 750 bytes, with what an identity provider puts in.
+//! The token of all benchmarks: RS256, 2048 bits, about 750 bytes, with what an identity provider
+//! puts in.
 
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
 use mcp_bearer::core::Policy;
@@ -30,7 +31,8 @@ impl Subject {
         Self::at(NOW)
     }
 
-    /// The standard token, issued at that time and good for an hour, and a provider whose clock stands there.
+    /// The standard token, issued at that time and good for an hour, and a provider whose clock
+    /// stands there.
     #[must_use]
     pub fn at(now: u64) -> Self {
         let mut subject = Self {

@@ -34,8 +34,8 @@ struct Wait<'a> {
 impl Waiting {
     /// The most that ever waited at the same time.
     ///
-    /// Seen from outside, a wait ends when the request runs again. What a request waits for a processor after it was let
-    /// go is no wait for keys: `grace` is taken from the end of each.
+    /// Seen from outside, a wait ends when the request runs again. What a request waits for a
+    /// processor after it was let go is no wait for keys: `grace` is taken from the end of each.
     ///
     /// # Panics
     /// When a watched verification has.

@@ -1,12 +1,13 @@
-//! `Authorization` headers: exactly one Bearer credential of token68, or a refusal that holds none of the text.
+//! `Authorization` headers: exactly one Bearer credential of token68, or a refusal that holds none
+//! of the text.
 #![no_main]
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
-use mcp_bearer::http::bearer_token;
-use mcp_bearer::config::Limits;
 use mcp_bearer::RejectionKind;
+use mcp_bearer::config::Limits;
+use mcp_bearer::http::bearer_token;
 
 fuzz_target!(|data: &[u8]| {
     let mut headers = HeaderMap::new();

@@ -1,5 +1,5 @@
-//! Tokens: any text is refused without a panic, what parses is canonical, and claims that were signed are let in only
-//! when they say what the policy demands.
+//! Tokens: any text is refused without a panic, what parses is canonical, and claims that were
+//! signed are let in only when they say what the policy demands.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,7 +1,7 @@
 //! RSA signatures: the kernel says what AWS-LC says, and always decides.
 //!
-//! The first byte chooses a scheme and what the rest is: a change of a good signature, or a modulus and a signature. Where the
-//! processor has no IFMA, the emulation is asked.
+//! The first byte chooses a scheme and what the rest is: a change of a good signature, or a modulus
+//! and a signature. Where the processor has no IFMA, the emulation is asked.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,8 +1,9 @@
-//! First sight of a token, beside other Rust libraries that do this job: `scripts/bench-peers rust`. Given a folder,
-//! it leaves token, key and figures there for `others.py`.
+//! First sight of a token, beside other Rust libraries that do this job:
+//! `scripts/bench-peers rust`. Given a folder, it leaves token, key and figures there for
+//! `others.py`.
 //!
-//! All get the same token, key, issuer and audience in one interleaved run. What is compared is the ratio to the bare
-//! signature check. Must never: be given fewer checks than a peer has.
+//! All get the same token, key, issuer and audience in one interleaved run. What is compared is the
+//! ratio to the bare signature check. Must never: be given fewer checks than a peer has.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
 use std::collections::HashSet;
@@ -60,8 +61,8 @@ fn leave_for_others(folder: &Path, subject: &Subject, report: &Report) {
     std::fs::write(folder.join("rust.json"), all.to_string()).unwrap();
 }
 
-/// Each with the same token, key, issuer and audience, and as many of our checks as it has. The claims of all but ours
-/// become a tree of values.
+/// Each with the same token, key, issuer and audience, and as many of our checks as it has. The
+/// claims of all but ours become a tree of values.
 fn peers(subject: &Subject) -> Vec<Contender<'_>> {
     vec![
         jsonwebtoken(subject),
@@ -82,7 +83,8 @@ fn jsonwebtoken(subject: &Subject) -> Contender<'_> {
     })
 }
 
-/// The nearest to what this is: a key set, issuer, audience, times, scopes (over jsonwebtoken 9, with ring).
+/// The nearest to what this is: a key set, issuer, audience, times, scopes (over jsonwebtoken 9,
+/// with ring).
 fn oauth_resource_server(subject: &Subject) -> Contender<'_> {
     let config = OAuthConfig {
         enabled: true,

@@ -1,7 +1,9 @@
-//! What a kept token and an idle provider cost in memory: `cargo run --release -p mcp-bearer-bench --bin memory`.
+//! What a kept token and an idle provider cost in memory:
+//! `cargo run --release -p mcp-bearer-bench --bin memory`.
 //!
-//! Resident memory of this process before and after, so the allocator's own needs are in it. Linux only. A flood of
-//! distinct good tokens must not take more than the cache is allowed: exits with 1 when it does.
+//! Resident memory of this process before and after, so the allocator's own needs are in it. Linux
+//! only. A flood of distinct good tokens must not take more than the cache is allowed: exits with 1
+//! when it does.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

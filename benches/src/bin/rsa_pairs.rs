@@ -1,9 +1,10 @@
 //! Pairs of keys and signatures on which the RSA kernel and AWS-LC must agree:
 //! `cargo run --release -p mcp-bearer-bench --bin rsa_pairs -- 1000000 [SEED]`.
 //!
-//! Signatures are made by AWS-LC and changed in ways that a forger or a fault would; some stay as they are. One thread for
-//! each core. Without IFMA the emulation runs, over a hundredth of the pairs; the last line says which ran. Exits with 1
-//! when a verdict differs or the kernel does not decide.
+//! Signatures are made by AWS-LC and changed in ways that a forger or a fault would; some stay as
+//! they are. One thread for each core. Without IFMA the emulation runs, over a hundredth of the
+//! pairs; the last line says which ran. Exits with 1 when a verdict differs or the kernel does not
+//! decide.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -43,7 +44,8 @@ const SCHEMES: [Scheme; 6] = [
     (Padding::Pss, &digest::SHA512, &signature::RSA_PSS_SHA512, &signature::RSA_PSS_2048_8192_SHA512),
 ];
 
-/// Of a thousand pairs one has a signature of its own; the others are made of those that each key has.
+/// Of a thousand pairs one has a signature of its own; the others are made of those that each key
+/// has.
 const FRESH: u64 = 1_000;
 const SIGNATURES: usize = 100;
 

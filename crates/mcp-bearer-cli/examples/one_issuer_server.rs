@@ -3,8 +3,8 @@
 //! `clients/sign_in.py` starts it; what clients must meet is written there. A server for real users
 //! would call `provider.warm_up()` first: this one waits for its first token on purpose.
 //!
-//! Usage: `one_issuer_server ISSUER`. It prints `{"url","metadata_url"}` once it listens, and logs to
-//! stderr.
+//! Usage: `one_issuer_server ISSUER`. It prints `{"url","metadata_url"}` once it listens, and logs
+//! to stderr.
 #![allow(
     clippy::print_stdout,
     reason = "its output is for the program that started it"

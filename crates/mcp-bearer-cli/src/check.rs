@@ -1,7 +1,7 @@
 //! `mcp-bearer check`: what would go wrong, before it does.
 //!
-//! It reads the configuration, asks each issuer for its keys once, and compares them with the rules. It must never
-//! change anything, and never ask an issuer twice when it fails.
+//! It reads the configuration, asks each issuer for its keys once, and compares them with the
+//! rules. It must never change anything, and never ask an issuer twice when it fails.
 
 mod report;
 
@@ -29,13 +29,14 @@ const OTHER_SECTIONS: [&str; 6] = [
     "admin",
 ];
 
-/// So often a source is waited for, 5 s each: discovery may ask three addresses before it comes to the keys.
+/// So often a source is waited for, 5 s each: discovery may ask three addresses before it comes to
+/// the keys.
 const WAITS: usize = 4;
 
 /// Say what would go wrong with a configuration, and list the keys of its issuers
 ///
-/// Reads the configuration, asks each issuer for its keys, and says which of them can be used, or why not. Exits with 1
-/// when something would go wrong, such as an issuer that cannot be reached.
+/// Reads the configuration, asks each issuer for its keys, and says which of them can be used, or
+/// why not. Exits with 1 when something would go wrong, such as an issuer that cannot be reached.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -47,7 +48,8 @@ Environment:
   SSL_CERT_FILE   CAs to trust for https instead of the machine's, in PEM
   SSL_CERT_DIR    the same, a directory of such files")]
 pub(crate) struct Check {
-    /// A configuration in TOML, instead of options: issuers, rules and all around them are looked at
+    /// A configuration in TOML, instead of options: issuers, rules and all around them are looked
+    /// at
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 

@@ -1,7 +1,8 @@
-//! `mcp-bearer demo`: a real MCP server behind the bearer layer, with an issuer of its own, on loopback.
+//! `mcp-bearer demo`: a real MCP server behind the bearer layer, with an issuer of its own, on
+//! loopback.
 //!
-//! Its key signs for nobody else and its one token is printed for everyone at this terminal to paste: it must never
-//! listen on an address that other machines can reach.
+//! Its key signs for nobody else and its one token is printed for everyone at this terminal to
+//! paste: it must never listen on an address that other machines can reach.
 
 mod server;
 
@@ -63,7 +64,8 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     listen: String,
 
-    /// What to print: text with commands to paste, or one line of JSON once connections are accepted
+    /// What to print: text with commands to paste, or one line of JSON once connections are
+    /// accepted
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
 
@@ -75,7 +77,8 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "ISSUER")]
     also_issuer: Option<String>,
 
-    /// Let in tokens whatever their scopes, and print one without. Otherwise they need mcp:read, or those of --scope
+    /// Let in tokens whatever their scopes, and print one without. Otherwise they need mcp:read, or
+    /// those of --scope
     #[arg(long)]
     no_scope: bool,
 

@@ -1,12 +1,13 @@
-//! Reading what the user names: files of keys and tokens, bounded, with errors that name the file and
-//! never its contents.
+//! Reading what the user names: files of keys and tokens, bounded, with errors that name the file
+//! and never its contents.
 
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-/// No file of keys or of a token is larger: a JWK Set of 100 RSA-8192 keys with certificates takes half of it.
+/// No file of keys or of a token is larger: a JWK Set of 100 RSA-8192 keys with certificates takes
+/// half of it.
 const FILE_BYTES: u64 = 1024 * 1024;
 
 /// The bytes of a file. `option` is the one that names it; empty for an argument.

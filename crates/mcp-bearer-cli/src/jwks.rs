@@ -13,8 +13,8 @@ use crate::ui::{Failure, Outcome, Output};
 
 /// Print the JWK Set (RFC 7517) of public keys in PEM
 ///
-/// Every key gets `use: sig` and the one algorithm it is for (RFC 8725 section 3.1): RS256, ES256, ES384, ES512 or
-/// EdDSA by its type, unless --algorithm says otherwise.
+/// Every key gets `use: sig` and the one algorithm it is for (RFC 8725 section 3.1): RS256, ES256,
+/// ES384, ES512 or EdDSA by its type, unless --algorithm says otherwise.
 #[derive(Args)]
 #[command(after_help = "\
 Example:

@@ -1,7 +1,8 @@
 //! The program `mcp-bearer`: try, make, inspect and verify bearer tokens for MCP servers.
 //!
-//! This file parses the command line, starts logging and turns a command's result into an exit code. Each command has
-//! a file of its own; what is printed where is decided in `ui.rs` alone. It imports `mcp_bearer`, never the core.
+//! This file parses the command line, starts logging and turns a command's result into an exit
+//! code. Each command has a file of its own; what is printed where is decided in `ui.rs` alone. It
+//! imports `mcp_bearer`, never the core.
 #![forbid(unsafe_code)]
 
 mod check;
@@ -30,7 +31,8 @@ use crate::ui::{Colours, Failure, Outcome};
 #[derive(Parser)]
 #[command(name = "mcp-bearer", version, propagate_version = true, after_help = ui::EXIT_CODES)]
 struct Cli {
-    /// What to log on stderr, such as `debug` or `mcp_bearer=trace`. Default: `warn`; for `demo`, `info`
+    /// What to log on stderr, such as `debug` or `mcp_bearer=trace`. Default: `warn`; for `demo`,
+    /// `info`
     #[arg(
         long,
         global = true,
@@ -94,7 +96,8 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
 
 fn start_log(cli: &Cli) -> Result<(), Failure> {
     let default = match cli.command {
-        // The MCP library tells of every request at INFO; ours tell what was let in and what was not.
+        // The MCP library tells of every request at INFO; ours tell what was let in and what was
+        // not.
         Command::Demo(_) => "info,rmcp=warn",
         // What became of the keys is its very answer.
         Command::Check(_) => "warn,mcp_bearer::keys=off",

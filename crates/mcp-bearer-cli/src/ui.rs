@@ -2,9 +2,11 @@
 //!
 //! - stdout holds data and nothing else: tokens, keys, answers, help that was asked for.
 //! - Everything else goes to stderr: errors, notes, logs.
-//! - Exit codes are those of [`EXIT_CODES`]. A reader of stdout that leaves early ends the program without a word and
-//!   with 141, as a shell reports it for a program ended by SIGPIPE: what was asked for is not done.
-//! - Text from a token or a file is printed on one line, with everything that could move a cursor escaped.
+//! - Exit codes are those of [`EXIT_CODES`]. A reader of stdout that leaves early ends the program
+//!   without a word and with 141, as a shell reports it for a program ended by SIGPIPE: what was
+//!   asked for is not done.
+//! - Text from a token or a file is printed on one line, with everything that could move a cursor
+//!   escaped.
 //!
 //! No secret may get in here but the token or key that was asked for.
 
@@ -130,12 +132,13 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
-/// The text with every token in it cut to its first letters: a token typed in a wrong place must not get into the log
-/// of whoever runs this program.
+/// The text with every token in it cut to its first letters: a token typed in a wrong place must
+/// not get into the log of whoever runs this program.
 fn without_tokens(text: &str) -> String {
     let in_token = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let mut shown = String::with_capacity(text.len());
-    // A key pasted where its file's name belongs: what follows the label has a line of base64, which no words of ours have.
+    // A key pasted where its file's name belongs: what follows the label has a line of base64,
+    // which no words of ours have.
     let in_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
     let (text, cut) = match text.split_once("-----BEGIN ") {
         Some((before, after)) if after.split(|c| !in_base64(c)).any(|run| run.len() >= 24) => (
@@ -214,8 +217,9 @@ pub(crate) fn json_string_or_null(text: Option<&str>) -> String {
     text.map_or_else(|| "null".to_owned(), json_string)
 }
 
-/// Valid JSON on one line: white space between values goes, and what a terminal or a line reader could take for
-/// something else is written as an escape. Numbers and names keep their spelling, all values stay the same.
+/// Valid JSON on one line: white space between values goes, and what a terminal or a line reader
+/// could take for something else is written as an escape. Numbers and names keep their spelling,
+/// all values stay the same.
 pub(crate) fn json_line(json: &str) -> String {
     let mut line = String::with_capacity(json.len());
     let (mut in_string, mut escaped) = (false, false);

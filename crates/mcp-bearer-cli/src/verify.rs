@@ -1,7 +1,7 @@
 //! `mcp-bearer verify`: one answer for each token.
 //!
-//! Tokens come as an argument or as lines of stdin; a line is bytes, and whatever it holds it gets exactly one answer,
-//! in order, in bounded memory. It must never print a token.
+//! Tokens come as an argument or as lines of stdin; a line is bytes, and whatever it holds it gets
+//! exactly one answer, in order, in bounded memory. It must never print a token.
 
 mod answer;
 mod lines;
@@ -27,10 +27,11 @@ use crate::ui::{Failure, Outcome, Output, note};
 
 /// Verify tokens, and say why one is refused
 ///
-/// Keys, issuer and audience must be decided; "any" is spelled out. --discover ISSUER decides the issuer too, unless
-/// --issuer or --any-issuer says otherwise. Without TOKEN, reads one token a line from stdin
-/// (better than an argument, which other users of the machine can see) and answers each line in order. Exits with 1 when
-/// any token was refused, and with 2 when there were no keys to verify one with, or no token at all.
+/// Keys, issuer and audience must be decided; "any" is spelled out. --discover ISSUER decides the
+/// issuer too, unless --issuer or --any-issuer says otherwise. Without TOKEN, reads one token a
+/// line from stdin (better than an argument, which other users of the machine can see) and answers
+/// each line in order. Exits with 1 when any token was refused, and with 2 when there were no keys
+/// to verify one with, or no token at all.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -49,8 +50,8 @@ Environment:
   SSL_CERT_DIR    the same, a directory of such files
   NO_COLOR        no colours on a terminal either")]
 pub(crate) struct Verify {
-    /// The token, or the name of a file with it; quotes, a token response and the like are understood,
-    /// as by inspect. `-` or nothing reads one per line from stdin
+    /// The token, or the name of a file with it; quotes, a token response and the like are
+    /// understood, as by inspect. `-` or nothing reads one per line from stdin
     #[arg(value_name = "TOKEN")]
     token: Option<OsString>,
 
@@ -164,7 +165,8 @@ fn from_stdin(
         Detail::Verdict => Block::Left,
     };
     let mut only = None;
-    // Answers are handed on before the next read could wait, so that a program can converse with this one.
+    // Answers are handed on before the next read could wait, so that a program can converse with
+    // this one.
     while let Some(line) = lines.next(|| output.flush())? {
         let answer = verifier.answer(&line)?;
         answer.print(output, format, block)?;
@@ -270,8 +272,8 @@ impl Verifier {
         })
     }
 
-    /// Waits once for the first fetch, even for a token that its own claims condemn: what is asked here is also whether it
-    /// was signed. A server never waits for that.
+    /// Waits once for the first fetch, even for a token that its own claims condemn: what is asked
+    /// here is also whether it was signed. A server never waits for that.
     fn fetch_first(&self, token: &str) -> Result<(), Failure> {
         if self.warmed_up.get() {
             return Ok(());

@@ -1,4 +1,5 @@
-//! Every case under `vectors/` that the command line can express gives the same answer through `verify`.
+//! Every case under `vectors/` that the command line can express gives the same answer through
+//! `verify`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -85,7 +86,8 @@ fn every_case_is_answered_as_its_file_says() {
     assert!(answered > 100, "only {answered} cases");
 }
 
-/// The claims may be as deep as `serde_json` reads, so the object around them would be one level too deep for it.
+/// The claims may be as deep as `serde_json` reads, so the object around them would be one level
+/// too deep for it.
 fn answer(line: &str) -> Value {
     // The claims of a refused token are shown with a depth that every reader of JSON takes.
     if line.starts_with("{\"accepted\":false,") {

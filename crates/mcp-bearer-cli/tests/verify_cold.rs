@@ -1,4 +1,5 @@
-//! `verify` fetches first and then judges: a token's own fault is named whether the issuer is up or down.
+//! `verify` fetches first and then judges: a token's own fault is named whether the issuer is up or
+//! down.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -51,7 +51,8 @@ pub enum Algorithm {
     Hs512,
 }
 
-/// The kind of key an algorithm takes: `kty` with its curve (RFC 7518 section 6.1, RFC 8037 section 2).
+/// The kind of key an algorithm takes: `kty` with its curve (RFC 7518 section 6.1, RFC 8037 section
+/// 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum KeyType {
     Rsa,
@@ -149,7 +150,8 @@ impl Algorithm {
         matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
     }
 
-    /// The shortest shared secret in bytes: the hash's length (RFC 7518 section 3.2). `None` for public keys.
+    /// The shortest shared secret in bytes: the hash's length (RFC 7518 section 3.2). `None` for
+    /// public keys.
     #[must_use]
     pub const fn secret_bytes_min(self) -> Option<usize> {
         match self {
@@ -172,7 +174,8 @@ impl Algorithm {
         }
     }
 
-    /// How many bytes a signature has: fixed, or for RSA as many as a modulus of 2,048 to 8,192 bits.
+    /// How many bytes a signature has: fixed, or for RSA as many as a modulus of 2,048 to 8,192
+    /// bits.
     ///
     /// ```
     /// assert_eq!(mcp_bearer_core::Algorithm::Es256.signature_bytes(), 64..=64);
@@ -195,7 +198,8 @@ impl Algorithm {
         }
     }
 
-    /// Two names of one algorithm: what a JWK says in `alg` may be the older or the newer one (RFC 9864 section 2.2).
+    /// Two names of one algorithm: what a JWK says in `alg` may be the older or the newer one (RFC
+    /// 9864 section 2.2).
     pub(crate) fn same_as(self, other: Self) -> bool {
         let ed = |a| matches!(a, Self::EdDsa | Self::Ed25519);
         self == other || (ed(self) && ed(other))

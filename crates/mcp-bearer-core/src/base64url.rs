@@ -1,5 +1,5 @@
-//! The one base64url decoder: the URL-safe alphabet, no padding, no trailing bits (RFC 4648 section 5, RFC 7515
-//! section 2).
+//! The one base64url decoder: the URL-safe alphabet, no padding, no trailing bits (RFC 4648 section
+//! 5, RFC 7515 section 2).
 //!
 //! It must never accept two spellings of one value.
 
@@ -12,7 +12,8 @@ fn engine() -> &'static impl Engine {
     use base64::engine::general_purpose::NO_PAD;
     use once_cell::race::OnceBox;
 
-    /// The instruction set is looked for once, by whoever comes first, and nobody waits for another.
+    /// The instruction set is looked for once, by whoever comes first, and nobody waits for
+    /// another.
     static STRICT: OnceBox<Simd> = OnceBox::new();
     STRICT.get_or_init(|| Box::new(Simd::url_safe(NO_PAD)))
 }

@@ -1,4 +1,5 @@
-//! What the peer sees: the one table from [`RejectionKind`] to status, challenge and body (RFC 6750 section 3).
+//! What the peer sees: the one table from [`RejectionKind`] to status, challenge and body (RFC 6750
+//! section 3).
 //!
 //! Nothing that came from a token may get into an answer, and no answer may say which check failed.
 

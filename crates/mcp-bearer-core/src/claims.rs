@@ -1,7 +1,8 @@
 //! A typed view of validated claims (RFC 7519 section 4). A wrong type is an error of its own.
 //!
-//! `null` is absence where a claim only describes the token, because some issuers write every member that they know. A
-//! date, `iss` or `aud` that is `null` is never taken for "no restriction".
+//! `null` is absence where a claim only describes the token, because some issuers write every
+//! member that they know. A date, `iss` or `aud` that is `null` is never taken for "no
+//! restriction".
 //!
 //! Only what the claims say is read here; what they must say is for `policy.rs`.
 
@@ -303,7 +304,8 @@ fn numeric_date(
     }
 }
 
-/// Whether a number that was rounded to 2^53 is at most that. Its first digit other than zero stands for 10^15.
+/// Whether a number that was rounded to 2^53 is at most that. Its first digit other than zero
+/// stands for 10^15.
 fn is_within_the_bound(value: &Value<'_>) -> bool {
     let Value::Number(text) = value else {
         return false;

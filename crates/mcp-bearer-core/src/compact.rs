@@ -1,7 +1,8 @@
-//! The JWS compact form (RFC 7515 section 7.1): strict split, strict base64url, JSON. Steps 1 to 4 and 4a.
+//! The JWS compact form (RFC 7515 section 7.1): strict split, strict base64url, JSON. Steps 1 to 4
+//! and 4a.
 //!
-//! What comes out is unverified and says so by its type. Nothing here looks at keys, and nothing here may be trusted;
-//! the only way on is `verify` in `verify.rs`.
+//! What comes out is unverified and says so by its type. Nothing here looks at keys, and nothing
+//! here may be trusted; the only way on is `verify` in `verify.rs`.
 
 mod parts;
 
@@ -24,8 +25,9 @@ use crate::step::{Observer, Step, Unobserved, Watch};
 
 /// A well-formed token of which nothing is known to be true.
 ///
-/// It says what may be looked at before trust: the algorithm, the `kid` and the issuer it claims. Verification is a
-/// method on it, so that a second attempt after a key refetch does not parse again.
+/// It says what may be looked at before trust: the algorithm, the `kid` and the issuer it claims.
+/// Verification is a method on it, so that a second attempt after a key refetch does not parse
+/// again.
 ///
 /// ```
 /// use mcp_bearer_core::{Limits, RejectionKind, UnverifiedToken};
@@ -50,7 +52,8 @@ enum Held {
 }
 
 impl<'t> UnverifiedToken<'t> {
-    /// Steps 1 to 4: length, segments, header. A fault of the claims is kept for after the signature.
+    /// Steps 1 to 4: length, segments, header. A fault of the claims is kept for after the
+    /// signature.
     ///
     /// # Errors
     /// [`TokenTooLarge`](RejectionKind::TokenTooLarge), [`Malformed`](RejectionKind::Malformed).
@@ -69,7 +72,8 @@ impl<'t> UnverifiedToken<'t> {
     ) -> Result<Self, Rejection> {
         let mut watch = Watch::new(observer);
         let segments = check_length(token, limits).and_then(|()| match Segments::decode(token) {
-            // Strict segments hold no other characters, so only a token without them needs this look.
+            // Strict segments hold no other characters, so only a token without them needs this
+            // look.
             Err(rejection) => check_alphabet(token).map(|()| Err(rejection)),
             decoded => Ok(decoded),
         });
@@ -134,7 +138,8 @@ impl<'t> UnverifiedToken<'t> {
         }
     }
 
-    /// Step 4a, where several issuers are configured: the entry whose name equals `iss` byte for byte.
+    /// Step 4a, where several issuers are configured: the entry whose name equals `iss` byte for
+    /// byte.
     ///
     /// The choice is made on unverified text; it decides only whose keys the token must satisfy.
     ///

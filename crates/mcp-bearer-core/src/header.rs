@@ -1,6 +1,7 @@
 //! The JOSE header (RFC 7515 section 4): steps 5 to 8.
 //!
-//! `jwk`, `jku`, `x5u`, `x5c` and `x5t` are never read: a token must not choose the key that verifies it.
+//! `jwk`, `jku`, `x5u`, `x5c` and `x5t` are never read: a token must not choose the key that
+//! verifies it.
 
 mod token_types;
 
@@ -57,7 +58,8 @@ impl<'a> Header<'a> {
         match name.parse::<Algorithm>() {
             Ok(algorithm) if allowed.contains(&algorithm) => Ok(algorithm),
             _ => {
-                // Strangers choose this path, so the sentence is written once into a place that is large enough.
+                // Strangers choose this path, so the sentence is written once into a place that is
+                // large enough.
                 let mut text = String::with_capacity(160);
                 let _ = write!(text, "algorithm {} is not allowed, only ", Shown(name));
                 for (index, algorithm) in allowed.iter().enumerate() {
@@ -69,7 +71,8 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Step 6: no extension is understood, so none may be critical; and the payload is always encoded.
+    /// Step 6: no extension is understood, so none may be critical; and the payload is always
+    /// encoded.
     pub(crate) fn critical(&self) -> Result<(), Rejection> {
         let refuse = |why| Err(Rejection::with(RejectionKind::UnsupportedHeader, why));
         if self.crit.is_some() {

@@ -1,10 +1,11 @@
-//! JSON as a verifier needs it: one strict, bounded pass over the bytes, then slices of them (RFC 8259, RFC 7519
-//! section 4, RFC 7515 section 4).
+//! JSON as a verifier needs it: one strict, bounded pass over the bytes, then slices of them (RFC
+//! 8259, RFC 7519 section 4, RFC 7515 section 4).
 //!
-//! What is accepted: exactly one object, valid UTF-8 without a byte order mark, no member name twice in any object,
-//! at most [`Limits::JSON_DEPTH`](crate::limits::Limits::JSON_DEPTH) levels, no lone surrogate, nothing after it.
-//! Bytes of a token must never reach another JSON reader before they have passed here: other readers have switches
-//! (big numbers, raw values) that any crate of the program may turn on.
+//! What is accepted: exactly one object, valid UTF-8 without a byte order mark, no member name
+//! twice in any object, at most [`Limits::JSON_DEPTH`](crate::limits::Limits::JSON_DEPTH) levels,
+//! no lone surrogate, nothing after it. Bytes of a token must never reach another JSON reader
+//! before they have passed here: other readers have switches (big numbers, raw values) that any
+//! crate of the program may turn on.
 
 mod escape;
 mod object;
@@ -144,7 +145,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether it is this value. The recursion is bounded by the depth of `tree`, which is ours, not a token's.
+    /// Whether it is this value. The recursion is bounded by the depth of `tree`, which is ours,
+    /// not a token's.
     pub(crate) fn equals(&self, tree: &serde_json::Value) -> bool {
         use serde_json::Value as Tree;
         match (self, tree) {
@@ -186,7 +188,8 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The library's own reader first, which keeps integers whole. It takes some of the largest finite doubles for infinite.
+/// The library's own reader first, which keeps integers whole. It takes some of the largest finite
+/// doubles for infinite.
 fn number_tree(text: &str) -> serde_json::Value {
     let number = text.parse().ok().or_else(|| {
         let double = text.parse::<f64>().ok()?;
@@ -195,8 +198,8 @@ fn number_tree(text: &str) -> serde_json::Value {
     number.map_or(serde_json::Value::Null, serde_json::Value::Number)
 }
 
-/// Whether two texts are one number: `1`, `1.0` and `10e-1` are. Beyond 2^53, where a double cannot tell neighbours apart,
-/// only integers are compared, each with all its digits.
+/// Whether two texts are one number: `1`, `1.0` and `10e-1` are. Beyond 2^53, where a double cannot
+/// tell neighbours apart, only integers are compared, each with all its digits.
 fn same_number(one: &str, other: &str) -> bool {
     if one == other {
         return true;
@@ -277,7 +280,8 @@ pub(crate) fn utf8(bytes: Vec<u8>) -> Result<String, JsonError> {
     })
 }
 
-/// Positions fit: a text is at most a token, and tokens over 4 GiB are refused before they are decoded.
+/// Positions fit: a text is at most a token, and tokens over 4 GiB are refused before they are
+/// decoded.
 fn usize_of(position: u32) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
 }

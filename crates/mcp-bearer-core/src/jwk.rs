@@ -1,7 +1,8 @@
 //! JSON Web Keys (RFC 7517) as they stand on the wire, and what turns one into a verifying key.
 //!
-//! Reading keeps every member and changes none. Certificates in a JWK (`x5c`, `x5u`) are never read: the key is what
-//! its parameters say. A key with private or secret members must never become a verifying key.
+//! Reading keeps every member and changes none. Certificates in a JWK (`x5c`, `x5u`) are never
+//! read: the key is what its parameters say. A key with private or secret members must never become
+//! a verifying key.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -74,8 +75,9 @@ impl JwkData {
     /// Reads one JWK from JSON.
     ///
     /// # Errors
-    /// When the text is not one JSON object, `kty` is missing, or a member that says what the key is for has the wrong
-    /// type. Other members of a wrong type, and those that are `null`, stay in [`other`](Self::other), unchanged.
+    /// When the text is not one JSON object, `kty` is missing, or a member that says what the key
+    /// is for has the wrong type. Other members of a wrong type, and those that are `null`, stay in
+    /// [`other`](Self::other), unchanged.
     pub fn from_json(text: &str) -> Result<Self, KeyError> {
         Self::from_map(map(within_limit(text, "a JWK")?, "a JWK")?)
     }
@@ -133,8 +135,9 @@ impl JwkData {
         Some(jwk)
     }
 
-    /// Whether it holds a private or secret parameter (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1). `null`, an empty `d` and
-    /// an empty `oth` are none: some programs write every member that they know.
+    /// Whether it holds a private or secret parameter (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
+    /// `null`, an empty `d` and an empty `oth` are none: some programs write every member that they
+    /// know.
     #[must_use]
     pub fn is_private(&self) -> bool {
         const PRIVATE: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
@@ -159,7 +162,8 @@ impl JwkData {
         }))
     }
 
-    /// `use` absent or `sig`, and `key_ops` absent, empty or with `verify` (RFC 7517 sections 4.2 and 4.3).
+    /// `use` absent or `sig`, and `key_ops` absent, empty or with `verify` (RFC 7517 sections 4.2
+    /// and 4.3).
     pub(crate) fn check_purpose(&self) -> Result<(), KeyError> {
         if let Some(purpose) = self.use_.as_deref().filter(|purpose| *purpose != "sig") {
             let why = format!("\"use\" is {}, not \"sig\"", Shown(purpose));
@@ -207,11 +211,12 @@ impl VerifyingKey {
     ///
     /// `use`, `key_ops` and `alg` are not looked at here; a [`KeySet`](crate::KeySet) honours them.
     ///
-    /// A coordinate of an EC key that is shorter than the curve's field is taken for one whose leading zeros were left out,
-    /// which RFC 7518 section 6.2.1.2 forbids and some issuers do.
+    /// A coordinate of an EC key that is shorter than the curve's field is taken for one whose
+    /// leading zeros were left out, which RFC 7518 section 6.2.1.2 forbids and some issuers do.
     ///
     /// # Errors
-    /// When the type is unknown, a parameter is missing or not base64url, the key is weak, or it is a private key.
+    /// When the type is unknown, a parameter is missing or not base64url, the key is weak, or it is
+    /// a private key.
     pub fn from_jwk(jwk: &JwkData) -> Result<Self, KeyError> {
         Self::from_jwk_noted(jwk).map(|(key, _)| key)
     }
@@ -273,7 +278,8 @@ fn padded(coordinate: &[u8], curve: Curve) -> Cow<'_, [u8]> {
 
 /// A JWK Set as on the wire (RFC 7517 section 5).
 ///
-/// Reading one is strict in its form; which keys can be used is for [`KeySet`](crate::KeySet) to say.
+/// Reading one is strict in its form; which keys can be used is for [`KeySet`](crate::KeySet) to
+/// say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct JwksData {
@@ -331,7 +337,8 @@ pub(crate) fn elements(text: &str) -> Result<Vec<Element>, KeyError> {
     Ok(json::elements(keys).map(object).collect())
 }
 
-/// The text without the byte order mark that some editors write (RFC 8259 section 8.1 lets a reader pass over it).
+/// The text without the byte order mark that some editors write (RFC 8259 section 8.1 lets a reader
+/// pass over it).
 fn within_limit<'a>(text: &'a str, what: &str) -> Result<&'a str, KeyError> {
     if text.len() > Limits::JWKS_BYTES {
         let most = Limits::JWKS_BYTES;
@@ -369,8 +376,8 @@ fn string(map: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Ke
     }
 }
 
-/// A member that only some kinds of key need: of another type it is left where it is, and whoever needs it does not find
-/// it.
+/// A member that only some kinds of key need: of another type it is left where it is, and whoever
+/// needs it does not find it.
 fn parameter(map: &mut Map<String, Value>, name: &str) -> Option<String> {
     map.get(name)?.as_str()?;
     string(map, name).ok().flatten()

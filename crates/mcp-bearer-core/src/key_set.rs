@@ -78,7 +78,8 @@ pub struct SkippedKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyInfo {
-    /// Its place in its JWK Set, from 1, which tells keys of one `kid` apart; `None` for a key that is not from a set.
+    /// Its place in its JWK Set, from 1, which tells keys of one `kid` apart; `None` for a key that
+    /// is not from a set.
     pub number: Option<usize>,
     /// Its `kid`.
     pub kid: Option<String>,
@@ -88,8 +89,8 @@ pub struct KeyInfo {
     pub description: String,
     /// Which key it is, whatever its `kid`.
     pub thumbprint: Thumbprint,
-    /// What whoever made it should know, in a lower-case sentence: it serves, but was not written as it should be, or is a
-    /// weak secret.
+    /// What whoever made it should know, in a lower-case sentence: it serves, but was not written
+    /// as it should be, or is a weak secret.
     pub note: Option<&'static str>,
 }
 
@@ -103,7 +104,8 @@ impl KeySet {
     /// The usable keys of a JWK Set in JSON; the others are [`skipped`](Self::skipped).
     ///
     /// # Errors
-    /// Only when the text is not a JWK Set at all, or is too large. A set without usable keys is not an error here.
+    /// Only when the text is not a JWK Set at all, or is too large. A set without usable keys is
+    /// not an error here.
     pub fn from_jwks_json(text: &str) -> Result<Self, KeyError> {
         let keys = elements(text)?.into_iter();
         Ok(Self::published(
@@ -254,7 +256,8 @@ impl KeySet {
         }
     }
 
-    /// The first part of step 9: the few keys that may have signed a token with this algorithm and `kid`.
+    /// The first part of step 9: the few keys that may have signed a token with this algorithm and
+    /// `kid`.
     pub(crate) fn candidates(
         &self,
         algorithm: Algorithm,

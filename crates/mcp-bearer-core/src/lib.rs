@@ -1,10 +1,13 @@
-//! The pure verifier of `mcp-bearer`: bytes, keys, policy and time in; an [`AccessToken`] or a [`Rejection`] out.
+//! The pure verifier of `mcp-bearer`: bytes, keys, policy and time in; an [`AccessToken`] or a
+//! [`Rejection`] out.
 //!
-//! No I/O, no async, no clock, no environment, no logging. Most users want the crate `mcp-bearer`, which adds the
-//! provider, keys that rotate and the HTTP layer, and re-exports what is needed from here.
+//! No I/O, no async, no clock, no environment, no logging. Most users want the crate `mcp-bearer`,
+//! which adds the provider, keys that rotate and the HTTP layer, and re-exports what is needed from
+//! here.
 //!
-//! The way of a token: [`UnverifiedToken::parse`] (what it looks like), then [`UnverifiedToken::verify`] with a
-//! [`KeySet`], a [`Policy`] and the time. [`Challenge`] says what the peer is told when it fails.
+//! The way of a token: [`UnverifiedToken::parse`] (what it looks like), then
+//! [`UnverifiedToken::verify`] with a [`KeySet`], a [`Policy`] and the time. [`Challenge`] says
+//! what the peer is told when it fails.
 //!
 //! ```
 //! use mcp_bearer_core::{KeySet, Limits, Policy, UnixTime, UnverifiedToken, VerifyingKey};

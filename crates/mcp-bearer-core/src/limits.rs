@@ -1,7 +1,7 @@
 //! Every cap of the verifier in one place, each with the source of its number.
 //!
-//! Nothing here is a security decision about a token's content; it bounds the work that content can cause.
-//! No other file of this crate may hold a limit of its own.
+//! Nothing here is a security decision about a token's content; it bounds the work that content can
+//! cause. No other file of this crate may hold a limit of its own.
 
 use std::time::Duration;
 
@@ -18,8 +18,9 @@ use std::time::Duration;
 pub struct Limits {
     /// The longest token that is looked at, in bytes. A longer one is refused by its length alone.
     ///
-    /// 16 KiB: the header limit of Node.js and of most proxies (nginx 8 KiB a line, Envoy 60 KiB in all), so a longer
-    /// token cannot reach a server anyway; Entra ID's largest tokens (200 groups) stay under 10 KiB.
+    /// 16 KiB: the header limit of Node.js and of most proxies (nginx 8 KiB a line, Envoy 60 KiB in
+    /// all), so a longer token cannot reach a server anyway; Entra ID's largest tokens (200 groups)
+    /// stay under 10 KiB.
     pub token_bytes: usize,
 }
 
@@ -29,45 +30,52 @@ impl Limits {
     /// 127 is what `serde_json` reads, so whatever passes here can be read by a caller's own type.
     pub const JSON_DEPTH: usize = 127;
 
-    /// Keys tried for one token, whether it names none or several have its `kid`, so that a set cannot multiply the
-    /// signature checks.
+    /// Keys tried for one token, whether it names none or several have its `kid`, so that a set
+    /// cannot multiply the signature checks.
     ///
-    /// Four: a rotation overlaps two keys, and an issuer that reuses a `kid` across two types doubles that.
+    /// Four: a rotation overlaps two keys, and an issuer that reuses a `kid` across two types
+    /// doubles that.
     pub const KEY_CANDIDATES: usize = 4;
 
     /// Characters of attacker text (a `kid`, an `alg`, a claim) that an error or a log line shows.
     pub const SHOWN_CHARS: usize = 64;
 
-    /// The largest JWKS document, in bytes. 512 KiB holds 100 RSA-8192 keys with their certificates.
+    /// The largest JWKS document, in bytes. 512 KiB holds 100 RSA-8192 keys with their
+    /// certificates.
     pub const JWKS_BYTES: usize = 512 * 1024;
 
     /// The most keys one JWKS may hold. The largest public issuers publish fewer than 20.
     pub const JWKS_KEYS: usize = 100;
 
-    /// The largest PEM text a key is read from, in bytes; a certificate chain of RSA-8192 keys is under 32 KiB.
+    /// The largest PEM text a key is read from, in bytes; a certificate chain of RSA-8192 keys is
+    /// under 32 KiB.
     pub const PEM_BYTES: usize = 64 * 1024;
 
     /// The smallest RSA modulus, in bits (RFC 7518 section 3.3).
     pub const RSA_BITS_MIN: usize = 2048;
 
-    /// The largest RSA modulus, in bits: what `aws-lc` verifies, and the point where one check costs milliseconds.
+    /// The largest RSA modulus, in bits: what `aws-lc` verifies, and the point where one check
+    /// costs milliseconds.
     pub const RSA_BITS_MAX: usize = 8192;
 
-    /// The default tolerance between the issuer's clock and ours (the usual 60 s of OAuth libraries).
+    /// The default tolerance between the issuer's clock and ours (the usual 60 s of OAuth
+    /// libraries).
     pub const LEEWAY_DEFAULT: Duration = Duration::from_secs(60);
 
-    /// The largest tolerance a policy may ask for. Above five minutes expiry means little (RFC 7519 section 4.1.4: "no
-    /// more than a few minutes").
+    /// The largest tolerance a policy may ask for. Above five minutes expiry means little (RFC 7519
+    /// section 4.1.4: "no more than a few minutes").
     pub const LEEWAY_MAX: Duration = Duration::from_secs(300);
 
-    /// The earliest that a system clock can say when it has been set, since the Unix epoch: 2020-01-01. A machine that
-    /// starts in 1970 would take every expired token for a good one.
+    /// The earliest that a system clock can say when it has been set, since the Unix epoch:
+    /// 2020-01-01. A machine that starts in 1970 would take every expired token for a good one.
     pub const CLOCK_SET_FROM: Duration = Duration::from_secs(1_577_836_800);
 
-    /// How long to wait for a clock to be set: time synchronisation takes seconds to minutes after a start.
+    /// How long to wait for a clock to be set: time synchronisation takes seconds to minutes after
+    /// a start.
     pub const CLOCK_RETRY: Duration = Duration::from_secs(60);
 
-    /// How long a token plausibly lives, ten years: the same date in milliseconds lies 50,000 years ahead.
+    /// How long a token plausibly lives, ten years: the same date in milliseconds lies 50,000 years
+    /// ahead.
     pub const PLAUSIBLE_LIFETIME: Duration = Duration::from_secs(3652 * 24 * 60 * 60);
 
     /// The largest body of an MCP request that is read to judge it, in bytes: what rmcp and the

@@ -1,7 +1,7 @@
 //! The protected resource metadata document (RFC 9728), and where it is served.
 //!
-//! It says only what was configured. The resource is written exactly as given: clients compare it with the URL they
-//! were told, byte for byte.
+//! It says only what was configured. The resource is written exactly as given: clients compare it
+//! with the URL they were told, byte for byte.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -82,7 +82,8 @@ impl ProtectedResourceMetadata {
         &self.document.resource
     }
 
-    /// The path it is served at: `/.well-known/oauth-protected-resource` and the resource's path (RFC 9728 section 3.1).
+    /// The path it is served at: `/.well-known/oauth-protected-resource` and the resource's path
+    /// (RFC 9728 section 3.1).
     #[must_use]
     pub fn well_known_path(&self) -> &str {
         &self.path
@@ -158,7 +159,8 @@ impl MetadataBuilder {
         self
     }
 
-    /// Lets authorization servers be http beyond loopback. Whoever stands between them and a client gets what the client sends.
+    /// Lets authorization servers be http beyond loopback. Whoever stands between them and a client
+    /// gets what the client sends.
     #[must_use]
     pub fn insecure_allow_http(mut self) -> Self {
         self.servers = Scheme::HttpToo;
@@ -168,8 +170,8 @@ impl MetadataBuilder {
     /// Checks the whole and builds it.
     ///
     /// # Errors
-    /// When the resource or an authorization server is not an absolute https URL without fragment and user (http on loopback
-    /// is allowed), or no authorization server is named.
+    /// When the resource or an authorization server is not an absolute https URL without fragment
+    /// and user (http on loopback is allowed), or no authorization server is named.
     pub fn build(self) -> Result<ProtectedResourceMetadata, RuleError> {
         let mut error = RuleError::default();
         let split = Split::of(&self.resource, Scheme::Https).map_err(|why| {
@@ -281,7 +283,8 @@ impl Split {
     }
 }
 
-/// The host in front of an optional port; nothing when there is no host, or something else beside it.
+/// The host in front of an optional port; nothing when there is no host, or something else beside
+/// it.
 fn host_of(authority: &str) -> Option<&str> {
     let (host, port) = if authority.starts_with('[') {
         let (host, port) = authority.split_at_checked(authority.find(']')? + 1)?;

@@ -15,7 +15,8 @@ pub(crate) struct NearMiss {
 }
 
 impl NearMiss {
-    /// What it takes to make the names equal, when one slash at the end, case, and http for https are enough.
+    /// What it takes to make the names equal, when one slash at the end, case, and http for https
+    /// are enough.
     pub(crate) fn between(one: &str, other: &str) -> Option<Self> {
         if one == other || one.len().abs_diff(other.len()) > 2 {
             return None;

@@ -1,4 +1,5 @@
-//! What a token must say. Every expectation that is set makes its claim required; what is not checked is spelled out.
+//! What a token must say. Every expectation that is set makes its claim required; what is not
+//! checked is spelled out.
 //!
 //! A policy that cannot work is not built: [`RuleError`] reports every problem at once.
 
@@ -69,7 +70,8 @@ pub enum Expected {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenType {
-    /// Absent, `JWT`, `JOSE`, `at+jwt`, or one that the policy names: Keycloak and Entra ID do not issue `at+jwt`.
+    /// Absent, `JWT`, `JOSE`, `at+jwt`, or one that the policy names: Keycloak and Entra ID do not
+    /// issue `at+jwt`.
     #[default]
     Any,
     /// `at+jwt` only (RFC 9068 section 4).
@@ -87,8 +89,8 @@ pub(crate) enum IdentityTokenShape {
 impl Policy {
     /// Begins a policy for tokens of these issuers (`iss`), made for these audiences (`aud`).
     ///
-    /// [`Expected::Any`] as the issuer: only the key says who signed. As the audience: a token that another server
-    /// received can be replayed here.
+    /// [`Expected::Any`] as the issuer: only the key says who signed. As the audience: a token that
+    /// another server received can be replayed here.
     pub fn builder(issuers: impl Into<Expected>, audiences: impl Into<Expected>) -> PolicyBuilder {
         PolicyBuilder {
             algorithms: None,
@@ -240,36 +242,39 @@ impl PolicyBuilder {
         self
     }
 
-    /// Accepts tokens with this `typ`, compared without case and without `application/`, as if they had `JWT`. It never
-    /// counts as `at+jwt`, and a type that is known to be that of another kind of token cannot be named.
+    /// Accepts tokens with this `typ`, compared without case and without `application/`, as if they
+    /// had `JWT`. It never counts as `at+jwt`, and a type that is known to be that of another kind
+    /// of token cannot be named.
     pub fn also_accept_type(mut self, typ: impl Into<String>) -> Self {
         self.named_types.add(typ.into());
         self
     }
 
-    /// Accepts tokens without `exp`, which can never be refused for their age: a stolen one works for ever.
+    /// Accepts tokens without `exp`, which can never be refused for their age: a stolen one works
+    /// for ever.
     pub fn accept_tokens_that_never_expire(mut self) -> Self {
         self.times.expiry = Expiry::Optional;
         self
     }
 
-    /// Accepts tokens whose `iat` lies in the future: whoever can sign may then keep tokens for later. RFC 7519 leaves it
-    /// open; it is for issuers whose clock runs ahead by more than the leeway. With a maximum age it changes nothing.
+    /// Accepts tokens whose `iat` lies in the future: whoever can sign may then keep tokens for
+    /// later. RFC 7519 leaves it open; it is for issuers whose clock runs ahead by more than the
+    /// leeway. With a maximum age it changes nothing.
     pub fn accept_tokens_issued_in_the_future(mut self) -> Self {
         self.times.future_issue = FutureIssue::Accepted;
         self
     }
 
-    /// Accepts tokens with `at_hash`, `c_hash` or `s_hash`, the marks of an ID token: a client could then use an ID token as an
-    /// access token. Dex issues access tokens of that shape.
+    /// Accepts tokens with `at_hash`, `c_hash` or `s_hash`, the marks of an ID token: a client
+    /// could then use an ID token as an access token. Dex issues access tokens of that shape.
     pub fn accept_identity_token_shape(mut self) -> Self {
         self.identity_token_shape = IdentityTokenShape::Accept;
         self
     }
 
     /// Verifies RSA signatures by AWS-LC alone, on every processor. Without this, a processor with
-    /// AVX-512 IFMA verifies them by the kernel of `mcp-bearer-rsa` where the feature `rsa-kernel` is on.
-    /// The verdicts are the same.
+    /// AVX-512 IFMA verifies them by the kernel of `mcp-bearer-rsa` where the feature `rsa-kernel`
+    /// is on. The verdicts are the same.
     pub fn without_rsa_kernel(mut self) -> Self {
         self.rsa = RsaBackend::AwsLc;
         self
@@ -284,8 +289,8 @@ impl PolicyBuilder {
         self.demand(claim.into(), allowed, Comparison::Equals)
     }
 
-    /// A claim that must be present and contain one of the values: an array with it among its elements, or the value
-    /// itself.
+    /// A claim that must be present and contain one of the values: an array with it among its
+    /// elements, or the value itself.
     ///
     /// ```
     /// use mcp_bearer_core::Policy;
@@ -317,7 +322,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// The clients (`client_id`, `azp`, `cid` or `appid`) that may come; the claim becomes required.
+    /// The clients (`client_id`, `azp`, `cid` or `appid`) that may come; the claim becomes
+    /// required.
     pub fn allowed_client_ids<T: Into<String>>(
         mut self,
         clients: impl IntoIterator<Item = T>,
@@ -326,7 +332,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// The claims that scopes are read from, the first one present winning; `scope`, then `scp` unless set.
+    /// The claims that scopes are read from, the first one present winning; `scope`, then `scp`
+    /// unless set.
     ///
     /// ```
     /// use mcp_bearer_core::{ClaimPath, Policy};
@@ -340,8 +347,9 @@ impl PolicyBuilder {
         self
     }
 
-    /// Counts the scopes of all the claims of [`scope_claims`](Self::scope_claims) that are present, not of the first
-    /// alone. Roles and permissions of a user then count though the user has not consented to them for this client.
+    /// Counts the scopes of all the claims of [`scope_claims`](Self::scope_claims) that are
+    /// present, not of the first alone. Roles and permissions of a user then count though the user
+    /// has not consented to them for this client.
     pub fn accept_scopes_beyond_consent(mut self) -> Self {
         self.scope_claims.counted = Counted::All;
         self
@@ -468,8 +476,8 @@ const BLANK: &str = "the list is empty or holds an empty name";
 /// The rules that can be wrong: those of a [`Policy`], and those of a
 /// [`ProtectedResourceMetadata`](crate::ProtectedResourceMetadata).
 ///
-/// Exhaustive on purpose: `mcp-bearer` maps each to the names that it has on a command line, in a file and so on, and
-/// a rule without such names must not compile there.
+/// Exhaustive on purpose: `mcp-bearer` maps each to the names that it has on a command line, in a
+/// file and so on, and a rule without such names must not compile there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rule {
     /// The issuers of [`Policy::builder`].
@@ -498,7 +506,8 @@ pub enum Rule {
     RequestedScopePrefix,
     /// [`PolicyBuilder::requested_scope`].
     RequestedScopes,
-    /// The resource of [`ProtectedResourceMetadata::builder`](crate::ProtectedResourceMetadata::builder).
+    /// The resource of
+    /// [`ProtectedResourceMetadata::builder`](crate::ProtectedResourceMetadata::builder).
     Resource,
     /// [`MetadataBuilder::authorization_servers`](crate::MetadataBuilder::authorization_servers).
     AuthorizationServers,
@@ -526,8 +535,8 @@ impl Rule {
     }
 }
 
-/// Rules that cannot work, every problem at once: which rule, and what is wrong with it. What is wrong is one lower-case
-/// sentence without the name of the rule.
+/// Rules that cannot work, every problem at once: which rule, and what is wrong with it. What is
+/// wrong is one lower-case sentence without the name of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleError {
     problems: Vec<(Rule, String)>,

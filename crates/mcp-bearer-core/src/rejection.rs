@@ -1,7 +1,8 @@
 //! Why a request is refused: the kind, and the facts an operator needs.
 //!
-//! A rejection never holds a token, a signature or a key. Text that came from a token is quoted and cut before it gets
-//! in here ([`Shown`]). What the peer sees is not decided here but in `challenge.rs`.
+//! A rejection never holds a token, a signature or a key. Text that came from a token is quoted and
+//! cut before it gets in here ([`Shown`]). What the peer sees is not decided here but in
+//! `challenge.rs`.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use crate::limits::Limits;
 use crate::scope::Scopes;
 use crate::time::{NumericDate, UnixTime};
 
-/// A refusal: its [`kind`](Self::kind), and the facts behind it in the [`Display`](fmt::Display) text.
+/// A refusal: its [`kind`](Self::kind), and the facts behind it in the [`Display`](fmt::Display)
+/// text.
 ///
 /// The text is one lower-case sentence for logs and operators. It is not for the peer.
 ///
@@ -26,8 +28,8 @@ pub struct Rejection {
     facts: Facts,
 }
 
-/// The kinds of refusal. Their names in snake case ([`as_str`](Self::as_str)) are stable: logs, metrics and the
-/// program's JSON use them.
+/// The kinds of refusal. Their names in snake case ([`as_str`](Self::as_str)) are stable: logs,
+/// metrics and the program's JSON use them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum RejectionKind {
@@ -41,7 +43,8 @@ pub enum RejectionKind {
     BadSignature,
     /// A claim has a value the policy does not allow.
     ClaimNotAllowed,
-    /// The system's clock has not been set, so that no token's times can be judged; the token may be good.
+    /// The system's clock has not been set, so that no token's times can be judged; the token may
+    /// be good.
     ClockUnset,
     /// `exp` has passed.
     Expired,
@@ -165,10 +168,11 @@ impl Rejection {
         self.kind
     }
 
-    /// Whether the token's claims were judged without checking its signature, because no keys were held.
+    /// Whether the token's claims were judged without checking its signature, because no keys were
+    /// held.
     ///
-    /// No key could save such a token, so the answer to its sender is that of its own fault. What the claims say is not
-    /// proven: a stranger may have written them.
+    /// No key could save such a token, so the answer to its sender is that of its own fault. What
+    /// the claims say is not proven: a stranger may have written them.
     #[must_use]
     pub const fn is_unverified(&self) -> bool {
         matches!(self.facts, Facts::NotVerified(_))
@@ -182,8 +186,9 @@ impl Rejection {
         }
     }
 
-    /// For [`RejectionKind::KeysUnavailable`]: after this time, at least a second, a request can start another attempt
-    /// to get keys. For [`RejectionKind::ClockUnset`]: when the clock may have been set.
+    /// For [`RejectionKind::KeysUnavailable`]: after this time, at least a second, a request can
+    /// start another attempt to get keys. For [`RejectionKind::ClockUnset`]: when the clock may
+    /// have been set.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match &self.facts {
@@ -230,13 +235,15 @@ impl Rejection {
         )
     }
 
-    /// The request does not carry one credential; `why` is a fixed sentence without any of its text.
+    /// The request does not carry one credential; `why` is a fixed sentence without any of its
+    /// text.
     #[must_use]
     pub const fn bad_credential(why: &'static str) -> Self {
         Self::with(RejectionKind::BadCredential, why)
     }
 
-    /// The credential is a Bearer token that cannot be read as one; `why` is a fixed sentence without any of its text.
+    /// The credential is a Bearer token that cannot be read as one; `why` is a fixed sentence
+    /// without any of its text.
     #[must_use]
     pub const fn malformed_credential(why: &'static str) -> Self {
         Self::with(RejectionKind::Malformed, why)
@@ -267,8 +274,9 @@ impl Rejection {
         Self::new(RejectionKind::ClockUnset, Facts::Clock { now })
     }
 
-    /// The token lacks the scopes `missing` of those that the operation needs, for a caller that compares scopes itself;
-    /// otherwise [`AccessToken::require_scopes`](crate::AccessToken::require_scopes) says this.
+    /// The token lacks the scopes `missing` of those that the operation needs, for a caller that
+    /// compares scopes itself; otherwise
+    /// [`AccessToken::require_scopes`](crate::AccessToken::require_scopes) says this.
     #[must_use]
     pub fn insufficient_scope(required: Scopes, missing: Scopes) -> Self {
         let facts = Facts::Scopes(Box::new(ScopeFacts {
@@ -342,7 +350,8 @@ impl Rejection {
     }
 }
 
-/// What a sentence is made of. Small and mostly static, so that refusing early costs next to nothing.
+/// What a sentence is made of. Small and mostly static, so that refusing early costs next to
+/// nothing.
 #[derive(Clone, PartialEq)]
 enum Facts {
     Why(&'static str),

@@ -45,7 +45,8 @@ impl Scopes {
         Ok(pieces.finish())
     }
 
-    /// One scope a piece, as an array of strings gives them. An empty piece, or one with a space in it, is an error.
+    /// One scope a piece, as an array of strings gives them. An empty piece, or one with a space in
+    /// it, is an error.
     ///
     /// # Errors
     /// When a piece is not a scope-token.

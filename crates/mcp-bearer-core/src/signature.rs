@@ -1,9 +1,10 @@
 //! Verifying keys: what each algorithm needs, parsed once.
 //!
-//! A parsed key of the library is bound to one algorithm, so each is parsed on first use per algorithm and kept. A key
-//! here must never be used with an algorithm of another type, a secret must never be shown, and nothing of ours may wait for
-//! another thread: a child of `fork` would wait for ever. (The library has one such lock left, of the whole process: each thread
-//! takes it for some nanoseconds with its first refused signature, and when it ends.)
+//! A parsed key of the library is bound to one algorithm, so each is parsed on first use per
+//! algorithm and kept. A key here must never be used with an algorithm of another type, a secret
+//! must never be shown, and nothing of ours may wait for another thread: a child of `fork` would
+//! wait for ever. (The library has one such lock left, of the whole process: each thread takes it
+//! for some nanoseconds with its first refused signature, and when it ends.)
 
 mod backend;
 mod ed25519;
@@ -57,8 +58,9 @@ impl VerifyingKey {
     /// Whoever can verify with it can also sign with it: use public keys where you can.
     ///
     /// # Errors
-    /// When it is shorter than 32 bytes, the length of the shortest hash, or is a key document: PEM, a JWK or JWK Set, DER, a
-    /// form of OpenSSH, SSH2, PuTTY or XML, or a point on a curve, also in base64, hexadecimal and other wrappings.
+    /// When it is shorter than 32 bytes, the length of the shortest hash, or is a key document:
+    /// PEM, a JWK or JWK Set, DER, a form of OpenSSH, SSH2, PuTTY or XML, or a point on a curve,
+    /// also in base64, hexadecimal and other wrappings.
     pub fn shared_secret(secret: &[u8]) -> Result<Self, KeyError> {
         secret::check(secret)?;
         // Long enough from the start: a string that grows leaves its old text behind.
@@ -92,7 +94,8 @@ impl VerifyingKey {
         Self::public(PublicKey::ed25519(x)?, "the Ed25519 key")
     }
 
-    /// Parses once, so that a key the library refuses is refused when it is read and not when it is used.
+    /// Parses once, so that a key the library refuses is refused when it is read and not when it is
+    /// used.
     fn public(key: PublicKey, what: &str) -> Result<Self, KeyError> {
         let (algorithm, thumbprint) = (key.any_algorithm(), key.jwk_members().thumbprint());
         let new = Self::with(Material::Public(key), thumbprint);
@@ -146,8 +149,9 @@ impl VerifyingKey {
         matches!(self.0.material, Material::Secret(_))
     }
 
-    /// Why a shared secret that is long enough is still easily guessed, in a lower-case sentence: it has fewer than 8
-    /// different bytes, or repeats a unit of at most 8 bytes. It is accepted; whoever configures it should be warned.
+    /// Why a shared secret that is long enough is still easily guessed, in a lower-case sentence:
+    /// it has fewer than 8 different bytes, or repeats a unit of at most 8 bytes. It is accepted;
+    /// whoever configures it should be warned.
     ///
     /// ```
     /// use mcp_bearer_core::VerifyingKey;
@@ -199,8 +203,8 @@ impl VerifyingKey {
         }
     }
 
-    /// Whether `signature` is this key's over exactly these bytes. A key that does not fit the algorithm
-    /// says no.
+    /// Whether `signature` is this key's over exactly these bytes. A key that does not fit the
+    /// algorithm says no.
     pub(crate) fn verifies(
         &self,
         algorithm: Algorithm,
@@ -217,8 +221,8 @@ impl VerifyingKey {
         }
     }
 
-    /// The work of the crypto libraries and nothing else: never inlined, so that a profile can tell it
-    /// from ours.
+    /// The work of the crypto libraries and nothing else: never inlined, so that a profile can tell
+    /// it from ours.
     #[inline(never)]
     fn is_signed(
         &self,

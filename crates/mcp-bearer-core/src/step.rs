@@ -1,6 +1,7 @@
 //! The steps a token passes, and who may watch it pass them.
 //!
-//! The verifier and `--explain` are the same code: an [`Observer`] is told of each step, and can change nothing.
+//! The verifier and `--explain` are the same code: an [`Observer`] is told of each step, and can
+//! change nothing.
 
 use std::fmt;
 

@@ -6,11 +6,12 @@ use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// The SHA-256 of a key's parameters: the JWK thumbprint of RFC 7638. Equal keys have equal thumbprints.
+/// The SHA-256 of a key's parameters: the JWK thumbprint of RFC 7638. Equal keys have equal
+/// thumbprints.
 ///
-/// [`Display`](fmt::Display) writes it in base64url (RFC 7638 section 3.1), the usual `kid` of a public key. The
-/// thumbprint of a shared secret would let the secret be guessed, so that one is never written:
-/// [`Display`](fmt::Display) and [`Debug`](fmt::Debug) say `shared secret`.
+/// [`Display`](fmt::Display) writes it in base64url (RFC 7638 section 3.1), the usual `kid` of a
+/// public key. The thumbprint of a shared secret would let the secret be guessed, so that one is
+/// never written: [`Display`](fmt::Display) and [`Debug`](fmt::Debug) say `shared secret`.
 ///
 /// ```
 /// use mcp_bearer_core::{JwkData, VerifyingKey};
@@ -54,7 +55,8 @@ impl Thumbprint {
         Self { sha256, of }
     }
 
-    /// The 32 bytes themselves. For a shared secret they are a hash of the secret: do not publish them.
+    /// The 32 bytes themselves. For a shared secret they are a hash of the secret: do not publish
+    /// them.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.sha256

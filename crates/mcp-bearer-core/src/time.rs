@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::limits::Limits;
 
-/// A moment of a clock: the time since the Unix epoch, 1970-01-01T00:00:00Z, leap seconds not counted.
+/// A moment of a clock: the time since the Unix epoch, 1970-01-01T00:00:00Z, leap seconds not
+/// counted.
 ///
 /// ```
 /// use std::time::Duration;
@@ -67,10 +68,11 @@ impl From<UnixTime> for Duration {
     }
 }
 
-/// A date in a claim: seconds since the Unix epoch, with a fraction where the issuer writes one (RFC 7519 section 2).
+/// A date in a claim: seconds since the Unix epoch, with a fraction where the issuer writes one
+/// (RFC 7519 section 2).
 ///
-/// It is what was written, which need not be a date that a calendar has: a claim that nobody has checked may hold `-1` or
-/// `1e300`. In a verified token it lies within 2^53 of the epoch.
+/// It is what was written, which need not be a date that a calendar has: a claim that nobody has
+/// checked may hold `-1` or `1e300`. In a verified token it lies within 2^53 of the epoch.
 ///
 /// ```
 /// use mcp_bearer_core::{NumericDate, UnixTime};
@@ -96,8 +98,9 @@ impl NumericDate {
         self.0
     }
 
-    /// Whether it lies more than ten years after `now`, as an `exp` does that was written in milliseconds. Such a date is
-    /// legal, so that a token with it is accepted; whoever shows the token to a person should ask whether it is meant.
+    /// Whether it lies more than ten years after `now`, as an `exp` does that was written in
+    /// milliseconds. Such a date is legal, so that a token with it is accepted; whoever shows the
+    /// token to a person should ask whether it is meant.
     ///
     /// ```
     /// use mcp_bearer_core::{NumericDate, UnixTime};

@@ -1,8 +1,9 @@
 //! Steps 5 to 19: the only way from an unverified token to an [`AccessToken`].
 //!
-//! The order of the steps is part of the specification: with keys held, the signature is checked before every claim, so
-//! that the answer to a forged token says nothing about its claims. Without keys, a token that its own claims condemn is
-//! refused for that, unverified. No option skips a step.
+//! The order of the steps is part of the specification: with keys held, the signature is checked
+//! before every claim, so that the answer to a forged token says nothing about its claims. Without
+//! keys, a token that its own claims condemn is refused for that, unverified. No option skips a
+//! step.
 
 mod access_token;
 mod checks;
@@ -29,7 +30,8 @@ use crate::step::{Observer, Step, Unobserved, Watch};
 use crate::time::UnixTime;
 
 impl UnverifiedToken<'_> {
-    /// Verifies the signature with one of `keys` and the claims against `policy`, at the time `now`.
+    /// Verifies the signature with one of `keys` and the claims against `policy`, at the time
+    /// `now`.
     ///
     /// ```
     /// use mcp_bearer_core::{Expected, KeySet, Limits, Policy, RejectionKind, UnixTime, UnverifiedToken};
@@ -102,11 +104,11 @@ impl UnverifiedToken<'_> {
         }))
     }
 
-    /// Whether fetching keys for this token could help: steps 5 to 8 and 10 to 17 pass, and the signature has a length
-    /// that the algorithm allows.
+    /// Whether fetching keys for this token could help: steps 5 to 8 and 10 to 17 pass, and the
+    /// signature has a length that the algorithm allows.
     ///
-    /// It says nothing about the signature itself; it keeps strangers from driving fetches. Steps 18 and 19 are left
-    /// out: the answer would tell a stranger which values this server wants.
+    /// It says nothing about the signature itself; it keeps strangers from driving fetches. Steps
+    /// 18 and 19 are left out: the answer would tell a stranger which values this server wants.
     #[must_use]
     pub fn worth_a_fetch(&self, policy: &Policy, now: UnixTime) -> bool {
         let check = || -> Result<(), Rejection> {
@@ -120,10 +122,11 @@ impl UnverifiedToken<'_> {
         check().is_ok()
     }
 
-    /// Whether it is a well-formed token of an algorithm that the policy allows, with a signature of a possible length.
-    /// Steps 6 and 7, and what the claims say, do not count.
+    /// Whether it is a well-formed token of an algorithm that the policy allows, with a signature
+    /// of a possible length. Steps 6 and 7, and what the claims say, do not count.
     ///
-    /// Such a token, whatever its claims say, is a reason to fetch the keys of a source that was never asked.
+    /// Such a token, whatever its claims say, is a reason to fetch the keys of a source that was
+    /// never asked.
     #[must_use]
     pub fn is_plausible(&self, policy: &Policy) -> bool {
         self.algorithm().is_some_and(|algorithm| {
@@ -134,8 +137,8 @@ impl UnverifiedToken<'_> {
         })
     }
 
-    /// There are no keys. A token that its own claims condemn gets that rejection: no key could save it, and its sender
-    /// must not be told to wait. Every other token meets the outage.
+    /// There are no keys. A token that its own claims condemn gets that rejection: no key could
+    /// save it, and its sender must not be told to wait. Every other token meets the outage.
     fn judge_without_keys(
         &self,
         unavailable: Rejection,
@@ -205,7 +208,8 @@ impl UnverifiedToken<'_> {
         Rejection::because(kind, text)
     }
 
-    /// Tokens that Entra ID makes for Microsoft Graph are signed over another nonce than the one they show.
+    /// Tokens that Entra ID makes for Microsoft Graph are signed over another nonce than the one
+    /// they show.
     fn is_for_microsoft_graph(&self) -> bool {
         const ISSUERS: [&str; 2] = [
             "https://sts.windows.net/",

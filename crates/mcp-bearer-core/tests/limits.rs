@@ -123,7 +123,8 @@ fn deepest(objects: bool) -> (String, String) {
     (deep, members)
 }
 
-/// The deepest token that is let in is verified on a small stack, even where a policy looks into the deep claim.
+/// The deepest token that is let in is verified on a small stack, even where a policy looks into
+/// the deep claim.
 #[test]
 fn the_deepest_good_token_is_verified() {
     on_a_small_stack(|| {
@@ -155,7 +156,8 @@ fn the_deepest_good_token_is_verified() {
     });
 }
 
-/// Making a tree of values recurses as deep as the claims do: 127 levels need under 256 KiB without optimization.
+/// Making a tree of values recurses as deep as the claims do: 127 levels need under 256 KiB without
+/// optimization.
 #[test]
 fn the_deepest_claims_become_values() {
     let run = || {
@@ -178,7 +180,8 @@ fn the_deepest_claims_become_values() {
     thread.join().unwrap();
 }
 
-/// Wide, not deep: many members, many elements, long names with escapes. Linear work, so this ends at once.
+/// Wide, not deep: many members, many elements, long names with escapes. Linear work, so this ends
+/// at once.
 #[test]
 fn wide_claims_are_read_in_linear_time() {
     let key = SigningKey::ed25519();

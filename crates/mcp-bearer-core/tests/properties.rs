@@ -107,7 +107,8 @@ fn every_byte_and_every_end_matters() {
             assert!(door.verify(&token[..at]).is_err(), "cut at {at}");
             assert!(door.verify(&token[at + 1..]).is_err(), "begun behind {at}");
             let without = format!("{}{}", &token[..at], &token[at + 1..]);
-            // Two equal neighbours: the same text comes out whichever is left out, and it is still refused.
+            // Two equal neighbours: the same text comes out whichever is left out, and it is still
+            // refused.
             assert!(door.verify(&without).is_err(), "without {at}");
         }
         for extra in ["A", "=", "==", ".", "\n", " ", "\0", "é"] {

@@ -79,7 +79,8 @@ fn a_bad_signature_is_explained_by_graph_only_where_it_can_be() {
     }
 }
 
-/// Tokens that no key could save: whatever their `kid`, a stranger must not drive fetches with them.
+/// Tokens that no key could save: whatever their `kid`, a stranger must not drive fetches with
+/// them.
 #[test]
 fn a_token_that_is_refused_anyway_is_not_worth_a_fetch() {
     let key = SigningKey::shared_rsa_2048();

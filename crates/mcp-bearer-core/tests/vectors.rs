@@ -1,4 +1,5 @@
-//! Runs every case under `vectors/` through the verifier, and keeps the table of steps covered from both sides.
+//! Runs every case under `vectors/` through the verifier, and keeps the table of steps covered from
+//! both sides.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -177,7 +178,8 @@ fn every_kind_that_a_token_can_meet_is_met() {
     }
 }
 
-/// Neither the operator's sentence nor the peer's answer holds a piece of the token, or a control character.
+/// Neither the operator's sentence nor the peer's answer holds a piece of the token, or a control
+/// character.
 #[test]
 fn no_refusal_shows_the_token() {
     for file in vectors::all() {

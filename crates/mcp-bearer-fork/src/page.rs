@@ -40,8 +40,9 @@ fn word() -> Option<&'static AtomicU64> {
     if ptr::eq(word, &raw const NO_PAGE) {
         return None;
     }
-    // SAFETY: `WORD` holds null, `NO_PAGE`, or the start of a page that `wiped_page` made, which is aligned, filled with zeros,
-    // and never unmapped once it is here. It is only read and written as an `AtomicU64`.
+    // SAFETY: `WORD` holds null, `NO_PAGE`, or the start of a page that `wiped_page` made, which is
+    // aligned, filled with zeros, and never unmapped once it is here. It is only read and written
+    // as an `AtomicU64`.
     unsafe { word.as_ref() }
 }
 
@@ -53,7 +54,8 @@ fn new_generation(word: &AtomicU64) -> u64 {
     kept.map_or_else(|other| other, |_| number)
 }
 
-/// Asks for the page. Of threads that do so at once, one page is kept; no lock is needed, which a child could find locked.
+/// Asks for the page. Of threads that do so at once, one page is kept; no lock is needed, which a
+/// child could find locked.
 #[cold]
 fn first_word() -> *const AtomicU64 {
     let page = wiped_page();
@@ -80,7 +82,8 @@ fn wiped_page() -> Option<*mut AtomicU64> {
     if page == libc::MAP_FAILED {
         return None;
     }
-    // SAFETY: advice about our own page. The unknown one is to be refused: who accepts it accepts anything.
+    // SAFETY: advice about our own page. The unknown one is to be refused: who accepts it accepts
+    // anything.
     let is_wiped = unsafe {
         libc::madvise(page, size, UNKNOWN_ADVICE) != 0
             && libc::madvise(page, size, libc::MADV_WIPEONFORK) == 0

@@ -34,7 +34,8 @@ mod linux {
     /// Like `fork`, but without the handlers of `pthread_atfork`.
     #[cfg(target_env = "gnu")]
     fn fork_without_handlers() -> libc::pid_t {
-        // SAFETY: the name is a C string; the symbol, if there is one (glibc 2.34), is a function of this type.
+        // SAFETY: the name is a C string; the symbol, if there is one (glibc 2.34), is a function
+        // of this type.
         let function = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"_Fork".as_ptr()) };
         if function.is_null() {
             println!("no _Fork in this C library: fork instead");
@@ -164,7 +165,8 @@ mod linux {
                 });
             }
             while Instant::now() < end {
-                // Nothing else in the child: without the handlers of `fork` it may find the allocator locked.
+                // Nothing else in the child: without the handlers of `fork` it may find the
+                // allocator locked.
                 in_a_child(way, || {
                     let child = Process::current();
                     child != own && child == Process::current()

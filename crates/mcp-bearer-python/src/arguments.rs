@@ -1,7 +1,7 @@
 //! Arguments from Python, as the library's table of settings wants them.
 //!
-//! As in FastMCP, an issuer or audience that is `None` is not checked. Unlike there, `public_key` is
-//! never the secret of HS* algorithms: a key that everybody knows would sign tokens.
+//! As in FastMCP, an issuer or audience that is `None` is not checked. Unlike there, `public_key`
+//! is never the secret of HS* algorithms: a key that everybody knows would sign tokens.
 
 use std::sync::Arc;
 

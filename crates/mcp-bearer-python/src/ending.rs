@@ -1,9 +1,10 @@
 //! The end of the interpreter, for threads that Python does not know of.
 //!
-//! CPython ends a thread that wants the interpreter back while it is torn down, by unwinding its stack, and where Rust
-//! stands on that stack the process aborts. So none may be inside by then: `atexit` calls [`interpreter_ends`] before,
-//! which lets none in any more and waits for those who are. It must never wait longer than [`PATIENCE`], and never hold
-//! the interpreter or a lock meanwhile.
+//! CPython ends a thread that wants the interpreter back while it is torn down, by unwinding its
+//! stack, and where Rust stands on that stack the process aborts. So none may be inside by then:
+//! `atexit` calls [`interpreter_ends`] before, which lets none in any more and waits for those who
+//! are. It must never wait longer than [`PATIENCE`], and never hold the interpreter or a lock
+//! meanwhile.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -20,7 +21,8 @@ static INSIDE: AtomicUsize = AtomicUsize::new(0);
 /// Does `work` with the interpreter; nothing when that ends or has ended.
 pub(crate) fn attached<T>(work: impl FnOnce(Python<'_>) -> T) -> Option<T> {
     let _inside = Inside::enter();
-    // Entered before this look, and the other side looks who is inside after it has said so: one of both sees the other.
+    // Entered before this look, and the other side looks who is inside after it has said so: one of
+    // both sees the other.
     if ENDING.load(Ordering::SeqCst) {
         return None;
     }

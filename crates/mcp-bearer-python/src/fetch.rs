@@ -1,6 +1,7 @@
 //! Key documents from a function of the caller's: through a corporate proxy, from a test.
 //!
-//! The function is asked on a thread that may wait for the interpreter; the driver thread of the key sources never does.
+//! The function is asked on a thread that may wait for the interpreter; the driver thread of the
+//! key sources never does.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,7 +14,8 @@ use tokio::task::spawn_blocking;
 
 use crate::ending::attached;
 
-/// A fetcher whose answers come from Python. The garbage collector sees nothing of what `ask` refers to.
+/// A fetcher whose answers come from Python. The garbage collector sees nothing of what `ask`
+/// refers to.
 pub(crate) struct PythonFetch {
     ask: Arc<Py<PyAny>>,
 }

@@ -1,7 +1,8 @@
 //! `mcp_bearer._native`: the Rust provider as Python sees it.
 //!
-//! Only conversions stand here: what is true of a token is decided in `mcp-bearer`, how a Python class looks in
-//! `python/mcp_bearer/`. Nothing here may hold the interpreter while a signature is checked or keys are awaited.
+//! Only conversions stand here: what is true of a token is decided in `mcp-bearer`, how a Python
+//! class looks in `python/mcp_bearer/`. Nothing here may hold the interpreter while a signature is
+//! checked or keys are awaited.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 

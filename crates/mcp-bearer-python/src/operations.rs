@@ -1,8 +1,8 @@
 //! The Rust layer of operations, for an ASGI app behind it.
 //!
 //! The layer is run as it is, one future per request. Python moves the bytes: it brings the body of
-//! the request when that is asked for, calls the app when the request was passed on, and brings what
-//! the app answers. Nothing is decided in Python.
+//! the request when that is asked for, calls the app when the request was passed on, and brings
+//! what the app answers. Nothing is decided in Python.
 
 mod bridge;
 mod exchange;

@@ -35,7 +35,8 @@ impl Pending {
 
 #[pymethods]
 impl Pending {
-    /// Blocks this thread, at most 5 s and without the interpreter; the result is that of `Verifier.verify`.
+    /// Blocks this thread, at most 5 s and without the interpreter; the result is that of
+    /// `Verifier.verify`.
     fn wait(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let rest = self
             .rest

@@ -1,4 +1,5 @@
-//! CORS preflights as the middleware meets them: the library's rule, asked with the headers of ASGI.
+//! CORS preflights as the middleware meets them: the library's rule, asked with the headers of
+//! ASGI.
 
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ORIGIN, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};

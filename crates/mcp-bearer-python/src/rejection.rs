@@ -39,7 +39,8 @@ impl Rejection {
         ))))
     }
 
-    /// `malformed`, for what is no text, and for tokens that Python refuses after they were verified.
+    /// `malformed`, for what is no text, and for tokens that Python refuses after they were
+    /// verified.
     #[staticmethod]
     fn malformed() -> PyResult<Self> {
         match UnverifiedToken::parse("", &Limits::default()) {

@@ -63,8 +63,8 @@ impl Verifier {
     }
 
     /// Fetches the keys unless they are held, and blocks this thread meanwhile, at most 5 s and
-    /// without the interpreter. The result is `(source, why)` for each source that has no keys still;
-    /// nothing when `problem` says why.
+    /// without the interpreter. The result is `(source, why)` for each source that has no keys
+    /// still; nothing when `problem` says why.
     fn warm_up(&self, py: Python<'_>) -> Vec<(String, String)> {
         if self.problem.is_some() {
             return Vec::new();
@@ -99,7 +99,8 @@ impl Verifier {
         self.provider.cached_tokens()
     }
 
-    /// A `dict` of fields, a `Rejection`, or a `Pending`. Never waits; without the interpreter while it verifies.
+    /// A `dict` of fields, a `Rejection`, or a `Pending`. Never waits; without the interpreter
+    /// while it verifies.
     fn verify(&self, token: &Bound<'_, PyString>) -> PyResult<Py<PyAny>> {
         let py = token.py();
         // A lone surrogate is in no token; its replacement is no character of one either.
@@ -147,7 +148,8 @@ impl Verifier {
         let (provider, token) = (self.provider.clone(), token.to_owned());
         let mut rest: Rest =
             Box::pin(async move { provider.verify_with_newer_keys(&token, needs).await });
-        // The question is put at the first poll, and most questions are answered there: only a fetch is worth a thread.
+        // The question is put at the first poll, and most questions are answered there: only a
+        // fetch is worth a thread.
         match rest.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(verified) => Attempt::Done(verified),
             Poll::Pending => Attempt::Waiting(rest),

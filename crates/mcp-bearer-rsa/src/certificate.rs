@@ -1,4 +1,5 @@
-//! What makes a product of the kernel worth belief: its identity, checked modulo a prime that nobody knows.
+//! What makes a product of the kernel worth belief: its identity, checked modulo a prime that
+//! nobody knows.
 
 use aws_lc_rs::rand;
 
@@ -12,8 +13,8 @@ pub(crate) struct Certificate<const V: usize> {
     pub(crate) prime: Prime,
     /// What the limbs of a number weigh: limb i has 2^(52 i).
     pub(crate) numbers: Limbs<V>,
-    /// What the limbs of a quotient weigh: `n` times as much, and all but the last two `k` times that, because it is
-    /// `k * n` that they multiply.
+    /// What the limbs of a quotient weigh: `n` times as much, and all but the last two `k` times
+    /// that, because it is `k * n` that they multiply.
     pub(crate) quotients: Limbs<V>,
     /// Minus R.
     minus_r: u64,
@@ -48,8 +49,8 @@ impl<const V: usize> Certificate<V> {
         }
     }
 
-    /// Whether `a * b + m * n = x * R`, modulo the prime. Three are given as residues, below 2^50, and `m * n` as what a
-    /// quotient weighs, below 2^109.
+    /// Whether `a * b + m * n = x * R`, modulo the prime. Three are given as residues, below 2^50,
+    /// and `m * n` as what a quotient weighs, below 2^109.
     #[inline]
     pub(crate) fn holds(&self, (a, b): (u64, u64), m_times_n: u128, x: u64) -> bool {
         let left = u128::from(a)
@@ -59,8 +60,8 @@ impl<const V: usize> Certificate<V> {
         self.prime.residue(left.wrapping_add(minus_right)) == 0
     }
 
-    /// Whether the engine weighs right: `n`, `rr`, a number of all ones and 64 random ones, as numbers and as quotients,
-    /// against plain arithmetic over their bytes.
+    /// Whether the engine weighs right: `n`, `rr`, a number of all ones and 64 random ones, as
+    /// numbers and as quotients, against plain arithmetic over their bytes.
     pub(crate) fn weighs_right(&self, engine: Engine, n: &Limbs<V>, rr: &Limbs<V>, k: u64) -> bool {
         let ones = Limbs([[LIMB_MASK; 8]; V]);
         let fixed = [*n, *rr, ones].into_iter().map(Some);

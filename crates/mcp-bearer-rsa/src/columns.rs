@@ -1,7 +1,8 @@
-//! The four lowest columns of a reduction, in scalar registers: where the chain of dependent steps is.
+//! The four lowest columns of a reduction, in scalar registers: where the chain of dependent steps
+//! is.
 //!
-//! A vector register would add its own latency to each step. Columns 4 and above are the kernel's; the argument in the
-//! crate's documentation uses the same names.
+//! A vector register would add its own latency to each step. Columns 4 and above are the kernel's;
+//! the argument in the crate's documentation uses the same names.
 
 use crate::limbs::LIMB_MASK;
 use crate::words;
@@ -18,10 +19,11 @@ fn high_half(a12: u64, b: u64) -> u64 {
     words::multiply(a12, b).1
 }
 
-/// Two steps with the friendly multiple `N = k * n`, whose lowest limb is 2^52 - 1: the quotient's limbs are the columns
-/// themselves. `f` are the lowest limbs of `(N + 1) / 2^52`.
+/// Two steps with the friendly multiple `N = k * n`, whose lowest limb is 2^52 - 1: the quotient's
+/// limbs are the columns themselves. `f` are the lowest limbs of `(N + 1) / 2^52`.
 ///
-/// Gives what the next two lowest columns become, and two numbers whose low 52 bits are limbs of the quotient.
+/// Gives what the next two lowest columns become, and two numbers whose low 52 bits are limbs of
+/// the quotient.
 #[inline]
 pub(crate) fn friendly(
     [c0, c1, c2, c3]: [u64; 4],
@@ -47,8 +49,8 @@ pub(crate) fn friendly(
     ([next, after], [y, z])
 }
 
-/// Two steps with `n` itself, whose lowest limbs are given: the quotient's limbs are the columns times `k`, which is
-/// -1 / n modulo 2^52.
+/// Two steps with `n` itself, whose lowest limbs are given: the quotient's limbs are the columns
+/// times `k`, which is -1 / n modulo 2^52.
 #[inline]
 pub(crate) fn plain(
     [c0, c1, c2, c3]: [u64; 4],

@@ -7,7 +7,8 @@ use aws_lc_rs::digest::{self, Digest};
 pub enum Padding {
     /// RSASSA-PKCS1-v1_5: RS256, RS384 and RS512.
     Pkcs1v15,
-    /// RSASSA-PSS with MGF1 of the same hash and a salt of the hash's length: PS256, PS384 and PS512.
+    /// RSASSA-PSS with MGF1 of the same hash and a salt of the hash's length: PS256, PS384 and
+    /// PS512.
     Pss,
 }
 
@@ -63,8 +64,8 @@ fn is_pkcs1(info: &[u8], digest: &[u8], message: &[u8]) -> bool {
     filling.iter().all(|byte| *byte == 0xff) && message_info == info && message_digest == digest
 }
 
-/// RFC 8017 section 9.1.2, for a modulus whose bits are whole bytes: one bit of the message is not used. `Some` when the
-/// message encodes the digest.
+/// RFC 8017 section 9.1.2, for a modulus whose bits are whole bytes: one bit of the message is not
+/// used. `Some` when the message encodes the digest.
 fn is_pss(digest: &Digest, message: &mut [u8]) -> Option<()> {
     let algorithm = digest.algorithm();
     let length = algorithm.output_len();

@@ -1,4 +1,5 @@
-//! What runs the kernel, and the one place with unsafe code: the call of functions that need a processor with IFMA.
+//! What runs the kernel, and the one place with unsafe code: the call of functions that need a
+//! processor with IFMA.
 
 use crate::kernel;
 use crate::limbs::Limbs;
@@ -29,7 +30,8 @@ impl Ifma {
 pub enum Engine {
     /// The processor's own instructions.
     Ifma(Ifma),
-    /// Plain Rust that computes what the instructions compute: for tests on any processor, hundreds of times slower.
+    /// Plain Rust that computes what the instructions compute: for tests on any processor, hundreds
+    /// of times slower.
     Emulated,
     /// The emulation with faults that a test asks for.
     #[cfg(test)]
@@ -50,10 +52,11 @@ impl Engine {
         Ifma::detect().map(Self::Ifma)
     }
 
-    /// Montgomery products, each certified: `a * b`, then as many squarings, then by `last` if there is one. `None` when a
-    /// certificate did not hold.
+    /// Montgomery products, each certified: `a * b`, then as many squarings, then by `last` if
+    /// there is one. `None` when a certificate did not hold.
     ///
-    /// Each product is that of the two numbers over R, modulo n, and below 2n when both are below 2^(bits + 1).
+    /// Each product is that of the two numbers over R, modulo n, and below 2n when both are below
+    /// 2^(bits + 1).
     #[expect(
         unsafe_code,
         reason = "functions with target features are safe to call where the processor has them"
@@ -68,7 +71,8 @@ impl Engine {
     ) -> Option<Limbs<V>> {
         match self {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: an `Ifma` exists only where the processor has the features that the function is compiled for.
+            // SAFETY: an `Ifma` exists only where the processor has the features that the function
+            // is compiled for.
             Self::Ifma(Ifma(())) => unsafe { kernel::ifma::chain(modulus, a, b, squarings, last) },
             #[cfg(not(target_arch = "x86_64"))]
             Self::Ifma(Ifma(())) => kernel::emulated::chain(modulus, a, b, squarings, last),
@@ -86,7 +90,8 @@ impl Engine {
     pub(crate) fn weigh<const V: usize>(self, weights: &Limbs<V>, number: &Limbs<V>) -> u128 {
         match self {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: an `Ifma` exists only where the processor has the features that the function is compiled for.
+            // SAFETY: an `Ifma` exists only where the processor has the features that the function
+            // is compiled for.
             Self::Ifma(Ifma(())) => unsafe { kernel::ifma::weigh(weights, number) },
             #[cfg(not(target_arch = "x86_64"))]
             Self::Ifma(Ifma(())) => kernel::emulated::weigh(weights, number),
@@ -105,7 +110,8 @@ impl Engine {
     pub(crate) fn carried<const V: usize>(self, columns: &Limbs<V>) -> Limbs<V> {
         match self {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: an `Ifma` exists only where the processor has the features that the function is compiled for.
+            // SAFETY: an `Ifma` exists only where the processor has the features that the function
+            // is compiled for.
             Self::Ifma(Ifma(())) => unsafe { kernel::ifma::carried(columns) },
             #[cfg(not(target_arch = "x86_64"))]
             Self::Ifma(Ifma(())) => kernel::emulated::carried(columns),

@@ -39,16 +39,18 @@ impl Fault {
     }
 }
 
-/// Whether a result of the kernel has contradicted another in this process. From then on all keys answer
-/// [`Verdict::Undecided`](crate::Verdict::Undecided), and none is made.
+/// Whether a result of the kernel has contradicted another in this process. From then on all keys
+/// answer [`Verdict::Undecided`](crate::Verdict::Undecided), and none is made.
 ///
-/// That is the sign of a processor at fault, or of a mistake in this crate. No input can cause it on its own.
+/// That is the sign of a processor at fault, or of a mistake in this crate. No input can cause it
+/// on its own.
 #[must_use]
 pub fn has_failed() -> bool {
     OF_PROCESS.happened()
 }
 
-/// Whether a failure is to be reported: `true` for one caller, after the failure, and `false` for all others.
+/// Whether a failure is to be reported: `true` for one caller, after the failure, and `false` for
+/// all others.
 ///
 /// ```
 /// if mcp_bearer_rsa::take_failure() {

@@ -1,5 +1,5 @@
-//! The kernel: certified Montgomery products. One text, compiled for the processor's instructions and for their
-//! emulation.
+//! The kernel: certified Montgomery products. One text, compiled for the processor's instructions
+//! and for their emulation.
 //!
 //! The names are those of the argument in the crate's documentation: columns, window, quotient.
 
@@ -52,8 +52,8 @@ macro_rules! kernel {
 
         /// The columns of `a * b`.
         ///
-        /// Limb `lane` of each row of `b` meets all rows of `a` at once. High halves belong one column up, so they
-        /// are added before the move.
+        /// Limb `lane` of each row of `b` meets all rows of `a` at once. High halves belong one
+        /// column up, so they are added before the move.
         #[inline]
         $(#[$features])*
         fn multiply<const V: usize>(a: &Limbs<V>, b: &Limbs<V>) -> Wide<V> {
@@ -79,7 +79,8 @@ macro_rules! kernel {
             sums
         }
 
-        /// The columns of `a * a`: each product of two different limbs once and doubled, then the squares.
+        /// The columns of `a * a`: each product of two different limbs once and doubled, then the
+        /// squares.
         #[inline]
         $(#[$features])*
         fn square<const V: usize>(number: &Limbs<V>) -> Wide<V> {
@@ -126,8 +127,9 @@ macro_rules! kernel {
             sums
         }
 
-        /// What two limbs of the quotient add to columns 4 and above. The sum begins at zero, so that the long
-        /// chain is one addition and one move for each pair, and the multiplications are beside it.
+        /// What two limbs of the quotient add to columns 4 and above. The sum begins at zero, so
+        /// that the long chain is one addition and one move for each pair, and the multiplications
+        /// are beside it.
         #[inline]
         $(#[$features])*
         fn add_multiple<const V: usize>(window: &mut [Lanes; V], rows: &[Limbs<V>; 3], limbs: [u64; 2]) {
@@ -144,7 +146,8 @@ macro_rules! kernel {
 
         /// Montgomery reduction of columns: their sum, and what the quotient adds to it, over R.
         ///
-        /// Both results are written where they stay: each move through memory would be a part of the long chain.
+        /// Both results are written where they stay: each move through memory would be a part of
+        /// the long chain.
         #[inline]
         $(#[$features])*
         fn reduce<const V: usize>(
@@ -182,7 +185,8 @@ macro_rules! kernel {
             carry(&window, product);
         }
 
-        /// Columns as limbs. One round of carries is almost always enough; no secret depends on which it was.
+        /// Columns as limbs. One round of carries is almost always enough; no secret depends on
+        /// which it was.
         #[inline]
         $(#[$features])*
         fn carry<const V: usize>(columns: &[Lanes; V], limbs: &mut Limbs<V>) {
@@ -201,8 +205,8 @@ macro_rules! kernel {
             }
         }
 
-        /// The rest of the carries. A limb above 2^52 - 1 makes one, a limb of 2^52 - 1 passes one on: an addition of
-        /// the two masks finds all limbs that take one.
+        /// The rest of the carries. A limb above 2^52 - 1 makes one, a limb of 2^52 - 1 passes one
+        /// on: an addition of the two masks finds all limbs that take one.
         #[cold]
         #[inline(never)]
         $(#[$features])*
@@ -264,15 +268,16 @@ macro_rules! kernel {
             let mut factor = b;
             let mut factors = (0, 0);
             let mut all_hold = true;
-            // One place that multiplies and one that squares, so that the compiler keeps columns in registers.
+            // One place that multiplies and one that squares, so that the compiler keeps columns in
+            // registers.
             for step in 0..=squarings.saturating_add(u32::from(last.is_some())) {
                 if step > squarings && let Some(last) = last {
                     factor = last;
                 }
                 let multiplies = step == 0 || step > squarings;
                 let columns = if multiplies { multiply(&x, factor) } else { square(&x) };
-                // The product before this one is checked only here, where its quotient has arrived in memory and nothing
-                // waits for the answer.
+                // The product before this one is checked only here, where its quotient has arrived
+                // in memory and nothing waits for the answer.
                 let residue = residue_of(&x);
                 if step > 0 {
                     all_hold &= certificate.holds(factors, weighed(&certificate.quotients, &quotient), residue);

@@ -11,8 +11,8 @@ use crate::modulus::{Modulus, Trouble};
 
 /// An RSA public key of 2,048, 3,072 or 4,096 bits with exponent 65537.
 ///
-/// Making one costs some tens of microseconds and a self-test of some hundred; verifying takes no lock and allocates
-/// nothing.
+/// Making one costs some tens of microseconds and a self-test of some hundred; verifying takes no
+/// lock and allocates nothing.
 #[cfg_attr(test, derive(Clone))]
 pub struct PublicKey {
     engine: Engine,
@@ -45,9 +45,9 @@ const LONGEST: usize = 512;
 impl PublicKey {
     /// A key from its modulus and exponent, big-endian and without leading zeros.
     ///
-    /// `None` when it is not for this kernel: another size or exponent, a modulus that is even or has leading zeros, no
-    /// randomness to be had, or a self-test that failed, which ends the kernel for the process ([`has_failed`]). Whether
-    /// the key is good is not decided here.
+    /// `None` when it is not for this kernel: another size or exponent, a modulus that is even or
+    /// has leading zeros, no randomness to be had, or a self-test that failed, which ends the
+    /// kernel for the process ([`has_failed`]). Whether the key is good is not decided here.
     ///
     /// [`has_failed`]: crate::has_failed
     ///
@@ -110,8 +110,9 @@ impl PublicKey {
         }
     }
 
-    /// Whether `signature` is one of `digest`, whose algorithm must be SHA-256, SHA-384 or SHA-512: RSASSA-PKCS1-v1_5
-    /// verification (RFC 8017 section 8.2.2) or RSASSA-PSS verification (section 8.1.2), after the hash.
+    /// Whether `signature` is one of `digest`, whose algorithm must be SHA-256, SHA-384 or SHA-512:
+    /// RSASSA-PKCS1-v1_5 verification (RFC 8017 section 8.2.2) or RSASSA-PSS verification (section
+    /// 8.1.2), after the hash.
     ///
     /// ```
     /// use aws_lc_rs::digest::{SHA256, digest};
@@ -157,8 +158,8 @@ impl PublicKey {
         }
     }
 
-    /// The self-test of [`PublicKey::new`] once more: whether the engine still agrees with plain arithmetic. A failure ends
-    /// the kernel for the process, as it does there.
+    /// The self-test of [`PublicKey::new`] once more: whether the engine still agrees with plain
+    /// arithmetic. A failure ends the kernel for the process, as it does there.
     ///
     /// ```
     /// use mcp_bearer_rsa::{Engine, PublicKey};

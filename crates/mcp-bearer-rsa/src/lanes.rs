@@ -1,4 +1,5 @@
-//! What the kernel asks of a processor, once as instructions and once in plain Rust, under equal names.
+//! What the kernel asks of a processor, once as instructions and once in plain Rust, under equal
+//! names.
 
 pub(crate) mod emulated;
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! RSA signature verification on processors with AVX-512 IFMA, where every product carries a certificate.
+//! RSA signature verification on processors with AVX-512 IFMA, where every product carries a
+//! certificate.
 //!
-//! One task: public-key verification of PKCS#1 v1.5 and PSS signatures (RFC 8017) with SHA-256, SHA-384 or SHA-512, for moduli of
-//! 2,048, 3,072 and 4,096 bits and exponent 65537. Everything else, and every other processor, is answered with `None` or
-//! [`Verdict::Undecided`], and another implementation has to decide. The key itself is not judged here.
+//! One task: public-key verification of PKCS#1 v1.5 and PSS signatures (RFC 8017) with SHA-256,
+//! SHA-384 or SHA-512, for moduli of 2,048, 3,072 and 4,096 bits and exponent 65537. Everything
+//! else, and every other processor, is answered with `None` or [`Verdict::Undecided`], and another
+//! implementation has to decide. The key itself is not judged here.
 //!
 //! ```
 //! use aws_lc_rs::digest::{SHA256, digest};

@@ -81,7 +81,8 @@ impl<const V: usize> Limbs<V> {
         number
     }
 
-    /// Writes the number into `bytes`, big-endian. `false` when it does not fit, or a limb has more than 52 bits.
+    /// Writes the number into `bytes`, big-endian. `false` when it does not fit, or a limb has more
+    /// than 52 bits.
     #[must_use]
     pub(crate) fn to_bytes(self, bytes: &mut [u8]) -> bool {
         let (rest, pairs) = bytes.as_rchunks_mut::<PAIR_BYTES>();
@@ -104,7 +105,8 @@ impl<const V: usize> Limbs<V> {
         beyond == 0 && highest == [0; PAIR_BYTES]
     }
 
-    /// `self - other`, and whether `other` is the larger one, in which case the difference is worth nothing.
+    /// `self - other`, and whether `other` is the larger one, in which case the difference is worth
+    /// nothing.
     pub(crate) fn minus(&self, other: &Self) -> (Self, bool) {
         let mut borrow = 0;
         let difference = Self::collect(self.iter().zip(other.iter()).map(|(a, b)| {
@@ -125,8 +127,8 @@ impl<const V: usize> Limbs<V> {
         }))
     }
 
-    /// The number modulo `n`, for numbers below `2 * n`. `None` for others, and when adding `n` again does not give the
-    /// number back.
+    /// The number modulo `n`, for numbers below `2 * n`. `None` for others, and when adding `n`
+    /// again does not give the number back.
     pub(crate) fn below(&self, n: &Self) -> Option<Self> {
         let (difference, is_below) = self.minus(n);
         if is_below {

@@ -6,7 +6,8 @@ use crate::limbs::{LIMB_BITS, LIMB_MASK, Limbs};
 use crate::prime::Prime;
 use crate::words;
 
-/// An odd number of exactly the bits that `8 * V` limbs hold for us, and what the kernel needs with it.
+/// An odd number of exactly the bits that `8 * V` limbs hold for us, and what the kernel needs with
+/// it.
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct Modulus<const V: usize> {
     bytes: Box<[u8]>,
@@ -25,8 +26,9 @@ pub(crate) struct Modulus<const V: usize> {
 /// A number that the quotient multiplies, laid out for the kernel.
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct Multiple<const V: usize> {
-    /// Without as many of its lowest limbs as put the halves of products beside the columns from 4 on that they belong to:
-    /// high halves of the second step, low halves of it and high halves of the first, low halves of the first.
+    /// Without as many of its lowest limbs as put the halves of products beside the columns from 4
+    /// on that they belong to: high halves of the second step, low halves of it and high halves of
+    /// the first, low halves of the first.
     pub(crate) rows: [Limbs<V>; 3],
     pub(crate) lowest: [u64; 4],
 }
@@ -50,8 +52,8 @@ pub(crate) enum Trouble {
 }
 
 impl<const V: usize> Modulus<V> {
-    /// `bytes` are big-endian, begin with their top bit, and end with an odd byte; there are 2 to 52 limbs' bits fewer than
-    /// the limbs hold.
+    /// `bytes` are big-endian, begin with their top bit, and end with an odd byte; there are 2 to
+    /// 52 limbs' bits fewer than the limbs hold.
     pub(crate) fn new(engine: Engine, bytes: &[u8]) -> Result<Self, Trouble> {
         let prime = Prime::draw().ok_or(Trouble::NoRandomness)?;
         let modulus = Self::unchecked(engine, bytes, prime).ok_or(Trouble::Contradiction)?;
@@ -61,7 +63,8 @@ impl<const V: usize> Modulus<V> {
         Ok(modulus)
     }
 
-    /// Everything computed. The conversion of `n`, its friendly multiple and the products are checked already.
+    /// Everything computed. The conversion of `n`, its friendly multiple and the products are
+    /// checked already.
     pub(crate) fn unchecked(engine: Engine, bytes: &[u8], prime: Prime) -> Option<Self> {
         let n = converted(bytes)?;
         let k = negative_inverse(n.lowest()[0]);
@@ -92,7 +95,8 @@ impl<const V: usize> Modulus<V> {
             && divided_twice() == Some(Limbs::one())
     }
 
-    /// R^2 modulo n: from R, which is 2^0 * R, by the binary digits of R's exponent to 2^exponent * R.
+    /// R^2 modulo n: from R, which is 2^0 * R, by the binary digits of R's exponent to 2^exponent *
+    /// R.
     fn r_squared(&self, engine: Engine) -> Option<Limbs<V>> {
         let bits = self.bytes.len() * 8;
         let exponent = LIMB_BITS * Limbs::<V>::COUNT;
@@ -119,8 +123,8 @@ impl<const V: usize> Modulus<V> {
         Some(number)
     }
 
-    /// `signature` to the power of 65537 modulo n, into `message`. Both have the length of n, and `signature` is below n,
-    /// which [`Modulus::is_above`] finds out.
+    /// `signature` to the power of 65537 modulo n, into `message`. Both have the length of n, and
+    /// `signature` is below n, which [`Modulus::is_above`] finds out.
     pub(crate) fn recover(
         &self,
         engine: Engine,
@@ -153,7 +157,8 @@ fn converted<const V: usize>(bytes: &[u8]) -> Option<Limbs<V>> {
     (number.to_bytes(again) && again == bytes).then_some(number)
 }
 
-/// `-1 / n` modulo 2^52, for odd n: each round of Newton's doubles the digits that are right, from three on.
+/// `-1 / n` modulo 2^52, for odd n: each round of Newton's doubles the digits that are right, from
+/// three on.
 fn negative_inverse(n: u64) -> u64 {
     let inverse = (0..5).fold(n, |inverse, _| {
         inverse.wrapping_mul(2_u64.wrapping_sub(n.wrapping_mul(inverse)))

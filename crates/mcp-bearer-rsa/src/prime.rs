@@ -12,15 +12,17 @@ pub(crate) struct Prime {
     inverse: u64,
 }
 
-/// How many numbers are tried. One in 17 odd numbers of 50 bits is prime, so that this many fail with a probability of
-/// less than 10^-200 while the generator works.
+/// How many numbers are tried. One in 17 odd numbers of 50 bits is prime, so that this many fail
+/// with a probability of less than 10^-200 while the generator works.
 const TRIES: usize = 10_000;
 
-/// Miller and Rabin's test with these bases makes no mistake below 3.8 * 10^18 (Jiang and Deng, 2014).
+/// Miller and Rabin's test with these bases makes no mistake below 3.8 * 10^18 (Jiang and Deng,
+/// 2014).
 const BASES: [u64; 9] = [2, 3, 5, 7, 11, 13, 17, 19, 23];
 
 impl Prime {
-    /// Draws one, each with the same probability: odd numbers of 50 bits from the system's generator until one is prime.
+    /// Draws one, each with the same probability: odd numbers of 50 bits from the system's
+    /// generator until one is prime.
     pub(crate) fn draw() -> Option<Self> {
         let mut random = [0; 512];
         for _ in 0..TRIES.div_ceil(random.len() / 8) {
@@ -49,8 +51,9 @@ impl Prime {
 
     /// `number` modulo p, for numbers below 2^113 (Barrett's reduction).
     ///
-    /// The estimate of the quotient is at most 2 too small: `number >> 49` loses less than 2^49 / p < 1 of it, and the
-    /// rounded inverse less than number / 2^113 <= 1. So two subtractions are enough.
+    /// The estimate of the quotient is at most 2 too small: `number >> 49` loses less than 2^49 / p
+    /// < 1 of it, and the rounded inverse less than number / 2^113 <= 1. So two subtractions are
+    /// enough.
     #[inline]
     pub(crate) fn residue(&self, number: u128) -> u64 {
         let (_, quotient) = words::multiply(words::low(number >> 49), self.inverse);
@@ -72,7 +75,8 @@ impl Prime {
         self.residue(u128::from(a) * u128::from(b))
     }
 
-    /// The residue of big-endian bytes, one by one and by division: the plain way, which shares nothing with the kernel.
+    /// The residue of big-endian bytes, one by one and by division: the plain way, which shares
+    /// nothing with the kernel.
     pub(crate) fn plain_residue(&self, bytes: &[u8]) -> u64 {
         bytes.iter().fold(0, |residue, byte| {
             // Below 2^50 * 2^8.
@@ -142,8 +146,9 @@ mod tests {
 
     #[test]
     fn strong_pseudoprimes_and_carmichael_numbers_are_refused() {
-        // Psi(5), psi(6) and psi(7) of OEIS A014233 that have 50 bits or fewer are below the range; these are products of
-        // two primes q and 2q - 1, the form that most of them have, and of three.
+        // Psi(5), psi(6) and psi(7) of OEIS A014233 that have 50 bits or fewer are below the range;
+        // these are products of two primes q and 2q - 1, the form that most of them have, and of
+        // three.
         let mut tried = 0;
         for q in (16_777_259..16_800_000_u64)
             .step_by(2)

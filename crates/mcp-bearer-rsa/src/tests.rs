@@ -1,4 +1,5 @@
-//! Against plain big numbers: every engine, every size, moduli and signatures that hurt, and faults.
+//! Against plain big numbers: every engine, every size, moduli and signatures that hurt, and
+//! faults.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -9,13 +9,13 @@ use serde_json::Value;
 /// How the server answers a request.
 ///
 /// "The document" is the JWKS of the keys set on the server, or what
-/// [`serve`](crate::JwksServer::serve) put at the path. Every answer ends its connection. Each wait, endless ones
-/// included, ends when the client leaves or the server is dropped.
+/// [`serve`](crate::JwksServer::serve) put at the path. Every answer ends its connection. Each
+/// wait, endless ones included, ends when the client leaves or the server is dropped.
 #[derive(Clone, Debug)]
 pub enum Behaviour {
-    /// The document, with more headers: `Cache-Control`, `Age`, `ETag`, `Last-Modified` and the like. An `ETag` of
-    /// `auto` becomes one made from the body. `If-None-Match` and `If-Modified-Since` that match are answered 304,
-    /// with the same headers.
+    /// The document, with more headers: `Cache-Control`, `Age`, `ETag`, `Last-Modified` and the
+    /// like. An `ETag` of `auto` becomes one made from the body. `If-None-Match` and
+    /// `If-Modified-Since` that match are answered 304, with the same headers.
     Ok {
         /// Names and values.
         headers: Vec<(String, String)>,
@@ -32,7 +32,8 @@ pub enum Behaviour {
     EmptySet,
     /// 200 with the first half of the document, and a `Content-Length` that agrees.
     Truncated,
-    /// 200 with the first half of the document under the `Content-Length` of the whole; then the connection ends.
+    /// 200 with the first half of the document under the `Content-Length` of the whole; then the
+    /// connection ends.
     CutOff,
     /// 304, whether or not the request was conditional.
     NotModifiedWithoutSet,
@@ -42,7 +43,8 @@ pub enum Behaviour {
     EndlessBody,
     /// 200 with the document, one byte each second.
     OneBytePerSecond,
-    /// 200 and a good gzip stream of about 260 KB that inflates to [`GZIP_BOMB_BYTES`] of white space.
+    /// 200 and a good gzip stream of about 260 KB that inflates to [`GZIP_BOMB_BYTES`] of white
+    /// space.
     GzipBomb,
     /// 200 with the document, gzip, whether or not the client accepts it.
     Gzip,
@@ -79,7 +81,8 @@ impl Behaviour {
         }
     }
 
-    /// The document with headers, as in `ok_with([("Cache-Control", "max-age=60"), ("ETag", "\"a\"")])`.
+    /// The document with headers, as in
+    /// `ok_with([("Cache-Control", "max-age=60"), ("ETag", "\"a\"")])`.
     pub fn ok_with<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let headers = headers
             .into_iter()

@@ -57,7 +57,8 @@ impl TestClock {
         self.nanoseconds.store(nanoseconds(to), Ordering::SeqCst);
     }
 
-    /// The clock as a function that gives the time since the epoch as the type that the code under test takes.
+    /// The clock as a function that gives the time since the epoch as the type that the code under
+    /// test takes.
     pub fn as_fn<T: From<Duration>>(&self) -> impl Fn() -> T + Clone + Send + Sync + 'static {
         let clock = self.clone();
         move || clock.now().into()

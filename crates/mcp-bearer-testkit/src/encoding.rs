@@ -1,4 +1,5 @@
-//! How the segments of a token are written: as RFC 7515 section 2 wants it, and in the ways it forbids.
+//! How the segments of a token are written: as RFC 7515 section 2 wants it, and in the ways it
+//! forbids.
 //!
 //! Must never decode.
 
@@ -24,12 +25,13 @@ pub enum Encoding {
     Good,
     /// base64url with padding. Bytes that would need none get one space more (JSON parts only).
     Padded,
-    /// The standard alphabet with `+` and `/`, no padding. The bytes are not changed, so it may equal `Good`.
+    /// The standard alphabet with `+` and `/`, no padding. The bytes are not changed, so it may
+    /// equal `Good`.
     Standard,
     /// The standard alphabet with padding.
     StandardPadded,
-    /// base64url whose unused last bits are not zero. Bytes that would leave none get one space more (JSON parts
-    /// only).
+    /// base64url whose unused last bits are not zero. Bytes that would leave none get one space
+    /// more (JSON parts only).
     TrailingBits,
     /// base64url with a line feed in the middle.
     LineFeed,
@@ -57,7 +59,8 @@ impl Encoding {
     }
 }
 
-/// The next character of the alphabet in the last place: it differs in the lowest bit, which is unused.
+/// The next character of the alphabet in the last place: it differs in the lowest bit, which is
+/// unused.
 fn with_trailing_bits(good: &str) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     assert_ne!(

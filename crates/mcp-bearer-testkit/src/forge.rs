@@ -7,10 +7,11 @@ use serde_json::{Map, Value, json};
 use crate::SigningKey;
 use crate::encoding::{Encoding, Part};
 
-/// A token in the making. [`new`](Self::new) gives a good one; each method spoils or changes one thing.
+/// A token in the making. [`new`](Self::new) gives a good one; each method spoils or changes one
+/// thing.
 ///
-/// The signature covers the first two segments exactly as they will be sent, so that a token is wrong in the one
-/// way that was asked for, unless the signature itself is replaced.
+/// The signature covers the first two segments exactly as they will be sent, so that a token is
+/// wrong in the one way that was asked for, unless the signature itself is replaced.
 ///
 /// ```
 /// use mcp_bearer_testkit::{Forge, SigningKey};
@@ -50,8 +51,8 @@ impl Forge {
     /// The lifetime of a good token in seconds.
     pub const LIFETIME: u64 = 3600;
 
-    /// A good token at `now` (seconds since the epoch). Header: `alg` as the key's default, `typ` `JWT`, the key's
-    /// `kid`. Claims: `iss`, `sub`, `aud`, `iat` (now) and `exp` (an hour later).
+    /// A good token at `now` (seconds since the epoch). Header: `alg` as the key's default, `typ`
+    /// `JWT`, the key's `kid`. Claims: `iss`, `sub`, `aud`, `iat` (now) and `exp` (an hour later).
     pub fn new(key: &SigningKey, now: u64) -> Self {
         let mut forge = Self {
             key: key.clone(),
@@ -198,7 +199,8 @@ impl Forge {
 
     // Bytes and text of the segments.
 
-    /// The header's bytes as given, before base64: duplicate members, bad UTF-8, a byte order mark, anything.
+    /// The header's bytes as given, before base64: duplicate members, bad UTF-8, a byte order mark,
+    /// anything.
     #[must_use]
     pub fn raw_header(self, bytes: impl Into<Vec<u8>>) -> Self {
         self.raw(Part::Header, bytes)
@@ -216,8 +218,8 @@ impl Forge {
         self.raw(Part::Signature, bytes)
     }
 
-    /// Puts JSON text in front of the other members of the header, as in `"alg":"none",`. The usual way to make
-    /// a duplicate.
+    /// Puts JSON text in front of the other members of the header, as in `"alg":"none",`. The usual
+    /// way to make a duplicate.
     #[must_use]
     pub fn header_prefix(self, members: &str) -> Self {
         let bytes = with_prefix(&self.header, members);
@@ -251,7 +253,8 @@ impl Forge {
         self.segment(Part::Signature, "")
     }
 
-    /// Flips one bit of the signature's bytes, counted from the top of the first byte, modulo their number.
+    /// Flips one bit of the signature's bytes, counted from the top of the first byte, modulo their
+    /// number.
     #[must_use]
     pub fn flip_signature_bit(mut self, bit: usize) -> Self {
         self.flipped_bits.push(bit);
@@ -295,8 +298,8 @@ impl Forge {
         self
     }
 
-    /// Fills the claims with a `filler` string until the token has at least so many bytes. Of no effect on raw
-    /// claims.
+    /// Fills the claims with a `filler` string until the token has at least so many bytes. Of no
+    /// effect on raw claims.
     #[must_use]
     pub fn at_least_bytes(self, length: usize) -> Self {
         let missing = length.saturating_sub(self.token_bytes().len());
@@ -308,7 +311,8 @@ impl Forge {
     /// The token as text.
     ///
     /// # Panics
-    /// When raw segments made it something else than UTF-8: take [`token_bytes`](Self::token_bytes) then.
+    /// When raw segments made it something else than UTF-8: take [`token_bytes`](Self::token_bytes)
+    /// then.
     pub fn token(&self) -> String {
         String::from_utf8(self.token_bytes()).expect("the token is not UTF-8; use token_bytes")
     }

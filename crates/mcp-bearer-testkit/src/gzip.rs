@@ -19,8 +19,8 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 /// [`GZIP_BOMB_BYTES`] spaces in one gzip member, made once per process.
 ///
-/// One MiB is compressed and flushed in full, which leaves a piece that depends on nothing before it; the piece is
-/// then repeated.
+/// One MiB is compressed and flushed in full, which leaves a piece that depends on nothing before
+/// it; the piece is then repeated.
 pub(crate) fn bomb() -> &'static [u8] {
     const PIECE: usize = 1 << 20;
     static BOMB: OnceLock<Vec<u8>> = OnceLock::new();

@@ -1,7 +1,7 @@
 //! A JWKS server on loopback that answers as it is told, for tests of whoever fetches from it.
 //!
-//! Plain HTTP/1.1 over `std::net`, one thread per connection. Must never listen on anything but loopback, and must
-//! leave no thread behind when it is dropped.
+//! Plain HTTP/1.1 over `std::net`, one thread per connection. Must never listen on anything but
+//! loopback, and must leave no thread behind when it is dropped.
 
 mod connection;
 
@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 
 use crate::behaviour::{Behaviour, Response};
 
-/// The server. It starts with an empty set of keys and answers well; dropping it ends every connection, however
-/// stuck, and its threads.
+/// The server. It starts with an empty set of keys and answers well; dropping it ends every
+/// connection, however stuck, and its threads.
 ///
 /// ```
 /// use mcp_bearer_testkit::{Behaviour, JwksServer, SigningKey};
@@ -108,7 +108,8 @@ impl JwksServer {
         self.shared.lock().keys = keys;
     }
 
-    /// Serves a document at a path, such as discovery metadata. Other paths than the JWKS are 404 without it.
+    /// Serves a document at a path, such as discovery metadata. Other paths than the JWKS are 404
+    /// without it.
     pub fn serve(&self, path: &str, response: Response) {
         self.shared
             .lock()

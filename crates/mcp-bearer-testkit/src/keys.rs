@@ -1,7 +1,7 @@
 //! Signing keys for tests: every kind a token may be signed with, with both their sides.
 //!
-//! Must never be used outside tests (private keys are printable on request, misuse panics), and must never import
-//! the verifier under test.
+//! Must never be used outside tests (private keys are printable on request, misuse panics), and
+//! must never import the verifier under test.
 
 mod curve;
 mod encode;
@@ -106,9 +106,9 @@ impl SigningKey {
         ))
     }
 
-    /// A shared secret for HS256, HS384 and HS512. Any length, the public PEM of another key included: that is
-    /// the key confusion attack of RFC 8725 section 2.1. It has no `kid`, since its thumbprint would let it be
-    /// guessed.
+    /// A shared secret for HS256, HS384 and HS512. Any length, the public PEM of another key
+    /// included: that is the key confusion attack of RFC 8725 section 2.1. It has no `kid`, since
+    /// its thumbprint would let it be guessed.
     pub fn hmac(secret: impl AsRef<[u8]>) -> Self {
         Self::new(Secret::Hmac(secret.as_ref().to_vec())).without_kid()
     }
@@ -188,7 +188,8 @@ impl SigningKey {
         }
     }
 
-    /// The algorithm a good token of this key names: RS256, ES256, ES384, ES512, ES256K, EdDSA or HS256.
+    /// The algorithm a good token of this key names: RS256, ES256, ES384, ES512, ES256K, EdDSA or
+    /// HS256.
     pub fn default_alg(&self) -> &'static str {
         match &*self.secret {
             Secret::Rsa(_) => "RS256",
@@ -198,8 +199,8 @@ impl SigningKey {
         }
     }
 
-    /// The JWK of the public side (of the secret itself for [`hmac`](Self::hmac)), with `kid`, `alg` and `use` as
-    /// set. Further members can be put into the value.
+    /// The JWK of the public side (of the secret itself for [`hmac`](Self::hmac)), with `kid`,
+    /// `alg` and `use` as set. Further members can be put into the value.
     pub fn jwk(&self) -> Value {
         let mut jwk = self.required_members();
         for (name, value) in [
@@ -266,7 +267,8 @@ impl SigningKey {
         }
     }
 
-    /// The public key as `aws-lc-rs` takes it for verification: PKCS#1 DER, an uncompressed point, or 32 bytes.
+    /// The public key as `aws-lc-rs` takes it for verification: PKCS#1 DER, an uncompressed point,
+    /// or 32 bytes.
     ///
     /// # Panics
     /// For a shared secret.
@@ -279,7 +281,8 @@ impl SigningKey {
         }
     }
 
-    /// The private key as an unencrypted PKCS#8 `PRIVATE KEY` block, for programs that read key files.
+    /// The private key as an unencrypted PKCS#8 `PRIVATE KEY` block, for programs that read key
+    /// files.
     ///
     /// # Panics
     /// For a shared secret.
@@ -296,11 +299,12 @@ impl SigningKey {
         pem("PRIVATE KEY", &der)
     }
 
-    /// Signs as `alg` says (RFC 7518 section 3.1, RFC 8037, RFC 8812): RS, PS and HS with 256, 384 and 512, ES256,
-    /// ES384, ES512 and ES256K in the fixed IEEE P1363 form, EdDSA and Ed25519.
+    /// Signs as `alg` says (RFC 7518 section 3.1, RFC 8037, RFC 8812): RS, PS and HS with 256, 384
+    /// and 512, ES256, ES384, ES512 and ES256K in the fixed IEEE P1363 form, EdDSA and Ed25519.
     ///
     /// # Panics
-    /// When this kind of key cannot sign so; mismatches are forged by naming another algorithm in the header.
+    /// When this kind of key cannot sign so; mismatches are forged by naming another algorithm in
+    /// the header.
     pub fn sign(&self, alg: &str, message: &[u8]) -> Vec<u8> {
         match &*self.secret {
             Secret::Rsa(pair) => sign_rsa(pair, alg, message),
@@ -320,8 +324,8 @@ impl SigningKey {
         }
     }
 
-    /// Signs with an elliptic curve key, the signature in ASN.1 DER as X.509 has it: a form that RFC 7518
-    /// section 3.4 forbids in a token.
+    /// Signs with an elliptic curve key, the signature in ASN.1 DER as X.509 has it: a form that
+    /// RFC 7518 section 3.4 forbids in a token.
     ///
     /// # Panics
     /// For any other key.

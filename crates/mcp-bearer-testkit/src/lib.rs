@@ -1,4 +1,5 @@
-//! Test code for the whole project: signing keys, a forge for any token, a faulty issuer, a clock to move.
+//! Test code for the whole project: signing keys, a forge for any token, a faulty issuer, a clock
+//! to move.
 //!
 //! A map:
 //!
@@ -13,9 +14,9 @@
 //! | [`vectors`] | the cases under `vectors/`, for every entrance that must run them |
 //! | [`clock`] | [`TestClock`]: the time since the epoch, moved by hand |
 //!
-//! This crate never imports the verifier it helps to test: it must be able to write what the verifier would refuse
-//! to write, and a fault in one must not hide a fault in the other. It is a development dependency and is never
-//! published.
+//! This crate never imports the verifier it helps to test: it must be able to write what the
+//! verifier would refuse to write, and a fault in one must not hide a fault in the other. It is a
+//! development dependency and is never published.
 //!
 //! ```
 //! use mcp_bearer_testkit::{Forge, SigningKey};

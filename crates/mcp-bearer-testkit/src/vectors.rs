@@ -1,7 +1,8 @@
-//! The cases under `vectors/`, as data: one set of files that the verifier, the HTTP layer and the program all run.
+//! The cases under `vectors/`, as data: one set of files that the verifier, the HTTP layer and the
+//! program all run.
 //!
-//! Must never repair a file: an unknown member, a missing one or a name used twice stops the test. Must never decide
-//! what a verifier should have answered; that stands in the files.
+//! Must never repair a file: an unknown member, a missing one or a name used twice stops the test.
+//! Must never decide what a verifier should have answered; that stands in the files.
 //!
 //! ```
 //! use mcp_bearer_testkit::vectors;
@@ -36,7 +37,8 @@ pub struct VectorFile {
     /// The longest token allowed, in bytes; 16 KiB when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_bytes: Option<usize>,
-    /// Whom to trust and for what. Several: `iss` chooses among them first (step 4a), each has one issuer.
+    /// Whom to trust and for what. Several: `iss` chooses among them first (step 4a), each has one
+    /// issuer.
     pub settings: Vec<Setting>,
     /// The cases.
     pub cases: Vec<Case>,
@@ -151,7 +153,8 @@ impl ClaimPlace {
 pub struct Case {
     /// A name, unlike any other in its file.
     pub name: String,
-    /// The row of the step table: `1` to `19`, `4a`, or `scopes` for what is asked after verification.
+    /// The row of the step table: `1` to `19`, `4a`, or `scopes` for what is asked after
+    /// verification.
     pub step: String,
     /// The token, literally.
     pub token: String,
@@ -176,7 +179,8 @@ pub struct Accepted {
     /// `sub`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// `client_id`, `azp`, `cid` or `appid`; without the fall-back to `sub` of the reference system.
+    /// `client_id`, `azp`, `cid` or `appid`; without the fall-back to `sub` of the reference
+    /// system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
     /// The scopes in order.
@@ -224,7 +228,8 @@ pub struct ChallengeCase {
 pub struct AuthorizationCase {
     /// A name, unlike any other.
     pub name: String,
-    /// The values of all `Authorization` headers of one request; each character is one byte (ISO 8859-1).
+    /// The values of all `Authorization` headers of one request; each character is one byte (ISO
+    /// 8859-1).
     pub headers: Vec<String>,
     /// What must come of them.
     pub expect: Credential,
@@ -244,7 +249,8 @@ pub enum Credential {
     BadCredential,
 }
 
-/// Every setting with a value that changes what becomes of a token: the file `settings/effects.json`.
+/// Every setting with a value that changes what becomes of a token: the file
+/// `settings/effects.json`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Effects {
@@ -327,8 +333,9 @@ impl VectorFile {
         format!("{}: {}", self.path, case.name)
     }
 
-    /// The arguments of `mcp-bearer verify` behind the command's name, when the command line can say all of the
-    /// setting. `jwks` is where the caller has put [`Keys::text`]. The token is not among them.
+    /// The arguments of `mcp-bearer verify` behind the command's name, when the command line can
+    /// say all of the setting. `jwks` is where the caller has put [`Keys::text`]. The token is not
+    /// among them.
     pub fn cli_arguments(&self, keys: &Path) -> Option<Vec<String>> {
         let [setting] = self.settings.as_slice() else {
             return None;
@@ -430,7 +437,8 @@ impl VectorFile {
 }
 
 impl Keys {
-    /// What goes into the key file of `--jwks`, `--public-key` or `--secret-file`; nothing when there are no keys.
+    /// What goes into the key file of `--jwks`, `--public-key` or `--secret-file`; nothing when
+    /// there are no keys.
     pub fn text(&self) -> Option<String> {
         match self {
             Self::Jwks(value) => Some(value.to_string()),
@@ -463,8 +471,9 @@ impl Case {
         !self.token.contains(['\n', '\r'])
     }
 
-    /// Whether the token can stand in an `Authorization` header at all (RFC 6750 section 2.1): one or more characters
-    /// of the alphabet, `=` only at the end. Otherwise the HTTP layer answers `malformed`, 401.
+    /// Whether the token can stand in an `Authorization` header at all (RFC 6750 section 2.1): one
+    /// or more characters of the alphabet, `=` only at the end. Otherwise the HTTP layer answers
+    /// `malformed`, 401.
     pub fn is_credential(&self) -> bool {
         let body = self.token.trim_end_matches('=');
         let in_alphabet = |c: char| c.is_ascii_alphanumeric() || "-._~+/".contains(c);

@@ -1,12 +1,14 @@
-//! Public JWKs that a verifier must skip: too weak, malformed, or of a kind that signs no access token.
+//! Public JWKs that a verifier must skip: too weak, malformed, or of a kind that signs no access
+//! token.
 //!
 //! Must never hold a private key, nor a JWK that a verifier ought to use.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::{Value, json};
 
-/// A token signed with the private side of [`rsa_1024`]: RS256, `kid` `rsa-1024`, the forge's default issuer and
-/// audience, good until the year 2100. Only the size of the key is wrong with it.
+/// A token signed with the private side of [`rsa_1024`]: RS256, `kid` `rsa-1024`, the forge's
+/// default issuer and audience, good until the year 2100. Only the size of the key is wrong with
+/// it.
 pub const RSA_1024_TOKEN: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6InJzYS0xMDI0IiwidHlwIjoiSldUIn0.eyJhdWQiOiJodHRwczovL21jcC5leGFtcGxlLmNvbS9tY3AiLCJleHAiOjQxMDI0NDQ4MDAsImlhdCI6MTcwMDAwMDAwMCwiaXNzIjoiaHR0cHM6Ly9pZHAuZXhhbXBsZS5jb20vIiwic2NvcGUiOiJtY3A6cmVhZCIsInN1YiI6InVzZXItMSJ9.E8YKXcuE1ox2jRJmTccZaFb0vpbftPTtkcfUfLsTiimuYHOF_LkNzCaEOi9kfb9siW1aQgCm20Ne9yif44ZLYN1nH96kh5JWa69rvQDmmAzmxR5qOvo-94Tc6hvqTpKUz6n8iBxR8JsBJKAYXBKtWKMVyzwS9Tp9Z9CnOmNKtvQ";
 
 /// An RSA key of 1024 bits.
@@ -57,7 +59,8 @@ pub fn rsa_bad_base64() -> Value {
     json!({ "kty": "RSA", "kid": "rsa-bad-base64", "n": "!!not base64!!", "e": "AQAB" })
 }
 
-/// The P-256 key of RFC 7517 appendix A.1 with the last bit of `y` flipped: the point is off the curve.
+/// The P-256 key of RFC 7517 appendix A.1 with the last bit of `y` flipped: the point is off the
+/// curve.
 pub fn p256_off_curve() -> Value {
     let mut y = unb64(P256_Y);
     *y.last_mut().unwrap() ^= 1;

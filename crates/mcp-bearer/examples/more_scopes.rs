@@ -4,8 +4,8 @@
 //! cargo run -p mcp-bearer --features axum --example more_scopes
 //! ```
 //!
-//! The layer asks every request for `notes:read`. Deleting needs `notes:admin` as well, which one handler says by a type
-//! and another one by hand. It prints two tokens and `curl` commands.
+//! The layer asks every request for `notes:read`. Deleting needs `notes:admin` as well, which one
+//! handler says by a type and another one by hand. It prints two tokens and `curl` commands.
 #![allow(clippy::print_stdout, reason = "it tells the reader what to paste")]
 
 use std::error::Error;

@@ -25,8 +25,9 @@ enum Source {
 }
 
 impl Clock {
-    /// The system's clock. While it stands before 2020 it has not been set, and every token is refused with
-    /// [`ClockUnset`](mcp_bearer_core::RejectionKind::ClockUnset): an expired one would pass for a good one.
+    /// The system's clock. While it stands before 2020 it has not been set, and every token is
+    /// refused with [`ClockUnset`](mcp_bearer_core::RejectionKind::ClockUnset): an expired one
+    /// would pass for a good one.
     #[must_use]
     pub const fn system() -> Self {
         Self(Source::System)

@@ -1,8 +1,8 @@
 //! [`BearerAuthProvider`]: tokens in, access tokens or rejections out, with the keys and policy of one or of several
 //! issuers.
 //!
-//! It joins what core decides with keys that change. It must never verify with the keys of an issuer other than the one
-//! the token names, and never wait for keys that could not help.
+//! It joins what core decides with keys that change. It must never verify with the keys of an
+//! issuer other than the one the token names, and never wait for keys that could not help.
 
 mod builder;
 mod faults;
@@ -29,7 +29,8 @@ use crate::token_cache::{Found, Joined, ProcessCache, TokenCache, TokenCacheSize
 
 /// Verifies bearer tokens. Cheap to clone; all clones share keys and cache.
 ///
-/// It can be built anywhere, inside or outside an async runtime; nothing is fetched until a token needs it.
+/// It can be built anywhere, inside or outside an async runtime; nothing is fetched until a token
+/// needs it.
 ///
 /// ```
 /// use mcp_bearer::{BearerAuthProvider, RejectionKind};
@@ -88,8 +89,8 @@ impl BearerAuthProvider {
         IssuerBuilder::new()
     }
 
-    /// A provider for several issuers, each with its own keys, algorithms, audiences, required scopes and leeway. A
-    /// token's `iss` chooses among them before any key is looked at.
+    /// A provider for several issuers, each with its own keys, algorithms, audiences, required
+    /// scopes and leeway. A token's `iss` chooses among them before any key is looked at.
     ///
     /// ```
     /// use mcp_bearer::BearerAuthProvider;
@@ -107,7 +108,8 @@ impl BearerAuthProvider {
     /// ```
     ///
     /// # Errors
-    /// Every problem of every issuer at once; an issuer of any name, a name twice, no issuer at all.
+    /// Every problem of every issuer at once; an issuer of any name, a name twice, no issuer at
+    /// all.
     pub fn for_issuers(
         issuers: impl IntoIterator<Item = IssuerBuilder<Decided, Decided, Decided>>,
     ) -> Result<Self, ConfigError> {
@@ -156,11 +158,12 @@ impl BearerAuthProvider {
         self.changed(|inner| inner.limits = limits)
     }
 
-    /// The same provider with a cache of verified tokens, for clients that send one token with every request. Off unless
-    /// called.
+    /// The same provider with a cache of verified tokens, for clients that send one token with
+    /// every request. Off unless called.
     ///
-    /// A hit is worth what a verification would be worth: times are checked again, and a token is forgotten when its key
-    /// is removed or replaced. A token that was revoked without that stays good until it expires, with and without.
+    /// A hit is worth what a verification would be worth: times are checked again, and a token is
+    /// forgotten when its key is removed or replaced. A token that was revoked without that stays
+    /// good until it expires, with and without.
     #[must_use]
     pub fn with_token_cache(self, size: TokenCacheSize) -> Self {
         self.changed(|inner| inner.cache = Some(Arc::new(ProcessCache::new(size))))
@@ -172,7 +175,8 @@ impl BearerAuthProvider {
         self.changed(|inner| inner.cache = None)
     }
 
-    /// What one provider kept must never be seen by another, so a changed provider begins with an empty cache.
+    /// What one provider kept must never be seen by another, so a changed provider begins with an
+    /// empty cache.
     fn changed(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         let inner = Arc::make_mut(&mut self.inner);
         inner.cache = inner
@@ -192,7 +196,8 @@ impl BearerAuthProvider {
 
     /// Verifies a token with the keys at hand, without waiting.
     ///
-    /// Required scopes are not looked at here: see [`check_required_scopes`](Self::check_required_scopes).
+    /// Required scopes are not looked at here: see
+    /// [`check_required_scopes`](Self::check_required_scopes).
     #[must_use]
     pub fn try_verify_token(&self, token: &str) -> TryVerify {
         let now = match self.inner.clock.time_of_judgement() {
@@ -244,9 +249,11 @@ impl BearerAuthProvider {
         }
     }
 
-    /// Verifies a token; when newer keys could help, waits for them, at most 5 s, and tries once more.
+    /// Verifies a token; when newer keys could help, waits for them, at most 5 s, and tries once
+    /// more.
     ///
-    /// Required scopes are not looked at here: see [`check_required_scopes`](Self::check_required_scopes).
+    /// Required scopes are not looked at here: see
+    /// [`check_required_scopes`](Self::check_required_scopes).
     ///
     /// ```
     /// # async fn doc(provider: mcp_bearer::BearerAuthProvider) -> Result<(), mcp_bearer::Rejection> {
@@ -256,8 +263,9 @@ impl BearerAuthProvider {
     /// ```
     ///
     /// # Errors
-    /// The first step that fails. [`KeysUnavailable`](mcp_bearer_core::RejectionKind::KeysUnavailable) is not the
-    /// token's fault.
+    /// The first step that fails.
+    /// [`KeysUnavailable`](mcp_bearer_core::RejectionKind::KeysUnavailable) is not the token's
+    /// fault.
     pub async fn verify_token(&self, token: &str) -> Result<AccessToken, Rejection> {
         match self.try_verify_token(token) {
             TryVerify::Accepted(access) => Ok(access),
@@ -287,8 +295,8 @@ impl BearerAuthProvider {
         self.try_verify_token(token).into_result()
     }
 
-    /// [`verify_token`](Self::verify_token), with every step reported to an observer once the keys are as good as they
-    /// get.
+    /// [`verify_token`](Self::verify_token), with every step reported to an observer once the keys
+    /// are as good as they get.
     ///
     /// # Errors
     /// The first step that fails.
@@ -358,8 +366,8 @@ impl BearerAuthProvider {
         access.require_scopes(&self.required_scopes_for(access))
     }
 
-    /// The scopes that every request with this token needs: those of its issuer. A token that another provider verified
-    /// needs those of all issuers.
+    /// The scopes that every request with this token needs: those of its issuer. A token that
+    /// another provider verified needs those of all issuers.
     pub(crate) fn required_scopes_for(&self, access: &AccessToken) -> Cow<'_, Scopes> {
         let issuer = match self.inner.issuers.as_slice() {
             [only] => Some(only),
@@ -434,8 +442,8 @@ impl BearerAuthProvider {
             .collect()
     }
 
-    /// Fetches the keys of every issuer that has none yet, all at once and for at most 5 s. Call it at startup: the first
-    /// token need not wait then.
+    /// Fetches the keys of every issuer that has none yet, all at once and for at most 5 s. Call it
+    /// at startup: the first token need not wait then.
     ///
     /// It does not fail when an issuer is down: the log says so, and later requests ask again.
     ///
@@ -511,8 +519,8 @@ impl TokenOfIssuer<'_, '_> {
     }
 }
 
-/// Logs once that the RSA kernel has contradicted itself, which only a faulty processor or a bug can
-/// cause. AWS-LC verifies from then on.
+/// Logs once that the RSA kernel has contradicted itself, which only a faulty processor or a bug
+/// can cause. AWS-LC verifies from then on.
 #[cfg(feature = "rsa-kernel")]
 fn report_kernel_failure() {
     if mcp_bearer_rsa::has_failed() && mcp_bearer_rsa::take_failure() {

@@ -76,8 +76,8 @@ fn source(fetch: impl Fetch + 'static, clock: &MonotonicClock) -> RemoteKeys {
         .unwrap()
 }
 
-/// A machine under load may be slow; what never happens does not happen in this time either, because
-/// the clock of the sources stands still.
+/// A machine under load may be slow; what never happens does not happen in this time either,
+/// because the clock of the sources stands still.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn eventually(what: &str, mut done: impl FnMut() -> bool) {

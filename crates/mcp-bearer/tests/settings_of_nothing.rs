@@ -19,7 +19,8 @@ use serde_json::Value as Json;
 
 const URI: &str = "https://idp.example.com/jwks.json";
 
-/// What is given beside the setting in question: keys, issuer and audience, unless it is about them.
+/// What is given beside the setting in question: keys, issuer and audience, unless it is about
+/// them.
 fn beside(setting: Setting) -> impl Iterator<Item = (Setting, &'static str)> {
     let usual = [
         (Setting::JwksUri, URI),

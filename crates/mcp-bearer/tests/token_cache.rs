@@ -1,4 +1,5 @@
-//! The token cache: mix-ups that other projects had must not happen here, and a hit is worth a verification.
+//! The token cache: mix-ups that other projects had must not happen here, and a hit is worth a
+//! verification.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,7 +1,9 @@
-//! Keys under attack: what strangers, slow issuers and outages cost the good tokens, each figure beside its bound.
+//! Keys under attack: what strangers, slow issuers and outages cost the good tokens, each figure
+//! beside its bound.
 //!
-//! `keys_under_attack [RUNS] [SECONDS]` (5 runs of 10 s unless given). Exits with 1 when a bound is broken. Runs with and
-//! without a flood take turns, so that a busy machine slows both alike; of all runs the median counts.
+//! `keys_under_attack [RUNS] [SECONDS]` (5 runs of 10 s unless given). Exits with 1 when a bound is
+//! broken. Runs with and without a flood take turns, so that a busy machine slows both alike; of
+//! all runs the median counts.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,

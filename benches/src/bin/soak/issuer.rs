@@ -1,6 +1,7 @@
 //! The issuer of the soak: what it publishes, when, and how it behaves.
 //!
-//! It must never call a key good that the provider need not know, nor bad one that it may still hold.
+//! It must never call a key good that the provider need not know, nor bad one that it may still
+//! hold.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -16,7 +17,8 @@ use crate::BOUND;
 const ROTATE_EVERY: Duration = Duration::from_secs(3);
 /// So many keys are published at once.
 const PUBLISHED: usize = 9;
-/// Good times in turn, each followed by the next of the bad ones. Only in long ones can a new key become due.
+/// Good times in turn, each followed by the next of the bad ones. Only in long ones can a new key
+/// become due.
 const UP: [Duration; 2] = [Duration::from_secs(17), Duration::from_secs(3)];
 
 /// The bad times in turn.

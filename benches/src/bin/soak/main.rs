@@ -1,18 +1,22 @@
-//! Load on a provider while its issuer rotates every few seconds, goes down, hangs, talks nonsense and comes back, and
-//! while strangers ask for made-up keys all the time.
+//! Load on a provider while its issuer rotates every few seconds, goes down, hangs, talks nonsense
+//! and comes back, and while strangers ask for made-up keys all the time.
 //!
-//! `soak [SECONDS]` (60 unless given). Prints what happened and exits with 1 when one of the first three is not so:
+//! `soak [SECONDS]` (60 unless given). Prints what happened and exits with 1 when one of the first
+//! three is not so:
 //!
-//! - **good tokens refused: 0.** A token is good when the provider must know its key: the key is published, and has been
-//!   through [`BOUND`] (one cooldown of 10 s and one exchange of 5 s) without a break in which the issuer answered well;
-//!   or it was in the first set. It stays good, whatever the issuer does (the sets held here are hours from their
-//!   staleness bound), until the moment the key is withdrawn. Tokens of keys that are newer than that, or were withdrawn
-//!   later than that, may be accepted or not: they are sent as well, and not judged.
-//! - **bad tokens accepted: 0.** A token is bad when no published key signed it: changed signatures, keys never published
-//!   under the `kid` of one that is, made-up kids, `none`; when it is expired or for someone else; and when its key has
-//!   been withdrawn through [`BOUND`] in which the issuer answered well.
-//! - **fetches within the budget:** attempts, successful or not, at most 2 and one for each 10 s, and those of the
-//!   schedule: one for each 48 s (the earliest refresh of a set that lives 60 s) and four for each outage.
+//! - **good tokens refused: 0.** A token is good when the provider must know its key: the key is
+//!   published, and has been through [`BOUND`] (one cooldown of 10 s and one exchange of 5 s)
+//!   without a break in which the issuer answered well; or it was in the first set. It stays good,
+//!   whatever the issuer does (the sets held here are hours from their staleness bound), until the
+//!   moment the key is withdrawn. Tokens of keys that are newer than that, or were withdrawn later
+//!   than that, may be accepted or not: they are sent as well, and not judged.
+//! - **bad tokens accepted: 0.** A token is bad when no published key signed it: changed
+//!   signatures, keys never published under the `kid` of one that is, made-up kids, `none`; when it
+//!   is expired or for someone else; and when its key has been withdrawn through [`BOUND`] in which
+//!   the issuer answered well.
+//! - **fetches within the budget:** attempts, successful or not, at most 2 and one for each 10 s,
+//!   and those of the schedule: one for each 48 s (the earliest refresh of a set that lives 60 s)
+//!   and four for each outage.
 //! - the worst time that a good token took, and how many good tokens had to wait for keys at all.
 //!
 //! It must never judge by anything but what the issuer published and when.
@@ -124,7 +128,8 @@ fn main() -> ExitCode {
     for example in &seen.examples {
         println!("  {example}");
     }
-    // A soak in which nothing happened has shown nothing; a short one cannot wait for a withdrawn key.
+    // A soak in which nothing happened has shown nothing; a short one cannot wait for a withdrawn
+    // key.
     let eventful = issuer.rotations() > 0 && issuer.outages() > 0 && seen.made_up > 1000;
     let enough = seen.good > 0 && seen.bad > 0 && (seconds < 60 || (eventful && seen.gone > 0));
     if !enough {

@@ -1,6 +1,7 @@
 //! What `check` found out about each issuer, and how it is printed.
 //!
-//! A problem refuses tokens that should be good; a note is worth knowing. Names from a key set are quoted and escaped.
+//! A problem refuses tokens that should be good; a note is worth knowing. Names from a key set are
+//! quoted and escaped.
 
 use std::collections::BTreeMap;
 

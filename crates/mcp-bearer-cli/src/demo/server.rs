@@ -1,4 +1,5 @@
-//! What the demo serves: the MCP server behind the layer, its metadata document, and the two documents of its issuer.
+//! What the demo serves: the MCP server behind the layer, its metadata document, and the two
+//! documents of its issuer.
 //!
 //! The tools know a caller only by the [`AccessToken`] that the layer verified.
 

@@ -1,7 +1,7 @@
 //! Lines of bytes in bounded memory.
 //!
-//! A line ends at a line feed and nowhere else: a carriage return is part of it. Of a line longer than the limit only
-//! the beginning is held, but its length is counted to the end.
+//! A line ends at a line feed and nowhere else: a carriage return is part of it. Of a line longer
+//! than the limit only the beginning is held, but its length is counted to the end.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, Read};
@@ -31,7 +31,8 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// The next line; none at the end of the input. A last line without a line feed counts, one without a byte does not.
+    /// The next line; none at the end of the input. A last line without a line feed counts, one
+    /// without a byte does not.
     ///
     /// `before_waiting` runs before every read that may wait.
     pub(super) fn next(
@@ -75,8 +76,8 @@ impl<R: Read> Lines<R> {
 }
 
 impl<'a> Line<'a> {
-    /// The line as text. Where it is not UTF-8 a character stands instead that no token may hold, so that the verifier
-    /// refuses it at this very place; what follows is left out.
+    /// The line as text. Where it is not UTF-8 a character stands instead that no token may hold,
+    /// so that the verifier refuses it at this very place; what follows is left out.
     pub(super) fn text(&self) -> Cow<'a, str> {
         match std::str::from_utf8(self.held) {
             Ok(text) => Cow::Borrowed(text),

@@ -209,7 +209,8 @@ impl Demo {
         self.origin().strip_prefix("http://").unwrap()
     }
 
-    /// Asks it to end, as a service manager does. Gives the exit code, the rest of stdout, and stderr.
+    /// Asks it to end, as a service manager does. Gives the exit code, the rest of stdout, and
+    /// stderr.
     #[cfg(unix)]
     pub fn terminate(mut self) -> Ran {
         let id = self.child.id().to_string();

@@ -1,4 +1,5 @@
-//! The rules that every row of the table keeps; the rows themselves are in `vectors/wire/challenges.json`.
+//! The rules that every row of the table keeps; the rows themselves are in
+//! `vectors/wire/challenges.json`.
 
 use std::time::Duration;
 

@@ -4,9 +4,11 @@ use std::fmt;
 
 use crate::json::{JsonObject, Value, entries};
 
-/// The place of a value among the claims: a claim's name, or a path of names to a member of a nested object.
+/// The place of a value among the claims: a claim's name, or a path of names to a member of a
+/// nested object.
 ///
-/// A name is taken as it is: a dot, a slash or a colon in it means nothing, because issuers use URLs as names of claims.
+/// A name is taken as it is: a dot, a slash or a colon in it means nothing, because issuers use
+/// URLs as names of claims.
 ///
 /// ```
 /// use mcp_bearer_core::ClaimPath;

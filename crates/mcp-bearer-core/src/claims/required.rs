@@ -19,7 +19,8 @@ pub(crate) struct RequiredClaim {
 pub(crate) enum Comparison {
     /// It is one of them.
     Equals,
-    /// It is an array with one of them among its elements. A single value is an array of one, as in `aud`.
+    /// It is an array with one of them among its elements. A single value is an array of one, as in
+    /// `aud`.
     Contains,
 }
 

@@ -1,6 +1,8 @@
-//! Step 19: which claims hold scopes, and what they hold (RFC 6749 section 3.3, RFC 8693 section 4.2).
+//! Step 19: which claims hold scopes, and what they hold (RFC 6749 section 3.3, RFC 8693 section
+//! 4.2).
 //!
-//! What is no scope-token is left out: no required scope can equal it, so that nothing is granted by it.
+//! What is no scope-token is left out: no required scope can equal it, so that nothing is granted
+//! by it.
 
 use std::fmt;
 
@@ -58,7 +60,8 @@ fn present<'c>(path: &ClaimPath, claims: &'c JsonObject) -> Option<Value<'c>> {
     path.find(claims)?.unless_null()
 }
 
-/// The scopes in one claim. A string is split on the space character; an element of an array is one name or none.
+/// The scopes in one claim. A string is split on the space character; an element of an array is one
+/// name or none.
 fn of(value: &Value<'_>) -> Scopes {
     match value {
         Value::String(text) => Scopes::valid_of(text.split(' '), text.len()),

@@ -1,4 +1,5 @@
-//! What `typ` says of a token: the types that are accepted, and those that a policy may not name (RFC 8725 section 3.11).
+//! What `typ` says of a token: the types that are accepted, and those that a policy may not name
+//! (RFC 8725 section 3.11).
 
 use std::fmt;
 
@@ -61,8 +62,8 @@ impl NamedTypes {
     }
 }
 
-/// Types of tokens that are no access tokens. A policy that named one of them would let in tokens that were made for
-/// something else.
+/// Types of tokens that are no access tokens. A policy that named one of them would let in tokens
+/// that were made for something else.
 const OTHER_KINDS: [(&str, &str); 22] = [
     ("oauth-id-jag+jwt", "an identity assertion grant (ID-JAG)"),
     ("logout+jwt", "a logout token"),
@@ -94,7 +95,8 @@ const OTHER_KINDS: [(&str, &str); 22] = [
     ("passport", "a caller's identity (RFC 8225)"),
 ];
 
-/// Whether two types are one: without case, and without the `application/` that may be left out (RFC 7515 section 4.1.9).
+/// Whether two types are one: without case, and without the `application/` that may be left out
+/// (RFC 7515 section 4.1.9).
 fn is(one: &str, other: &str) -> bool {
     without_application(one).eq_ignore_ascii_case(without_application(other))
 }

@@ -1,6 +1,7 @@
 //! The escapes of a string (RFC 8259 section 7), carried out.
 //!
-//! It is for text that the scanner has accepted; for any other it must still give some text, and never panic.
+//! It is for text that the scanner has accepted; for any other it must still give some text, and
+//! never panic.
 
 /// The contents of a validated string with its escapes carried out.
 pub(crate) fn unescape(raw: &str) -> String {

@@ -84,7 +84,8 @@ impl Members {
         scan::object(text, Uniqueness::Everywhere)
     }
 
-    /// The same, but the names of inner objects are not compared: whoever reads one of those must parse it by itself.
+    /// The same, but the names of inner objects are not compared: whoever reads one of those must
+    /// parse it by itself.
     pub(crate) fn parse_outermost(text: &str) -> Result<Self, JsonError> {
         scan::object(text, Uniqueness::Outermost)
     }

@@ -1,6 +1,7 @@
 //! The pass over the bytes. Iterative: nesting costs a bit, not a stack frame.
 //!
-//! It must accept nothing that RFC 8259 does not, and must look at each byte a bounded number of times.
+//! It must accept nothing that RFC 8259 does not, and must look at each byte a bounded number of
+//! times.
 
 use std::borrow::Cow;
 
@@ -128,7 +129,8 @@ impl<'a> Scanner<'a> {
         Ok(Members::new(members, self.huge_number_at))
     }
 
-    /// One member of the outermost object and what stands behind it; says whether another one must follow.
+    /// One member of the outermost object and what stands behind it; says whether another one must
+    /// follow.
     fn member(&mut self, members: &mut Vec<Member>, uniqueness: Uniqueness) -> Scan<bool> {
         self.skip_space();
         let name = self.name()?;
@@ -420,7 +422,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Names without escapes: one is compared with those before it only where a mark of 64 says that one may be equal.
+    /// Names without escapes: one is compared with those before it only where a mark of 64 says
+    /// that one may be equal.
     fn twice_of_few(&self, names: &[impl Named]) -> Option<Name> {
         let mut marks = 0_u64;
         for (index, one) in names.iter().enumerate() {
@@ -452,7 +455,8 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// The text of the next value of a validated array, or of the value behind a name of a validated object.
+    /// The text of the next value of a validated array, or of the value behind a name of a
+    /// validated object.
     pub(super) fn next_element(&mut self) -> Option<&'a str> {
         self.skip_separators();
         let start = self.at;

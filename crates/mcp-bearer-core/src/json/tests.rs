@@ -220,8 +220,8 @@ fn the_first_number_beyond_a_double_is_reported() {
 
 #[test]
 fn a_special_byte_is_found_wherever_it_stands() {
-    // Strings are looked through eight bytes at a time: every place, every byte, beside every neighbour that could
-    // carry into it.
+    // Strings are looked through eight bytes at a time: every place, every byte, beside every
+    // neighbour that could carry into it.
     for length in 0..20 {
         for at in 0..=length {
             for special in ["\"", "\\", "\u{1f}", "\0", "\n"] {
@@ -349,7 +349,8 @@ fn members_of_a_json_library_mean_nothing() {
     assert!(map["a"].is_object() && map["b"].is_object());
 }
 
-/// Whether two trees are the same; numbers by their double, since some features of `serde_json` keep their text.
+/// Whether two trees are the same; numbers by their double, since some features of `serde_json`
+/// keep their text.
 fn same(one: &Tree, other: &Tree) -> bool {
     match (one, other) {
         (Tree::Number(one), Tree::Number(other)) => one.as_f64() == other.as_f64(),
@@ -371,7 +372,8 @@ fn is_private(text: &str) -> bool {
     text.contains("$serde_json") || text.contains("\\u")
 }
 
-/// What ours accepts, `serde_json` accepts with the same value; the reverse holds but for the named extra rules.
+/// What ours accepts, `serde_json` accepts with the same value; the reverse holds but for the named
+/// extra rules.
 fn compare(text: &str) -> Result<(), TestCaseError> {
     let ours = Members::parse(text);
     let theirs = serde_json::from_str::<Tree>(text);

@@ -45,7 +45,8 @@ fn rfc_7517_appendix_a1() {
     assert!(set.has_kid("2011-04-29") && !set.has_kid("1"));
 }
 
-/// RFC 7517 appendix A.2 has private keys, A.3 shared secrets: read, and never made into a verifying key.
+/// RFC 7517 appendix A.2 has private keys, A.3 shared secrets: read, and never made into a
+/// verifying key.
 #[test]
 fn rfc_7517_appendix_a2_and_a3() {
     for text in [

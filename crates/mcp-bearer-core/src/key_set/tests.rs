@@ -264,7 +264,8 @@ fn a_coordinate_without_its_leading_zeros_is_padded_and_noted() {
     assert!(short.note.is_some_and(|note| note.contains("padded")));
 }
 
-/// Whoever asks whether a set was withdrawn on purpose must tell a sound key of another purpose from a broken one.
+/// Whoever asks whether a set was withdrawn on purpose must tell a sound key of another purpose
+/// from a broken one.
 #[test]
 fn a_skipped_key_says_of_which_kind_its_fault_is() {
     use crate::signature::KeyErrorKind as Kind;

@@ -1,5 +1,5 @@
-//! Public keys as files hold them (RFC 7468). Everything here was made once with openssl; the private halves are the
-//! test keys under `vectors/keys`, or were thrown away.
+//! Public keys as files hold them (RFC 7468). Everything here was made once with openssl; the
+//! private halves are the test keys under `vectors/keys`, or were thrown away.
 
 use mcp_bearer_testkit::{SigningKey, vectors};
 

@@ -13,8 +13,8 @@ pub(super) enum Backend {
     Hmac(hmac::Algorithm),
 }
 
-/// For an algorithm with a public key: where the parsed key is kept, how it verifies, and the hash of
-/// the message where the algorithm takes one.
+/// For an algorithm with a public key: where the parsed key is kept, how it verifies, and the hash
+/// of the message where the algorithm takes one.
 pub(super) struct PublicKeyBackend {
     pub(super) slot: usize,
     verification: &'static dyn VerificationAlgorithm,
@@ -89,8 +89,8 @@ pub(super) struct ParsedKey(ParsedPublicKey);
 impl ParsedKey {
     /// Parses a key and uses it once, on a signature of the length that the library looks at.
     ///
-    /// The library prepares an RSA key on its first check, under a lock of that key, which it takes for reading only from
-    /// then on. While it is here no other thread has the key.
+    /// The library prepares an RSA key on its first check, under a lock of that key, which it takes
+    /// for reading only from then on. While it is here no other thread has the key.
     pub(super) fn new(
         backend: &PublicKeyBackend,
         key: &[u8],

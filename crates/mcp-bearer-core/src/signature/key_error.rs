@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// Why a key cannot be used: a [`kind`](Self::kind) to branch on, and a text that names the cause and, where there is one,
-/// the next step.
+/// Why a key cannot be used: a [`kind`](Self::kind) to branch on, and a text that names the cause
+/// and, where there is one, the next step.
 ///
 /// ```
 /// use mcp_bearer_core::{JwkData, KeyErrorKind, VerifyingKey};
@@ -33,7 +33,8 @@ pub enum KeyErrorKind {
     Weak,
     /// A private or secret key where a public one is needed.
     Private,
-    /// A sound key that is published for something else than verifying tokens (RFC 7517 sections 4.2 to 4.4).
+    /// A sound key that is published for something else than verifying tokens (RFC 7517 sections
+    /// 4.2 to 4.4).
     WrongPurpose,
     /// A key document that was given as a shared secret.
     NotASecret,

@@ -1,6 +1,8 @@
-//! What an RSA public key must satisfy before it may verify anything, and its PKCS#1 form (RFC 8017 appendix A.1.1).
+//! What an RSA public key must satisfy before it may verify anything, and its PKCS#1 form (RFC 8017
+//! appendix A.1.1).
 //!
-//! Nothing is repaired here: a key that is too small, too large or malformed is refused with its reason.
+//! Nothing is repaired here: a key that is too small, too large or malformed is refused with its
+//! reason.
 
 use der::asn1::UintRef;
 use der::{Decode, Encode, Sequence};
@@ -86,10 +88,11 @@ fn bit_length(number: &[u8]) -> usize {
     (number.len() * 8).saturating_sub(usize::try_from(leading).unwrap_or_default())
 }
 
-/// The fingerprint of keys made by one vendor's faulty library: for each small prime the modulus is a power of 65537.
+/// The fingerprint of keys made by one vendor's faulty library: for each small prime the modulus is
+/// a power of 65537.
 ///
-/// Source: Nemec et al., "The Return of Coppersmith's Attack", 2017, section 3.2. A sound key bears it by
-/// chance once in about 2^27.
+/// Source: Nemec et al., "The Return of Coppersmith's Attack", 2017, section 3.2. A sound key bears
+/// it by chance once in about 2^27.
 fn has_roca_mark(modulus: &[u8]) -> bool {
     const PRIMES: [u32; 17] = [
         11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157,

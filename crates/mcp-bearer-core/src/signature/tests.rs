@@ -18,9 +18,9 @@ fn key(jwk: &str) -> VerifyingKey {
     VerifyingKey::from_jwk(&JwkData::from_json(jwk).unwrap()).unwrap()
 }
 
-/// The token verifies, and with any bit of the signature or the last byte of the message changed it does not.
-/// The verdict, which must be the same with the RSA kernel (emulated where the processor lacks it) and
-/// without.
+/// The token verifies, and with any bit of the signature or the last byte of the message changed it
+/// does not. The verdict, which must be the same with the RSA kernel (emulated where the processor
+/// lacks it) and without.
 fn verifies(key: &VerifyingKey, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
     let verdict = key.verifies(algorithm, message, signature, RsaBackend::AwsLc);
     let fastest = key.verifies(algorithm, message, signature, RsaBackend::Fastest);
@@ -413,7 +413,8 @@ fn the_mark_of_roca_is_known() {
     let primes = [
         2_u64, 11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157,
     ];
-    // Each byte string is a number; step by 65537 times until it is long enough: powers of 65537 are in the group.
+    // Each byte string is a number; step by 65537 times until it is long enough: powers of 65537
+    // are in the group.
     let mut number = vec![1_u8];
     while number.len() < 300 {
         number = times_65537(&number);

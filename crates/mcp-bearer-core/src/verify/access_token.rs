@@ -22,7 +22,8 @@ use crate::time::{NumericDate, UnixTime};
 
 /// A verified access token: to hold one is the proof.
 ///
-/// Cheap to clone (one reference count) and `Send + Sync`. Its `Debug` shows who it is about, never the token.
+/// Cheap to clone (one reference count) and `Send + Sync`. Its `Debug` shows who it is about, never
+/// the token.
 ///
 /// ```compile_fail
 /// // There is no way to make one but verification.
@@ -50,7 +51,8 @@ impl AccessToken {
         Self(Arc::new(proven))
     }
 
-    /// The token as it was received. A secret: do not log it, and do not pass it on (the MCP specification forbids it).
+    /// The token as it was received. A secret: do not log it, and do not pass it on (the MCP
+    /// specification forbids it).
     #[must_use]
     pub fn token(&self) -> &str {
         &self.0.token
@@ -62,7 +64,8 @@ impl AccessToken {
         self.kept(&self.0.client)
     }
 
-    /// The client as the reference system reports it: [`client_id`](Self::client_id), else `sub`, else `unknown`.
+    /// The client as the reference system reports it: [`client_id`](Self::client_id), else `sub`,
+    /// else `unknown`.
     #[must_use]
     pub fn client_id_or_subject(&self) -> &str {
         self.client_id()
@@ -133,7 +136,8 @@ impl AccessToken {
     /// One claim as a type of the caller's; `None` when it is absent.
     ///
     /// # Errors
-    /// When the value does not fit the type, or holds a member name that JSON libraries give a meaning of their own.
+    /// When the value does not fit the type, or holds a member name that JSON libraries give a
+    /// meaning of their own.
     pub fn claim<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ClaimError> {
         let Some(value) = self.0.claims.get(name) else {
             return Ok(None);
@@ -169,7 +173,8 @@ impl AccessToken {
     /// Asks for all the scopes that an operation needs.
     ///
     /// # Errors
-    /// [`InsufficientScope`](crate::RejectionKind::InsufficientScope), with all that is required and all that is missing.
+    /// [`InsufficientScope`](crate::RejectionKind::InsufficientScope), with all that is required
+    /// and all that is missing.
     pub fn require_scopes(&self, required: &Scopes) -> Result<(), Rejection> {
         require_scopes(required, &self.0.scopes, &self.0.claims, &self.0.rules)
     }
@@ -177,16 +182,18 @@ impl AccessToken {
     /// Steps 11 and 12 once more, for a token that is kept.
     ///
     /// # Errors
-    /// [`Expired`](crate::RejectionKind::Expired), [`NotYetValid`](crate::RejectionKind::NotYetValid),
-    /// [`TooOld`](crate::RejectionKind::TooOld), [`MissingClaim`](crate::RejectionKind::MissingClaim).
+    /// [`Expired`](crate::RejectionKind::Expired),
+    /// [`NotYetValid`](crate::RejectionKind::NotYetValid),
+    /// [`TooOld`](crate::RejectionKind::TooOld),
+    /// [`MissingClaim`](crate::RejectionKind::MissingClaim).
     pub fn recheck_time(&self, policy: &Policy, now: UnixTime) -> Result<(), Rejection> {
         let rules = &policy.rules.times;
         self.0.times.check_expiry(rules, now)?;
         self.0.times.check_start(rules, now)
     }
 
-    /// Whether the key that verified it would still be chosen for it from this set: step 9 without the signature, for a
-    /// token that is kept while keys change.
+    /// Whether the key that verified it would still be chosen for it from this set: step 9 without
+    /// the signature, for a token that is kept while keys change.
     #[must_use]
     pub fn recheck_key(&self, keys: &KeySet) -> bool {
         let kid = kid_of(&self.0.token);
@@ -308,8 +315,8 @@ fn kid_of(token: &str) -> Result<Option<String>, Rejection> {
     Ok(header.key_id()?.map(|kid| kid.clone().into_owned()))
 }
 
-/// `serde_json` gives objects with such a member another meaning when certain features are on; a token must not be
-/// able to use that. The depth of validated text bounds the recursion.
+/// `serde_json` gives objects with such a member another meaning when certain features are on; a
+/// token must not be able to use that. The depth of validated text bounds the recursion.
 fn holds_reserved_name(value: &Value<'_>) -> bool {
     match value {
         Value::Object(text) => entries(text)

@@ -1,4 +1,5 @@
-//! What the policy asks of the header and of the claims: step 7 and steps 13 to 18, one function each.
+//! What the policy asks of the header and of the claims: step 7 and steps 13 to 18, one function
+//! each.
 
 use super::shown::AudienceShown;
 use crate::claims::{self, Audience, Claims, missing, refuse_null};

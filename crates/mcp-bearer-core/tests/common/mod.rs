@@ -113,7 +113,8 @@ pub(crate) fn limits(file: &VectorFile) -> Limits {
     }
 }
 
-/// The whole way of a token: parse, choose the issuer where there are several, verify, ask for the scopes.
+/// The whole way of a token: parse, choose the issuer where there are several, verify, ask for the
+/// scopes.
 pub(crate) fn run(
     file: &VectorFile,
     ready: &[Ready],

@@ -1,5 +1,5 @@
-//! The ASGI app as the service behind the layer: bodies that Python fills, and an answer that Python
-//! brings.
+//! The ASGI app as the service behind the layer: bodies that Python fills, and an answer that
+//! Python brings.
 //!
 //! Nobody is woken: whoever brings something polls next.
 

@@ -53,7 +53,8 @@ pub(super) fn moduli(bits: usize, random: &mut Random) -> Vec<BigUint> {
     let whole = power_of_two(bits);
     let half = power_of_two(bits - 1);
     let mut moduli = vec![
-        // Close to the top: the smallest and largest of the friendly multiples, quotients of all ones.
+        // Close to the top: the smallest and largest of the friendly multiples, quotients of all
+        // ones.
         &whole - 1_u8,
         &whole - 3_u8,
         &whole - power_of_two(52) + 1_u8,

@@ -86,7 +86,8 @@ fn pkcs1(length: usize, info: &[u8], digest: &[u8]) -> Vec<u8> {
     [&[0, 1], &filling[..], &[0], info, digest].concat()
 }
 
-/// PSS, with what a forger may choose: the salt, the hash of the mask, and a change of the block before it is masked.
+/// PSS, with what a forger may choose: the salt, the hash of the mask, and a change of the block
+/// before it is masked.
 fn pss(
     length: usize,
     digest: &Digest,
@@ -175,7 +176,8 @@ impl Judges {
         accepted
     }
 
-    /// Refuses the message with each of its bytes changed, in one bit that goes around; `every` byte.
+    /// Refuses the message with each of its bytes changed, in one bit that goes around; `every`
+    /// byte.
     fn refuse_changes_of(&self, encoded: &[u8], every: usize) {
         for at in (0..encoded.len()).step_by(every) {
             let mut changed = encoded.to_vec();

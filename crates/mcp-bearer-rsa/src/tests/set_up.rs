@@ -86,7 +86,8 @@ fn weights_are_caught<const V: usize>(engine: Engine, bytes: usize) {
     }
 }
 
-/// R^2 modulo n that is another number passes every certificate: only the division by R twice finds it.
+/// R^2 modulo n that is another number passes every certificate: only the division by R twice finds
+/// it.
 #[test]
 fn a_wrong_r_squared_is_caught() {
     for engine in engines() {
@@ -109,7 +110,8 @@ fn a_wrong_r_squared_is_caught() {
     }
 }
 
-/// What the kernel multiplies with instead of n: a wrong one makes wrong products, which certificates find.
+/// What the kernel multiplies with instead of n: a wrong one makes wrong products, which
+/// certificates find.
 #[test]
 fn a_wrong_multiple_or_inverse_is_caught() {
     for engine in engines() {

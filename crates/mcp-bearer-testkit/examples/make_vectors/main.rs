@@ -1,9 +1,10 @@
-//! Writes the token cases under `vectors/`: `cargo run -p mcp-bearer-testkit --example make_vectors`.
+//! Writes the token cases under `vectors/`:
+//! `cargo run -p mcp-bearer-testkit --example make_vectors`.
 //!
-//! Keys and time are fixed, so the same files come out again: a signature is kept from the old file while what it signs
-//! is the same, because some have a random part (ES*, PS*). After a change that touches only a signature,
-//! `-- --fresh` makes all of them anew. It must never ask the verifier what a case should give: the expectations are
-//! written down here, from the specification.
+//! Keys and time are fixed, so the same files come out again: a signature is kept from the old file
+//! while what it signs is the same, because some have a random part (ES*, PS*). After a change that
+//! touches only a signature, `-- --fresh` makes all of them anew. It must never ask the verifier
+//! what a case should give: the expectations are written down here, from the specification.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,7 +1,7 @@
 //! One connection of the JWKS server: reads one request, behaves, ends.
 //!
-//! Must never wait on anything that the server's end does not end: the socket (shut down then) and the shared
-//! condition are the only two.
+//! Must never wait on anything that the server's end does not end: the socket (shut down then) and
+//! the shared condition are the only two.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -27,7 +27,8 @@ pub(super) fn serve(stream: &TcpStream, shared: &Shared) {
     let connection = Connection { stream, shared };
     if let Ok(Some(request)) = read_request(stream) {
         let _ = connection.answer(&request);
-        // Says that all is sent, and lets the client read it: closing over unread input would reset instead.
+        // Says that all is sent, and lets the client read it: closing over unread input would reset
+        // instead.
         let _ = stream.shutdown(Shutdown::Write);
         let _ = stream.set_read_timeout(Some(CLOSE_TIME));
         let _ = (&mut &*stream).take(1 << 20).read_to_end(&mut Vec::new());
@@ -226,7 +227,8 @@ fn conditional(
     document
 }
 
-/// An entity tag without the mark of weakness: `If-None-Match` compares weakly (RFC 9110 section 13.1.2).
+/// An entity tag without the mark of weakness: `If-None-Match` compares weakly (RFC 9110 section
+/// 13.1.2).
 fn opaque(tag: &str) -> &str {
     let tag = tag.trim();
     tag.strip_prefix("W/").unwrap_or(tag)
@@ -241,7 +243,8 @@ fn etag_of(body: &[u8]) -> String {
     format!("\"{hex}\"")
 }
 
-/// Reads the head of one request; a body is left to be drained. `None` when it is no HTTP request, too long, or cut off.
+/// Reads the head of one request; a body is left to be drained. `None` when it is no HTTP request,
+/// too long, or cut off.
 fn read_request(stream: &TcpStream) -> io::Result<Option<Request>> {
     let mut bytes = Vec::new();
     let head_end = loop {

@@ -1,10 +1,12 @@
-//! The little DER and PEM (RFC 7468) that key files need. It reads what `aws-lc-rs` wrote, and nothing else.
+//! The little DER and PEM (RFC 7468) that key files need. It reads what `aws-lc-rs` wrote, and
+//! nothing else.
 //!
 //! Must never read bytes from outside: it panics on what it does not expect.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
-/// Modulus and exponent of a PKCS#1 `RSAPublicKey`, without the zero byte that keeps DER integers positive.
+/// Modulus and exponent of a PKCS#1 `RSAPublicKey`, without the zero byte that keeps DER integers
+/// positive.
 pub(super) fn rsa_numbers(der: &[u8]) -> (&[u8], &[u8]) {
     let (sequence, _) = der_value(0x30, der);
     let (n, rest) = der_value(0x02, sequence);

@@ -86,9 +86,9 @@ impl ServerDraft {
         Err(ConfigError::from_entrance(self.entrance, file, problems))
     }
 
-    /// What works in a provider of this draft and may not be meant, a sentence each, in the words of
-    /// the entrance: what is not checked because nobody decided about it, and a shared secret that is
-    /// easily guessed. [`check`](Self::check) logs them at WARN.
+    /// What works in a provider of this draft and may not be meant, a sentence each, in the words
+    /// of the entrance: what is not checked because nobody decided about it, and a shared secret
+    /// that is easily guessed. [`check`](Self::check) logs them at WARN.
     ///
     /// ```
     /// use mcp_bearer::config::{Entrance, ServerDraft, Setting, Value};

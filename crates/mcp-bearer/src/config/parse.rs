@@ -22,7 +22,8 @@ pub(super) fn claim_paths(value: Value) -> Result<Vec<ClaimPath>, Fact> {
     texts.into_iter().map(claim_path).collect()
 }
 
-/// The name of a claim. A text that begins with `[` is a JSON array of the names that lead to a nested one.
+/// The name of a claim. A text that begins with `[` is a JSON array of the names that lead to a
+/// nested one.
 fn claim_path(text: String) -> Result<ClaimPath, Fact> {
     if !text.starts_with('[') {
         return Ok(ClaimPath::from(text));

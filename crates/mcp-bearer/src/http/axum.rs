@@ -1,6 +1,7 @@
 //! axum: extractors for handlers behind the layer, and the metadata document as a router.
 //!
-//! An extractor must never let a request through that the layer has not seen: without the layer it answers 500.
+//! An extractor must never let a request through that the layer has not seen: without the layer it
+//! answers 500.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -37,7 +38,8 @@ pub trait RequiredScopes {
     const SCOPES: &'static [&'static str];
 }
 
-/// The verified token of the request, once it has also shown the scopes of `T` and the required ones of its issuer.
+/// The verified token of the request, once it has also shown the scopes of `T` and the required
+/// ones of its issuer.
 ///
 /// A token that lacks one is answered with 403 and a challenge that names them all.
 ///
@@ -73,16 +75,17 @@ pub struct Scoped<T> {
 pub enum ExtractorRejection {
     /// No layer stands in front of the handler: a mistake in the program, answered with 500.
     NoLayer,
-    /// The token lacks a scope: answered with 403 and a challenge. Or there is none, because it is a CORS preflight, which
-    /// the layer passes on for another one to answer: 401.
+    /// The token lacks a scope: answered with 403 and a challenge. Or there is none, because it is
+    /// a CORS preflight, which the layer passes on for another one to answer: 401.
     Rejected(Guard, Rejection),
 }
 
 impl BearerAuthLayer<Resource> {
     /// The metadata document as a router with one route, to be merged into the server's.
     ///
-    /// A segment of the resource's path that begins with `:` or `*` is one that axum's `merge` panics on, unless the
-    /// receiving router was told [`without_v07_checks`](Router::without_v07_checks).
+    /// A segment of the resource's path that begins with `:` or `*` is one that axum's `merge`
+    /// panics on, unless the receiving router was told
+    /// [`without_v07_checks`](Router::without_v07_checks).
     #[must_use = "challenges name the document, so it has to be served"]
     pub fn metadata_route<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         let service = self.metadata_service();

@@ -1,7 +1,7 @@
 //! The one log line of a denial.
 //!
-//! It must never hold a token, a signature, or more of a token's header and claims than what the rejection's own sentence
-//! quotes and cuts, and the quoted, cut issuer and `kid`.
+//! It must never hold a token, a signature, or more of a token's header and claims than what the
+//! rejection's own sentence quotes and cuts, and the quoted, cut issuer and `kid`.
 
 use std::cell::LazyCell;
 use std::fmt;

@@ -8,7 +8,8 @@ use crate::{AccessToken, Rejection};
 
 /// Reads a value that the layer put into the extensions of a request or response.
 ///
-/// In a request behind the layer: the [`AccessToken`] and the [`Guard`]. In a denied response: the [`Rejection`].
+/// In a request behind the layer: the [`AccessToken`] and the [`Guard`]. In a denied response: the
+/// [`Rejection`].
 ///
 /// ```
 /// use mcp_bearer::AccessToken;

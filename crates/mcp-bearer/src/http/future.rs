@@ -22,8 +22,8 @@ use crate::AccessToken;
 pin_project! {
     /// The future of [`BearerAuthService`](super::BearerAuthService).
     ///
-    /// `Send` when the inner service, its future and the request body are. Once it has given its answer, it must not be
-    /// polled again; it never ends then.
+    /// `Send` when the inner service, its future and the request body are. Once it has given its
+    /// answer, it must not be polled again; it never ends then.
     pub struct ResponseFuture<S, B>
     where
         S: Service<Request<B>>,

@@ -1,7 +1,8 @@
 //! [`Guard`]: the decision of the layer, as plain functions of headers and tokens.
 //!
-//! It is synchronous but for the wait for newer keys. It must never let a request through by default: every way out of
-//! [`Guard::check`] is an access token, a denial, or a wait that ends in one of them.
+//! It is synchronous but for the wait for newer keys. It must never let a request through by
+//! default: every way out of [`Guard::check`] is an access token, a denial, or a wait that ends in
+//! one of them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,8 +22,8 @@ use mcp_bearer_core::{
 
 /// What a layer knows, for handlers behind it: the provider, and how to answer a refusal.
 ///
-/// Cheap to clone. Lies in the extensions of every request that was passed on: it is no proof of anything, the
-/// [`AccessToken`] beside it is, which a CORS preflight lacks.
+/// Cheap to clone. Lies in the extensions of every request that was passed on: it is no proof of
+/// anything, the [`AccessToken`] beside it is, which a CORS preflight lacks.
 ///
 /// ```
 /// use mcp_bearer::http::{AnswerBody, FromExtensions, Guard};
@@ -100,8 +101,8 @@ impl Guard {
 
     /// Asks a token for the scopes of one operation, beyond the required scopes of its issuer.
     ///
-    /// The rejection, and so the challenge, names both: some clients ask for a new token with exactly the scopes of
-    /// the last challenge, and would lose the required ones otherwise.
+    /// The rejection, and so the challenge, names both: some clients ask for a new token with
+    /// exactly the scopes of the last challenge, and would lose the required ones otherwise.
     ///
     /// # Errors
     /// [`InsufficientScope`](crate::RejectionKind::InsufficientScope).
@@ -116,8 +117,9 @@ impl Guard {
 
     /// Answers a rejection, and logs it: call it once for each denied request.
     ///
-    /// A handler that asks for more than the layer does returns this. The rejection lies in the extensions of the
-    /// response. A challenge without scopes of its own names the required scopes, where all issuers agree on them.
+    /// A handler that asks for more than the layer does returns this. The rejection lies in the
+    /// extensions of the response. A challenge without scopes of its own names the required scopes,
+    /// where all issuers agree on them.
     #[must_use]
     pub fn challenge(&self, rejection: &Rejection) -> Response<AnswerBody> {
         *self.deny(rejection.clone(), None)
@@ -189,8 +191,8 @@ impl Guard {
             .map_err(|rejection| self.deny(rejection, Some(token)))
     }
 
-    /// Asks a caller without a token for one that can do an operation. `to_request` gives the scopes to
-    /// request for it, by the map of the issuer.
+    /// Asks a caller without a token for one that can do an operation. `to_request` gives the
+    /// scopes to request for it, by the map of the issuer.
     pub(super) fn ask_for_token(
         &self,
         to_request: impl FnOnce(Option<&RequestedScopes>) -> Scopes,
@@ -233,8 +235,8 @@ impl Guard {
         Box::new(response::respond(challenge, rejection))
     }
 
-    /// Makes a request fit to be passed on: nothing in its extensions is the peer's or an outer layer's, and the
-    /// credential stays out of `Debug`.
+    /// Makes a request fit to be passed on: nothing in its extensions is the peer's or an outer
+    /// layer's, and the credential stays out of `Debug`.
     pub(super) fn prepare<B>(&self, request: &mut Request<B>, access: Option<AccessToken>) {
         let extensions = request.extensions_mut();
         match access {
@@ -257,6 +259,7 @@ impl fmt::Debug for Guard {
 
 fn union(first: &Scopes, second: &Scopes) -> Scopes {
     let new = second.iter().filter(|scope| !first.contains(scope));
-    // Both hold scopes only, so that joining them cannot fail; the layer has asked for the first already.
+    // Both hold scopes only, so that joining them cannot fail; the layer has asked for the first
+    // already.
     Scopes::from_names(first.iter().chain(new)).unwrap_or_else(|_| second.clone())
 }

@@ -1,6 +1,7 @@
 //! [`BearerAuthLayer`]: what is configured once and put in front of services.
 //!
-//! It decides nothing about requests (that is `guard.rs`), and nothing about it changes once it is made.
+//! It decides nothing about requests (that is `guard.rs`), and nothing about it changes once it is
+//! made.
 
 use ::http::Response;
 
@@ -16,10 +17,11 @@ use mcp_bearer_core::{AccessToken, ProtectedResourceMetadata, Rejection, Scopes}
 
 /// Puts bearer authentication in front of a tower service.
 ///
-/// It begins without a resource: [`new`](Self::new), then the options, then [`resource`](Self::resource), which checks
-/// them all. Only a layer with a resource has a metadata document (RFC 9728) to serve; the compiler says so. Its challenges
-/// name the document, so serve it. A layer without a resource guards as well, but its challenges do not tell a client where
-/// to get a token.
+/// It begins without a resource: [`new`](Self::new), then the options, then
+/// [`resource`](Self::resource), which checks them all. Only a layer with a resource has a metadata
+/// document (RFC 9728) to serve; the compiler says so. Its challenges name the document, so serve
+/// it. A layer without a resource guards as well, but its challenges do not tell a client where to
+/// get a token.
 ///
 /// Cheap to clone; clones and the services they made belong together.
 ///
@@ -79,7 +81,8 @@ enum PublishedScopes {
 }
 
 impl BearerAuthLayer {
-    /// A layer that lets in what this provider verifies, when it also has the required scopes of its issuer.
+    /// A layer that lets in what this provider verifies, when it also has the required scopes of
+    /// its issuer.
     pub fn new(provider: BearerAuthProvider) -> Self {
         let resource = NoResource::default();
         Self {
@@ -88,8 +91,9 @@ impl BearerAuthLayer {
         }
     }
 
-    /// The issuers that clients may get a token from, by their https URLs; those issuers of the provider that are URLs unless
-    /// set. A provider for any issuer has none: then they must be named here.
+    /// The issuers that clients may get a token from, by their https URLs; those issuers of the
+    /// provider that are URLs unless set. A provider for any issuer has none: then they must be
+    /// named here.
     pub fn authorization_servers<T: Into<String>>(
         mut self,
         servers: impl IntoIterator<Item = T>,
@@ -99,10 +103,10 @@ impl BearerAuthLayer {
         self
     }
 
-    /// The scopes worth asking for, as tokens hold them. Unless set: all required scopes of the provider,
-    /// and with [`operations`](Self::operations) those of the rules that hide nothing. The document
-    /// names what clients must request for them, where the provider has [a
-    /// map](crate::config::IssuerBuilder::requested_scope_prefix).
+    /// The scopes worth asking for, as tokens hold them. Unless set: all required scopes of the
+    /// provider, and with [`operations`](Self::operations) those of the rules that hide nothing.
+    /// The document names what clients must request for them, where the provider has
+    /// [a map](crate::config::IssuerBuilder::requested_scope_prefix).
     pub fn scopes_supported<T: Into<String>>(
         mut self,
         scopes: impl IntoIterator<Item = T>,
@@ -162,16 +166,18 @@ impl BearerAuthLayer {
         self
     }
 
-    /// Names the resource by its identifier: the URL of the MCP endpoint as clients know it (RFC 8707). Checks the
-    /// options.
+    /// Names the resource by its identifier: the URL of the MCP endpoint as clients know it (RFC
+    /// 8707). Checks the options.
     ///
-    /// The challenges of the layer that comes of it name the document's URL (`resource_metadata`, RFC 9728 section 5.1), and
-    /// clients that find nothing there give up: serve it with [`metadata_service`](BearerAuthLayer::metadata_service), or see
-    /// to it that a proxy in front does.
+    /// The challenges of the layer that comes of it name the document's URL (`resource_metadata`,
+    /// RFC 9728 section 5.1), and clients that find nothing there give up: serve it with
+    /// [`metadata_service`](BearerAuthLayer::metadata_service), or see to it that a proxy in front
+    /// does.
     ///
     /// # Errors
-    /// Every problem at once: the identifier is not an absolute https URL without fragment (http on loopback is
-    /// allowed), no authorization server is known or one is no such URL, a scope is none.
+    /// Every problem at once: the identifier is not an absolute https URL without fragment (http on
+    /// loopback is allowed), no authorization server is known or one is no such URL, a scope is
+    /// none.
     pub fn resource(
         self,
         resource: impl Into<String>,
@@ -196,7 +202,8 @@ impl BearerAuthLayer {
         let mut builder = ProtectedResourceMetadata::builder(resource).scopes_supported(&scopes);
         builder = match options.authorization_servers {
             Some(servers) => builder.authorization_servers(servers),
-            // The provider trusts them as they are. One that is no URL is no place to send clients to.
+            // The provider trusts them as they are. One that is no URL is no place to send clients
+            // to.
             None => builder
                 .authorization_servers(provider.issuer_names().filter(|name| name.contains("://")))
                 .insecure_allow_http(),

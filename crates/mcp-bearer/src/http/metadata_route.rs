@@ -1,6 +1,7 @@
 //! [`MetadataService`]: the RFC 9728 document, for anyone.
 //!
-//! It is public by nature: it must never ask for a token, and never say anything that depends on the request.
+//! It is public by nature: it must never ask for a token, and never say anything that depends on
+//! the request.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -20,7 +21,8 @@ use mcp_bearer_core::ProtectedResourceMetadata;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 
-/// Answers `GET`, `HEAD` and `OPTIONS` with the metadata document of a resource (RFC 9728 section 3), from any origin.
+/// Answers `GET`, `HEAD` and `OPTIONS` with the metadata document of a resource (RFC 9728 section
+/// 3), from any origin.
 ///
 /// It does not read the path: route [`path`](Self::path) to it, and no other.
 #[derive(Clone, Debug)]
@@ -74,7 +76,8 @@ impl MetadataService {
     }
 }
 
-/// Clients send `MCP-Protocol-Version`, and some their token; `*` covers all but that one (Fetch standard).
+/// Clients send `MCP-Protocol-Version`, and some their token; `*` covers all but that one (Fetch
+/// standard).
 fn preflight() -> Response<AnswerBody> {
     let mut response = with_status(StatusCode::NO_CONTENT);
     let headers = response.headers_mut();

@@ -1,7 +1,7 @@
 //! [`Challenge`] in, HTTP response out.
 //!
-//! It adds the headers that are the same for every denial and decides nothing. It must never add text of its own to
-//! what the challenge says.
+//! It adds the headers that are the same for every denial and decides nothing. It must never add
+//! text of its own to what the challenge says.
 
 use ::http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER,

@@ -271,8 +271,8 @@ impl Exchanger {
         }
     }
 
-    /// Makes a request once, as soon as there is a place for it, and holds any fetcher to the limits
-    /// of time and size.
+    /// Makes a request once, as soon as there is a place for it, and holds any fetcher to the
+    /// limits of time and size.
     pub(super) async fn exchange(
         &self,
         mut request: FetchRequest,

@@ -8,13 +8,13 @@
 //!
 //! A good set replaces the one before it, so a key that is missing from it is no longer used. A set
 //! without any key for signatures (`{"keys":[]}`, or only keys of another type or purpose; see
-//! [`KeySet::is_withdrawal`](crate::keys::KeySet::is_withdrawal)) is either the withdrawal of all keys,
-//! or a short fault of the issuer, such as a service that starts before its key store. So it counts
-//! only when it is seen again at least 60 s later, with no good answer between; failed exchanges
-//! between them do not matter. From then on tokens of those keys are refused with 401, cached ones
-//! too, until a new set is found. The price: withdrawn keys are used for a minute longer, and a
-//! fault of more than a minute that looks like a withdrawal refuses good tokens until it ends. The
-//! same holds for a key file.
+//! [`KeySet::is_withdrawal`](crate::keys::KeySet::is_withdrawal)) is either the withdrawal of all
+//! keys, or a short fault of the issuer, such as a service that starts before its key store. So it
+//! counts only when it is seen again at least 60 s later, with no good answer between; failed
+//! exchanges between them do not matter. From then on tokens of those keys are refused with 401,
+//! cached ones too, until a new set is found. The price: withdrawn keys are used for a minute
+//! longer, and a fault of more than a minute that looks like a withdrawal refuses good tokens until
+//! it ends. The same holds for a key file.
 //!
 //! An issuer that cannot be reached, answers with anything else, or publishes broken keys withdraws
 //! nothing: its keys are used to the end of their staleness bound. Those of a file that was deleted

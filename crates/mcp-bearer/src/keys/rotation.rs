@@ -179,7 +179,8 @@ impl Rotation {
         Asked::Answer(Refreshed::Unchanged)
     }
 
-    /// The first fetch, for which no request waits; `None` when a fetch was made before, or keys are held.
+    /// The first fetch, for which no request waits; `None` when a fetch was made before, or keys
+    /// are held.
     pub(super) fn prefetch(&mut self, now: Duration) -> Option<FetchOrder> {
         let first = self.fetches == 0 && self.held.is_none();
         first.then(|| self.start_fetch(now, Cause::Empty))

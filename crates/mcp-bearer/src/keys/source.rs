@@ -13,7 +13,8 @@ use super::snapshot::{Miss, Snapshot};
 pub trait KeySource: Send + Sync {
     /// The set to verify with now. Never waits, never does I/O.
     ///
-    /// When no usable keys are held the set is [`KeySet::unavailable`](crate::keys::KeySet::unavailable).
+    /// When no usable keys are held the set is
+    /// [`KeySet::unavailable`](crate::keys::KeySet::unavailable).
     fn snapshot(&self) -> Snapshot;
 
     /// The [`generation`](Snapshot::generation) of the snapshot.
@@ -35,8 +36,8 @@ pub trait KeySource: Send + Sync {
     ///
     /// Called for a well-formed token that newer keys could not save: it still shows that tokens
     /// come. However many such tokens come, they start this one fetch and no other. A source that
-    /// fetches nothing does nothing. A source that wraps another one passes the call on: otherwise a
-    /// server that gets only such tokens never fetches keys.
+    /// fetches nothing does nothing. A source that wraps another one passes the call on: otherwise
+    /// a server that gets only such tokens never fetches keys.
     fn prefetch(&self) {}
 
     /// The state of the source, for operators.

@@ -10,8 +10,8 @@ use super::no_usable_key::no_usable_key;
 pub(super) const WITHDRAWN_AFTER: Duration = Duration::from_secs(60);
 
 /// Documents seen that withdraw every key (see
-/// [`KeySet::is_withdrawal`](crate::keys::KeySet::is_withdrawal)), with no other good document between
-/// them.
+/// [`KeySet::is_withdrawal`](crate::keys::KeySet::is_withdrawal)), with no other good document
+/// between them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Withdrawal {
     first_seen: Option<Duration>,

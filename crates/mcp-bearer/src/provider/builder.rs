@@ -1,4 +1,5 @@
-//! What has to be decided about an issuer before its tokens are let in, as types: keys, issuer and audience.
+//! What has to be decided about an issuer before its tokens are let in, as types: keys, issuer and
+//! audience.
 //!
 //! A setter writes into a draft, and [`IssuerBuilder::build`] is the draft's check.
 
@@ -23,7 +24,8 @@ pub struct Undecided;
 #[derive(Clone, Copy, Debug)]
 pub struct Decided;
 
-/// Builds the rules for one issuer: `K` its keys, `I` its name, `A` the audience, each decided or not.
+/// Builds the rules for one issuer: `K` its keys, `I` its name, `A` the audience, each decided or
+/// not.
 ///
 /// ```
 /// use std::time::Duration;
@@ -54,7 +56,8 @@ impl IssuerBuilder<Undecided, Undecided, Undecided> {
 }
 
 impl<I, A> IssuerBuilder<Undecided, I, A> {
-    /// One public key in PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`. It serves whatever `kid` a token names.
+    /// One public key in PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`. It serves whatever
+    /// `kid` a token names.
     pub fn public_key(self, pem: impl Into<String>) -> IssuerBuilder<Decided, I, A> {
         self.keys(Keys::PublicKey(pem.into()))
     }
@@ -75,7 +78,8 @@ impl<I, A> IssuerBuilder<Undecided, I, A> {
         self.keys(Keys::File(path.into()))
     }
 
-    /// The address of a JWK Set, fetched when first needed and kept current. https, or http on loopback.
+    /// The address of a JWK Set, fetched when first needed and kept current. https, or http on
+    /// loopback.
     pub fn jwks_uri(self, url: impl Into<String>) -> IssuerBuilder<Decided, I, A> {
         self.keys(Keys::JwksUri(url.into()))
     }
@@ -101,7 +105,8 @@ impl<I, A> IssuerBuilder<Undecided, I, A> {
 }
 
 impl<K, I, A> IssuerBuilder<K, I, A> {
-    /// A secret shared with the issuer, for HS256, HS384 and HS512. Whoever can verify with it can also sign with it.
+    /// A secret shared with the issuer, for HS256, HS384 and HS512. Whoever can verify with it can
+    /// also sign with it.
     ///
     /// The algorithm is HS256 unless [`algorithms`](IssuerBuilder::algorithms) says otherwise.
     ///
@@ -127,8 +132,8 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
         self.with(|draft| draft.secret = Some(secret))
     }
 
-    /// [`shared_secret`](Self::shared_secret) from a file, which is read once. The line end that an editor leaves behind a
-    /// secret of printable text is no part of it; any other byte is.
+    /// [`shared_secret`](Self::shared_secret) from a file, which is read once. The line end that an
+    /// editor leaves behind a secret of printable text is no part of it; any other byte is.
     pub fn shared_secret_file(self, path: impl Into<PathBuf>) -> IssuerBuilder<Decided, I, A> {
         self.with(|draft| draft.secret = Some(Secret::File(path.into())))
     }
@@ -155,7 +160,8 @@ impl<K, A> IssuerBuilder<K, Undecided, A> {
 }
 
 impl<K, I> IssuerBuilder<K, I, Undecided> {
-    /// `aud` must be present and contain this, byte for byte: the resource identifier of the MCP server.
+    /// `aud` must be present and contain this, byte for byte: the resource identifier of the MCP
+    /// server.
     pub fn audience(self, audience: impl Into<String>) -> IssuerBuilder<K, I, Decided> {
         self.audiences([audience])
     }
@@ -228,12 +234,14 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
         self.with(|draft| draft.accept_tokens_that_never_expire = true)
     }
 
-    /// Accepts tokens whose `iat` lies in the future: whoever can sign may then keep tokens for later.
+    /// Accepts tokens whose `iat` lies in the future: whoever can sign may then keep tokens for
+    /// later.
     pub fn accept_tokens_issued_in_the_future(self) -> Self {
         self.with(|draft| draft.accept_tokens_issued_in_the_future = true)
     }
 
-    /// Accepts tokens with the marks of an ID token, so that an ID token may pass for an access token.
+    /// Accepts tokens with the marks of an ID token, so that an ID token may pass for an access
+    /// token.
     pub fn accept_identity_token_shape(self) -> Self {
         self.with(|draft| draft.accept_identity_token_shape = true)
     }
@@ -248,8 +256,8 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
         self.with(|draft| draft.required_claims.push(claim))
     }
 
-    /// A claim that must be present and contain one of the values: an array with it among its elements, or the value
-    /// itself.
+    /// A claim that must be present and contain one of the values: an array with it among its
+    /// elements, or the value itself.
     pub fn required_claim_containing<V: Into<serde_json::Value>>(
         self,
         claim: impl Into<ClaimPath>,
@@ -264,14 +272,16 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
         self.with(|draft| draft.allowed_client_ids = Some(strings(clients)))
     }
 
-    /// The claims that scopes are read from, the first one present winning; `scope`, then `scp` unless set.
+    /// The claims that scopes are read from, the first one present winning; `scope`, then `scp`
+    /// unless set.
     pub fn scope_claims<T: Into<ClaimPath>>(self, claims: impl IntoIterator<Item = T>) -> Self {
         let claims = claims.into_iter().map(Into::into).collect();
         self.with(|draft| draft.scope_claims = Some(claims))
     }
 
-    /// Counts the scopes of all the claims of [`scope_claims`](Self::scope_claims) that are present, not of the first
-    /// alone. Roles and permissions of a user then count though the user has not consented to them for this client.
+    /// Counts the scopes of all the claims of [`scope_claims`](Self::scope_claims) that are
+    /// present, not of the first alone. Roles and permissions of a user then count though the user
+    /// has not consented to them for this client.
     pub fn accept_scopes_beyond_consent(self) -> Self {
         self.with(|draft| draft.accept_scopes_beyond_consent = true)
     }

@@ -8,7 +8,8 @@ use crate::clock::Clock;
 /// The contents of a token that [`RsaKeyPair::create_token`](super::RsaKeyPair::create_token) and
 /// [`SigningKey::create_token`](crate::SigningKey::create_token) sign.
 ///
-/// Defaults: subject `fastmcp-user`, issuer `https://fastmcp.example.com`, no audience, no scopes, one hour.
+/// Defaults: subject `fastmcp-user`, issuer `https://fastmcp.example.com`, no audience, no scopes,
+/// one hour.
 ///
 /// ```
 /// use mcp_bearer::TokenRequest;

@@ -1,7 +1,7 @@
 //! [`RsaKeyPair`]: an RSA key pair that signs tokens, for development, tests and small control planes.
 //!
-//! The copy of the private key that is kept here is wiped when it is dropped (what a parser or the signing library holds
-//! meanwhile is theirs to wipe), and it stands in no `Debug` and no error.
+//! The copy of the private key that is kept here is wiped when it is dropped (what a parser or the
+//! signing library holds meanwhile is theirs to wipe), and it stands in no `Debug` and no error.
 
 use std::fmt;
 
@@ -33,7 +33,8 @@ pub struct RsaKeyPair {
     public_pem: String,
 }
 
-/// The size of the modulus. Larger is slower: a 4096-bit signature takes about six times as long as a 2048-bit one.
+/// The size of the modulus. Larger is slower: a 4096-bit signature takes about six times as long as
+/// a 2048-bit one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RsaKeySize {
@@ -73,7 +74,8 @@ impl RsaKeyPair {
     /// A key pair from its private key in PEM: PKCS#8 `PRIVATE KEY` or PKCS#1 `RSA PRIVATE KEY`.
     ///
     /// # Errors
-    /// When the text is not exactly one such block, or the key is not an RSA key of 2048 to 8192 bits.
+    /// When the text is not exactly one such block, or the key is not an RSA key of 2048 to 8192
+    /// bits.
     pub fn from_private_key_pem(text: &str) -> Result<Self, KeyPairError> {
         use KeyPairErrorKind::{Encrypted, Malformed, NotPrivate, Unsupported};
         let unreadable = || {

@@ -1,7 +1,7 @@
 //! What a server answers before it has any keys, and when it cannot get them.
 //!
-//! A token that no key could save gets the answer of its own fault in every state. An outage is for tokens that keys
-//! could save.
+//! A token that no key could save gets the answer of its own fault in every state. An outage is for
+//! tokens that keys could save.
 
 use std::time::Duration;
 
@@ -196,7 +196,8 @@ async fn good_tokens_are_answered_as_before() {
     }
 }
 
-/// Scopes, required claims and clients say what this server wants: a stranger learns nothing of them.
+/// Scopes, required claims and clients say what this server wants: a stranger learns nothing of
+/// them.
 #[tokio::test]
 async fn what_the_server_wants_is_not_told_before_a_signature_was_checked() {
     let cold = Cold::new(Issuer::Down, Count::One);

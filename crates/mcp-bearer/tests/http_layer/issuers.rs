@@ -98,7 +98,8 @@ async fn each_token_meets_its_own_issuers_keys_and_rules() {
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, "bob"));
     assert_eq!(world.hits(), (1, 1));
 
-    // A challenge asks for the scopes of the issuer that the token names; without a token they do not agree.
+    // A challenge asks for the scopes of the issuer that the token names; without a token they do
+    // not agree.
     let challenge = |answer: &Answer| {
         let value = answer.headers.get(header::WWW_AUTHENTICATE).unwrap();
         value.to_str().unwrap().to_owned()
@@ -149,7 +150,8 @@ async fn one_issuers_key_never_serves_another() {
     let world = World::new();
     world.ask(&world.of_staff()).await;
     world.ask(&world.of_customers()).await;
-    // The kid is known there, the signature is not: the issuer that is named may have a new key, and is asked.
+    // The kid is known there, the signature is not: the issuer that is named may have a new key,
+    // and is asked.
     let forged = world
         .of_customers()
         .sign_with(&SigningKey::shared_rsa_2048_b());

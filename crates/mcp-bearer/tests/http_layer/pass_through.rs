@@ -1,4 +1,5 @@
-//! What passes through the layer: requests with their token, preflights without, bodies as they come.
+//! What passes through the layer: requests with their token, preflights without, bodies as they
+//! come.
 
 use std::convert::Infallible;
 use std::marker::PhantomData;

@@ -22,7 +22,8 @@ use crate::support::{
 
 fn issuer(setting: &Setting) -> IssuerBuilder<Decided, Decided, Decided> {
     let builder = BearerAuthProvider::builder();
-    // As they are: the builder would not start with keys that cannot serve, and these are for that very case.
+    // As they are: the builder would not start with keys that cannot serve, and these are for that
+    // very case.
     let fixed = |set| Arc::new(StaticKeys::new(set));
     let builder = match &setting.keys {
         Keys::Jwks(value) => {
@@ -123,7 +124,8 @@ fn expected_kind(case: &Case, limit: usize) -> Option<&str> {
 }
 
 async fn request(auth: &BearerAuthLayer, token: &str) -> Option<(Inner, Answer)> {
-    // What no header can hold never gets here, and white space around the token belongs to the header.
+    // What no header can hold never gets here, and white space around the token belongs to the
+    // header.
     http::HeaderValue::from_bytes(token.as_bytes()).ok()?;
     if token.starts_with(' ') || token.ends_with([' ', '\t']) {
         return None;

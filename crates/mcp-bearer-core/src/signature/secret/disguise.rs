@@ -1,8 +1,8 @@
 //! Key documents that are given as shared secrets, in whatever wrapping.
 //!
-//! A public key is known to everybody, so that anybody could sign with it; a private key in its wrapping is not the secret
-//! that the issuer uses. Nothing but the form is looked at, and a random secret has none of these forms: what is sought is
-//! either long enough or checked by arithmetic.
+//! A public key is known to everybody, so that anybody could sign with it; a private key in its
+//! wrapping is not the secret that the issuer uses. Nothing but the form is looked at, and a random
+//! secret has none of these forms: what is sought is either long enough or checked by arithmetic.
 
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
@@ -26,7 +26,8 @@ const WRAPPERS: [(&str, Unwrap); 5] = [
 /// How many wrappings are taken off.
 const WRAPPINGS: usize = 5;
 
-/// What is longer is looked through for marks only. A key of 16 KiB in hexadecimal of base64 is 43 KiB.
+/// What is longer is looked through for marks only. A key of 16 KiB in hexadecimal of base64 is 43
+/// KiB.
 const UNWRAPPED_BYTES: usize = 64 * 1024;
 
 /// What stands inside a wrapping: a secret, wiped when dropped.
@@ -146,7 +147,8 @@ fn binary(bytes: &[u8]) -> Option<&'static str> {
         .then_some("the form of a point on a curve")
 }
 
-/// Whether it begins as one ASN.1 SEQUENCE in its long form that ends where these bytes end, give or take a few.
+/// Whether it begins as one ASN.1 SEQUENCE in its long form that ends where these bytes end, give
+/// or take a few.
 fn is_sequence(bytes: &[u8], stray: usize) -> bool {
     let ends = |declared: usize, rest: &[u8]| {
         declared.abs_diff(rest.trim_ascii_end().len()) <= stray

@@ -1,9 +1,9 @@
 //! [`Places`]: how much a process does at the same time for all its sources together.
 //!
 //! An exchange costs a thread and a few descriptors, and a slow issuer keeps them for seconds. So
-//! exchanges wait for one of a fixed number of places, in the order in which they came. A quarter of
-//! the places is kept for sources whose last exchange succeeded, so that slow issuers, however many,
-//! keep no well one waiting.
+//! exchanges wait for one of a fixed number of places, in the order in which they came. A quarter
+//! of the places is kept for sources whose last exchange succeeded, so that slow issuers, however
+//! many, keep no well one waiting.
 
 use std::convert::Infallible;
 use std::sync::Arc;
