@@ -15,7 +15,7 @@ use mcp_bearer::keys::KeyStatus;
 use tokio::task::JoinSet;
 
 use self::report::{IssuerReport, Report};
-use crate::flags::Flags;
+use crate::setting_flags::Flags;
 use crate::ui::{Failure, Outcome, Output, in_flags, note};
 use crate::verify::Format;
 

@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use self::server::{ADMIN_SCOPE, ADMIN_TOOL, Issuer};
-use crate::flags::Flags;
+use crate::setting_flags::Flags;
 use crate::signing;
 use crate::ui::{Failure, Outcome, Output, json_string, note};
 

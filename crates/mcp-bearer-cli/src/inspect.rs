@@ -3,10 +3,10 @@
 //! Nothing that it shows is verified, and it says so. The token itself is never printed.
 
 mod facts;
-mod kind;
 mod members;
 mod print;
 mod remarks;
+mod token_kind;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read};

@@ -8,12 +8,12 @@
 mod check;
 mod demo;
 mod files;
-mod flags;
 mod inspect;
 mod jwks;
 mod keygen;
 mod moment;
 mod pasted;
+mod setting_flags;
 mod signing;
 mod token;
 mod ui;

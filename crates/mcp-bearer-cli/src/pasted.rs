@@ -3,8 +3,8 @@
 //!
 //! No text from here holds the token or another part of what was pasted, but names of files.
 
+mod around;
 mod damage;
-mod finding;
 mod json;
 #[cfg(test)]
 mod tests;
@@ -12,8 +12,8 @@ mod tests;
 use std::ffi::OsStr;
 use std::path::Path;
 
+pub(crate) use self::around::{Finding, Source};
 pub(crate) use self::damage::{damage, is_opaque};
-pub(crate) use self::finding::{Finding, Source};
 use crate::files;
 use crate::ui::note;
 

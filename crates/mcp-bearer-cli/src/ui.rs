@@ -11,7 +11,7 @@
 //! No secret may get in here but the token or key that was asked for.
 
 mod colour;
-mod words;
+mod in_flags;
 
 use std::fmt::{self, Write as _};
 use std::io::{self, BufWriter, Write};
@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use mcp_bearer::ConfigError;
 
 pub(crate) use self::colour::{Colours, Tone};
-pub(crate) use self::words::in_flags;
+pub(crate) use self::in_flags::in_flags;
 
 /// The last lines of `--help`.
 pub(crate) const EXIT_CODES: &str = "\

@@ -20,9 +20,9 @@ use tokio::runtime::Runtime;
 use self::answer::{Answer, Block};
 use self::lines::{Line, Lines};
 use self::refused::Refused;
-use crate::flags::Flags;
 use crate::moment::late_expiry;
 use crate::pasted;
+use crate::setting_flags::Flags;
 use crate::ui::{Failure, Outcome, Output, note};
 
 /// Verify tokens, and say why one is refused

@@ -4,7 +4,7 @@
 //! What comes out is unverified and says so by its type. Nothing here looks at keys, and nothing
 //! here may be trusted; the only way on is `verify` in `verify.rs`.
 
-mod parts;
+mod inspection;
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use memchr::memchr_iter;
 
-pub use parts::TokenParts;
+pub use inspection::TokenParts;
 
 use crate::algorithm::Algorithm;
 use crate::base64url;

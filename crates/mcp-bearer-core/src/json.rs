@@ -7,19 +7,19 @@
 //! before they have passed here: other readers have switches (big numbers, raw values) that any
 //! crate of the program may turn on.
 
-mod escape;
 mod object;
 mod scan;
 mod search;
 #[cfg(test)]
 mod tests;
+mod unescape;
 mod walk;
 
 use std::borrow::Cow;
 
-pub(crate) use escape::unescape;
 pub(crate) use object::{JsonObject, Members};
 use scan::Scanner;
+pub(crate) use unescape::unescape;
 pub(crate) use walk::{Next, Walker};
 
 use crate::limits::Limits;

@@ -4,13 +4,13 @@
 //! beside public keys, HMAC belongs to the secret alone. A set never lends a key for an algorithm,
 //! a `use` or a `kid` that the key is not for.
 
-mod two_kinds;
+mod with_secret;
 
 use std::fmt::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use two_kinds::TwoKinds;
+use with_secret::TwoKinds;
 use zeroize::Zeroizing;
 
 use crate::algorithm::Algorithm;
@@ -273,7 +273,7 @@ impl KeySet {
             Held::TwoKinds(both) if algorithm.is_symmetric() => match both.secret() {
                 Some(secret) if secret.fits(algorithm) => found.push(secret),
                 Some(_) => {}
-                None => return Err(two_kinds::switched_off(algorithm)),
+                None => return Err(with_secret::switched_off(algorithm)),
             },
             Held::TwoKinds(both) => return both.public().candidates(algorithm, kid),
             Held::Published { keys, .. } => {

@@ -86,12 +86,13 @@
 //! hidden URI is shown, and the URI is refused when it is asked for.
 
 mod caller;
+mod choice_words;
+mod client_message;
 mod decision;
 mod draft;
 mod headers;
 mod list_filter;
 mod list_view;
-mod message;
 mod name;
 mod pattern;
 mod reader;
@@ -100,9 +101,9 @@ mod rules;
 mod target;
 mod uri;
 mod version;
-mod words;
 
 pub use caller::Caller;
+pub use choice_words::UnknownWord;
 pub use decision::{Decision, NeededScopes};
 pub use draft::{OperationRulesDraft, RuleDraft, RuleField, RuleProblem, RulesError};
 pub use headers::{HeaderField, RequestHeaders};
@@ -113,4 +114,3 @@ pub use rpc::{RequestId, RpcAnswer};
 pub use rules::{AnonymousSees, HiddenAnswer, OperationRules, Tasks, Unmatched};
 pub use target::{Target, TargetKind};
 pub use version::ProtocolVersion;
-pub use words::UnknownWord;

@@ -6,12 +6,12 @@
 //! wait for ever. (The library has one such lock left, of the whole process: each thread takes it
 //! for some nanoseconds with its first refused signature, and when it ends.)
 
-mod backend;
-mod ed25519;
+mod aws_lc;
+mod ed25519_key;
 mod kernel;
 mod key_error;
 mod public_key;
-mod rsa;
+mod rsa_key;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -24,7 +24,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use once_cell::race::OnceBox;
 use zeroize::Zeroizing;
 
-use backend::{Backend, ParsedKey, PublicKeyBackend};
+use aws_lc::{Backend, ParsedKey, PublicKeyBackend};
 use kernel::Kernel;
 pub use key_error::{KeyError, KeyErrorKind};
 pub(crate) use public_key::JwkMembers;
@@ -43,7 +43,7 @@ struct Inner {
     material: Material,
     thumbprint: Thumbprint,
     /// Threads that come at once each parse, and the first one's is kept.
-    parsed: [OnceBox<ParsedKey>; backend::SLOTS],
+    parsed: [OnceBox<ParsedKey>; aws_lc::SLOTS],
     kernel: Kernel,
 }
 
@@ -80,7 +80,8 @@ impl VerifyingKey {
 
     /// An RSA key from its PKCS#1 form.
     pub(crate) fn from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
-        let parts = rsa::parts(der).ok_or_else(|| KeyError::malformed("not a DER RSAPublicKey"))?;
+        let parts =
+            rsa_key::parts(der).ok_or_else(|| KeyError::malformed("not a DER RSAPublicKey"))?;
         Self::rsa(&parts.0, &parts.1)
     }
 

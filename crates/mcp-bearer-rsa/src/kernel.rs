@@ -9,7 +9,7 @@ macro_rules! kernel {
 
         use lanes::Lanes;
 
-        use crate::columns;
+        use crate::low_columns;
         use crate::limbs::{LIMB_BITS, LIMB_MASK, Limbs};
         use crate::modulus::{Modulus, Multiple};
 
@@ -162,14 +162,14 @@ macro_rules! kernel {
             let last = pairs.len().saturating_sub(1);
             let (friendly, plain): (&Multiple<V>, &Multiple<V>) = (&modulus.friendly, &modulus.plain);
             for pair in &mut pairs[..last] {
-                let (columns, limbs) = columns::friendly([c0, c1, c2, c3], &friendly.lowest);
+                let (columns, limbs) = low_columns::friendly([c0, c1, c2, c3], &friendly.lowest);
                 *pair = limbs;
                 add_multiple(&mut window, &friendly.rows, limbs);
                 ([c0, c1], [c2, c3]) = (columns, lanes::first_two(window[0]));
                 window = down::<2, V>(&window, lanes::zero());
             }
             for pair in &mut pairs[last..] {
-                let (columns, limbs) = columns::plain([c0, c1, c2, c3], &plain.lowest, modulus.k);
+                let (columns, limbs) = low_columns::plain([c0, c1, c2, c3], &plain.lowest, modulus.k);
                 *pair = limbs;
                 add_multiple(&mut window, &plain.rows, limbs);
                 ([c0, c1], [c2, c3]) = (columns, lanes::first_two(window[0]));

@@ -6,7 +6,7 @@ use aws_lc_rs::digest::Digest;
 
 use crate::encoding::{self, Padding};
 use crate::engine::Engine;
-use crate::fault::Fault;
+use crate::fault_flag::Fault;
 use crate::modulus::{Modulus, Trouble};
 
 /// An RSA public key of 2,048, 3,072 or 4,096 bits with exponent 65537.

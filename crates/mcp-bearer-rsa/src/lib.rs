@@ -34,27 +34,27 @@
 //! |---|---|
 //! | `key` | [`PublicKey`], [`Verdict`] |
 //! | `modulus` | what is computed once for each key, and checked before it is used |
-//! | `kernel`, `columns` | Montgomery products, one text for instructions and emulation |
+//! | `kernel`, `low_columns` | Montgomery products, one text for instructions and emulation |
 //! | `lanes` | the instructions, and plain Rust that computes the same |
 //! | `certificate`, `prime` | why a product is believed |
 //! | `limbs`, `words` | numbers in radix 2^52 |
 //! | `encoding` | encoded messages |
 //! | `engine` | [`Engine`], [`Ifma`], and all unsafe code: the calls that need a processor with IFMA |
-//! | `fault` | [`has_failed`], [`take_failure`] |
+//! | `fault_flag` | [`has_failed`], [`take_failure`] |
 //!
 #![doc = include_str!("argument.md")]
 #![deny(unsafe_code)]
 #![deny(missing_docs)]
 
 mod certificate;
-mod columns;
 mod encoding;
 mod engine;
-mod fault;
+mod fault_flag;
 mod kernel;
 mod key;
 mod lanes;
 mod limbs;
+mod low_columns;
 mod modulus;
 mod prime;
 #[cfg(test)]
@@ -63,5 +63,5 @@ mod words;
 
 pub use encoding::Padding;
 pub use engine::{Engine, Ifma};
-pub use fault::{has_failed, take_failure};
+pub use fault_flag::{has_failed, take_failure};
 pub use key::{PublicKey, Verdict};

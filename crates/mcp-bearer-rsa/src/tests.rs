@@ -10,5 +10,5 @@
 mod big;
 mod faults;
 mod forgeries;
+mod key_making;
 mod limbs;
-mod set_up;

@@ -5,8 +5,8 @@
 //! issuer other than the one the token names, and never wait for keys that could not help.
 
 mod builder;
-mod faults;
 mod issuer;
+mod token_faults;
 
 use std::borrow::Cow;
 use std::fmt;

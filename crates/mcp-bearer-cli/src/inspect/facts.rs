@@ -4,9 +4,9 @@ use mcp_bearer::config::Limits;
 use mcp_bearer::core::TokenParts;
 use mcp_bearer::{Rejection, UnixTime};
 
-use super::kind::{self, Kind};
 use super::members::Members;
 use super::remarks;
+use super::token_kind::{self, Kind};
 use crate::pasted::{PASTED_BYTES, damage, is_opaque, starts_like_a_token};
 
 /// What a token says, not verified.
@@ -114,5 +114,5 @@ fn kind_of(
         let title = "a token with selective disclosures (SD-JWT): no bearer token";
         return Kind::new("sd_jwt", title, "\"~\" in it");
     }
-    kind::of(header, claims.unwrap_or(&Members::default()))
+    token_kind::of(header, claims.unwrap_or(&Members::default()))
 }

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::scan::{self, Uniqueness};
-use super::{JsonError, Span, Text, Value, escape, utf8};
+use super::unescape::unescape;
+use super::{JsonError, Span, Text, Value, utf8};
 
 /// An object together with the text that its members point into.
 #[derive(Clone, Debug)]
@@ -130,7 +131,7 @@ impl Member {
     fn name<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let raw = self.name.of(text);
         if self.name_escaped {
-            Cow::Owned(escape::unescape(raw))
+            Cow::Owned(unescape(raw))
         } else {
             Cow::Borrowed(raw)
         }

@@ -5,9 +5,9 @@
 
 use std::borrow::Cow;
 
-use super::escape::{hexadecimal, unescape};
 use super::object::{Member, Members};
 use super::search::{first_quote, first_special};
+use super::unescape::{hexadecimal, unescape};
 use super::{JsonError, Span};
 use crate::limits::Limits;
 

@@ -1,7 +1,7 @@
 //! From the bytes of a POST body to the operations it asks for.
 
+use super::client_message::{Field, Id, Message, Presence, Shape};
 use super::headers::{Headers, RequestHeaders, decode_name};
-use super::message::{Field, Id, Message, Presence, Shape};
 use super::rpc::{RequestId, RpcAnswer, code};
 use super::target::{self, HeaderName, Target};
 use super::version::ProtocolVersion;

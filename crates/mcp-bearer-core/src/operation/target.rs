@@ -1,6 +1,6 @@
 //! What a message is about: the targets of each method, in one table.
 
-use super::message::{Field, Message, Presence, Shape};
+use super::client_message::{Field, Message, Presence, Shape};
 
 /// A thing that a message names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -4,7 +4,7 @@
 //! feature `rsa-kernel` is off, the processor lacks AVX-512 IFMA, or the key has another size or
 //! exponent.
 
-use super::backend::Signed;
+use super::aws_lc::Signed;
 use super::public_key::PublicKey;
 use crate::algorithm::Algorithm;
 
@@ -45,7 +45,7 @@ fn made(der: &[u8]) -> Option<mcp_bearer_rsa::PublicKey> {
     // Tests run the same code on every processor.
     let emulated = cfg!(test).then_some(Engine::Emulated);
     let engine = Engine::detect().or(emulated)?;
-    let (modulus, exponent) = super::rsa::parts(der)?;
+    let (modulus, exponent) = super::rsa_key::parts(der)?;
     mcp_bearer_rsa::PublicKey::new(engine, &modulus, &exponent)
 }
 

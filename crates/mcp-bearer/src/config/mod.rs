@@ -20,16 +20,16 @@
 
 mod check;
 mod draft;
-mod file;
 mod key_source;
 mod parse;
 pub(crate) mod problem;
+mod read_file;
 pub(crate) mod secret_file;
 #[cfg(feature = "http")]
 mod server;
 pub(crate) mod setting;
 #[cfg(feature = "toml")]
-mod toml;
+mod toml_file;
 mod value;
 mod variables;
 

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::file;
+use super::read_file;
 
 /// No secret is longer.
 const SECRET_BYTES: usize = 64 * 1024;
 
 pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    let mut bytes = file::bytes(path, SECRET_BYTES)?;
+    let mut bytes = read_file::bytes(path, SECRET_BYTES)?;
     let kept = without_line_end(&bytes).len();
     bytes.truncate(kept);
     Ok(bytes)

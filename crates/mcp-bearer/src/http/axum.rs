@@ -13,7 +13,7 @@ use ::axum::response::{IntoResponse, Response};
 use ::http::StatusCode;
 use ::http::request::Parts;
 
-use super::extensions::FromExtensions;
+use super::from_extensions::FromExtensions;
 use super::guard::Guard;
 use super::layer::{BearerAuthLayer, Resource};
 use mcp_bearer_core::{AccessToken, Rejection, Scopes};

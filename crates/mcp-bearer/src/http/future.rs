@@ -13,10 +13,10 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::body::BearerBody;
 use super::guard::{Denial, Guard};
 use super::preflight::Grant;
 use super::response::closing;
+use super::response_body::BearerBody;
 use crate::AccessToken;
 
 pin_project! {

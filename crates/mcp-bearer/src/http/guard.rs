@@ -10,10 +10,10 @@ use std::sync::Arc;
 use ::http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 
-use super::answer::AnswerBody;
+use super::answer_body::AnswerBody;
 use super::credential::Credential;
 use super::preflight::{Grant, Preflight, PreflightVerdict};
-use super::{denial, response};
+use super::{denial_log, response};
 use crate::BearerAuthProvider;
 use crate::provider::{NeedsKeys, TryVerify};
 use mcp_bearer_core::{
@@ -222,7 +222,7 @@ impl Guard {
         token: Option<&str>,
         context: ChallengeContext<'_>,
     ) -> Denial {
-        denial::log(&rejection, token, self.provider().limits());
+        denial_log::log(&rejection, token, self.provider().limits());
         let context = ChallengeContext {
             resource_metadata: self.0.metadata_url.as_deref(),
             ..context

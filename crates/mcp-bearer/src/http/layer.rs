@@ -5,7 +5,7 @@
 
 use ::http::Response;
 
-use super::answer::AnswerBody;
+use super::answer_body::AnswerBody;
 use super::credential::Credential;
 use super::guard::Guard;
 use super::metadata_route::MetadataService;

@@ -16,7 +16,7 @@ use ::http::{HeaderValue, Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use tower_service::Service;
 
-use super::answer::AnswerBody;
+use super::answer_body::AnswerBody;
 use mcp_bearer_core::ProtectedResourceMetadata;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");

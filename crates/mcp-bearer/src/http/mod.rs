@@ -74,14 +74,13 @@
 //! ([`operation`](crate::operation)): a call that needs a further scope is answered with 403 and a
 //! challenge, lists show what the caller may use, and sessions are bound to their principal.
 
-mod answer;
+mod answer_body;
 #[cfg(feature = "axum")]
 mod axum;
 mod bearer;
-mod body;
 mod credential;
-mod denial;
-mod extensions;
+mod denial_log;
+mod from_extensions;
 mod future;
 mod guard;
 mod layer;
@@ -89,6 +88,7 @@ mod metadata_route;
 mod operations;
 mod preflight;
 mod response;
+mod response_body;
 mod service;
 mod session;
 
@@ -100,10 +100,9 @@ pub use mcp_bearer_core::{
 pub use self::axum::{Bearer, ExtractorRejection, RequiredScopes, Scoped};
 pub(crate) use self::credential::Credential;
 pub use self::{
-    answer::AnswerBody,
+    answer_body::AnswerBody,
     bearer::bearer_token,
-    body::BearerBody,
-    extensions::FromExtensions,
+    from_extensions::FromExtensions,
     future::ResponseFuture,
     guard::Guard,
     layer::{BearerAuthLayer, NoResource, Resource},
@@ -113,6 +112,7 @@ pub use self::{
         OperationsService,
     },
     preflight::{Cors, Grant, InvalidOrigin, Preflight, PreflightVerdict},
+    response_body::BearerBody,
     service::BearerAuthService,
     session::{SessionKeyError, SessionKeys},
 };

@@ -13,7 +13,7 @@ use ::http::header::{
 use ::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use url::Url;
 
-use super::answer::AnswerBody;
+use super::answer_body::AnswerBody;
 
 /// What becomes of a CORS preflight.
 ///

@@ -10,7 +10,7 @@ use ::http::header::{
 use ::http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body::Body;
 
-use super::answer::AnswerBody;
+use super::answer_body::AnswerBody;
 use mcp_bearer_core::{Challenge, Rejection};
 
 /// The answer to a request whose body nobody reads.

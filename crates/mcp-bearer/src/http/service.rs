@@ -10,9 +10,9 @@ use ::http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::body::BearerBody;
 use super::future::ResponseFuture;
 use super::guard::{Guard, Verdict};
+use super::response_body::BearerBody;
 use super::{preflight, response};
 
 /// A service behind bearer authentication. Made by

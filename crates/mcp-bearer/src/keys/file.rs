@@ -14,7 +14,7 @@ use futures_util::future::{BoxFuture, FutureExt, ready};
 use mcp_bearer_core::{KeySet, Limits, VerifyingKey};
 use tokio::sync::mpsc;
 
-use super::driver::BackgroundTask;
+use super::driver_thread::BackgroundTask;
 use super::events::KeyEvent;
 use super::freshness::STALENESS_BOUND;
 use super::monotonic::MonotonicClock;
@@ -22,7 +22,7 @@ use super::no_usable_key::no_usable_key;
 use super::published::{PublishedKeys, Renewal};
 use super::snapshot::{HeldKeys, Miss, Snapshot, next_snapshot, sha256};
 use super::source::{KeySource, KeyStatus, Refreshed};
-use super::withdrawal::{Withdrawal, not_taken};
+use super::withdrawal_of_all::{Withdrawal, not_taken};
 use crate::config::problem::{ConfigError, Fact, Problem};
 use crate::config::setting::Setting;
 

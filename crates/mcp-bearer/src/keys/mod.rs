@@ -36,7 +36,7 @@
 //! | `mcp_bearer_key_changes_total` | `change`: `added`, `removed`, `skipped` |
 //! | `mcp_bearer_key_sets_stale_total` | |
 
-mod driver;
+mod driver_thread;
 mod events;
 mod fetch;
 mod file;
@@ -50,7 +50,7 @@ mod snapshot;
 mod source;
 mod static_keys;
 mod with_secret;
-mod withdrawal;
+mod withdrawal_of_all;
 
 pub use mcp_bearer_core::{
     KeyError, KeyErrorKind, KeyInfo, KeySet, SkippedKey, Thumbprint, VerifyingKey,

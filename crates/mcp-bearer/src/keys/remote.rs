@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::attempt::{Location, Origin};
 use self::task::{Admission, Command};
-use super::driver::BackgroundTask;
+use super::driver_thread::BackgroundTask;
 use super::published::{PublishedKeys, Renewal};
 use super::snapshot::{Miss, Snapshot};
 use super::source::{KeySource, KeyStatus, Refreshed};

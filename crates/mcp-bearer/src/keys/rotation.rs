@@ -16,7 +16,7 @@ use super::events::KeyEvent;
 use super::freshness::{CacheHeaders, EMPTY_RETRY, Jitter, Lifetimes, Validators, backoff};
 use super::snapshot::{HeldKeys, Miss, MissKind, next_snapshot};
 use super::source::Refreshed;
-use super::withdrawal::{Withdrawal, not_taken};
+use super::withdrawal_of_all::{Withdrawal, not_taken};
 
 /// The number of requests that wait for one source at the same time.
 pub(super) const WAITERS_MAX: usize = 64;

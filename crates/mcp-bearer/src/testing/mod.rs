@@ -41,7 +41,7 @@
 //! ```
 
 mod server;
-mod signing_key;
+mod signing_keys;
 mod token;
 
 use std::fmt;
@@ -53,7 +53,7 @@ use serde_json::json;
 pub use self::token::{TestToken, TokenFault};
 
 use self::server::Server;
-use self::signing_key::SigningKeys;
+use self::signing_keys::SigningKeys;
 
 const JWKS_PATH: &str = "/jwks.json";
 /// RFC 8414 section 3 and OpenID Connect Discovery 1.0 section 4.

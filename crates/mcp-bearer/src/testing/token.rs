@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mcp_bearer_core::{Algorithm, RejectionKind, UnixTime};
 use serde_json::{Map, Value, json};
 
-use super::signing_key::SigningKeys;
+use super::signing_keys::SigningKeys;
 use crate::clock::Clock;
 
 /// What is wrong with a token.

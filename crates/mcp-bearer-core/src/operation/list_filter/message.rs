@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::outline::UPDATED;
+use super::first_look::UPDATED;
 use crate::json::{JsonError, Next, Walker};
 use crate::operation::list_view::{ListView, Listed};
 

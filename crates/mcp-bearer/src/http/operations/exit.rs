@@ -12,9 +12,9 @@ use bytes::Bytes;
 use http_body::Body;
 use mcp_bearer_core::operation::{Answers, ListFilter, ListView, RpcAnswer};
 
-use super::answer_body::OperationsBody;
 use super::entry::SESSION_ID;
 use super::refusal::{self, Reason};
+use super::response_body::OperationsBody;
 use super::settings::Settings;
 use crate::AccessToken;
 use crate::http::session::{Principal, Tag};

@@ -16,14 +16,14 @@ use mcp_bearer_core::{AccessToken, RequestedScopes};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::answer_body::OperationsBody;
-use super::body::{OperationBody, ReadBody};
 use super::entry::{self, JudgedOperations, Kind, Stop};
 use super::exit::{Exchange, Held, Leaving};
 use super::reading::Reading;
 use super::refusal::{self, Reason};
+use super::request_body::{OperationBody, ReadBody};
+use super::response_body::OperationsBody;
 use super::settings::Settings;
-use crate::http::answer::AnswerBody;
+use crate::http::answer_body::AnswerBody;
 use crate::http::future::Verified;
 use crate::http::guard::{Guard, Verdict};
 use crate::http::preflight::{self, Grant};

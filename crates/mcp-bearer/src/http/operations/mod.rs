@@ -16,8 +16,6 @@
 //! | `refusal.rs` | our own answers, and the one log line of each |
 //! | `layer.rs`, `service.rs`, `future.rs` | the tower layer |
 
-mod answer_body;
-mod body;
 mod budget;
 mod entry;
 mod exit;
@@ -25,12 +23,14 @@ mod future;
 mod layer;
 mod reading;
 mod refusal;
+mod request_body;
+mod response_body;
 mod service;
 mod settings;
 
-pub use self::answer_body::OperationsBody;
-pub use self::body::OperationBody;
 pub use self::entry::JudgedOperations;
 pub use self::future::OperationsFuture;
 pub use self::layer::OperationsLayer;
+pub use self::request_body::OperationBody;
+pub use self::response_body::OperationsBody;
 pub use self::service::OperationsService;

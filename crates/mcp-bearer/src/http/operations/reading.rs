@@ -12,10 +12,10 @@ use mcp_bearer_core::operation::RpcAnswer;
 use tokio::runtime::Handle;
 use tokio::time::Sleep;
 
-use super::body::ReadBody;
 use super::budget::{BodyBudget, Lease};
 use super::entry::{Stop, stop};
 use super::refusal::Reason;
+use super::request_body::ReadBody;
 use super::settings::BodyLimits;
 
 pub(super) struct Reading<B> {

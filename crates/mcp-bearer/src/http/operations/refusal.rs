@@ -6,7 +6,7 @@ use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use ::http::{HeaderValue, Response, StatusCode};
 use mcp_bearer_core::operation::{ListFault, Operations, RpcAnswer};
 
-use crate::http::answer::AnswerBody;
+use crate::http::answer_body::AnswerBody;
 use mcp_bearer_core::Limits;
 
 /// Why a request is refused that was not refused for its token.

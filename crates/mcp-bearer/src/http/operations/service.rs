@@ -8,9 +8,9 @@ use bytes::Bytes;
 use http_body::Body;
 use tower_service::Service;
 
-use super::answer_body::OperationsBody;
-use super::body::OperationBody;
 use super::future::OperationsFuture;
+use super::request_body::OperationBody;
+use super::response_body::OperationsBody;
 use super::settings::Settings;
 use crate::http::guard::Guard;
 

@@ -14,7 +14,7 @@ use crate::keys::fetch::{EXCHANGE, Exchanger, FetchRequest, FetchResponse};
 use crate::keys::freshness::{CacheHeaders, Lifetimes, Validators};
 use crate::keys::rotation::FetchResult;
 use crate::keys::snapshot::sha256;
-use crate::keys::withdrawal::not_taken;
+use crate::keys::withdrawal_of_all::not_taken;
 
 /// Where the keys of a source come from, and how they are asked for.
 pub(super) struct Origin {

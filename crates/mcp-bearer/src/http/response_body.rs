@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::answer::AnswerBody;
+use super::answer_body::AnswerBody;
 
 pin_project! {
     /// The body of a response that passed the layer: the inner service's own, or a denial's.

@@ -11,7 +11,7 @@ use mcp_bearer_core::operation::ListFilter;
 use pin_project_lite::pin_project;
 
 use super::refusal;
-use crate::http::answer::AnswerBody;
+use crate::http::answer_body::AnswerBody;
 
 pin_project! {
     /// The body of a response that passed the layer.

@@ -16,8 +16,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::draft::{Found, IssuerDraft, Keys, ServerDraft};
-use super::file;
 use super::problem::{ConfigError, Fact, Problem, Span};
+use super::read_file;
 use super::setting::{Entrance, Group, Setting, Shape};
 use super::value::Value;
 
@@ -51,7 +51,7 @@ impl ServerDraft {
             ConfigError::from_entrance(Entrance::Toml, Some(Arc::clone(&label)), problems)
         };
         let text =
-            file::text(path, FILE_BYTES).map_err(|why| error(vec![Problem::new([], why)]))?;
+            read_file::text(path, FILE_BYTES).map_err(|why| error(vec![Problem::new([], why)]))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let (mut draft, others) = from_text(&text, folder, others).map_err(error)?;
         draft.file = Some(label);
