@@ -1,10 +1,8 @@
 """An OAuth authorization server on loopback that signs everyone in at once, for clients/sign_in.py.
 
 It registers clients (RFC 7591), gives codes (RFC 6749 section 4.1) and JWT access tokens, and
-publishes its metadata (RFC 8414) and keys. It checks nothing: what is tried is the client and the
-MCP server.
-
-Must never listen on anything but loopback.
+publishes its metadata (RFC 8414) and keys. It checks nothing: the client and the MCP server are what
+is tested. It listens on loopback only.
 """
 
 import contextlib
@@ -20,12 +18,12 @@ HELD_SECONDS = 20
 
 
 class Keys(enum.Enum):
-    """What the address of its keys does."""
+    """How the address of its keys answers."""
 
     UP = "up"
     DOWN = "down"
     HELD = "held"
-    """It answers once a token was asked for."""
+    """It answers after a token was requested."""
 
 
 class AuthorizationServer:
@@ -40,7 +38,7 @@ class AuthorizationServer:
         self.issuer = f"http://127.0.0.1:{self.server.server_port}"
 
     def get(self, path: str, query: dict[str, str]) -> tuple[int, dict]:
-        """The status and what is answered: a document, or with 302 the address to go to."""
+        """The status and the answer: a document, or with 302 the address to go to."""
         if path == "/.well-known/oauth-authorization-server":
             return 200, self.metadata()
         if path == "/jwks.json":
@@ -83,7 +81,7 @@ class AuthorizationServer:
 def authorization_server(
     keys: Keys, jwks: dict, make_token: Callable[[str, str, str], str]
 ) -> Iterator[AuthorizationServer]:
-    """One that serves as long as the context lasts."""
+    """A server that runs as long as the context lasts."""
     running = AuthorizationServer(keys, jwks, make_token)
     thread = threading.Thread(target=running.server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
@@ -113,7 +111,7 @@ def handler_of(answers: AuthorizationServer) -> type[http.server.BaseHTTPRequest
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            with contextlib.suppress(ConnectionError):  # who asked for held keys may have given up
+            with contextlib.suppress(ConnectionError):  # a client of held keys may have given up
                 self.wfile.write(body)
 
         def log_message(self, *arguments: object) -> None:

@@ -1,9 +1,8 @@
 """Starts the demo server and drives it with the rmcp, Python and TypeScript clients.
 
-The clients only report what they met; what is right is written here once, as text, and compared
-whole: the challenges are a promise to clients, so they are not computed by the code under test.
-
-Must never leave the server running, or say "ok" for a client that did not run.
+The clients only report the answers. What is right is written here once, as text, and compared
+whole: the challenges are a promise to clients, so the code under test does not compute them. A
+client that did not run is never "ok".
 
 Usage: drive.py --bin-dir target/debug --work-dir target/clients
 """
@@ -28,7 +27,7 @@ CLIENT_SECONDS = 120
 INSTALL_SECONDS = 600
 
 ADMIN_TOOL, ADMIN_SCOPE = "delete_all", "mcp:admin"
-"""The tool that needs a scope of its own."""
+"""The tool with its own scope."""
 
 INVALID = "The token is not valid here"
 TOO_FEW = "The token lacks a required permission"
@@ -62,7 +61,7 @@ def main() -> None:
 
 
 class Outcome(enum.Enum):
-    """What became of one client; in CI only OK passes."""
+    """The result of one client; in CI only OK passes."""
 
     OK = enum.auto()
     SKIPPED = enum.auto()
@@ -70,7 +69,7 @@ class Outcome(enum.Enum):
 
 
 def report(outcomes: dict[str, tuple[Outcome, str]]) -> NoReturn:
-    """Prints what became of each client, and ends the program with what that means."""
+    """Prints the result of each client, and ends the program with the matching exit code."""
     for name, (outcome, detail) in outcomes.items():
         print(f"{name:12} {outcome.name} ({detail})")
     passes = {Outcome.OK} if os.environ.get("CI") == "true" else {Outcome.OK, Outcome.SKIPPED}
@@ -78,7 +77,7 @@ def report(outcomes: dict[str, tuple[Outcome, str]]) -> NoReturn:
 
 
 def beside_any_proxy() -> None:
-    """For the clients too: all that is asked here is on loopback."""
+    """For the clients too: every request here goes to loopback."""
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1"]))
 
@@ -146,7 +145,7 @@ def make_cases(program: Path, keys: Path, demo: dict, metadata: dict) -> dict:
 
 
 def expectations(demo: dict, metadata: dict) -> dict[str, dict]:
-    """What each case must meet. The parameters' order and every phrase are part of the promise."""
+    """The answer that each case must get. The parameters' order and every phrase are promised."""
     assert metadata["resource"] == demo["url"], metadata
     scope = claims_of(demo["token"])["scope"]
     assert metadata["scopes_supported"] == [*scope.split(), ADMIN_SCOPE], metadata
@@ -164,7 +163,7 @@ def expectations(demo: dict, metadata: dict) -> dict[str, dict]:
                 f'Bearer error="insufficient_scope", {shared}, error_description="{TOO_FEW}"',
             ]
         },
-        # Connected and allowed to call other tools; this call alone lacks a scope.
+        # Connected and allowed to call other tools; only this call lacks a scope.
         "tool": {
             "refusal": [
                 403,
@@ -176,7 +175,7 @@ def expectations(demo: dict, metadata: dict) -> dict[str, dict]:
 
 
 def drive(name: str, start: Callable[[], list], cases: Path, expected: dict) -> tuple[Outcome, str]:
-    """Installs and runs one client, and says in one line how it went."""
+    """Installs and runs one client, and prints the result in one line."""
     try:
         command = start()
     except (OSError, subprocess.SubprocessError) as error:
@@ -218,13 +217,13 @@ def judge(seen: dict, expected: dict) -> Iterator[str]:
     for refusal in seen["refusals"]:
         if refusal != expected["refusal"]:
             yield f"{where}: was refused with\n    {refusal}\n  not\n    {expected['refusal']}"
-    # Where the SDK has an error with a status, its own reading must agree.
+    # If the SDK has an error with a status, its own result must agree.
     if seen["error_status"] not in (None, expected["refusal"][0]):
         yield f"{where}: the client's error says {seen['error_status']}"
 
 
 def search_log(log: Path, tokens: list[str | None]) -> tuple[Outcome, str]:
-    """Nothing of a token's claims or signature may be logged, at any level."""
+    """No part of a token's claims or signature may be logged, at any level."""
     text = log.read_text()
     for number, token in enumerate(tokens):
         for segment in token.split(".")[1:] if token else []:
@@ -255,7 +254,7 @@ def install_typescript(work: Path, program: str = "client.mjs") -> list:
 
 
 def install_npm(source: Path, folder: Path) -> Path:
-    """What `source` has locked, and nothing else. No package runs a script of its own."""
+    """What `source` has locked, and nothing else. No package runs an install script."""
     folder.mkdir(exist_ok=True)
     stamp, lock = folder / "installed.json", source / "package-lock.json"
     if not stamp.is_file() or stamp.read_text() != lock.read_text():

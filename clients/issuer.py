@@ -1,10 +1,8 @@
 """Calls a tool with tokens of a real issuer, oidc-provider, while the issuer rotates its keys.
 
-The demo server is told the issuer's name and nothing else. Each algorithm's token must be let in;
-after a rotation the very first token of the new key; and a withdrawn key must be refused once the
-server has seen the newer set.
-
-Must never leave a process running, or say "ok" for a step that was not made.
+The demo server gets only the issuer's name. Each algorithm's token must be accepted; after a
+rotation, the very first token of the new key; and a withdrawn key must be refused once the server
+has seen the newer set. A step that did not run is never "ok".
 
 Usage: issuer.py --bin-dir target/debug --work-dir target/clients
 """
@@ -26,7 +24,7 @@ from drive import HERE, claims_of, fetch_json, install_npm, parse_arguments, run
 
 VERSION = "2026-07-28"
 ALGORITHMS = ["RS256", "ES256", "Ed25519"]
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # all of it is on loopback
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # everything is on loopback
 
 
 def main() -> None:
@@ -51,7 +49,7 @@ def main() -> None:
 
 
 class Steps:
-    """What is right, in order. Each step ends the run when something is not."""
+    """What must hold, in order. A step that fails ends the run."""
 
     def __init__(self, program: Path, issuer: "Process", url: str) -> None:
         self.program, self.issuer, self.url = program, issuer, url
@@ -105,7 +103,7 @@ class Steps:
 
     def changed_tokens(self) -> None:
         """a changed token is refused"""
-        # The last step: a bad signature asks for newer keys too, and strangers have a small budget.
+        # The last step: a bad signature also requests newer keys, and strangers have a small budget.
         for algorithm in ALGORITHMS:
             token = self.token(algorithm)
             head, claims, signature = token.split(".")

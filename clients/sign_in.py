@@ -1,10 +1,9 @@
 """Gives the Python and TypeScript clients an expired token for a server that holds no keys yet.
 
-The server cannot verify that token, and says 401 all the same: no key could save it. So each client
-signs in (RFC 9728 metadata, RFC 8414 metadata, registration, code, token) and calls a tool, or, while
-the issuer's keys are down, meets the outage with a token that is good.
-
-Must never leave a server running, or say "ok" for a client that did not run.
+The server cannot verify that token but answers 401, because no key could save it. So each client
+signs in (RFC 9728 metadata, RFC 8414 metadata, registration, code, token) and calls a tool; or, while
+the issuer's keys are down, gets the outage with a token that is good. A client that did not run is
+never "ok".
 
 Usage: sign_in.py --bin-dir target/debug --work-dir target/clients
 """
@@ -53,7 +52,7 @@ def main() -> None:
 
 
 class Issuing:
-    """A key pair, and tokens that it signs."""
+    """A key pair, and the tokens that it signs."""
 
     def __init__(self, program: Path, keys: Path) -> None:
         self.program, self.keys = program, keys
@@ -68,7 +67,7 @@ class Issuing:
 
 
 class Case:
-    """A client's mode, what the issuer's keys do, and the two servers of this case."""
+    """A client's mode, how the issuer's keys answer, and the two servers of this case."""
 
     def __init__(self, mode: str, issuer: AuthorizationServer, server: dict, log: Path, token: str):
         self.mode, self.issuer, self.server, self.log, self.token = mode, issuer, server, log, token
@@ -113,7 +112,7 @@ class Case:
 
 
 def drive(name: str, start: Callable[[], list], server: Path, issue: Issuing, work: Path) -> tuple[Outcome, str]:
-    """Installs and runs one client, and says in one line how it went."""
+    """Installs and runs one client, and prints the result in one line."""
     try:
         command = start()
     except (OSError, subprocess.SubprocessError) as error:

@@ -1,14 +1,14 @@
-"""Prints one line for each clippy run of `scripts/check features`: a crate and its cargo options.
+"""Prints one line per clippy run of `scripts/check features`: a crate and its cargo options.
 
-Each published crate by itself, without development dependencies; the libraries also with no
-feature, with each one alone, and with all. Development crates once, with all they have. The sets
-come from `cargo metadata`, so a new feature is checked unasked.
+Each published crate runs by itself, without development dependencies; the libraries also with no
+feature, with each feature alone, and with all. Development crates run once, with all features. The
+sets come from `cargo metadata`, so a new feature is checked automatically.
 """
 
 import json
 import subprocess
 
-# The libraries that other people build with features of their own choice.
+# The libraries that users build with any set of features.
 PER_FEATURE = {"mcp-bearer-core", "mcp-bearer"}
 
 

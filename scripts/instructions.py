@@ -1,8 +1,9 @@
 """Counts the instructions of the main paths under callgrind and compares them with benches/instructions.json.
 
-Instructions do not depend on the clock or on what else the machine does. The signature check is the crypto library's and
-is taken out, or growth of our own work would hide behind it. Fails on more than 5 % growth; `--write` sets the baseline
-anew (say in the commit why). Must never pass when a count could not be taken.
+Instructions do not depend on the clock or on what else the machine does. The signature check
+belongs to the crypto library and is subtracted, because growth of our own work would not show behind
+it. Fails on more than 5 % growth, and if a count could not be taken; `--write` sets a new baseline
+(give the reason in the commit).
 """
 
 import argparse

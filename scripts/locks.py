@@ -1,8 +1,9 @@
 """The lock files of what the checks install from npm and PyPI: versions with hashes, and no address of a registry.
 
-`check` looks at them without the network (`scripts/check deny` runs it). `fit` makes them fit what is asked for, and keeps
-the versions that are locked; `update` takes the newest ones. The requirements of the Python environments are in
-`python_package.py`. The lock files of Rust are cargo's: `cargo update --manifest-path DIR/Cargo.toml`.
+`check` verifies them without the network (`scripts/check deny` runs it). `fit` fits them to the
+requirements, and keeps the locked versions; `update` takes the newest ones. The requirements of the
+Python environments are in `python_package.py`. Cargo manages the lock files of Rust:
+`cargo update --manifest-path DIR/Cargo.toml`.
 """
 
 import argparse
@@ -36,7 +37,7 @@ def main() -> None:
 
 
 def wanted() -> dict[Path, list[str]]:
-    """Each lock file for pip, and what is asked for in it."""
+    """Each lock file for pip, and its requirements."""
     locks = {python_package.lock(name): asked for name, asked in python_package.locked().items()}
     lines = (CLIENT / "requirements.in").read_text().splitlines()
     return {CLIENT / "requirements.txt": [line for line in lines if not line.startswith("#")], **locks}
@@ -52,7 +53,7 @@ def lock_python(*, keep: bool) -> None:
     uv = python_package.environment("tools") / "uv"
     for path, asked in wanted().items():
         path.parent.mkdir(exist_ok=True)
-        # What is in the output file is preferred.
+        # uv prefers the versions in the output file.
         options = ["--output-file", path] if keep and path.is_file() else []
         text = run(
             uv, "pip", "compile", "-", "--universal", "--python-version", "3.10", "--generate-hashes", "--no-config",
@@ -63,7 +64,7 @@ def lock_python(*, keep: bool) -> None:
 
 
 def build(path: Path) -> list[str]:
-    """Nothing is built while it is installed: what builds need is locked nowhere. A source is downloaded only."""
+    """Nothing is built during installation, because build requirements are not locked. Sources are only downloaded."""
     return ["--no-deps"] if path.name.startswith("source-") else ["--only-binary", ":all:"]
 
 

@@ -1,7 +1,8 @@
 """Lists what the libraries export and compares it with the committed lists in docs/public-surface/.
 
-A name in a list is a promise to users, so the lists change only on purpose: `--write` writes them anew. The names come
-from rustdoc's JSON, with all features on. Items marked `#[doc(hidden)]` are no promise and are left out.
+A name in a list is a promise to users, so the lists change only on purpose: `--write` rewrites them.
+The names come from rustdoc's JSON, with all features on. Items marked `#[doc(hidden)]` are not
+promised and are left out.
 """
 
 import argparse
@@ -105,7 +106,7 @@ def kind_of(item: dict) -> tuple[str, dict]:
 
 
 def document_of(crate: str) -> Path:
-    """Rustdoc's JSON needs an unstable option, which the stable compiler takes with RUSTC_BOOTSTRAP."""
+    """Rustdoc's JSON needs an unstable option, which the stable compiler accepts with RUSTC_BOOTSTRAP."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", "target"))
     command = ["cargo", "rustdoc", "--quiet", "--locked", "-p", crate, "--lib", "--all-features", "--",
                "-Z", "unstable-options", "--output-format", "json"]  # fmt: skip

@@ -1,6 +1,6 @@
-"""What the compiler does not check: the walls between the crates, and what may stand in the tree.
+"""What the compiler does not check: the walls between the crates, and what the tree may contain.
 
-Prints every violation and exits 1 if there is one. Reads only: `cargo tree`, `cargo metadata` and
+Prints every violation and exits 1 if there is one. It only reads: `cargo tree`, `cargo metadata` and
 the files of the tree. Each rule is one function that yields messages.
 """
 
@@ -12,10 +12,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# Core is bytes in, decision out: nothing that does I/O, waits or logs may be in its tree.
+# Core turns bytes into a decision: nothing that does I/O, waits or logs may be in its tree.
 IMPURE_IN_CORE = {"tokio", "http", "hyper", "reqwest", "axum", "tracing", "tower", "rmcp", "mio"}
 
-# Which of our crates each crate may depend on, development dependencies aside.
+# Which of our crates each crate may depend on, except for development.
 ARROWS = {
     "mcp-bearer-rsa": set(),
     "mcp-bearer-fork": set(),
@@ -29,7 +29,7 @@ ARROWS = {
     "mcp-bearer-bench": {"mcp-bearer", "mcp-bearer-core", "mcp-bearer-rsa", "mcp-bearer-testkit"},
 }
 
-# The crates that may hold unsafe code, the one file of each where it stands, and why.
+# The crates that may hold unsafe code, the one file of each that has it, and why.
 UNSAFE = {
     "mcp-bearer-rsa": ("engine.rs", "calls of functions that need AVX-512, behind a witness that the processor has it"),
     "mcp-bearer-fork": ("page.rs", "a page of memory that the kernel wipes in children"),
@@ -55,7 +55,7 @@ FILE_LINES = 600
 NOT_OURS = {".git", "target", "corpus", "artifacts", "coverage", "node_modules", ".venv",
             "__pycache__", "dist"}  # fmt: skip
 
-# Words that must not be left in Rust code.
+# Leftovers that Rust code must not contain.
 LEFT_OVERS = re.compile(r"#\[ignore|\b(todo|unimplemented|dbg)!\s*[(\[{]")
 
 # Traces of one machine: its folders, its package mirrors, folders beside the repository.
@@ -136,7 +136,7 @@ def keys_files_in_order() -> Iterator[str]:
 
 
 def keys_file(module: list[str], used: list[str]) -> str | None:
-    """The file of `keys/` that has what a path names when it is used in the given module of `keys`; None outside it."""
+    """The file of `keys/` that a path names when used in the given module of `keys`; None outside it."""
     start, rest = list(module), list(used)
     if rest[:2] == ["crate", "keys"]:
         start, rest = [], rest[2:]
@@ -155,7 +155,7 @@ def keys_file(module: list[str], used: list[str]) -> str | None:
 
 
 def paths_used(code: str) -> Iterator[tuple[int, list[str]]]:
-    """The paths in `use` items, with their braces resolved, and those that other code writes out; each with its line."""
+    """The paths in `use` items, with braces resolved, and those written out in other code; each with its line."""
     code = re.sub(r"//.*|pub\(in [\w:]+\)", "", code)
     uses = re.compile(r"\buse\s+([\w:{},\s*]+);")
     for item in uses.finditer(code):
@@ -262,7 +262,7 @@ def is_test_file(path: Path) -> bool:
 
 
 def code_without_tests(path: Path) -> str:
-    """The text before the module of tests, which stands last in a file."""
+    """The text before the module of tests, which comes last in a file."""
     return re.split(r"(?m)^#\[cfg\(test\)\]\nmod \w+ \{", path.read_text())[0]
 
 
@@ -271,7 +271,7 @@ def numbered(text: str) -> Iterator[tuple[int, str]]:
 
 
 def files(suffix: str = "", under: str = ".") -> Iterator[Path]:
-    """The files of the tree, without git's help: a checkout may be an export, or another user's."""
+    """The files of the tree, without git: a checkout may be an export, or another user's."""
     for folder, folders, names in os.walk(under):
         folders[:] = sorted(name for name in folders if name not in NOT_OURS)
         yield from (Path(folder, name) for name in sorted(names)

@@ -1,9 +1,8 @@
-"""The checks of the Python package: builds the wheel once and tries it in environments of its own.
+"""The checks of the Python package: builds the wheel once and tests it in separate environments.
 
-`scripts/check python` runs what CI runs, `scripts/check python-all` every release that is named here. What the environments
-hold is locked with hashes (`scripts/locks.py`).
-Must never: test the source folder instead of the wheel, share a build folder with the rest of the project, or pass
-when a package cannot be installed.
+`scripts/check python` runs what CI runs, `scripts/check python-all` every release that is named
+here. The contents of the environments are locked with hashes (`scripts/locks.py`). The checks test
+the wheel and not the source folder, and fail if a package cannot be installed.
 """
 
 import argparse
@@ -23,21 +22,21 @@ EXAMPLES = ROOT / "examples" / "python"
 SOURCES = ROOT / "target" / "python-sources"
 LOCKS = CRATE / "requirements"
 
-# What the wheel itself needs; `pip check` says when pyproject.toml has more.
+# What the wheel itself needs; `pip check` reports if pyproject.toml has more.
 RUNTIME = ["anyio>=4", "pydantic>=2", "python-dotenv>=0.21"]
 
 TESTING = ["cryptography", "hypothesis", "pytest>=8", "pytest-asyncio>=1", "trio", "uvicorn"]
-# What FastMCP's own tests import beside that.
+# What FastMCP's own tests also import.
 UPSTREAM_TESTING = ["pytest-env", "pytest-timeout"]
 
-# FastMCP 2.9.2 does not import with the newest of these three.
+# FastMCP 2.9.2 cannot be imported with the newest of these three.
 FASTMCP_2_9 = ["fastmcp==2.9.2", "pydantic==2.11.7", "authlib==1.6.0", "mcp==1.9.4"]
 
 ENVIRONMENTS = {
     # The last two build the metadata of FastMCP's sources, and uv makes the lock files.
     "tools": ["maturin>=1.9,<2", "mypy", "starlette", "uv", "hatchling", "uv-dynamic-versioning"],
     "fastmcp-2.9.2": [*FASTMCP_2_9, *TESTING, *UPSTREAM_TESTING, "pytest-httpx"],
-    # The last release whose challenges name the RFC 9728 document in a place of their own.
+    # The last release whose challenges name the RFC 9728 document at a different path.
     "fastmcp-2.12": ["fastmcp==2.12.5", *TESTING],
     "fastmcp-2": ["fastmcp<3", *TESTING],
     "fastmcp-3": ["fastmcp<4", *TESTING],
@@ -47,13 +46,13 @@ ENVIRONMENTS = {
     "empty": [],
 }
 
-# What a type checker sees of the base class depends on what is installed.
+# A type checker's view of the base class depends on what is installed.
 TYPED_EXAMPLES = {"fastmcp_after.py": "fastmcp-4", "sdk_server.py": "mcp-2", "fastapi_app.py": "mcp-2"}
 
 IN_CI = ["fastmcp-2.9.2", "fastmcp-4", "mcp-2"]
 ALL = [name for name in ENVIRONMENTS if name not in ("tools", "empty")]
 
-# The suites stand in the source distributions alone. Version, environment, files.
+# Only the source distributions have the suites. Version, environment, files.
 UPSTREAM = {
     "2": ("2.9.2", "fastmcp-2.9.2", ["tests/auth/providers/test_bearer.py", "tests/auth/providers/test_bearer_env.py"]),
     "4": (
@@ -93,7 +92,7 @@ def main() -> None:
 
 
 def build() -> Path:
-    """The wheel, by a build folder that nothing else uses: artifacts of one path confuse builds of another."""
+    """The wheel, from a build folder that nothing else uses: artifacts of one path confuse builds of another."""
     step("wheel")
     wheels = BUILD / "wheels"
     shutil.rmtree(wheels, ignore_errors=True)
@@ -106,7 +105,7 @@ def build() -> Path:
 def lint() -> None:
     step("rustfmt, clippy")
     run("cargo", "fmt", "--check", cwd=CRATE)
-    # In the profile of the wheel, whose dependencies are there already.
+    # In the profile of the wheel, whose dependencies are built already.
     run("cargo", "clippy", "--release", "--locked", "--", "-D", "warnings", cwd=CRATE, CARGO_TARGET_DIR=BUILD)
 
 
@@ -118,7 +117,7 @@ def types(wheel: Path) -> None:
     step("mypy on the examples, as users have it")
     for example, name in TYPED_EXAMPLES.items():
         python = environment(name, wheel) / "python"
-        # Without the package's own configuration, and not in its folder.
+        # Without the package's configuration, and outside its folder.
         run(
             tools / "python", "-m", "mypy", "--strict", "--config-file=", "--follow-imports=silent",
             "--cache-dir", BUILD / f"mypy-{name}", "--python-executable", python, EXAMPLES / example, cwd=BUILD,
@@ -133,7 +132,7 @@ def imports_where_nothing_else_is(wheel: Path) -> None:
 
 
 def tests(name: str, wheel: Path) -> dict[str, bool]:
-    """Whether each test ran: those of what an environment has not are skipped there."""
+    """Checks that each test ran in some environment: tests of what one lacks are skipped there."""
     step(f"tests with {name}")
     python = environment(name, wheel) / "python"
     report = BUILD / f"tests-{name}.xml"
@@ -165,7 +164,7 @@ def upstream(suite: str, wheel: Path) -> None:
 
 
 def bench(wheel: Path) -> None:
-    """Measures beside both releases, also when the first is below what is promised."""
+    """Compares with both releases, even if the first result is below what is promised."""
     failed = []
     for name in ("fastmcp-2.9.2", "fastmcp-4"):
         step(f"against {name}")
@@ -177,7 +176,7 @@ def bench(wheel: Path) -> None:
 
 
 def locked() -> dict[str, list[str]]:
-    """What each lock file is for: an environment, or a source distribution."""
+    """The purpose of each lock file: an environment, or a source distribution."""
     environments = {name: [*RUNTIME, *packages] for name, packages in ENVIRONMENTS.items()}
     sources = {f"source-fastmcp-{version}": [f"fastmcp=={version}"] for version, _, _ in UPSTREAM.values()}
     return environments | sources
@@ -188,7 +187,7 @@ def lock(name: str) -> Path:
 
 
 def environment(name: str, wheel: Path | None = None) -> Path:
-    """The folder of its programs. It is made when it is missing or when its lock file has changed."""
+    """The folder of its programs. It is made if it is missing or its lock file has changed."""
     folder = ENVIRONMENTS_FOLDER / name
     programs = folder / "bin"
     wanted = lock(name).read_text()

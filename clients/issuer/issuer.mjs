@@ -1,6 +1,6 @@
 // An OAuth authorization server (oidc-provider) on loopback, with RSA, EC and Ed25519 keys that are
-// rotated while it runs. What is right stands in clients/issuer.py, which starts it.
-// Must never: listen on anything but loopback, or give a token for a resource that is not there.
+// rotated while it runs. clients/issuer.py starts it and defines what is right. It listens on
+// loopback only.
 //
 // Usage: node issuer.mjs
 // Prints {"issuer","kids"} once it accepts connections, and again after each command on stdin:
@@ -23,7 +23,7 @@ tell();
 
 for await (const command of createInterface({ input: process.stdin })) {
   keys = command === "add" ? [...newKeys(), ...keys] : newKeys();
-  // A provider never changes its keys: another one takes its place.
+  // A provider cannot change its keys: a new one replaces it.
   handle = new Provider(issuer, configuration(keys)).callback();
   tell();
 }
@@ -43,8 +43,8 @@ function newKeys() {
   }));
 }
 
-// One client for each algorithm: which one a token is signed with is the resource's rule, and the
-// rule here looks at the client.
+// One client per algorithm: the resource's rule chooses how a token is signed, and the rule here
+// depends on the client.
 function configuration(keys) {
   return {
     jwks: { keys },

@@ -1,7 +1,7 @@
-"""Drives an MCP server with the official Python SDK and prints what each case met, one JSON object
-a line. It only observes: what is right stands in clients/drive.py.
+"""Drives an MCP server with the official Python SDK and prints one JSON object per case.
 
-Must never retry, or get a token by itself (no OAuth provider is given).
+It only observes: clients/drive.py defines what is right. It does not retry, and has no OAuth
+provider to get a token by itself.
 
 Usage: python client.py CASES.json
 """
@@ -17,7 +17,7 @@ from mcp import MCPError
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-# `auto` asks `server/discover` first (protocol 2026-07-28), `legacy` sends `initialize`.
+# `auto` sends `server/discover` first (protocol 2026-07-28), `legacy` sends `initialize`.
 MODES = ("auto", "legacy")
 
 
@@ -60,5 +60,5 @@ def text(result) -> str:
 
 
 if __name__ == "__main__":
-    logging.disable(logging.ERROR)  # the refusals are what is asked for
+    logging.disable(logging.ERROR)  # refusals are expected
     asyncio.run(main())

@@ -1,6 +1,6 @@
 """Calls a tool with the official Python SDK, which holds an expired token and may get another one.
-Prints what each case met, one JSON object a line. It only observes: what is right stands in
-clients/sign_in.py.
+
+Prints one JSON object per case. It only observes: clients/sign_in.py defines what is right.
 
 Usage: python sign_in.py CASES.json
 """
@@ -19,11 +19,11 @@ from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 
-REDIRECT = "http://127.0.0.1:1/callback"  # nobody listens: the browser's part is played here
+REDIRECT = "http://127.0.0.1:1/callback"  # nothing listens there: this program acts as the browser
 
 
 class Storage:
-    """It begins with a token and no registered client."""
+    """Starts with a token and no registered client."""
 
     def __init__(self, token: str) -> None:
         self.tokens: OAuthToken | None = OAuthToken(access_token=token)
@@ -93,5 +93,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    logging.disable(logging.ERROR)  # the refusals are what is asked for
+    logging.disable(logging.ERROR)  # refusals are expected
     asyncio.run(main())

@@ -1,6 +1,6 @@
-// Drives an MCP server with the official TypeScript SDK and prints what each case met, one JSON
-// object a line. It only observes: what is right stands in clients/drive.py.
-// Must never: retry, or get a token by itself (no auth provider is given).
+// Drives an MCP server with the official TypeScript SDK and prints one JSON object per case. It only
+// observes: clients/drive.py defines what is right. It does not retry, and has no auth provider to
+// get a token by itself.
 //
 // Usage: node client.mjs CASES.json
 

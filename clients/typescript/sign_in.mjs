@@ -1,6 +1,5 @@
 // Calls a tool with the official TypeScript SDK, which holds an expired token and may get another
-// one. Prints what each case met, one JSON object a line. It only observes: what is right stands in
-// clients/sign_in.py.
+// one. Prints one JSON object per case. It only observes: clients/sign_in.py defines what is right.
 //
 // Usage: node sign_in.mjs CASES.json
 
@@ -9,7 +8,7 @@ import { UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 
-// It begins with a token and no registered client, and plays the browser's part.
+// Starts with a token and no registered client, and acts as the browser.
 class Provider {
   redirectUrl = "http://127.0.0.1:1/callback"; // nobody listens
   clientMetadata = { redirect_uris: [this.redirectUrl], token_endpoint_auth_method: "none" };

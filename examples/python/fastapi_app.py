@@ -22,7 +22,7 @@ provider = BearerAuthProvider(
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """The keys are there before the first token."""
+    """Fetches the keys before the first token."""
     await provider.warm_up()
     yield
 
@@ -33,7 +33,7 @@ app.add_middleware(BearerAuthMiddleware, provider=provider, resource=RESOURCE, a
 
 @app.get("/whoami")
 def whoami(request: Request) -> dict[str, object]:
-    """Says who calls."""
+    """Returns the caller."""
     access = request.state.access_token
     return {"client_id": access.client_id, "scopes": access.scopes}
 

@@ -20,7 +20,7 @@ mcp = FastMCP("Example", auth=auth)
 
 @mcp.tool
 def whoami() -> str:
-    """Says for whom the tool is called."""
+    """Returns the user that calls the tool."""
     access = get_access_token()
     return access.client_id if access else "nobody"
 

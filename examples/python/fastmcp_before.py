@@ -1,4 +1,4 @@
-"""A FastMCP server as FastMCP 2.9 and 2.10 wanted it; compare with fastmcp_after.py. Runs with those releases only."""
+"""A FastMCP server as in FastMCP 2.9 and 2.10; compare with fastmcp_after.py. Runs with those releases only."""
 
 import os
 
@@ -17,7 +17,7 @@ mcp = FastMCP("Example", auth=auth)
 
 @mcp.tool
 def whoami() -> str:
-    """Says for whom the tool is called."""
+    """Returns the user that calls the tool."""
     access = get_access_token()
     return access.client_id if access else "nobody"
 

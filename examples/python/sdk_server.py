@@ -23,7 +23,7 @@ verifier = BearerAuthProvider(
 
 @asynccontextmanager
 async def lifespan(server: MCPServer[None]) -> AsyncIterator[None]:
-    """The keys are there before the first token."""
+    """Fetches the keys before the first token."""
     await verifier.warm_up()
     yield
 
@@ -43,7 +43,7 @@ mcp = MCPServer(
 
 @mcp.tool()
 def whoami() -> str:
-    """Says for whom the tool is called."""
+    """Returns the user that calls the tool."""
     access = get_access_token()
     return access.client_id if access else "nobody"
 
