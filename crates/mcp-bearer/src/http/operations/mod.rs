@@ -10,9 +10,9 @@
 //! | `settings.rs` | what is configured once |
 //! | `entry.rs` | everything that headers decide: the method, the type of the body, sessions, events |
 //! | `reading.rs`, `budget.rs` | a body within its limits |
-//! | `body.rs` | the body for the inner service |
+//! | `request_body.rs` | the body for the inner service |
 //! | `exit.rs` | what becomes of the inner service's answer |
-//! | `answer_body.rs` | the body of an answer, filtered or not |
+//! | `response_body.rs` | the body of an answer, filtered or not |
 //! | `refusal.rs` | our own answers, and the one log line of each |
 //! | `layer.rs`, `service.rs`, `future.rs` | the tower layer |
 
