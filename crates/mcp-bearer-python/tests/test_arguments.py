@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from mcp_bearer import BearerAuthProvider, EnvBearerAuthProvider
-from mcp_bearer._arguments import ELSEWHERE
+from mcp_bearer._unknown_arguments import ELSEWHERE
 
 
 @pytest.mark.parametrize("cls", [BearerAuthProvider, EnvBearerAuthProvider])

@@ -11,13 +11,13 @@ import weakref
 import pytest
 from conftest import AUDIENCE, ISSUER, JWKS_URI, CountingFetch, make_jwks, make_token, until
 
-from mcp_bearer import BearerAuthProvider, Rejection, _fetch
+from mcp_bearer import BearerAuthProvider, Rejection, _fetch_thread
 
 ENDS_WHILE_ASKED = """
 import asyncio, sys, threading, time
-from mcp_bearer import BearerAuthProvider, _fetch
+from mcp_bearer import BearerAuthProvider, _fetch_thread
 
-asked, loop = threading.Event(), _fetch._thread.loop
+asked, loop = threading.Event(), _fetch_thread._thread.loop
 
 def slow():
     asked.set()
@@ -27,7 +27,7 @@ def slow():
 async def fetch(url):
     raise OSError
 
-_fetch._thread.loop = slow
+_fetch_thread._thread.loop = slow
 provider = BearerAuthProvider(jwks_uri="https://idp.example.com/jwks.json", fetch=fetch)
 threading.Thread(target=lambda: asyncio.run(provider.verify_token(sys.argv[1])), daemon=True).start()
 assert asked.wait(20)
@@ -162,7 +162,7 @@ def test_a_thread_that_cannot_start_is_tried_again(pair, token, monkeypatch):
     def provider():
         return BearerAuthProvider(jwks_uri=JWKS_URI, fetch=CountingFetch(make_jwks((pair, None))))
 
-    monkeypatch.setattr(_fetch, "_thread", _fetch._LoopThread())
+    monkeypatch.setattr(_fetch_thread, "_thread", _fetch_thread._LoopThread())
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", fail)
         with pytest.raises(Rejection, match="can't start new thread"):
@@ -194,8 +194,8 @@ def test_calls_that_do_not_end_when_they_are_cancelled_do_not_pile_up(monkeypatc
             except asyncio.CancelledError:
                 pass
 
-    monkeypatch.setattr(_fetch, "_SECONDS", 0.05)
-    hook = _fetch.Hook(fetch)
+    monkeypatch.setattr(_fetch_thread, "_SECONDS", 0.05)
+    hook = _fetch_thread.Hook(fetch)
 
     def ask():
         answer = Answer()
@@ -211,7 +211,7 @@ def test_calls_that_do_not_end_when_they_are_cancelled_do_not_pile_up(monkeypatc
 
 
 def test_a_fetch_of_a_provider_that_is_gone_fails():
-    ask = _fetch.Hook(CountingFetch(b"")).asker()
+    ask = _fetch_thread.Hook(CountingFetch(b"")).asker()
     answer = Answer()
     ask(JWKS_URI, answer)
     assert answer.why == "the provider is gone"

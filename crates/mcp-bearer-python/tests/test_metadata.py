@@ -5,7 +5,7 @@ import json
 import pytest
 from conftest import ISSUER
 
-from mcp_bearer import BearerAuthProvider, _fastmcp
+from mcp_bearer import BearerAuthProvider, _releases
 
 pytest.importorskip("starlette")
 
@@ -29,12 +29,12 @@ def provider_at(pair, base_url, servers=ISSUER):
 @pytest.fixture
 def named_beside(monkeypatch):
     """FastMCP 2.11 and 2.12."""
-    monkeypatch.setattr(_fastmcp, "NAMES_METADATA_BESIDE", True)
+    monkeypatch.setattr(_releases, "NAMES_METADATA_BESIDE", True)
 
 
 @pytest.fixture
 def named_where_it_belongs(monkeypatch):
-    monkeypatch.setattr(_fastmcp, "NAMES_METADATA_BESIDE", False)
+    monkeypatch.setattr(_releases, "NAMES_METADATA_BESIDE", False)
 
 
 @pytest.mark.usefixtures("named_where_it_belongs")
@@ -66,7 +66,7 @@ def test_a_document_at_the_root_is_mounted_once(pair):
     assert len(served(provider_at(pair, "https://h.example"), None)) == 1
 
 
-@pytest.mark.skipif(not hasattr(_fastmcp.Base, "get_middleware"), reason="FastMCP before 2.12.1, or none")
+@pytest.mark.skipif(not hasattr(_releases.Base, "get_middleware"), reason="FastMCP before 2.12.1, or none")
 @pytest.mark.parametrize("base_url", ["https://h.example", "https://h.example/"])
 def test_the_challenge_names_a_path_that_is_served(base_url, pair):
     import fastmcp

@@ -295,7 +295,7 @@ def test_requests_at_once_do_not_meet(pair):
 
 
 def test_a_client_that_leaves_or_is_slow(pair, monkeypatch):
-    from mcp_bearer import _native, _operations
+    from mcp_bearer import _native, _operations_guard
 
     server = Server()
     app = guarded(pair, server, RULES)
@@ -321,7 +321,7 @@ def test_a_client_that_leaves_or_is_slow(pair, monkeypatch):
 
     assert _native.BODY_SECONDS == [10.0, 5.0]
     started = time.monotonic()
-    assert _operations is not None
+    assert _operations_guard is not None
     answer = Answer(asyncio.run(run(never)))
     assert answer.status == 408
     assert 9 < time.monotonic() - started < 15

@@ -12,7 +12,7 @@ import pytest
 from conftest import AUDIENCE, ISSUER, JWKS_URI, CountingFetch, make_jwks, make_token
 from pydantic import SecretStr
 
-from mcp_bearer import BearerAuthProvider, JWKData, JWKSData, Rejection, RSAKeyPair, _fastmcp
+from mcp_bearer import BearerAuthProvider, JWKData, JWKSData, Rejection, RSAKeyPair, _releases
 
 
 async def refused(provider: BearerAuthProvider, token: str) -> str:
@@ -28,10 +28,10 @@ async def refused(provider: BearerAuthProvider, token: str) -> str:
 
 async def test_a_good_token(provider, token):
     access = await provider.verify_token(token)
-    assert isinstance(access, _fastmcp.AccessToken)
+    assert isinstance(access, _releases.AccessToken)
     assert (access.token, access.client_id, access.scopes) == (token, "alice", ["read", "write"])
     assert isinstance(access.expires_at, int)
-    if _fastmcp.HAS_CLAIMS:
+    if _releases.HAS_CLAIMS:
         assert access.claims["iss"] == ISSUER
         assert access.claims["aud"] == AUDIENCE
     if "subject" in type(access).model_fields:
@@ -52,17 +52,17 @@ async def test_every_call_gives_fresh_objects(pair):
     token = make_token(pair, additional_claims={"roles": ["a"], "deep": {"list": [1]}})
     first = await provider.verify_token(token)
     first.scopes.append("admin")
-    if _fastmcp.HAS_CLAIMS:
+    if _releases.HAS_CLAIMS:
         first.claims["deep"]["list"].append(2)
         first.claims["roles"] = "admin"
     second = await provider.verify_token(token)
     assert second.scopes == ["read", "write"]
-    if _fastmcp.HAS_CLAIMS:
+    if _releases.HAS_CLAIMS:
         assert second.claims["deep"] == {"list": [1]}
         assert second.claims["roles"] == ["a"]
 
 
-@pytest.mark.skipif(not _fastmcp.HAS_CLAIMS, reason="this release's AccessToken has no claims")
+@pytest.mark.skipif(not _releases.HAS_CLAIMS, reason="this release's AccessToken has no claims")
 async def test_claims_are_those_that_were_signed(pair):
     claims = {"int": 1, "negative": -7, "big": 2**63, "float": 1.5, "exact": 6.136795187978298e50, "true": True, "null": None, "text": "ä\U0001f600\u2028",
               "list": [1, [2, {"x": "y"}]], "empty": {}, "$serde_json::private::Number": "1"}  # fmt: skip
@@ -154,7 +154,7 @@ def test_the_token_is_not_in_the_repr_of_our_own_access_token(tmp_path):
     code = """if True:
         import sys
         sys.modules["fastmcp"] = sys.modules["mcp"] = None
-        from mcp_bearer._fastmcp import AccessToken
+        from mcp_bearer._releases import AccessToken
         print(AccessToken(token="hunter2", client_id="alice", scopes=[]))
     """
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -287,7 +287,7 @@ async def test_shared_secret_and_integers_without_end():
         assert provider.secret == given
         access = await provider.verify_token(sign(claims))
         assert access.client_id == "unknown"
-        if _fastmcp.HAS_CLAIMS:
+        if _releases.HAS_CLAIMS:
             assert access.claims == claims
             assert isinstance(access.claims["huge"], int)
     assert await provider.verify_token(sign(claims)[:-4] + "AAAA") is None

@@ -17,7 +17,7 @@ from mcp_bearer._environment import EnvBearerAuthProvider
 from mcp_bearer._native import __version__
 from mcp_bearer._provider import BearerAuthProvider
 from mcp_bearer._rejection import Rejection
-from mcp_bearer._testing import JWKData, JWKSData, RSAKeyPair
+from mcp_bearer._key_pair import JWKData, JWKSData, RSAKeyPair
 
 __all__ = [
     "BearerAuthProvider",

@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any, TypeAlias
 
 from mcp_bearer import _native
-from mcp_bearer._fetch import Asker, Fetch, Hook
+from mcp_bearer._fetch_thread import Asker, Fetch, Hook
 
 POLICY = (*(name for name in _native.SETTINGS if name not in ("required_scopes", "authorization_servers")), "_now")
 """The attributes that a verifier is made from: all settings but those of the HTTP layer."""

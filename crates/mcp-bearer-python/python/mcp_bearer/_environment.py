@@ -17,7 +17,7 @@ from dotenv.parser import parse_stream
 
 from mcp_bearer import _native
 from mcp_bearer._provider import BearerAuthProvider
-from mcp_bearer._settings import scope_list
+from mcp_bearer._fastmcp_arguments import scope_list
 
 _FAMILIES = ("MCP_BEARER_", "FASTMCP_AUTH_BEARER_")
 

@@ -17,11 +17,11 @@ from typing import Any, NoReturn, TypeAlias, TypeVar
 import anyio
 import anyio.to_thread
 
-from mcp_bearer import _arguments, _fastmcp, _log, _metadata, _native, _settings
+from mcp_bearer import _fastmcp_arguments, _log, _metadata, _native, _releases, _unknown_arguments
 from mcp_bearer._cell import POLICY, Cell, snapshot
-from mcp_bearer._fastmcp import AccessToken
-from mcp_bearer._fetch import Fetch
+from mcp_bearer._fetch_thread import Fetch
 from mcp_bearer._rejection import Rejection
+from mcp_bearer._releases import AccessToken
 
 # anyio imports it when first used: a child of a `fork` in the middle of that would wait for the import for ever.
 with contextlib.suppress(ImportError):
@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 StrPath: TypeAlias = "str | os.PathLike[str]"
 
 
-class BearerAuthProvider(_fastmcp.Base):
+class BearerAuthProvider(_releases.Base):
     """Verifies the bearer tokens of a hosted MCP server: JWTs that a control plane signed.
 
     Takes part in no OAuth flow. It can be used from several threads and event loops at once, and after a `fork`.
@@ -185,7 +185,7 @@ class BearerAuthProvider(_fastmcp.Base):
         resource: str | None = None,
         **unknown: NoReturn,
     ) -> None:
-        _arguments.refuse_unknown(type(self), unknown)
+        _unknown_arguments.refuse_unknown(type(self), unknown)
         given = locals() | {"_now": None}
         if algorithm is None:
             has_secret = (secret, secret_file) != (None, None)
@@ -196,7 +196,7 @@ class BearerAuthProvider(_fastmcp.Base):
             raise ValueError("base_url: set to nothing; leave it out if it is not meant")
         if authorization_servers and base_url is None:
             raise ValueError("authorization_servers needs base_url: the RFC 9728 document names this server")
-        _fastmcp.initialize(self, issuer, base_url, _settings.scope_list(required_scopes))
+        _releases.initialize(self, issuer, base_url, _fastmcp_arguments.scope_list(required_scopes))
         self.authorization_servers = _metadata.servers(authorization_servers) or None
         for name in POLICY:
             setattr(self, name, given[name])
@@ -206,7 +206,7 @@ class BearerAuthProvider(_fastmcp.Base):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "required_scopes":
-            value = _settings.scope_list(value)
+            value = _fastmcp_arguments.scope_list(value)
         super().__setattr__(name, value)
         if name in POLICY:
             self.__dict__["_cell"] = Cell()
@@ -322,8 +322,8 @@ class BearerAuthProvider(_fastmcp.Base):
             hook = self._has_hook()
             if hook:
                 self._refuse_idle_rules()
-            arguments = _settings.arguments(policy, cell.asker(policy["fetch"]))
-            verifier = _native.Verifier(arguments, _fastmcp.HAS_CLAIMS or hook)
+            arguments = _fastmcp_arguments.arguments(policy, cell.asker(policy["fetch"]))
+            verifier = _native.Verifier(arguments, _releases.HAS_CLAIMS or hook)
             cell.built = verifier, watch, held
         if verifier.problem is not None:
             _log.write(logging.ERROR, "%s refuses every token: %s", type(self).__name__, verifier.problem)
@@ -361,7 +361,7 @@ class BearerAuthProvider(_fastmcp.Base):
         path = args[0] if args else options.get("mcp_path")
         if self.authorization_servers and self.base_url is not None:
             resource = _metadata.resource(str(self.base_url), path)
-            routes += _metadata.routes(resource, self, _fastmcp.metadata_beside(self.base_url))
+            routes += _metadata.routes(resource, self, _releases.metadata_beside(self.base_url))
         return routes
 
     # --- What the reference does not support either ---

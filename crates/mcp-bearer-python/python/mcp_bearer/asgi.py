@@ -14,8 +14,8 @@ import os
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-from mcp_bearer import _log, _metadata, _native, _settings
-from mcp_bearer._operations import OperationsGuard
+from mcp_bearer import _log, _metadata, _native, _fastmcp_arguments
+from mcp_bearer._operations_guard import OperationsGuard
 from mcp_bearer._provider import BUILT_IN, BearerAuthProvider
 from mcp_bearer._rejection import Rejection
 from mcp_bearer.operations import OperationRules
@@ -108,7 +108,7 @@ class BearerAuthMiddleware:
         self.provider = provider
         self._preflight = _preflight_choice(preflight)
         self._answers_cors = isinstance(preflight, Cors)
-        self._own_scopes = _settings.scope_list(required_scopes)
+        self._own_scopes = _fastmcp_arguments.scope_list(required_scopes)
         self._path: str | None = None
         self._url: str | None = None
         self._document = ""

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mcp_bearer import _native
-from mcp_bearer._testing import JWKData, JWKSData, RSAKeyPair
+from mcp_bearer._key_pair import JWKData, JWKSData, RSAKeyPair
 
 __all__ = ["JWKData", "JWKSData", "RSAKeyPair", "TestIssuer", "TokenFault"]
 

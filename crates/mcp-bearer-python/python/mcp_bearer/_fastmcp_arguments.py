@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mcp_bearer import _native
-from mcp_bearer._fetch import Asker
+from mcp_bearer._fetch_thread import Asker
 
 
 def arguments(policy: Mapping[str, Any], ask: Asker | None) -> dict[str, Any]:
