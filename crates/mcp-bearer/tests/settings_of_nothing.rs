@@ -280,9 +280,7 @@ fn by_methods(setting: Setting) -> Option<Vec<Result<(), ConfigError>>> {
         Resource => {
             let layer = || BearerAuthLayer::new(usual().build().unwrap());
             let layers = ["", " "].map(|resource| layer().resource(resource));
-            layers
-                .map(|layer| layer.map(drop).map_err(ConfigError::from))
-                .into()
+            layers.map(|layer| layer.map(drop)).into()
         }
         AuthorizationServers => [Vec::new(), vec![""], vec![" "]]
             .map(|servers| {
@@ -334,6 +332,8 @@ fn a_method_that_is_called_with_nothing_is_refused() {
     }
 }
 
+type Change<'a> = &'a dyn Fn(&mut IssuerDraft);
+
 #[test]
 fn a_field_of_a_draft_that_holds_nothing_is_refused() {
     let change = |change: &dyn Fn(&mut IssuerDraft)| {
@@ -343,31 +343,31 @@ fn a_field_of_a_draft_that_holds_nothing_is_refused() {
         change(&mut draft);
         draft.check()
     };
-    let checks: [(Setting, &dyn Fn(&mut IssuerDraft)); 9] = [
+    let checks: [(Setting, Change<'_>); 9] = [
         (Setting::JwksUri, &|draft| {
-            draft.keys = Some(Keys::JwksUri(String::new()))
+            draft.keys = Some(Keys::JwksUri(String::new()));
         }),
         (Setting::Issuer, &|draft| {
-            draft.issuers = Some(Vec::<String>::new().into())
+            draft.issuers = Some(Vec::<String>::new().into());
         }),
         (Setting::Audience, &|draft| {
-            draft.audiences = Some("".into())
+            draft.audiences = Some("".into());
         }),
         (Setting::Algorithms, &|draft| {
-            draft.algorithms = Some(Vec::new())
+            draft.algorithms = Some(Vec::new());
         }),
         (Setting::AllowedClientIds, &|draft| {
-            draft.allowed_client_ids = Some(Vec::new())
+            draft.allowed_client_ids = Some(Vec::new());
         }),
         (Setting::ScopeClaims, &|draft| {
-            draft.scope_claims = Some(Vec::new())
+            draft.scope_claims = Some(Vec::new());
         }),
         (Setting::RequiredClaims, &|draft| {
             draft.required_claims = vec![("tenant".into(), Vec::new())];
         }),
         (Setting::CaFile, &|draft| draft.ca_file = Some("".into())),
         (Setting::Proxy, &|draft| {
-            draft.proxy = Some(String::new().into())
+            draft.proxy = Some(String::new().into());
         }),
     ];
     for (setting, field) in checks {

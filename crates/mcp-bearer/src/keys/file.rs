@@ -77,7 +77,7 @@ impl FileKeys {
     ) -> Result<Self, ConfigError> {
         let path: Arc<Path> = path.into().into();
         let source = path.display().to_string();
-        let wrong = |reason| Problem::of(Setting::KeyFile, Fact::file(&*path, reason));
+        let wrong = |reason| Problem::of(Setting::KeyFile, Fact::file(&path, reason));
         let loaded = load(&path).map_err(wrong)?;
         if loaded.set.is_empty() {
             return Err(wrong(no_usable_key(&loaded.set)).into());
