@@ -354,6 +354,8 @@ fn a_method_that_is_called_with_nothing_is_refused() {
     }
 }
 
+type Change<'a> = &'a dyn Fn(&mut IssuerDraft);
+
 #[test]
 fn a_field_of_a_draft_that_holds_nothing_is_refused() {
     let change = |change: &dyn Fn(&mut IssuerDraft)| {
@@ -363,7 +365,6 @@ fn a_field_of_a_draft_that_holds_nothing_is_refused() {
         change(&mut draft);
         draft.check()
     };
-    type Change<'a> = &'a dyn Fn(&mut IssuerDraft);
     let checks: [(Setting, Change<'_>); 9] = [
         (Setting::JwksUri, &|draft| {
             draft.keys = Some(Keys::JwksUri(String::new()));
