@@ -176,7 +176,7 @@ impl<K, I> IssuerBuilder<K, I, Undecided> {
 
     /// Tokens made for this resource, the URL of the MCP server: `aud` must be present and contain
     /// its identifier, byte for byte. Where the URL has no path, a slash behind the host makes no
-    /// difference: see [`Expected::of_resource`](crate::Expected::of_resource).
+    /// difference: see [`Expected::of_resource`](crate::config::Expected::of_resource).
     pub fn resource(self, identifier: impl AsRef<str>) -> IssuerBuilder<K, I, Decided> {
         self.with(|draft| draft.audiences = Some(Expected::of_resource(identifier.as_ref())))
     }
