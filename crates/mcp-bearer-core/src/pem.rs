@@ -77,8 +77,8 @@ impl VerifyingKey {
     }
 }
 
-/// Whether the text is this block and white space around it. A block that lost its end may be a key
-/// that nobody should have put there.
+/// Whether the text is this block with white space around it. A block that lost its end may be a
+/// key that should not be there.
 fn is_nothing_but(text: &str, block: &pem::Pem) -> bool {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text).trim();
     let (begin, end) = (

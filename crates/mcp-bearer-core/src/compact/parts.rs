@@ -73,8 +73,7 @@ impl TokenParts {
         self.bytes
     }
 
-    /// How many parts there are between full stops: three in a signed token, five in an encrypted
-    /// one.
+    /// How many parts the full stops separate: three in a signed token, five in an encrypted one.
     #[must_use]
     pub const fn count(&self) -> usize {
         self.count

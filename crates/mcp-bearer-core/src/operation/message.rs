@@ -247,7 +247,7 @@ impl Presence {
 }
 
 impl Shape {
-    /// Returns whether an object comes next; anything else is consumed. `null` is absence.
+    /// Returns whether an object comes next; anything else is consumed. `null` counts as absent.
     fn enter(&mut self, walker: &mut Walker<'_>, text: &str) -> Result<bool, JsonError> {
         if walker.next() == Next::Object {
             *self = Self::Object;

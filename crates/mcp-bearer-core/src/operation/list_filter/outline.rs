@@ -17,20 +17,21 @@ pub(super) enum Outline {
     Plain,
     /// It is or may be a list, a batch, or a notification about what may be hidden.
     Held,
-    /// It is no JSON object or array.
+    /// It is not a JSON object or array.
     NotJson,
 }
 
-/// It is not a JSON object or array.
+/// Which members of a result show that it is not the answer to a list request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OtherResults {
     /// A result with the members of another kind of answer is plain.
     ArePlain,
-    /// A result with the members of another kind of answer is plain.
+    /// The answer has to be a list, so only its end shows that it is not one.
     AreRead,
 }
 
-/// The answer has to be a list, so only its end shows that it is not one.
+/// The members that identify the answers to `tools/call`, `prompts/get`, `resources/read` and
+/// `completion/complete`. No list has one.
 const OTHER_RESULTS: [&[u8]; 5] = [
     b"content",
     b"structuredContent",
