@@ -1,5 +1,5 @@
-//! One token on its way from the request's header to `AccessToken`, at a layer that has seen no
-//! token before, to list the files whose functions it touches:
+//! Takes one token from the request's header to `AccessToken`, in a layer that has seen no token
+//! before, to list the files whose functions it touches:
 //!
 //! ```sh
 //! cargo build -p mcp-bearer-bench --example first_token

@@ -47,7 +47,7 @@ fn main() {
     }
 }
 
-/// What every first sight costs at the least, to be taken off from a profile of `verify`.
+/// What every first sight costs at least, to be subtracted from a profile of `verify`.
 #[inline(never)]
 fn bare_once(bare: &ParsedPublicKey, input: &[u8], signature: &[u8]) {
     black_box(bare.verify_sig(input, signature).is_ok());

@@ -158,7 +158,7 @@ fn names_that_a_json_library_reserves_are_never_given_a_meaning() {
         let token = verified(&forge().claims_prefix(&escaped));
         let error = token.claim::<Value>("x").unwrap_err();
         assert_eq!(error.kind(), ClaimErrorKind::ReservedName);
-        // Nor do they stand for a date, a string or a scope.
+        // They do not count as a date, a string or a scope either.
         for claim in ["exp", "iat", "sub", "iss", "aud", "client_id"] {
             let text = forge().claim(claim, json!({name: "1800003600"})).token();
             let unverified = UnverifiedToken::parse(&text, &Limits::default()).unwrap();

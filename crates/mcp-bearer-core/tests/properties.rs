@@ -59,7 +59,7 @@ impl Door {
     }
 }
 
-/// A key, a good token of it, and the door that lets it in, for each algorithm.
+/// For each algorithm, a good token and the verifier that accepts it.
 fn each_algorithm() -> Vec<(String, Door)> {
     let secret = [7; 64];
     Algorithm::ALL
@@ -107,7 +107,7 @@ fn every_byte_and_every_end_matters() {
             assert!(door.verify(&token[..at]).is_err(), "cut at {at}");
             assert!(door.verify(&token[at + 1..]).is_err(), "begun behind {at}");
             let without = format!("{}{}", &token[..at], &token[at + 1..]);
-            // Two equal neighbours: the same text comes out whichever is left out, and it is still
+            // Two equal neighbours: the same text results whichever is left out, and it is still
             // refused.
             assert!(door.verify(&without).is_err(), "without {at}");
         }
@@ -118,7 +118,7 @@ fn every_byte_and_every_end_matters() {
     }
 }
 
-/// No token of one algorithm gets through another one's door, not even with the same key.
+/// A token of one algorithm is refused by the verifier of any other, even with the same key.
 #[test]
 fn doors_do_not_share_tokens() {
     let all = each_algorithm();
@@ -171,7 +171,7 @@ proptest! {
         let _ = door.verify(&forge.token());
     }
 
-    /// A NumericDate is judged as its exact value is, whatever it is written like.
+    /// A NumericDate is judged by its exact value, however it is written.
     #[test]
     fn exp_is_compared_exactly(offset in -200_i64..200, thousandths in 0..1000_i64, form in 0..3_usize) {
         let millis = (1_800_000_000 + offset) * 1000 + thousandths;
@@ -206,7 +206,7 @@ fn cheap() -> &'static SigningKey {
     KEY.get_or_init(SigningKey::ed25519)
 }
 
-/// Doors whose keys are made once.
+/// Verifiers whose keys are made once.
 fn each_cheap() -> &'static [(String, Door)] {
     static DOORS: std::sync::OnceLock<Vec<(String, Door)>> = std::sync::OnceLock::new();
     DOORS.get_or_init(|| {

@@ -78,7 +78,7 @@ fn every_private_member_is_noticed() {
         }
     }
     assert!(!read(&public.to_string()).is_private());
-    // As programs write them that know every member.
+    // As written by programs that write every member that they know.
     let mut padded = public;
     for name in ["d", "p", "q", "oth", "k", "x5c", "x5t", "crv", "x", "y"] {
         padded[name] = Value::Null;

@@ -1,4 +1,4 @@
-//! Which keys a set lends, and which it skips.
+//! Which keys a set uses, and which it skips.
 
 use std::time::Duration;
 
@@ -173,7 +173,7 @@ fn a_token_that_names_no_key_is_tried_with_up_to_four() {
         .map(|_| ())
         .unwrap_err();
     assert_eq!(refused.kind(), RejectionKind::AmbiguousKey);
-    // Keys of other types are none of them.
+    // Keys of other types do not count.
     let mut many: Vec<_> = (0..6).map(|_| SigningKey::ec_p256().jwk()).collect();
     many.push(SigningKey::ed25519().jwk());
     let found = set(&many);
@@ -264,8 +264,8 @@ fn a_coordinate_without_its_leading_zeros_is_padded_and_noted() {
     assert!(short.note.is_some_and(|note| note.contains("padded")));
 }
 
-/// Whoever asks whether a set was withdrawn on purpose must tell a sound key of another purpose
-/// from a broken one.
+/// If you ask whether a set was withdrawn on purpose, you must be able to tell a sound key of
+/// another purpose from a broken one.
 #[test]
 fn a_skipped_key_says_of_which_kind_its_fault_is() {
     use crate::signature::KeyErrorKind as Kind;

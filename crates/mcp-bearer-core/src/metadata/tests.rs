@@ -221,7 +221,7 @@ fn an_audience_that_is_a_resource_without_a_path_has_two_spellings() {
         "https://h.example/mcp",
         "https://h.example/mcp/",
         "https://h.example//",
-        // What is no URL of a resource is a name like any other.
+        // A name that is not the URL of a resource is a name like any other.
         "api://client",
         "mcp",
         "",

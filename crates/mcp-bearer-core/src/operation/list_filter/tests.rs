@@ -28,7 +28,7 @@ fn asked() -> Answers {
     Answers::to(&Operations::read(body, &RequestHeaders::default()).unwrap())
 }
 
-/// Everything that comes out, and whether there was a fault.
+/// The whole output, and whether there was a fault.
 fn run(mut filter: ListFilter, input: &[u8], cuts: &[usize]) -> (Vec<u8>, Option<ListFaultKind>) {
     let mut out = Vec::new();
     let mut rest = input;
@@ -101,7 +101,7 @@ fn list() -> impl Strategy<Value = String> {
     })
 }
 
-/// What is left of a message by the definition.
+/// What is left of a message according to the definition.
 fn by_definition(text: &str) -> Value {
     let mut message: Value = serde_json::from_str(text).unwrap();
     let result = &mut message["result"];
@@ -295,7 +295,7 @@ fn a_second_result_or_method_is_looked_at_as_the_first_was() {
             assert_eq!(fault, Some(ListFaultKind::NotStrict), "{text}");
             assert!(!String::from_utf8(out).unwrap().contains("\"x"), "{text}");
         }
-        // What is no list may hold anything else.
+        // Anything that is not a list may hold anything else.
         let text = format!("{{\"id\":1,{first},\"x\":[{{\"result\":1}}],\"y\":\"method\"}}");
         let filter = ListFilter::json(view(), Answers::to_unknown());
         let (out, fault) = run(filter, text.as_bytes(), &[]);
