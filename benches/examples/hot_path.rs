@@ -1,6 +1,10 @@
 //! One path of a token in a loop, for a profiler and for the count of instructions
 //! (`scripts/check instructions`):
-//! `valgrind --tool=callgrind --toggle-collect='hot_path::*_once' target/release/examples/hot_path verify 200`.
+//!
+//! ```sh
+//! valgrind --tool=callgrind --toggle-collect='hot_path::*_once' \
+//!     target/release/examples/hot_path verify 200
+//! ```
 #![allow(clippy::unwrap_used, missing_docs, reason = "a tool for development")]
 
 use std::hint::black_box;

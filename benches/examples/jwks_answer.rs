@@ -6,8 +6,10 @@
 //! valgrind --tool=callgrind --callgrind-out-file=/dev/shm/answer --zero-before='*answer_leaves*' \
 //!     --dump-after='*PublishedKeys*::publish' target/debug/examples/jwks_answer
 //! # The files of lines with a cost of their own, not of the calls around them.
-//! awk -F '[()] ?' '/^c?f[lie]=/ {if ($3) name[$2] = $3; if (!/^c/) file = name[$2]} /^calls/ {getline; next}
-//!     /^[0-9+*-]/ {files[file]} END {for (file in files) print file}' /dev/shm/answer.1 | grep /src/keys/
+//! awk -F '[()] ?' '/^c?f[lie]=/ {if ($3) name[$2] = $3; if (!/^c/) file = name[$2]}
+//!     /^calls/ {getline; next}
+//!     /^[0-9+*-]/ {files[file]}
+//!     END {for (file in files) print file}' /dev/shm/answer.1 | grep /src/keys/
 //! ```
 //!
 //! With `--dump-before='*keys_are_there*'` the list continues to the answer to the waiting request.

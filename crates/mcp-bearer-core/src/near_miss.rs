@@ -105,7 +105,7 @@ mod tests {
     use super::NearMiss;
 
     #[test]
-    fn what_is_near_is_named_and_nothing_else_is() {
+    fn only_a_near_name_is_named() {
         for (one, other, ways) in [
             ("https://a/", "https://a", Some("by a slash at the end")),
             ("a", "a/", Some("by a slash at the end")),

@@ -92,7 +92,7 @@ impl Observer for Watch {
 }
 
 #[test]
-fn an_observer_is_told_of_the_step_that_failed_and_changes_nothing() {
+fn an_observer_sees_the_step_that_failed_and_changes_nothing() {
     for file in vectors::all() {
         let ready: Vec<Ready> = file.settings.iter().map(ready).collect();
         for case in &file.cases {

@@ -92,7 +92,7 @@ fn values_are_what_they_say() {
 }
 
 #[test]
-fn a_value_is_lent_without_the_space_around_it() {
+fn a_value_is_found_without_the_space_around_it() {
     let text = "{\"a\" : \t1 , \"b\":\n[ ] ,\"c\": \"x\" }";
     let object = Members::parse(text).unwrap();
     assert_eq!(object.get(text, "a"), Some(Value::Number("1")));
@@ -219,7 +219,7 @@ fn the_first_number_beyond_a_double_is_reported() {
 }
 
 #[test]
-fn a_special_byte_is_found_wherever_it_stands() {
+fn a_special_byte_is_found_at_any_position() {
     // Strings are searched eight bytes at a time: every position, every byte, beside every
     // neighbour that could carry into it.
     for length in 0..20 {

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn it_says_where_values_stand_and_what_strings_say() {
+    fn it_returns_the_range_of_values_and_the_contents_of_strings() {
         let text = r#" {"a" : "x\u0041" , "b":[ {"c":1} , 2 ]}"#;
         let mut walker = Walker::new(text).unwrap();
         let mut seen = Vec::new();

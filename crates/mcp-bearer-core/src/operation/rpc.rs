@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_equal_when_they_say_the_same() {
+    fn ids_are_equal_when_they_mean_the_same() {
         for (one, other) in [
             ("1", "1"),
             ("1", "1.0"),

@@ -109,7 +109,7 @@ pub(super) fn header_name(method: &str) -> HeaderName {
 
 pub(super) fn judged(method: &str, kind: TargetKind) -> Judged {
     match (method, kind) {
-        // Subscribing to a resource reveals its contents, just as reading it does.
+        // Subscribing to a resource, like reading it, reveals something about it.
         ("resources/subscribe" | "resources/unsubscribe", _) => Judged {
             also: &["resources/read"],
             ..OWN

@@ -174,7 +174,7 @@ fn white_space_around_the_block_and_crlf_do_no_harm() {
 }
 
 #[test]
-fn whatever_stands_beside_the_one_block_is_refused() {
+fn anything_beside_the_one_block_is_refused() {
     let key = test_key("p256-a");
     let (pem, private) = (key.public_pem(), key.private_pem());
     let lost_end = private.replace("-----END PRIVATE KEY-----", "");

@@ -97,7 +97,7 @@ fn a_set_that_holds_the_secret_switches_hmac_off_and_nothing_else() {
 
 /// Bytes that look random, and yet everyone knows them.
 #[test]
-fn what_stands_in_a_public_key_is_no_secret_beside_it() {
+fn the_contents_of_a_public_key_are_no_secret_beside_it() {
     let rsa = SigningKey::shared_rsa_2048();
     let ed = SigningKey::ed25519();
     let text = |key: &SigningKey, name: &str| key.jwk()[name].as_str().unwrap().as_bytes().to_vec();
@@ -122,7 +122,7 @@ fn what_stands_in_a_public_key_is_no_secret_beside_it() {
 }
 
 #[test]
-fn without_a_set_nothing_is_known() {
+fn without_a_set_both_kinds_are_unavailable() {
     let set = beside(KeySet::unavailable("down", Duration::from_secs(1)));
     assert!(set.is_empty());
     for algorithm in [Algorithm::Hs256, Algorithm::Es256] {

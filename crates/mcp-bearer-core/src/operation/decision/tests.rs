@@ -43,7 +43,7 @@ fn a_challenge_is_translated_and_names_each_scope_once() {
 }
 
 #[test]
-fn the_rejection_names_what_to_ask_for_and_what_is_missing() {
+fn the_rejection_names_what_to_request_and_what_is_missing() {
     let rules = [RuleDraft::new("tools/call").scopes(["write"])];
     let scopes = needed(&rules, CALL, "read", "read");
     let rejection = scopes.rejection(|scope| Cow::Owned(format!("x:{scope}")));

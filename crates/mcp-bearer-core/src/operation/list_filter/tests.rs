@@ -167,7 +167,7 @@ proptest! {
     }
 
     #[test]
-    fn what_holds_no_list_passes_byte_for_byte(
+    fn an_answer_without_a_list_passes_byte_for_byte(
         blocks in prop::collection::vec(prop_oneof!["[ -~]{0,20}", "data: [ -z]{0,20}", ": [ -~]{0,9}"], 0..6),
         end in prop_oneof!["\n", "\r", "\r\n"],
     ) {
@@ -252,7 +252,7 @@ fn a_large_event_is_held_or_passed_in_bounded_memory() {
 }
 
 #[test]
-fn a_json_answer_comes_out_once_it_is_no_list() {
+fn a_json_answer_passes_once_it_is_known_to_be_no_list() {
     let mut filter = ListFilter::json(view(), Answers::to_unknown());
     let mut out = Vec::new();
     filter

@@ -323,7 +323,7 @@ fn secrets_are_secrets() {
 }
 
 #[test]
-fn weak_secrets_are_told_from_others() {
+fn weak_secrets_are_distinguished_from_others() {
     for weak in [
         "a".repeat(32),
         "ab".repeat(20),
