@@ -33,7 +33,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | `key` | [`PublicKey`], [`Verdict`] |
-//! | `modulus` | what is computed once for each key, and checked before it is used |
+//! | `modulus` | what is computed once per key, and checked before it is used |
 //! | `kernel`, `columns` | Montgomery products, one text for instructions and emulation |
 //! | `lanes` | the instructions, and plain Rust that computes the same |
 //! | `certificate`, `prime` | why a product is believed |

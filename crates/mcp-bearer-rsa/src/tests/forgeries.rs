@@ -201,7 +201,7 @@ fn pkcs1_that_is_almost_right() {
         };
         refuse("zero", vec![0; length]);
         refuse("one", [vec![0; length - 1], vec![1]].concat());
-        // Less filling and something behind, or before the digest.
+        // Less filling, and extra bytes after or before the digest.
         for more in [1, 8, 100] {
             let short = pkcs1(length - more, &info, hash.as_ref());
             refuse("behind", [short.clone(), vec![0; more]].concat());
@@ -338,7 +338,7 @@ fn pss_that_is_almost_right() {
                 block[one + 1] ^= 1;
             }),
         );
-        // The top bit is masked before it is there, so that it can only be set afterwards.
+        // The encoder masks the top bit, so it can only be set afterwards.
         let mut top = right.clone();
         top[0] |= 0x80;
         refuse("top bit", top);

@@ -333,7 +333,7 @@ fn fetching(all: &mut Cases<'_>) {
             .without("public_key_file")
             .beside("jwks_uri", json!(address));
     }
-    // A token that no key could save, so that no key is requested.
+    // A token that no key could save, so no source is asked.
     let broken = good().keep_segments(2);
     let http = all.add(
         "insecure_allow_http",

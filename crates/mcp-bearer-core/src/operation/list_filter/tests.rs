@@ -120,7 +120,7 @@ proptest! {
         prop_assert_eq!(fault, None);
         let left: Value = serde_json::from_slice(&out).unwrap();
         prop_assert_eq!(left, by_definition(&text));
-        // What stays is a subsequence of what came, but for the cache scope.
+        // The output is a subsequence of the input, except for the cache scope.
         let expected = text.replace("public", "private");
         let mut rest = expected.bytes();
         prop_assert!(out.iter().all(|byte| rest.any(|other| other == *byte)));
