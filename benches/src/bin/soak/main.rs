@@ -5,15 +5,15 @@
 //! three does not hold:
 //!
 //! - **good tokens refused: 0.** A token is good when the provider must know its key: the key is
-//!   published, and has been through [`BOUND`] (one cooldown of 10 s and one exchange of 5 s) in
-//!   which the issuer answered well without a break; or it was in the first set. It stays good,
-//!   whatever the issuer does (the sets held here are hours from their staleness bound), until the
-//!   key is withdrawn. Tokens of keys that are newer, or were withdrawn more recently, may be
-//!   accepted or not: they are sent as well, but not judged.
+//!   published, and the issuer has since answered well without a break for [`BOUND`] (one cooldown
+//!   of 10 s and one exchange of 5 s); or it was in the first set. It stays good, whatever the
+//!   issuer does (the sets held here are hours from their staleness bound), until the key is
+//!   withdrawn. Tokens of keys that are newer, or were withdrawn more recently, may be accepted or
+//!   not: they are sent as well, but not judged.
 //! - **bad tokens accepted: 0.** A token is bad when no published key signed it: changed
 //!   signatures, keys never published under the `kid` of one that is, made-up kids, `none`; when it
-//!   is expired or for someone else; and when its key has been withdrawn through [`BOUND`] in which
-//!   the issuer answered well.
+//!   is expired or for someone else; and when its key has been withdrawn and the issuer has since
+//!   answered well for [`BOUND`].
 //! - **fetches within the budget:** attempts, successful or not, are at most 2 plus one per 10 s,
 //!   plus those of the schedule: one per 48 s (the earliest refresh of a set that lives 60 s) and
 //!   four per outage.

@@ -2,7 +2,7 @@
 //! descends, and validates everything on the way exactly once.
 //!
 //! A JSON-RPC message can be megabytes long while only a few of its members decide anything. An
-//! index of all members ([`Object`](super::Object)) would have to be read again to find them, and
+//! index of all members ([`Members`](super::Members)) would have to be read again to find them, and
 //! the list of tools would be scanned three times.
 
 use std::borrow::Cow;
