@@ -15,8 +15,7 @@ use mcp_bearer_bench::{AUDIENCE, ISSUER, NOW, Subject};
 use mcp_bearer_testkit::{Forge, SigningKey};
 use tower::{Service, ServiceExt, service_fn};
 
-/// A forged token that names no key costs a check for each key that could have signed it, up to
-/// four.
+/// A forged token that names no key costs one check per key that could have signed it, up to four.
 fn forged_without_kid(c: &mut Criterion) {
     let mut group = c.benchmark_group("forged, without kid");
     type Make = fn() -> SigningKey;
@@ -88,8 +87,8 @@ fn main_paths(c: &mut Criterion) {
     group.finish();
 }
 
-/// Refused by length alone, and with the limit raised by the split and depth rules, in time linear
-/// in the length.
+/// Refused by length alone, and with a higher limit by the split and depth rules, in time linear in
+/// the length.
 fn hostile_sizes(c: &mut Criterion) {
     let mut group = c.benchmark_group("hostile sizes");
     let (usual, raised) = (

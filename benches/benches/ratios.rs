@@ -1,4 +1,4 @@
-//! First sight of a token against the bare signature check, and against peers (feature `peers`).
+//! First sight of a token compared with the bare signature check, and with peers (feature `peers`).
 //!
 //! `cargo bench -p mcp-bearer-bench --features peers --bench ratios`
 #![allow(
@@ -16,7 +16,7 @@ use mcp_bearer::{TokenCacheSize, UnixTime};
 use mcp_bearer_bench::{Contender, Subject, interleaved};
 
 fn main() {
-    // The peers read the clock, so that the token has to be of this hour.
+    // The peers read the clock, so the token has to be current.
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let subject = Subject::at(now);
     let (input, signature) = subject.parts();
@@ -156,7 +156,7 @@ mod peers {
     use mcp_bearer_bench::{AUDIENCE, Contender, ISSUER, Subject};
     use serde_json::Value;
 
-    /// The nearest in speed, over the same library. `benches/peers` has more of them.
+    /// The closest in speed, over the same library. `benches/peers` has more of them.
     pub(crate) fn all(subject: &Subject) -> Vec<Contender<'_>> {
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_issuer(&[ISSUER]);

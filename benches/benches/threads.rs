@@ -1,8 +1,9 @@
-//! What two and four threads do beside one: `cargo bench -p mcp-bearer-bench --bench threads`.
+//! What two and four threads do compared with one: `cargo bench -p mcp-bearer-bench --bench
+//! threads`.
 //!
-//! Turns of one, two and four threads follow each other, each some milliseconds long, and the
-//! medians of the ratios are told: a machine that slows down meanwhile slows both. It needs two
-//! processors that have nothing else to do.
+//! Turns of one, two and four threads alternate, each some milliseconds long, and the medians of
+//! the ratios are printed: a machine that slows down meanwhile slows both. It needs two otherwise
+//! idle processors.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 use mcp_bearer::{BearerAuthProvider, TokenCacheSize};
 use mcp_bearer_bench::Subject;
 
-/// Until each thread has found a processor of its own.
+/// Until each thread has a processor of its own.
 const SETTLING: Duration = Duration::from_millis(20);
 const TURN: Duration = Duration::from_millis(40);
 const TURNS: usize = 51;
@@ -43,7 +44,7 @@ fn main() {
     );
     let (input, signature) = subject.parts();
     let bare = subject.bare();
-    // What the machine itself makes of two threads: often less than twice one.
+    // What the machine itself gains from two threads: often less than twice one.
     report("bare signature checks", f64::NAN, |_, _| {
         black_box(bare.verify_sig(&input, &signature).is_ok());
     });
@@ -79,7 +80,7 @@ fn report(name: &str, bar: f64, once: impl Fn(usize, usize) + Sync) {
     );
 }
 
-/// Calls a second of all threads together.
+/// Calls per second of all threads together.
 fn rate(threads: usize, once: &(impl Fn(usize, usize) + Sync)) -> f64 {
     let (barrier, ended) = (Barrier::new(threads), AtomicUsize::new(0));
     std::thread::scope(|scope| {
@@ -92,7 +93,7 @@ fn rate(threads: usize, once: &(impl Fn(usize, usize) + Sync)) -> f64 {
                     calls(SETTLING, thread, once);
                     let rate = calls(TURN, thread, once);
                     drop(end);
-                    // Whoever is done first must not leave the others alone.
+                    // A thread that finishes first must not leave the others alone.
                     while ended.load(Ordering::Relaxed) < threads {
                         once(thread, 0);
                     }
@@ -107,7 +108,7 @@ fn rate(threads: usize, once: &(impl Fn(usize, usize) + Sync)) -> f64 {
     })
 }
 
-/// Counts a thread that has ended, also by a panic, for which the others must not wait.
+/// Counts a thread that has ended, including by a panic, so that the others do not wait for it.
 struct End<'a>(&'a AtomicUsize);
 
 impl Drop for End<'_> {
@@ -116,7 +117,7 @@ impl Drop for End<'_> {
     }
 }
 
-/// Calls a second of one thread.
+/// Calls per second of one thread.
 fn calls(time: Duration, thread: usize, once: &impl Fn(usize, usize)) -> f64 {
     let start = Instant::now();
     let mut done = 0_u32;

@@ -1,13 +1,15 @@
-//! One token on its way from the request's header to `AccessToken`, at a layer that has seen no
-//! token before, to list the files whose functions it touches:
+//! Takes one token from the request's header to `AccessToken`, in a layer that has seen no token
+//! before, to list the files whose functions it touches:
 //!
 //! ```sh
 //! cargo build -p mcp-bearer-bench --example first_token
 //! valgrind --tool=callgrind --callgrind-out-file=/dev/shm/token --toggle-collect='*one_request*' \
 //!     target/debug/examples/first_token
 //! # The files of lines with a cost of their own, not of the calls around them.
-//! awk -F '[()] ?' '/^c?f[lie]=/ {if ($3) name[$2] = $3; if (!/^c/) file = name[$2]} /^calls/ {getline; next}
-//!     /^[0-9+*-]/ {files[file]} END {for (file in files) print file}' /dev/shm/token | grep crates/mcp-bearer
+//! awk -F '[()] ?' '/^c?f[lie]=/ {if ($3) name[$2] = $3; if (!/^c/) file = name[$2]}
+//!     /^calls/ {getline; next}
+//!     /^[0-9+*-]/ {files[file]}
+//!     END {for (file in files) print file}' /dev/shm/token | grep crates/mcp-bearer
 //! ```
 #![allow(clippy::unwrap_used, missing_docs, reason = "a tool for development")]
 

@@ -1,6 +1,10 @@
 //! One path of a token in a loop, for a profiler and for the count of instructions
 //! (`scripts/check instructions`):
-//! `valgrind --tool=callgrind --toggle-collect='hot_path::*_once' target/release/examples/hot_path verify 200`.
+//!
+//! ```sh
+//! valgrind --tool=callgrind --toggle-collect='hot_path::*_once' \
+//!     target/release/examples/hot_path verify 200
+//! ```
 #![allow(clippy::unwrap_used, missing_docs, reason = "a tool for development")]
 
 use std::hint::black_box;
@@ -47,7 +51,7 @@ fn main() {
     }
 }
 
-/// What every first sight costs at the least, to be taken off from a profile of `verify`.
+/// What every first sight costs at least, to be subtracted from a profile of `verify`.
 #[inline(never)]
 fn bare_once(bare: &ParsedPublicKey, input: &[u8], signature: &[u8]) {
     black_box(bare.verify_sig(input, signature).is_ok());

@@ -1,16 +1,18 @@
-//! One JWKS answer on its way from the socket to the published keys, to list the files whose
-//! functions it touches:
+//! Takes one JWKS answer from the socket to the published keys, to list the files whose functions
+//! it touches:
 //!
 //! ```sh
 //! cargo build -p mcp-bearer-bench --example jwks_answer
 //! valgrind --tool=callgrind --callgrind-out-file=/dev/shm/answer --zero-before='*answer_leaves*' \
 //!     --dump-after='*PublishedKeys*::publish' target/debug/examples/jwks_answer
 //! # The files of lines with a cost of their own, not of the calls around them.
-//! awk -F '[()] ?' '/^c?f[lie]=/ {if ($3) name[$2] = $3; if (!/^c/) file = name[$2]} /^calls/ {getline; next}
-//!     /^[0-9+*-]/ {files[file]} END {for (file in files) print file}' /dev/shm/answer.1 | grep /src/keys/
+//! awk -F '[()] ?' '/^c?f[lie]=/ {if ($3) name[$2] = $3; if (!/^c/) file = name[$2]}
+//!     /^calls/ {getline; next}
+//!     /^[0-9+*-]/ {files[file]}
+//!     END {for (file in files) print file}' /dev/shm/answer.1 | grep /src/keys/
 //! ```
 //!
-//! With `--dump-before='*keys_are_there*'` the list goes on to the answer to the waiting request.
+//! With `--dump-before='*keys_are_there*'` the list continues to the answer to the waiting request.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a tool for development")]
 
 use std::time::Duration;

@@ -21,8 +21,8 @@ pub use measure::{Contender, Report, interleaved};
 pub use subject::{AUDIENCE, ISSUER, NOW, Subject};
 pub use watch::{Waiting, Watched, watched};
 
-/// The modulus of an RSA key pair that the library made, whose exponent is 65537: what stands
-/// before that in its DER.
+/// The modulus of an RSA key pair that the library made, whose exponent is 65537: the bytes before
+/// the exponent in its DER.
 #[must_use]
 pub fn rsa_modulus(pair: &aws_lc_rs::rsa::KeyPair) -> Vec<u8> {
     use aws_lc_rs::signature::KeyPair as _;

@@ -1,12 +1,12 @@
-//! Interleaved batches by the CPU time of one thread, so that a busy machine slows all contenders
-//! alike.
+//! Interleaved batches measured by the CPU time of one thread, so that a busy machine slows all
+//! contenders alike.
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use cpu_time::ThreadTime;
 
-/// Something to measure, with how often one batch runs it.
+/// Something to measure, and how often one batch runs it.
 pub struct Contender<'a> {
     name: &'a str,
     batch: u32,

@@ -1,5 +1,5 @@
-//! The token of all benchmarks: RS256, 2048 bits, about 750 bytes, with what an identity provider
-//! puts in.
+//! The token of all benchmarks: RS256, 2048 bits, about 750 bytes, with the usual claims of an
+//! identity provider.
 
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
 use mcp_bearer::core::Policy;
@@ -32,7 +32,7 @@ impl Subject {
     }
 
     /// The standard token, issued at that time and good for an hour, and a provider whose clock
-    /// stands there.
+    /// shows that time.
     #[must_use]
     pub fn at(now: u64) -> Self {
         let mut subject = Self {
@@ -50,7 +50,7 @@ impl Subject {
         self.forge().claim("jti", jti).token()
     }
 
-    /// The standard token before it is signed, for those that are to be refused.
+    /// The standard token before it is signed, for tokens that are to be refused.
     #[must_use]
     pub fn forge(&self) -> Forge {
         Forge::new(&self.key, self.now)

@@ -11,11 +11,11 @@ use mcp_bearer::{AccessToken, BearerAuthProvider, Rejection};
 /// How a verification went.
 #[derive(Debug)]
 pub struct Watched {
-    /// What came of it.
+    /// The outcome.
     pub verdict: Result<AccessToken, Rejection>,
-    /// From the call to the verdict, by the clock on the wall.
+    /// From the call to the verdict, in real time.
     pub took: Duration,
-    /// Whether the call came back without a verdict at first.
+    /// Whether the call first returned without a verdict.
     pub waited: bool,
 }
 
@@ -25,17 +25,17 @@ pub struct Waiting {
     waits: Mutex<Vec<(Instant, Instant)>>,
 }
 
-/// A wait, noted when it ends, also by being given up.
+/// A wait, recorded when it ends, even if it is given up.
 struct Wait<'a> {
     waiting: &'a Waiting,
     since: Instant,
 }
 
 impl Waiting {
-    /// The most that ever waited at the same time.
+    /// The most that ever waited at once.
     ///
-    /// Seen from outside, a wait ends when the request runs again. What a request waits for a
-    /// processor after it was let go is no wait for keys: `grace` is taken from the end of each.
+    /// Seen from outside, a wait ends when the request runs again. The time that a released request
+    /// waits for a processor is not a wait for keys: `grace` is subtracted from the end of each.
     ///
     /// # Panics
     /// When a watched verification has.
@@ -66,7 +66,7 @@ impl Drop for Wait<'_> {
     }
 }
 
-/// Verifies a token; a wait is counted.
+/// Verifies a token and counts a wait.
 pub async fn watched(provider: &BearerAuthProvider, token: &str, waiting: &Waiting) -> Watched {
     let start = Instant::now();
     let mut verification = pin!(provider.verify_token(token));

@@ -1,5 +1,5 @@
-//! `Authorization` headers: exactly one Bearer credential of token68, or a refusal that holds none
-//! of the text.
+//! `Authorization` headers: exactly one Bearer credential of token68, or a refusal that contains
+//! none of the text.
 #![no_main]
 
 use http::header::AUTHORIZATION;
@@ -11,7 +11,7 @@ use mcp_bearer::http::bearer_token;
 
 fuzz_target!(|data: &[u8]| {
     let mut headers = HeaderMap::new();
-    // A line feed can stand in no value, so it separates several headers.
+    // No value can contain a line feed, so it separates several headers.
     for value in data.split(|byte| *byte == b'\n') {
         if let Ok(value) = HeaderValue::from_bytes(value) {
             headers.append(AUTHORIZATION, value);

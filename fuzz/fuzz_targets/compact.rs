@@ -1,5 +1,5 @@
-//! Tokens: any text is refused without a panic, what parses is canonical, and claims that were
-//! signed are let in only when they say what the policy demands.
+//! Tokens: any text is refused without a panic, what parses is canonical, and signed claims are
+//! accepted only if they say what the policy demands.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -38,7 +38,7 @@ fuzz_target!(|data: &[u8]| {
         Some(at) => signed(&data[..at], &data[at + 1..]),
         None => signed(plain, data),
     }
-    // Good ones, and what the fuzzer adds.
+    // Good claims, and what the fuzzer adds.
     signed(&[b"{\"alg\":\"HS256\",", data, b"}"].concat(), GOOD_CLAIMS);
     let good = GOOD_CLAIMS.strip_suffix(b"}").unwrap();
     signed(plain, &[good, b",", data, b"}"].concat());
@@ -46,7 +46,7 @@ fuzz_target!(|data: &[u8]| {
 
 const GOOD_CLAIMS: &[u8] = br#"{"iss":"i","aud":"a","exp":1800003600}"#;
 
-/// The fuzzer does not know the secret, so nothing it writes may be let in.
+/// The fuzzer does not know the secret, so nothing it writes may be accepted.
 fn unsigned(text: &str) {
     let Ok(token) = UnverifiedToken::parse(text, &Limits::default()) else {
         return;
@@ -69,7 +69,7 @@ fn unsigned(text: &str) {
     assert!(refused.to_string().len() < 2000);
 }
 
-/// Header and claims of the fuzzer, signed.
+/// The fuzzer's header and claims, signed.
 fn signed(header: &[u8], claims: &[u8]) {
     let forge = Forge::new(&DOOR.key, NOW)
         .raw_header(header)
@@ -79,7 +79,7 @@ fn signed(header: &[u8], claims: &[u8]) {
     let unverified = match UnverifiedToken::parse(&text, &Limits::default()) {
         Ok(unverified) => unverified,
         Err(refused) => {
-            // Every byte string has its one spelling, and that one is read.
+            // Every byte string has one spelling, and that spelling is read.
             let why = refused.to_string();
             let empty = header.is_empty() || claims.is_empty();
             assert!(empty || !why.contains("segment"), "{why}");

@@ -1,6 +1,6 @@
 //! JSON: what ours accepts `serde_json` accepts with the same value; what only `serde_json` accepts
-//! breaks one of the extra rules. The tokenizer has no public door of its own, so it is reached
-//! through a JWK.
+//! breaks one of the extra rules. The tokenizer has no public function, so it is reached through a
+//! JWK.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -46,7 +46,7 @@ fn compare(text: &str) {
     }
 }
 
-/// `serde_json` prints and reads a double with an error of one bit at times: compare with what it
+/// `serde_json` sometimes prints and reads a double with an error of one bit: compare with what it
 /// reads itself.
 fn again_of(value: &Value) -> Value {
     serde_json::from_str(&value.to_string()).unwrap()

@@ -35,7 +35,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// A secret shows nothing of itself, and a key in any wrapping is none.
+/// A secret does not show any of itself, and a key in any wrapping is not a secret.
 fn as_secret(data: &[u8]) {
     if let Ok(secret) = VerifyingKey::shared_secret(data) {
         assert!(data.len() >= 32);

@@ -1,5 +1,5 @@
-//! Lists: pieces change nothing, and a reader that knows nothing of the filter finds no hidden name
-//! in what comes out.
+//! Lists: pieces change nothing, and a reader that knows nothing about the filter finds no hidden
+//! name in the output.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -28,7 +28,7 @@ static VIEW: LazyLock<ListView> = LazyLock::new(|| {
         .unwrap()
 });
 
-// A byte that chooses, a byte for the limit, one for the pieces, and the answer.
+// One byte for the choice, one for the limit, one for the pieces, then the answer.
 fuzz_target!(|data: &[u8]| {
     let [choice, limit, piece, input @ ..] = data else {
         return;
@@ -134,8 +134,8 @@ fn assert_nothing_hidden(tree: &Value, asked: bool) {
     }
 }
 
-/// The data of every event, as a client reads it that follows the standard, and of the last one
-/// even if it is not complete.
+/// The data of every event, as read by a client that follows the standard, and of the last one even
+/// if it is incomplete.
 fn messages(stream: &[u8]) -> Vec<Vec<u8>> {
     let stream = stream.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(stream);
     let text = String::from_utf8_lossy(stream)

@@ -1,5 +1,5 @@
-//! Requests: whatever is read strictly is read by another JSON reader in the same way, headers
-//! agree with it, and no call that the rules refuse is allowed.
+//! Requests: whatever is read strictly is read the same way by another JSON reader, headers agree
+//! with it, and no call that the rules refuse is allowed.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -31,7 +31,7 @@ static RULES: LazyLock<OperationRules> = LazyLock::new(|| {
     .unwrap()
 });
 
-// Version, method and name in lines, then the body.
+// Lines with version, method and name, then the body.
 fuzz_target!(|data: &[u8]| {
     let mut parts = data.splitn(4, |byte| *byte == b'\n');
     let mut header = || {
@@ -66,7 +66,7 @@ fn check(body: &[u8], headers: &RequestHeaders<'_>) {
     };
     let tree: Value = match serde_json::from_slice(body) {
         Ok(tree) => tree,
-        // A number that no double holds is JSON, and decides nothing.
+        // A number that no double can hold is JSON, and decides nothing.
         Err(error) if error.to_string().contains("out of range") => return,
         Err(error) => panic!("what we accept is JSON: {error}"),
     };

@@ -1,7 +1,7 @@
-//! RSA signatures: the kernel says what AWS-LC says, and always decides.
+//! RSA signatures: the kernel agrees with AWS-LC, and always decides.
 //!
-//! The first byte chooses a scheme and what the rest is: a change of a good signature, or a modulus
-//! and a signature. Where the processor has no IFMA, the emulation is asked.
+//! The first byte chooses a scheme and the meaning of the rest: a change of a good signature, or a
+//! modulus and a signature. If the processor has no IFMA, the emulation runs.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -38,7 +38,7 @@ const MESSAGE: &[u8] = b"message";
 /// A modulus, and a good signature for each scheme.
 static GOOD: LazyLock<(Vec<u8>, Vec<Vec<u8>>)> = LazyLock::new(|| {
     let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
-    // The exponent stands last in the DER, and the modulus before it.
+    // The exponent is last in the DER, after the modulus.
     let der = pair.public_key().as_ref();
     let end = der.len() - 5;
     let modulus = der[end - 256..end].to_vec();
@@ -79,7 +79,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// What both say.
+/// What both answer.
 fn agree(modulus: &[u8], scheme: usize, signature: &[u8]) -> bool {
     let (padding, hash, _, parameters) = SCHEMES[scheme];
     let engine = Engine::detect().unwrap_or(Engine::Emulated);

@@ -1,9 +1,9 @@
-//! First sight of a token, beside other Rust libraries that do this job:
-//! `scripts/bench-peers rust`. Given a folder, it leaves token, key and figures there for
+//! First sight of a token, compared with other Rust libraries for the same job:
+//! `scripts/bench-peers rust`. Given a folder, it writes the token, key and figures there for
 //! `others.py`.
 //!
-//! All get the same token, key, issuer and audience in one interleaved run. What is compared is the
-//! ratio to the bare signature check. Must never: be given fewer checks than a peer has.
+//! All get the same token, key, issuer and audience in one interleaved run. The ratio to the bare
+//! signature check is compared. Ours makes at least as many checks as any peer.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
 use std::collections::HashSet;
@@ -19,7 +19,7 @@ use oauth_resource_server::{KeyNaming, OAuthConfig, OAuthValidator};
 use serde_json::{Value, json};
 
 fn main() {
-    // The peers read the clock, so that the token has to be of this hour.
+    // The peers read the clock, so the token has to be current.
     let subject = Subject::at(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs());
     let (input, signature) = subject.parts();
     let (bare, provider) = (subject.bare(), subject.provider());
@@ -61,8 +61,8 @@ fn leave_for_others(folder: &Path, subject: &Subject, report: &Report) {
     std::fs::write(folder.join("rust.json"), all.to_string()).unwrap();
 }
 
-/// Each with the same token, key, issuer and audience, and as many of our checks as it has. The
-/// claims of all but ours become a tree of values.
+/// Each with the same token, key, issuer and audience, and as many of our checks as it offers. All
+/// but ours turn the claims into a tree of values.
 fn peers(subject: &Subject) -> Vec<Contender<'_>> {
     vec![
         jsonwebtoken(subject),
@@ -83,7 +83,7 @@ fn jsonwebtoken(subject: &Subject) -> Contender<'_> {
     })
 }
 
-/// The nearest to what this is: a key set, issuer, audience, times, scopes (over jsonwebtoken 9,
+/// The closest to this project: a key set, issuer, audience, times, scopes (over jsonwebtoken 9,
 /// with ring).
 fn oauth_resource_server(subject: &Subject) -> Contender<'_> {
     let config = OAuthConfig {

@@ -1,9 +1,9 @@
 //! Whether a long verification belongs on the runtime's blocking pool:
 //! `cargo run --release -p mcp-bearer-bench --bin blocking`.
 //!
-//! Eight connections verify first sights as fast as they are answered, on two workers; beside them
-//! one task wants to run every millisecond. Told are verifications a second and how late that task
-//! is, inline and in `spawn_blocking`, in turns.
+//! Eight connections verify first sights as fast as they are answered, on two workers; meanwhile
+//! one task wants to run every millisecond. It prints verifications per second and how late that
+//! task is, inline and in `spawn_blocking`, in turns.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! What a kept token and an idle provider cost in memory:
 //! `cargo run --release -p mcp-bearer-bench --bin memory`.
 //!
-//! Resident memory of this process before and after, so the allocator's own needs are in it. Linux
-//! only. A flood of distinct good tokens must not take more than the cache is allowed: exits with 1
-//! when it does.
+//! It measures the resident memory of this process before and after, so the allocator's own needs
+//! are included. Linux only. A flood of distinct good tokens must not take more than the cache is
+//! allowed: exits with 1 if it does.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         provider.try_verify_token(&token).into_result().unwrap();
         token.len()
     };
-    // In this order, because memory that is free again hides what comes after.
+    // In this order, because freed memory hides what comes after.
     let before = resident();
     let fixed: Vec<_> = (0..PROVIDERS).map(|_| provider()).collect();
     println!(
@@ -97,7 +97,7 @@ fn main() -> ExitCode {
     println!("a kept token of {} bytes: {each} bytes", bytes / TOKENS);
     assert_eq!(roomy.cached_tokens(), Some(TOKENS + 100));
     drop((fixed, cached, remote));
-    // What the allocator keeps for later is not the cache's.
+    // What the allocator keeps for later does not belong to the cache.
     ExitCode::from(u8::from(kept > 5_000 || grown > 12 << 20))
 }
 

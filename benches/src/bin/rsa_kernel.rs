@@ -2,9 +2,9 @@
 //! `cargo run --profile bench -p mcp-bearer-bench --bin rsa_kernel [NAME]`, such as `RS256` or
 //! `RS256 2048`; without a name all of them.
 //!
-//! CPU time of one thread, medians of interleaved batches, over a message of 440 bytes, the hash
-//! included on both sides. Each ratio is to AWS-LC's check of a good signature in the same run. A
-//! key's set-up is told apart from its self-test.
+//! CPU time of one thread, medians of interleaved batches, over a message of 440 bytes, including
+//! the hash on both sides. Each ratio is to AWS-LC's check of a good signature in the same run. A
+//! key's set-up is listed separately from its self-test.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

@@ -1,10 +1,9 @@
 //! Pairs of keys and signatures on which the RSA kernel and AWS-LC must agree:
 //! `cargo run --release -p mcp-bearer-bench --bin rsa_pairs -- 1000000 [SEED]`.
 //!
-//! Signatures are made by AWS-LC and changed in ways that a forger or a fault would; some stay as
-//! they are. One thread for each core. Without IFMA the emulation runs, over a hundredth of the
-//! pairs; the last line says which ran. Exits with 1 when a verdict differs or the kernel does not
-//! decide.
+//! AWS-LC makes the signatures, which are then changed as a forger or a fault would; some stay as
+//! they are. One thread per core. Without IFMA the emulation runs, over a hundredth of the pairs;
+//! the last line says which ran. Exits with 1 if a verdict differs or the kernel does not decide.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -44,8 +43,7 @@ const SCHEMES: [Scheme; 6] = [
     (Padding::Pss, &digest::SHA512, &signature::RSA_PSS_SHA512, &signature::RSA_PSS_2048_8192_SHA512),
 ];
 
-/// Of a thousand pairs one has a signature of its own; the others are made of those that each key
-/// has.
+/// One in a thousand pairs has a signature of its own; the others reuse those that each key has.
 const FRESH: u64 = 1_000;
 const SIGNATURES: usize = 100;
 
@@ -110,7 +108,7 @@ impl Key {
     }
 }
 
-/// What is done to a signature before both are asked.
+/// How a signature is changed before both are asked.
 fn change(case: &mut Signed, modulus: &[u8], other: &Signed, rng: &mut Rng) {
     let signature = &mut case.signature;
     let bytes = signature.len();
@@ -160,7 +158,7 @@ fn change(case: &mut Signed, modulus: &[u8], other: &Signed, rng: &mut Rng) {
     }
 }
 
-/// `a + b`, without what goes beyond the length.
+/// `a + b`, without what exceeds the length.
 fn add(a: &[u8], b: &[u8]) -> Vec<u8> {
     let mut carry = 0;
     let mut sum = a.to_vec();
@@ -204,7 +202,7 @@ fn compare(keys: &[Key], pairs: u64, rng: &mut Rng, tally: &Tally) {
         change(&mut case, &key.modulus, other, rng);
         let (padding, hash, ..) = SCHEMES[case.scheme];
         if *case.digest.algorithm() != *hash {
-            // The library takes no digest of another hash.
+            // The library accepts no digest of another hash.
             case.digest = digest(hash, case.digest.as_ref());
         }
         let theirs = key.theirs[case.scheme].verify_digest_sig(&case.digest, &case.signature);
@@ -237,7 +235,7 @@ fn main() -> ExitCode {
         None => (Engine::Emulated, wanted.div_ceil(100)),
     };
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    // 100 keys with 100 signatures each for 10,000,000 pairs and more.
+    // 100 keys with 100 signatures each for 10,000,000 pairs or more.
     let per_thread = usize::try_from(pairs / 100_000)
         .unwrap()
         .clamp(16, 100)

@@ -1,6 +1,6 @@
 //! The closed set of signature algorithms (RFC 7518 section 3.1, RFC 8037, RFC 9864).
 //!
-//! `none` is not in it and must never be; neither is anything that decrypts.
+//! `none` is not in it, nor is anything that decrypts.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -123,7 +123,7 @@ impl Algorithm {
         Self::Hs512,
     ];
 
-    /// The name as it stands in `alg`.
+    /// The name used in `alg`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -174,8 +174,8 @@ impl Algorithm {
         }
     }
 
-    /// How many bytes a signature has: fixed, or for RSA as many as a modulus of 2,048 to 8,192
-    /// bits.
+    /// How long a signature is, in bytes: fixed, or for RSA the length of a modulus of 2,048 to
+    /// 8,192 bits.
     ///
     /// ```
     /// assert_eq!(mcp_bearer_core::Algorithm::Es256.signature_bytes(), 64..=64);
@@ -198,8 +198,8 @@ impl Algorithm {
         }
     }
 
-    /// Two names of one algorithm: what a JWK says in `alg` may be the older or the newer one (RFC
-    /// 9864 section 2.2).
+    /// Whether both names mean one algorithm: `alg` in a JWK may be the older or the newer name
+    /// (RFC 9864 section 2.2).
     pub(crate) fn same_as(self, other: Self) -> bool {
         let ed = |a| matches!(a, Self::EdDsa | Self::Ed25519);
         self == other || (ed(self) && ed(other))
@@ -210,7 +210,7 @@ impl FromStr for Algorithm {
     type Err = UnknownAlgorithm;
 
     fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
-        // As bytes, which the compiler compares as a tree; a test holds it against `name`.
+        // As bytes, which the compiler compares as a tree; a test checks it against `name`.
         Ok(match name.as_bytes() {
             b"RS256" => Self::Rs256,
             b"RS384" => Self::Rs384,

@@ -1,7 +1,7 @@
 //! The one base64url decoder: the URL-safe alphabet, no padding, no trailing bits (RFC 4648 section
 //! 5, RFC 7515 section 2).
 //!
-//! It must never accept two spellings of one value.
+//! No value has two accepted spellings.
 
 use base64::DecodeError;
 use base64::Engine;
@@ -12,8 +12,7 @@ fn engine() -> &'static impl Engine {
     use base64::engine::general_purpose::NO_PAD;
     use once_cell::race::OnceBox;
 
-    /// The instruction set is looked for once, by whoever comes first, and nobody waits for
-    /// another.
+    /// Detected once, by the first thread to get here; no thread waits for another.
     static STRICT: OnceBox<Simd> = OnceBox::new();
     STRICT.get_or_init(|| Box::new(Simd::url_safe(NO_PAD)))
 }
@@ -23,9 +22,9 @@ fn engine() -> &'static impl Engine {
     &base64::engine::general_purpose::URL_SAFE_NO_PAD
 }
 
-/// The bytes that a text stands for.
+/// The bytes that a text encodes.
 pub(crate) fn decode(text: &str) -> Result<Vec<u8>, DecodeError> {
-    // Room first: zeroed memory straight from the allocator takes its slow path.
+    // Reserve first: zeroed memory straight from the allocator takes its slow path.
     let mut bytes = Vec::with_capacity(base64::decoded_len_estimate(text.len()));
     engine().decode_vec(text, &mut bytes)?;
     Ok(bytes)

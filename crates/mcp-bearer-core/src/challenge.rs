@@ -1,7 +1,7 @@
 //! What the peer sees: the one table from [`RejectionKind`] to status, challenge and body (RFC 6750
 //! section 3).
 //!
-//! Nothing that came from a token may get into an answer, and no answer may say which check failed.
+//! An answer contains nothing from a token and does not say which check failed.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -37,9 +37,9 @@ pub struct Challenge {
 pub struct ChallengeContext<'a> {
     /// The scopes that this operation needs.
     pub scopes: Option<&'a Scopes>,
-    /// What a client must request for a scope, where that differs from what tokens hold.
+    /// What a client must request to get a scope, where that differs from what tokens hold.
     pub requested: Option<&'a RequestedScopes>,
-    /// The absolute URL of the RFC 9728 document, only when a route serves it.
+    /// The absolute URL of the RFC 9728 document, set only when a route serves it.
     pub resource_metadata: Option<&'a str>,
 }
 
@@ -104,7 +104,7 @@ impl Challenge {
                 body: r#"{"error":"temporarily_unavailable"}"#.to_owned(),
             };
         }
-        // A rejection that knows its scopes knows them better than the context.
+        // The rejection's own scopes are more exact than the context's.
         let needed = rejection.required_scopes().or(context.scopes);
         let scopes = match (rejection.requested_scopes(), context.requested) {
             (Some(requested), _) => Some(Cow::Borrowed(requested)),
@@ -119,14 +119,14 @@ impl Challenge {
         }
     }
 
-    /// The status a kind is answered with.
+    /// The status that answers a rejection of this kind.
     #[must_use]
     pub const fn status_of(kind: RejectionKind) -> u16 {
         row(kind).status
     }
 }
 
-/// Rounded up: a client that comes back too early only waits once more.
+/// Rounds up: a client that comes back too early only has to wait again.
 fn whole_seconds(wait: Duration) -> u64 {
     let begun = u64::from(wait.subsec_nanos() > 0);
     wait.as_secs().saturating_add(begun).max(1)
@@ -169,7 +169,7 @@ fn body(row: &Row) -> String {
     })
 }
 
-/// Whether a value can stand in a quoted string as it is.
+/// Whether a value can go into a quoted string unchanged.
 fn is_quotable(text: &str) -> bool {
     text.bytes()
         .all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))

@@ -1,10 +1,9 @@
 //! A typed view of validated claims (RFC 7519 section 4). A wrong type is an error of its own.
 //!
-//! `null` is absence where a claim only describes the token, because some issuers write every
-//! member that they know. A date, `iss` or `aud` that is `null` is never taken for "no
-//! restriction".
+//! `null` counts as absent where a claim only describes the token, because some issuers write every
+//! member that they know. In a date, `iss` or `aud`, `null` never means "no restriction".
 //!
-//! Only what the claims say is read here; what they must say is for `policy.rs`.
+//! This file reads what the claims say; `policy.rs` decides what they must say.
 
 mod path;
 mod required;
@@ -23,12 +22,12 @@ use crate::limits::Limits;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::time::{NumericDate, UnixTime};
 
-/// What `null` is in a claim.
+/// How `null` counts in a claim.
 #[derive(Clone, Copy)]
 enum Null {
-    /// As if the claim were not there.
+    /// As if the claim were missing.
     Absent,
-    /// A value of a wrong type.
+    /// As a value of a wrong type.
     Kept,
 }
 
@@ -104,7 +103,7 @@ impl<'a> Claims<'a> {
         })
     }
 
-    /// `exp` alone, for step 11, which must not be told of the others' faults.
+    /// Only `exp`, for step 11, which must not report faults of the other times.
     pub(crate) fn expiry(&self, demanded: Expiry) -> Result<Times, Rejection> {
         if demanded == Expiry::Required {
             refuse_null("exp", self.exp.as_ref())?;
@@ -115,7 +114,7 @@ impl<'a> Claims<'a> {
         })
     }
 
-    /// `nbf` and `iat` beside an expiry that has been checked, each finite when present.
+    /// Adds `nbf` and `iat` to an expiry that has been checked; each is finite when present.
     pub(crate) fn times(&self, expiry: Times) -> Result<Times, Rejection> {
         Ok(Times {
             not_before: numeric_date("nbf", self.nbf.as_ref())?,
@@ -157,7 +156,7 @@ pub(crate) enum Expiry {
     Optional,
 }
 
-/// What becomes of a token whose `iat` lies in the future.
+/// What happens to a token whose `iat` is in the future.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum FutureIssue {
     #[default]
@@ -205,7 +204,7 @@ impl Times {
     }
 }
 
-/// A claim that is demanded must not be `null`: that is as good as missing.
+/// A claim that is demanded must not be `null`, which is as good as missing.
 pub(crate) const fn refuse_null(
     name: &'static str,
     value: Option<&Value<'_>>,
@@ -240,7 +239,7 @@ pub(crate) fn string<'c, 'a>(
     }
 }
 
-/// A string or an array of strings, when present; the array is looked through once per question.
+/// A string or an array of strings, when present; the array is searched once per question.
 pub(crate) fn audience<'c, 'a>(
     value: Option<&'c Value<'a>>,
 ) -> Result<Option<Audience<'c, 'a>>, Rejection> {
@@ -295,7 +294,7 @@ fn numeric_date(
     };
     let bound = Limits::NUMERIC_DATE_MAX;
     match value.as_finite() {
-        // A number just beyond is rounded to the bound itself, so that its digits have to say.
+        // A number just above the bound is rounded to the bound, so its digits decide.
         Some(date) if date.abs() < bound || date.abs() == bound && is_within_the_bound(value) => {
             Ok(Some(NumericDate::from_secs_f64(date)))
         }
@@ -304,8 +303,8 @@ fn numeric_date(
     }
 }
 
-/// Whether a number that was rounded to 2^53 is at most that. Its first digit other than zero
-/// stands for 10^15.
+/// Whether a number that was rounded to 2^53 is at most that. Its first nonzero digit is that of
+/// 10^15.
 fn is_within_the_bound(value: &Value<'_>) -> bool {
     let Value::Number(text) = value else {
         return false;

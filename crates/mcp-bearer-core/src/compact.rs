@@ -1,8 +1,8 @@
 //! The JWS compact form (RFC 7515 section 7.1): strict split, strict base64url, JSON. Steps 1 to 4
 //! and 4a.
 //!
-//! What comes out is unverified and says so by its type. Nothing here looks at keys, and nothing
-//! here may be trusted; the only way on is `verify` in `verify.rs`.
+//! The result is unverified, as its type says. Nothing here looks at keys, and nothing here may be
+//! trusted; the only way on is `verify` in `verify.rs`.
 
 mod inspection;
 
@@ -23,11 +23,10 @@ use crate::near_miss::NearMiss;
 use crate::rejection::{Rejection, RejectionKind, Shown};
 use crate::step::{Observer, Step, Unobserved, Watch};
 
-/// A well-formed token of which nothing is known to be true.
+/// A well-formed token with nothing verified yet.
 ///
-/// It says what may be looked at before trust: the algorithm, the `kid` and the issuer it claims.
-/// Verification is a method on it, so that a second attempt after a key refetch does not parse
-/// again.
+/// It shows what may be looked at before trust: the algorithm, the `kid` and the issuer it claims.
+/// Verification is a method on it, so a second attempt after a key refetch does not parse again.
 ///
 /// ```
 /// use mcp_bearer_core::{Limits, RejectionKind, UnverifiedToken};
@@ -47,12 +46,12 @@ pub struct UnverifiedToken<'t> {
 #[derive(Clone)]
 enum Held {
     Read(Result<Arc<JsonObject>, JsonError>),
-    /// The algorithm cannot be one of ours, so that hardly anyone will ask.
+    /// Read on demand: the algorithm cannot be one of ours, so the claims are hardly ever needed.
     ReadWhenAsked(OnceLock<Result<Arc<JsonObject>, JsonError>>),
 }
 
 impl<'t> UnverifiedToken<'t> {
-    /// Steps 1 to 4: length, segments, header. A fault of the claims is kept for after the
+    /// Steps 1 to 4: length, segments, header. A fault in the claims is reported only after the
     /// signature.
     ///
     /// # Errors
@@ -61,7 +60,7 @@ impl<'t> UnverifiedToken<'t> {
         Self::parse_observed(token, limits, &mut Unobserved)
     }
 
-    /// [`parse`](Self::parse), told step by step to an observer.
+    /// [`parse`](Self::parse), reporting each step to an observer.
     ///
     /// # Errors
     /// The same.
@@ -72,8 +71,8 @@ impl<'t> UnverifiedToken<'t> {
     ) -> Result<Self, Rejection> {
         let mut watch = Watch::new(observer);
         let segments = check_length(token, limits).and_then(|()| match Segments::decode(token) {
-            // Strict segments hold no other characters, so only a token without them needs this
-            // look.
+            // Strict segments have no other characters, so only a token without strict segments
+            // needs this check.
             Err(rejection) => check_alphabet(token).map(|()| Err(rejection)),
             decoded => Ok(decoded),
         });
@@ -111,7 +110,7 @@ impl<'t> UnverifiedToken<'t> {
         })
     }
 
-    /// The algorithm the header names, when it is one of the closed set. Unverified.
+    /// The algorithm that the header names, if it is one of the closed set. Unverified.
     #[must_use]
     pub fn algorithm(&self) -> Option<Algorithm> {
         match self.header.get("alg")? {
@@ -120,7 +119,7 @@ impl<'t> UnverifiedToken<'t> {
         }
     }
 
-    /// The key id the header names. Unverified, attacker text of any length up to the token's.
+    /// The key id that the header names. Unverified attacker text, up to the token's own length.
     #[must_use]
     pub fn kid(&self) -> Option<Cow<'_, str>> {
         match self.header.get("kid")? {
@@ -129,7 +128,7 @@ impl<'t> UnverifiedToken<'t> {
         }
     }
 
-    /// The issuer the claims name, when they can be read. Unverified.
+    /// The issuer that the claims name, if they can be read. Unverified.
     #[must_use]
     pub fn claimed_issuer(&self) -> Option<Cow<'_, str>> {
         match self.claims().ok()?.get("iss")? {
@@ -138,10 +137,10 @@ impl<'t> UnverifiedToken<'t> {
         }
     }
 
-    /// Step 4a, where several issuers are configured: the entry whose name equals `iss` byte for
+    /// Step 4a, if several issuers are configured: finds the entry whose name equals `iss` byte for
     /// byte.
     ///
-    /// The choice is made on unverified text; it decides only whose keys the token must satisfy.
+    /// The choice rests on unverified text; it decides only whose keys the token must satisfy.
     ///
     /// # Errors
     /// [`Malformed`](RejectionKind::Malformed), [`MissingClaim`](RejectionKind::MissingClaim),
@@ -153,7 +152,7 @@ impl<'t> UnverifiedToken<'t> {
         self.choose_issuer_observed(issuers, &mut Unobserved)
     }
 
-    /// [`choose_issuer`](Self::choose_issuer), told to an observer.
+    /// [`choose_issuer`](Self::choose_issuer), reporting to an observer.
     ///
     /// # Errors
     /// The same.
@@ -204,7 +203,7 @@ impl<'t> UnverifiedToken<'t> {
         }
     }
 
-    /// The held outcome of step 4.
+    /// The stored outcome of step 4.
     pub(crate) fn claims(&self) -> Result<&Arc<JsonObject>, Rejection> {
         let held = match &self.claims {
             Held::Read(held) => held,
@@ -214,7 +213,7 @@ impl<'t> UnverifiedToken<'t> {
             .map_err(|error| Rejection::at(error.why, "claims", error.at))
     }
 
-    /// From the segment, which has been decoded once.
+    /// From the segment, which has already been decoded once.
     fn read_claims(&self) -> Result<Arc<JsonObject>, JsonError> {
         let segment = self.signing_input.split('.').nth(1).unwrap_or_default();
         let bytes = base64url::decode(segment).unwrap_or_default();
@@ -222,7 +221,7 @@ impl<'t> UnverifiedToken<'t> {
     }
 }
 
-/// Says what was read, never the token.
+/// Shows what was read, never the token.
 impl fmt::Debug for UnverifiedToken<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UnverifiedToken")
@@ -232,7 +231,7 @@ impl fmt::Debug for UnverifiedToken<'_> {
     }
 }
 
-/// The first member names.
+/// The names of the first members.
 fn show_names(object: &JsonObject, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for (index, (name, _)) in object.members().take(32).enumerate() {
         write!(f, "{}{}", if index == 0 { "" } else { " " }, Shown(&name))?;
@@ -270,7 +269,7 @@ fn check_alphabet(token: &str) -> Result<(), Rejection> {
     }
 }
 
-/// A piece is looked at as a whole, which the processor does many bytes at a time.
+/// Checks each piece as a whole, which the processor does many bytes at a time.
 fn first_outside(bytes: &[u8]) -> Option<usize> {
     let outside = |byte: &u8| !is_token68(*byte);
     let mut before = 0;
@@ -302,7 +301,7 @@ struct Segments<'t> {
 
 impl<'t> Segments<'t> {
     fn decode(token: &'t str) -> Result<Self, Rejection> {
-        // A dot too many stands inside a segment, where it is no base64url.
+        // An extra dot falls inside a segment, where it is not base64url.
         let mut dots = memchr_iter(b'.', token.as_bytes());
         let (Some(first), Some(second)) = (dots.next(), dots.next()) else {
             return Err(wrong_count(count_segments(token)));
@@ -349,7 +348,7 @@ fn segment(name: &'static str, text: &str) -> Result<Vec<u8>, Rejection> {
 }
 
 fn count_segments(token: &str) -> usize {
-    // A piece has fewer than 256 dots, so that they are counted in bytes, many at a time.
+    // A piece has fewer than 256 dots, so a byte can count them, many at a time.
     let dots = |piece: &[u8]| {
         let dot = |byte: &u8| u8::from(*byte == b'.');
         piece

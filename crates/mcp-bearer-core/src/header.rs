@@ -58,8 +58,8 @@ impl<'a> Header<'a> {
         match name.parse::<Algorithm>() {
             Ok(algorithm) if allowed.contains(&algorithm) => Ok(algorithm),
             _ => {
-                // Strangers choose this path, so the sentence is written once into a place that is
-                // large enough.
+                // Strangers can reach this path, so the sentence is written once, into a buffer
+                // that is large enough.
                 let mut text = String::with_capacity(160);
                 let _ = write!(text, "algorithm {} is not allowed, only ", Shown(name));
                 for (index, algorithm) in allowed.iter().enumerate() {
@@ -71,7 +71,7 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Step 6: no extension is understood, so none may be critical; and the payload is always
+    /// Step 6: no extension is supported, so none may be critical; and the payload is always
     /// encoded.
     pub(crate) fn critical(&self) -> Result<(), Rejection> {
         let refuse = |why| Err(Rejection::with(RejectionKind::UnsupportedHeader, why));
@@ -84,7 +84,7 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Step 7: `typ` is absent, or that of an access token or of no kind in particular.
+    /// Step 7: `typ` is absent, or names an access token or no kind in particular.
     pub(crate) fn declared_type(&self, named: &NamedTypes) -> Result<DeclaredType, Rejection> {
         let kind = RejectionKind::WrongTokenType;
         match &self.typ {

@@ -1,11 +1,11 @@
 //! JSON as a verifier needs it: one strict, bounded pass over the bytes, then slices of them (RFC
 //! 8259, RFC 7519 section 4, RFC 7515 section 4).
 //!
-//! What is accepted: exactly one object, valid UTF-8 without a byte order mark, no member name
-//! twice in any object, at most [`Limits::JSON_DEPTH`](crate::limits::Limits::JSON_DEPTH) levels,
-//! no lone surrogate, nothing after it. Bytes of a token must never reach another JSON reader
-//! before they have passed here: other readers have switches (big numbers, raw values) that any
-//! crate of the program may turn on.
+//! It accepts exactly one object: valid UTF-8 without a byte order mark, no member name twice in
+//! any object, at most [`Limits::JSON_DEPTH`](crate::limits::Limits::JSON_DEPTH) levels, no lone
+//! surrogate, nothing after it. Bytes of a token pass here before any other JSON reader sees them,
+//! because other readers have switches (big numbers, raw values) that any crate of the program may
+//! turn on.
 
 mod object;
 mod scan;
@@ -24,14 +24,14 @@ pub(crate) use walk::{Next, Walker};
 
 use crate::limits::Limits;
 
-/// A position range in a validated text.
+/// A range of positions in a validated text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     start: u32,
     end: u32,
 }
 
-/// A string of a validated text: where it stands, or what it says once its escapes are carried out.
+/// A string of a validated text: its position, or its contents with the escapes decoded.
 #[derive(Clone, Debug)]
 pub(crate) enum Text {
     At(Span),
@@ -45,7 +45,7 @@ pub(crate) struct JsonError {
     pub(crate) at: usize,
 }
 
-/// A validated value that lends its text.
+/// A validated value that borrows its text.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value<'a> {
     String(Cow<'a, str>),
@@ -59,7 +59,7 @@ pub(crate) enum Value<'a> {
 }
 
 impl Text {
-    /// Keeps a part of a text by its place where it lies inside, by its contents where it does not.
+    /// Keeps a part of a text: by position if it lies inside, otherwise by its contents.
     pub(crate) fn keep(whole: &str, part: &str) -> Self {
         let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr());
         let span = start.and_then(|start| {
@@ -72,7 +72,7 @@ impl Text {
         span.map_or_else(|| Self::Own(part.into()), Self::At)
     }
 
-    /// What it says. `whole` must be the text that it was kept from.
+    /// The contents. `whole` must be the text that it was kept from.
     pub(crate) fn of<'a>(&'a self, whole: &'a str) -> &'a str {
         match self {
             Self::At(span) => span.of(whole),
@@ -94,7 +94,7 @@ impl Span {
 }
 
 impl<'a> Value<'a> {
-    /// The value whose validated text this is, without white space around it.
+    /// The value with this validated text, which has no white space around it.
     fn of(text: &'a str) -> Self {
         match text.as_bytes().first() {
             Some(b'"') => Self::String(string_of(text)),
@@ -107,7 +107,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The value, where `null` is absence.
+    /// The value; `null` counts as absent.
     pub(crate) fn unless_null(self) -> Option<Self> {
         match self {
             Self::Null => None,
@@ -122,7 +122,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// What kind of value it is, in words.
+    /// The kind of value, in words.
     pub(crate) const fn type_name(&self) -> &'static str {
         match self {
             Self::String(_) => "a string",
@@ -135,7 +135,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A number as a double, when it is finite.
+    /// A number as a double, if it is finite.
     pub(crate) fn as_finite(&self) -> Option<f64> {
         match self {
             Self::Number(text) => small_integer(text)
@@ -145,8 +145,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether it is this value. The recursion is bounded by the depth of `tree`, which is ours,
-    /// not a token's.
+    /// Whether it equals this value. The recursion is bounded by the depth of `tree`, which is
+    /// ours, not a token's.
     pub(crate) fn equals(&self, tree: &serde_json::Value) -> bool {
         use serde_json::Value as Tree;
         match (self, tree) {
@@ -170,7 +170,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A tree of values; the depth is bounded by what was validated.
+    /// A tree of values; validation has bounded its depth.
     pub(crate) fn to_tree(&self) -> serde_json::Value {
         use serde_json::Value as Tree;
         match self {
@@ -188,8 +188,8 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The library's own reader first, which keeps integers whole. It takes some of the largest finite
-/// doubles for infinite.
+/// Tries the library's own reader first, which keeps integers whole. It takes some of the largest
+/// finite doubles for infinite.
 fn number_tree(text: &str) -> serde_json::Value {
     let number = text.parse().ok().or_else(|| {
         let double = text.parse::<f64>().ok()?;
@@ -198,8 +198,8 @@ fn number_tree(text: &str) -> serde_json::Value {
     number.map_or(serde_json::Value::Null, serde_json::Value::Number)
 }
 
-/// Whether two texts are one number: `1`, `1.0` and `10e-1` are. Beyond 2^53, where a double cannot
-/// tell neighbours apart, only integers are compared, each with all its digits.
+/// Whether two texts are the same number, as `1`, `1.0` and `10e-1` are. Beyond 2^53, where a
+/// double cannot tell neighbours apart, only integers are compared, digit by digit.
 fn same_number(one: &str, other: &str) -> bool {
     if one == other {
         return true;
@@ -213,7 +213,7 @@ fn same_number(one: &str, other: &str) -> bool {
     }
 }
 
-/// What nearly every NumericDate is: up to 15 digits, which a double holds exactly.
+/// Up to 15 digits, which a double holds exactly: nearly every NumericDate.
 fn small_integer(text: &str) -> Option<f64> {
     if text.is_empty() || text.len() > 15 {
         return None;
@@ -242,7 +242,7 @@ pub(crate) fn elements(array: &str) -> impl Iterator<Item = Value<'_>> {
     std::iter::from_fn(move || scanner.next_element().map(Value::of))
 }
 
-/// The members of a validated object, without an index of them.
+/// The members of a validated object, without an index.
 pub(crate) fn entries(object: &str) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
     let mut scanner = Scanner::inside(object);
     std::iter::from_fn(move || {
@@ -251,7 +251,7 @@ pub(crate) fn entries(object: &str) -> impl Iterator<Item = (Cow<'_, str>, Value
     })
 }
 
-/// The contents of a validated string, quotes included in `text`.
+/// The contents of a validated string; `text` includes the quotes.
 pub(crate) fn string_of(text: &str) -> Cow<'_, str> {
     let inner = text
         .get(1..text.len().saturating_sub(1))

@@ -1,8 +1,8 @@
-//! JSON Web Keys (RFC 7517) as they stand on the wire, and what turns one into a verifying key.
+//! JSON Web Keys (RFC 7517) as they are on the wire, and what turns one into a verifying key.
 //!
 //! Reading keeps every member and changes none. Certificates in a JWK (`x5c`, `x5u`) are never
-//! read: the key is what its parameters say. A key with private or secret members must never become
-//! a verifying key.
+//! read: the key is what its parameters say. A key with private or secret members never becomes a
+//! verifying key.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,7 +22,8 @@ use crate::signature::{JwkMembers, KeyError, VerifyingKey};
 /// ```
 /// use mcp_bearer_core::{JwkData, VerifyingKey};
 /// let jwk = JwkData::from_json(
-///     r#"{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+///     r#"{"kty":"OKP","crv":"Ed25519","kid":"a",
+///         "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
 /// )?;
 /// assert_eq!(jwk.kid.as_deref(), Some("a"));
 /// assert_eq!(VerifyingKey::from_jwk(&jwk)?.describe(), "OKP Ed25519");
@@ -60,10 +61,10 @@ pub struct JwkData {
     /// The y coordinate, base64url.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub y: Option<String>,
-    /// The certificate chain; carried along, never read.
+    /// The certificate chain; kept, never read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub x5c: Option<Vec<String>>,
-    /// The certificate's thumbprint; carried along, never read.
+    /// The certificate's thumbprint; kept, never read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub x5t: Option<String>,
     /// Every other member, unchanged. Private and secret parameters are among them.
@@ -76,7 +77,7 @@ impl JwkData {
     ///
     /// # Errors
     /// When the text is not one JSON object, `kty` is missing, or a member that says what the key
-    /// is for has the wrong type. Other members of a wrong type, and those that are `null`, stay in
+    /// is for has the wrong type. Other members that are `null` or of a wrong type stay in
     /// [`other`](Self::other), unchanged.
     pub fn from_json(text: &str) -> Result<Self, KeyError> {
         Self::from_map(map(within_limit(text, "a JWK")?, "a JWK")?)
@@ -136,8 +137,8 @@ impl JwkData {
     }
 
     /// Whether it holds a private or secret parameter (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
-    /// `null`, an empty `d` and an empty `oth` are none: some programs write every member that they
-    /// know.
+    /// `null`, an empty `d` and an empty `oth` do not count: some programs write every member that
+    /// they know.
     #[must_use]
     pub fn is_private(&self) -> bool {
         const PRIVATE: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
@@ -178,8 +179,8 @@ impl JwkData {
         }
     }
 
-    /// Whether it is well-formed but never verifies a token here: of another type or curve, or for
-    /// another purpose such as encryption. A broken key could be meant for signatures.
+    /// Whether it is well-formed but never verifies a token here: it is of another type or curve,
+    /// or for another purpose such as encryption. A broken key could be meant for signatures.
     pub(crate) fn serves_something_else(&self) -> bool {
         match (self.kty.as_str(), self.crv.as_deref()) {
             ("", _) | ("EC" | "OKP", None) => false,
@@ -209,10 +210,10 @@ impl fmt::Debug for JwkData {
 impl VerifyingKey {
     /// The verifying key of one JWK.
     ///
-    /// `use`, `key_ops` and `alg` are not looked at here; a [`KeySet`](crate::KeySet) honours them.
+    /// `use`, `key_ops` and `alg` are not checked here; a [`KeySet`](crate::KeySet) honours them.
     ///
-    /// A coordinate of an EC key that is shorter than the curve's field is taken for one whose
-    /// leading zeros were left out, which RFC 7518 section 6.2.1.2 forbids and some issuers do.
+    /// An EC coordinate shorter than the curve's field is read as if its leading zeros were there:
+    /// RFC 7518 section 6.2.1.2 forbids leaving them out, but some issuers do.
     ///
     /// # Errors
     /// When the type is unknown, a parameter is missing or not base64url, the key is weak, or it is
@@ -221,7 +222,7 @@ impl VerifyingKey {
         Self::from_jwk_noted(jwk).map(|(key, _)| key)
     }
 
-    /// The key, and what whoever published it should know.
+    /// The key, and what its publisher should know.
     pub(crate) fn from_jwk_noted(jwk: &JwkData) -> Result<(Self, Option<&'static str>), KeyError> {
         let plain = |key: Result<Self, KeyError>| key.map(|key| (key, None));
         if jwk.kty == "oct" {
@@ -266,7 +267,7 @@ impl VerifyingKey {
 const SHORT_COORDINATE: &str = "a coordinate is shorter than the curve's field, and was padded with zeros; the issuer \
      should publish all its bytes (RFC 7518 section 6.2.1.2)";
 
-/// A coordinate with the leading zeros that were left out. One without any bytes is none.
+/// A coordinate with its missing leading zeros restored. An empty one is not a coordinate.
 fn padded(coordinate: &[u8], curve: Curve) -> Cow<'_, [u8]> {
     match curve.field_bytes().checked_sub(coordinate.len()) {
         Some(zeros) if zeros > 0 && !coordinate.is_empty() => {
@@ -278,8 +279,7 @@ fn padded(coordinate: &[u8], curve: Curve) -> Cow<'_, [u8]> {
 
 /// A JWK Set as on the wire (RFC 7517 section 5).
 ///
-/// Reading one is strict in its form; which keys can be used is for [`KeySet`](crate::KeySet) to
-/// say.
+/// Reading one is strict about its form; [`KeySet`](crate::KeySet) decides which keys can be used.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct JwksData {
@@ -313,10 +313,10 @@ impl JwksData {
 /// One element of `keys`: its members, or why it has none.
 type Element = Result<Map<String, Value>, KeyError>;
 
-/// The members of `keys`, each an object or the reason why it is none.
+/// The elements of `keys`: each an object, or the reason why it is not.
 pub(crate) fn elements(text: &str) -> Result<Vec<Element>, KeyError> {
     let text = within_limit(text, "a JWK Set")?;
-    // What is wrong inside one key must not spoil the others.
+    // A fault inside one key must not affect the others.
     let set = Members::parse_outermost(text).map_err(|error| {
         KeyError::malformed(format!("not a JWK Set: {} at byte {}", error.why, error.at))
     })?;
@@ -337,8 +337,8 @@ pub(crate) fn elements(text: &str) -> Result<Vec<Element>, KeyError> {
     Ok(json::elements(keys).map(object).collect())
 }
 
-/// The text without the byte order mark that some editors write (RFC 8259 section 8.1 lets a reader
-/// pass over it).
+/// Removes the byte order mark that some editors write (RFC 8259 section 8.1 lets a reader ignore
+/// it).
 fn within_limit<'a>(text: &'a str, what: &str) -> Result<&'a str, KeyError> {
     if text.len() > Limits::JWKS_BYTES {
         let most = Limits::JWKS_BYTES;
@@ -360,7 +360,7 @@ fn map(text: &str, what: &str) -> Result<Map<String, Value>, KeyError> {
     }
 }
 
-/// Takes a member that is there and not `null`: some programs write every member that they know.
+/// Takes a member that is present and not `null`: some programs write every member that they know.
 fn take(map: &mut Map<String, Value>, name: &str) -> Option<Value> {
     match map.get(name)? {
         Value::Null => None,
@@ -376,8 +376,8 @@ fn string(map: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Ke
     }
 }
 
-/// A member that only some kinds of key need: of another type it is left where it is, and whoever
-/// needs it does not find it.
+/// A member that only some kinds of key need: if it has a wrong type it stays where it is, and code
+/// that needs it does not find it.
 fn parameter(map: &mut Map<String, Value>, name: &str) -> Option<String> {
     map.get(name)?.as_str()?;
     string(map, name).ok().flatten()

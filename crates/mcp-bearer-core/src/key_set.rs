@@ -1,8 +1,8 @@
 //! The keys of one issuer at one moment, and the choice among them for a token.
 //!
 //! A set is immutable. An algorithm belongs to one kind of key, and where there is a shared secret
-//! beside public keys, HMAC belongs to the secret alone. A set never lends a key for an algorithm,
-//! a `use` or a `kid` that the key is not for.
+//! beside public keys, HMAC belongs to the secret alone. A key is never used for an algorithm, a
+//! `use` or a `kid` that it is not for.
 
 mod with_secret;
 
@@ -34,13 +34,13 @@ pub struct KeySet(Held);
 
 #[derive(Clone, Debug)]
 enum Held {
-    /// One configured key: `kid` does not matter.
+    /// One configured key, for any `kid`.
     Single(VerifyingKey),
     Published {
         keys: Vec<Entry>,
         skipped: Vec<SkippedKey>,
         withdrawal: bool,
-        /// The set as it was published. It may hold what should not be there.
+        /// The set as published. It may contain what should not be there.
         text: Arc<Zeroizing<String>>,
     },
     /// Public keys, and a shared secret beside them.
@@ -78,8 +78,8 @@ pub struct SkippedKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyInfo {
-    /// Its place in its JWK Set, from 1, which tells keys of one `kid` apart; `None` for a key that
-    /// is not from a set.
+    /// Its place in its JWK Set, from 1, which distinguishes keys with the same `kid`; `None` for a
+    /// key that is not from a set.
     pub number: Option<usize>,
     /// Its `kid`.
     pub kid: Option<String>,
@@ -87,15 +87,15 @@ pub struct KeyInfo {
     pub algorithm: Option<Algorithm>,
     /// Its type in words, such as `RSA 2048 bits`.
     pub description: String,
-    /// Which key it is, whatever its `kid`.
+    /// Identifies the key, whatever its `kid`.
     pub thumbprint: Thumbprint,
-    /// What whoever made it should know, in a lower-case sentence: it serves, but was not written
+    /// What its publisher should know, in a lower-case sentence: the key works, but was not written
     /// as it should be, or is a weak secret.
     pub note: Option<&'static str>,
 }
 
 impl KeySet {
-    /// A single configured key, which serves whatever `kid` a token names.
+    /// A single configured key, used whatever `kid` a token names.
     #[must_use]
     pub fn single(key: VerifyingKey) -> Self {
         Self(Held::Single(key))
@@ -122,7 +122,7 @@ impl KeySet {
         Self::published(jwks.keys.iter().cloned().map(Ok), text)
     }
 
-    /// No keys, for the given reason: every token that keys could save meets
+    /// No keys, for the given reason: every token that keys could save is rejected with
     /// [`KeysUnavailable`](RejectionKind::KeysUnavailable).
     #[must_use]
     pub fn unavailable(why: impl Into<String>, retry_after: Duration) -> Self {
@@ -161,7 +161,7 @@ impl KeySet {
     }
 
     /// Whether it is a published set without a key for signatures: it is empty, or each of its keys
-    /// is well-formed and of another type or purpose. So its issuer has withdrawn every key.
+    /// is well-formed and of another type or purpose. Its issuer has then withdrawn every key.
     ///
     /// ```
     /// use mcp_bearer_core::KeySet;
@@ -344,7 +344,7 @@ impl fmt::Display for Kids<'_> {
     }
 }
 
-/// At most [`Limits::KEY_CANDIDATES`] keys, without an allocation.
+/// At most [`Limits::KEY_CANDIDATES`] keys, without allocating.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates<'a> {
     keys: [Option<&'a VerifyingKey>; Limits::KEY_CANDIDATES],
@@ -352,7 +352,7 @@ pub(crate) struct Candidates<'a> {
     more: More,
 }
 
-/// Whether there are more keys than are tried.
+/// Whether there are more keys than will be tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum More {
     #[default]
@@ -361,7 +361,7 @@ enum More {
 }
 
 impl<'a> Candidates<'a> {
-    /// A key that is published twice is one key; beyond the limit nothing is taken.
+    /// A key that is published twice counts once; keys beyond the limit are not taken.
     fn push(&mut self, key: &'a VerifyingKey) {
         if self.iter().any(|held| held == key) {
             return;
@@ -386,7 +386,7 @@ impl<'a> Candidates<'a> {
 
 impl Entry {
     fn new(number: usize, jwk: &JwkData) -> Result<Self, KeyError> {
-        // What is wrong with its form is told before what it is for.
+        // A fault in its form is reported before one in its purpose.
         let (key, purpose) = (VerifyingKey::from_jwk_noted(jwk), jwk.check_purpose());
         let (key, note) = match (key, purpose) {
             (Err(error), _) if error.kind() == KeyErrorKind::Malformed => return Err(error),

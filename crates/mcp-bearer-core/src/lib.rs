@@ -2,12 +2,12 @@
 //! [`Rejection`] out.
 //!
 //! No I/O, no async, no clock, no environment, no logging. Most users want the crate `mcp-bearer`,
-//! which adds the provider, keys that rotate and the HTTP layer, and re-exports what is needed from
+//! which adds the provider, key rotation and the HTTP layer, and re-exports what is needed from
 //! here.
 //!
-//! The way of a token: [`UnverifiedToken::parse`] (what it looks like), then
-//! [`UnverifiedToken::verify`] with a [`KeySet`], a [`Policy`] and the time. [`Challenge`] says
-//! what the peer is told when it fails.
+//! A token's path: [`UnverifiedToken::parse`] (what it looks like), then
+//! [`UnverifiedToken::verify`] with a [`KeySet`], a [`Policy`] and the time. [`Challenge`] is the
+//! answer to the peer when verification fails.
 //!
 //! ```
 //! use mcp_bearer_core::{KeySet, Limits, Policy, UnixTime, UnverifiedToken, VerifyingKey};

@@ -1,7 +1,7 @@
-//! Every cap of the verifier in one place, each with the source of its number.
+//! Every limit of the verifier in one place, each with the source of its number.
 //!
-//! Nothing here is a security decision about a token's content; it bounds the work that content can
-//! cause. No other file of this crate may hold a limit of its own.
+//! Nothing here is a security decision about a token's content; the limits bound the work that
+//! content can cause. No other file of this crate may have a limit of its own.
 
 use std::time::Duration;
 
@@ -16,22 +16,22 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The longest token that is looked at, in bytes. A longer one is refused by its length alone.
+    /// The longest token that is read, in bytes. A longer one is refused for its length alone.
     ///
-    /// 16 KiB: the header limit of Node.js and of most proxies (nginx 8 KiB a line, Envoy 60 KiB in
-    /// all), so a longer token cannot reach a server anyway; Entra ID's largest tokens (200 groups)
-    /// stay under 10 KiB.
+    /// 16 KiB: the header limit of Node.js and of most proxies (nginx 8 KiB per line, Envoy 60 KiB
+    /// in total), so a longer token cannot reach a server anyway; Entra ID's largest tokens (200
+    /// groups) stay under 10 KiB.
     pub token_bytes: usize,
 }
 
 impl Limits {
     /// Levels of nesting in a header, in claims or in a JWKS; the outermost object is level 1.
     ///
-    /// 127 is what `serde_json` reads, so whatever passes here can be read by a caller's own type.
+    /// 127 is what `serde_json` reads, so a caller's own type can read whatever passes here.
     pub const JSON_DEPTH: usize = 127;
 
-    /// Keys tried for one token, whether it names none or several have its `kid`, so that a set
-    /// cannot multiply the signature checks.
+    /// Keys tried for one token, whether it names none or several have its `kid`: a set cannot
+    /// multiply the signature checks.
     ///
     /// Four: a rotation overlaps two keys, and an issuer that reuses a `kid` across two types
     /// doubles that.
@@ -66,37 +66,37 @@ impl Limits {
     /// section 4.1.4: "no more than a few minutes").
     pub const LEEWAY_MAX: Duration = Duration::from_secs(300);
 
-    /// The earliest that a system clock can say when it has been set, since the Unix epoch:
-    /// 2020-01-01. A machine that starts in 1970 would take every expired token for a good one.
+    /// The earliest time that a system clock shows once it has been set, since the Unix epoch:
+    /// 2020-01-01. A machine that starts in 1970 would accept every expired token.
     pub const CLOCK_SET_FROM: Duration = Duration::from_secs(1_577_836_800);
 
     /// How long to wait for a clock to be set: time synchronisation takes seconds to minutes after
     /// a start.
     pub const CLOCK_RETRY: Duration = Duration::from_secs(60);
 
-    /// How long a token plausibly lives, ten years: the same date in milliseconds lies 50,000 years
-    /// ahead.
+    /// The longest plausible lifetime of a token, ten years: the same date in milliseconds lies
+    /// 50,000 years ahead.
     pub const PLAUSIBLE_LIFETIME: Duration = Duration::from_secs(3652 * 24 * 60 * 60);
 
-    /// The largest body of an MCP request that is read to judge it, in bytes: what rmcp and the
-    /// TypeScript SDK take.
+    /// The largest MCP request body that is read to judge it, in bytes: what rmcp and the
+    /// TypeScript SDK accept.
     pub const OPERATION_BODY_BYTES: usize = 4 * 1024 * 1024;
 
-    /// How long such a body may take: a slow line needs 4 s for 4 MiB at 8 Mbit/s.
+    /// How long such a body may take to arrive: a slow line needs 4 s for 4 MiB at 8 Mbit/s.
     pub const OPERATION_BODY_TIME: Duration = Duration::from_secs(10);
 
-    /// The largest body that is read of a caller without a token: a call has 1 KiB.
+    /// The largest body that is read from a caller without a token: a call has 1 KiB.
     pub const ANONYMOUS_BODY_BYTES: usize = 64 * 1024;
 
-    /// How long a body may take whose sender has no token.
+    /// How long a body may take to arrive if its sender has no token.
     pub const ANONYMOUS_BODY_TIME: Duration = Duration::from_secs(5);
 
     /// The most messages in one batch. Clients of 2025-03-26 send a handful; 4 MiB could hold
     /// 140,000.
     pub const BATCH_MESSAGES: usize = 1000;
 
-    /// The largest list (`tools/list` and its like) that is filtered, and the largest event of a
-    /// stream that is held to be filtered, in bytes: 1,000 tools with schemas of 4 KiB.
+    /// The largest list (`tools/list` and the like) that is filtered, and the largest event of a
+    /// stream that is held for filtering, in bytes: 1,000 tools with schemas of 4 KiB.
     pub const LIST_BYTES: usize = 4 * 1024 * 1024;
 
     /// The largest magnitude of a NumericDate: above 2^53 a double no longer holds whole seconds.

@@ -1,7 +1,7 @@
 //! The protected resource metadata document (RFC 9728), and where it is served.
 //!
-//! It says only what was configured. The resource is written exactly as given: clients compare it
-//! with the URL they were told, byte for byte.
+//! It contains only what was configured. The resource is written exactly as given: clients compare
+//! it byte for byte with the URL they were given.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -55,7 +55,7 @@ pub struct MetadataBuilder {
     servers: Scheme,
 }
 
-/// What an authorization server's URL may begin with beyond loopback.
+/// What an authorization server's URL may begin with outside loopback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scheme {
     Https,
@@ -82,7 +82,7 @@ impl ProtectedResourceMetadata {
         &self.document.resource
     }
 
-    /// The path it is served at: `/.well-known/oauth-protected-resource` and the resource's path
+    /// The path where it is served: `/.well-known/oauth-protected-resource` and the resource's path
     /// (RFC 9728 section 3.1).
     #[must_use]
     pub fn well_known_path(&self) -> &str {
@@ -95,7 +95,7 @@ impl ProtectedResourceMetadata {
         &self.url
     }
 
-    /// The same document with further scopes worth asking for, each of them once.
+    /// The same document with further scopes worth asking for, each once.
     ///
     /// ```
     /// use mcp_bearer_core::ProtectedResourceMetadata;
@@ -138,14 +138,15 @@ impl MetadataBuilder {
         self
     }
 
-    /// The scopes worth asking for. `offline_access` is left out: it is between client and issuer.
+    /// The scopes worth asking for. `offline_access` is left out: it concerns only client and
+    /// issuer.
     #[must_use]
     pub fn scopes_supported(mut self, scopes: &Scopes) -> Self {
         self.scopes_supported = scopes.without("offline_access");
         self
     }
 
-    /// A name for people.
+    /// A human-readable name.
     #[must_use]
     pub fn resource_name(mut self, name: impl Into<String>) -> Self {
         self.resource_name = Some(name.into());
@@ -159,15 +160,15 @@ impl MetadataBuilder {
         self
     }
 
-    /// Lets authorization servers be http beyond loopback. Whoever stands between them and a client
-    /// gets what the client sends.
+    /// Lets authorization servers be http outside loopback. Anyone between them and a client gets
+    /// what the client sends.
     #[must_use]
     pub fn insecure_allow_http(mut self) -> Self {
         self.servers = Scheme::HttpToo;
         self
     }
 
-    /// Checks the whole and builds it.
+    /// Checks everything and builds it.
     ///
     /// # Errors
     /// When the resource or an authorization server is not an absolute https URL without fragment
@@ -214,9 +215,9 @@ impl MetadataBuilder {
 }
 
 impl Expected {
-    /// The audiences that name a resource: its identifier, byte for byte. Where that is a URL
-    /// without a path, the URL with a slash behind the host and the one without it are the same
-    /// resource (RFC 3986 section 6.2.3), and both count.
+    /// The audiences that name a resource: its identifier, byte for byte. If that is a URL without
+    /// a path, the URL with a slash after the host and the one without it are the same resource
+    /// (RFC 3986 section 6.2.3), and both count.
     ///
     /// ```
     /// use mcp_bearer_core::Expected;
@@ -235,7 +236,7 @@ impl Expected {
                 query,
             }) if path.is_empty() => {
                 let mut spellings = [format!("{origin}{query}"), format!("{origin}/{query}")];
-                // The one that was given is what errors name first.
+                // Errors name the given one first.
                 spellings.sort_by_key(|spelling| spelling != identifier);
                 spellings.into()
             }
@@ -244,7 +245,7 @@ impl Expected {
     }
 }
 
-/// A URL taken apart without changing a byte of it.
+/// A URL split into parts without changing a byte of it.
 struct Split {
     origin: String,
     path: String,
@@ -283,8 +284,7 @@ impl Split {
     }
 }
 
-/// The host in front of an optional port; nothing when there is no host, or something else beside
-/// it.
+/// The host before an optional port; nothing if there is no host, or something else beside it.
 fn host_of(authority: &str) -> Option<&str> {
     let (host, port) = if authority.starts_with('[') {
         let (host, port) = authority.split_at_checked(authority.find(']')? + 1)?;

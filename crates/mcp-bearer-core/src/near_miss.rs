@@ -1,12 +1,12 @@
-//! Two names that are not equal and nearly are: what people mistype in an issuer or an audience.
+//! Two names that are nearly equal: what people mistype in an issuer or an audience.
 //!
-//! Nothing is accepted for being near. It only says to the operator what to look at.
+//! A near name is never accepted. It only shows the operator where to look.
 
 use std::fmt;
 
 use crate::rejection::Shown;
 
-/// The ways in which two names differ, and no others.
+/// The only ways in which two names differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct NearMiss {
     slash: bool,
@@ -15,8 +15,7 @@ pub(crate) struct NearMiss {
 }
 
 impl NearMiss {
-    /// What it takes to make the names equal, when one slash at the end, case, and http for https
-    /// are enough.
+    /// What makes the names equal, if one slash at the end, case, and http for https are enough.
     pub(crate) fn between(one: &str, other: &str) -> Option<Self> {
         if one == other || one.len().abs_diff(other.len()) > 2 {
             return None;
@@ -29,7 +28,7 @@ impl NearMiss {
         })
     }
 
-    /// The same of the first pair that is near, as a clause for the end of a sentence.
+    /// The same for the first pair that is near, as a clause for the end of a sentence.
     pub(crate) fn first_of<'a>(
         got: &str,
         expected: impl IntoIterator<Item = &'a String>,
@@ -62,7 +61,7 @@ impl fmt::Display for NearMiss {
     }
 }
 
-/// A name taken apart.
+/// A name split into parts.
 struct Name<'a> {
     scheme: Scheme,
     /// The scheme is not in lower case.
@@ -106,7 +105,7 @@ mod tests {
     use super::NearMiss;
 
     #[test]
-    fn what_is_near_is_named_and_nothing_else_is() {
+    fn only_a_near_name_is_named() {
         for (one, other, ways) in [
             ("https://a/", "https://a", Some("by a slash at the end")),
             ("a", "a/", Some("by a slash at the end")),

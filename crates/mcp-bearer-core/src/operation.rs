@@ -1,27 +1,28 @@
 //! Who may call what: the rules of an MCP server for each tool, prompt and resource.
 //!
 //! A token opens the server, and its scopes open the server's operations. This module reads what a
-//! request asks for, asks the rules, and decides; it filters lists so that they show only what the
-//! caller may use. It does no I/O and knows no HTTP library: a layer carries bytes and decisions.
+//! request asks for, applies the rules, and decides; it filters lists so that they show only what
+//! the caller may use. It does no I/O and uses no HTTP library: a layer carries bytes and
+//! decisions.
 //!
-//! # The way of a request
+//! # The path of a request
 //!
-//! 1. [`OperationReader`] takes the bytes of the body and gives [`Operations`]: one [`Operation`],
-//!    or those of a batch, with everything that each of them names. It reads strictly, because
-//!    what a server reads differently from us could slip past the rules: escapes are carried out,
-//!    a member that stands twice or differs from a known one by its case alone is refused, so are
-//!    a byte order mark and invalid UTF-8. Headers ([`RequestHeaders`]) decide nothing and must
-//!    agree.
-//! 2. [`OperationRules::judge`] gives a [`Decision`] for a [`Caller`].
-//! 3. If the answer may list something hidden, [`OperationRules::list_view`] gives what this caller
-//!    sees, and [`ListFilter`] takes the rest out of the answer's bytes, as JSON or as an event
-//!    stream.
+//! 1. [`OperationReader`] takes the bytes of the body and returns [`Operations`]: one
+//!    [`Operation`], or those of a batch, with everything that each of them names. It reads
+//!    strictly, because anything that a server reads differently could slip past the rules: it
+//!    decodes escapes, and refuses a member that occurs twice or differs from a known one only by
+//!    case, a byte order mark, and invalid UTF-8. Headers ([`RequestHeaders`]) decide nothing and
+//!    must agree.
+//! 2. [`OperationRules::judge`] returns a [`Decision`] for a [`Caller`].
+//! 3. If the answer may list something hidden, [`OperationRules::list_view`] returns what this
+//!    caller sees, and [`ListFilter`] removes the rest from the answer's bytes, as JSON or as an
+//!    event stream.
 //!
 //! # The rules
 //!
 //! A rule ([`RuleDraft`]) has a pattern for the method and one for the name. All rules that match
-//! an operation apply: their order means nothing, and their scopes add up. What no rule matches is
-//! decided by [`Unmatched`].
+//! an operation apply: their order means nothing, and their scopes add up. [`Unmatched`] decides
+//! about an operation that no rule matches.
 //!
 //! | operation | is judged as | rules for this apply too |
 //! |---|---|---|
@@ -33,7 +34,7 @@
 //! | `tasks/*`, and `taskIds` in `subscriptions/listen` | refused, unless bound | |
 //! | everything else | itself, without a name | |
 //!
-//! An operation may be done without a token if every rule that matches it is
+//! An operation needs no token if every rule that matches it is
 //! [`anonymous`](RuleDraft::anonymous).
 //!
 //! ```
@@ -59,13 +60,13 @@
 //!
 //! # Names and URIs
 //!
-//! Names of tools and prompts are compared by code point. One with a control character or not in
+//! Names of tools and prompts are compared by code point. A name with a control character or not in
 //! Unicode Normalization Form C is answered with 400, because it could pass for another name.
 //!
-//! Resource URIs are compared as text. Where rules can match operations on resources, a URI in
-//! another form than the canonical one is answered with 400: with dot segments, encoded characters
-//! that need no encoding, an upper-case scheme or host, a default port, backslashes. Characters
-//! beyond ASCII compare equal to their percent-encoding.
+//! Resource URIs are compared as text. Where rules can match operations on resources, a URI that is
+//! not in canonical form is answered with 400: dot segments, encoded characters that need no
+//! encoding, an upper-case scheme or host, a default port, backslashes. Characters beyond ASCII
+//! compare equal to their percent-encoding.
 //!
 //! # Protocol versions
 //!
@@ -76,14 +77,14 @@
 //! | `Mcp-Method`, `Mcp-Name` | must agree | must agree | required of requests |
 //! | a resource that is hidden | -32002 | -32002 | -32602 |
 //!
-//! A request without `MCP-Protocol-Version` is one of 2025-03-26. A version that is not a date is
+//! A request without `MCP-Protocol-Version` counts as 2025-03-26. A version that is not a date is
 //! read by the newest rules.
 //!
 //! # What is not here
 //!
-//! Arguments of a call decide nothing. What a tool's result says is not looked at, nor a list
-//! inside of it. A resource template is hidden by its literal text: one that could expand to a
-//! hidden URI is shown, and the URI is refused when it is asked for.
+//! Arguments of a call decide nothing. A tool's result is not examined, nor is a list inside it. A
+//! resource template is hidden by its literal text: one that could expand to a hidden URI is shown,
+//! and the URI is refused when it is requested.
 
 mod caller;
 mod choice_words;

@@ -1,7 +1,7 @@
 //! Public keys from PEM text (RFC 7468): `PUBLIC KEY`, `RSA PUBLIC KEY`, `CERTIFICATE`.
 //!
-//! A certificate gives its key and nothing else: its dates, names and issuer are not looked at. A
-//! private key is refused, because whoever can verify must not be able to sign.
+//! Only the key is taken from a certificate: its dates, names and issuer are not looked at. A
+//! private key is refused, because a verifier must not be able to sign.
 
 use der::{Decode, Encode};
 use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
@@ -35,7 +35,7 @@ impl VerifyingKey {
     ///
     /// # Errors
     /// When the text is not exactly one such block and white space, or the key cannot be used; the
-    /// text says why.
+    /// text of the error says why.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         if text.len() > Limits::PEM_BYTES {
             let why = "the PEM text is longer than 64 KiB";
@@ -77,8 +77,8 @@ impl VerifyingKey {
     }
 }
 
-/// Whether the text is this block and white space around it. A block that lost its end may be a key
-/// that nobody should have put there.
+/// Whether the text is this block with white space around it. A block that lost its end may be a
+/// key that should not be there.
 fn is_nothing_but(text: &str, block: &pem::Pem) -> bool {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text).trim();
     let (begin, end) = (

@@ -1,5 +1,5 @@
-//! What a token must say. Every expectation that is set makes its claim required; what is not
-//! checked is spelled out.
+//! What a token must say. Every expectation that is set makes its claim required; each check that
+//! is left out is spelled out.
 //!
 //! A policy that cannot work is not built: [`RuleError`] reports every problem at once.
 
@@ -20,11 +20,12 @@ use crate::signature::RsaBackend;
 
 /// The rules for the tokens of one issuer, or of several that share their keys. Cheap to clone.
 ///
-/// Issuer and audience are decisions that a builder takes first; "any" is spelled out.
+/// A builder takes the decisions about issuer and audience first; "any" is spelled out.
 ///
 /// ```
 /// use mcp_bearer_core::{Expected, Policy};
-/// let policy = Policy::builder("https://idp.example.com/", "https://mcp.example.com/mcp").build()?;
+/// let policy =
+///     Policy::builder("https://idp.example.com/", "https://mcp.example.com/mcp").build()?;
 /// assert_eq!(policy.audiences(), &Expected::from("https://mcp.example.com/mcp"));
 /// # Ok::<(), mcp_bearer_core::RuleError>(())
 /// ```
@@ -89,8 +90,8 @@ pub(crate) enum IdentityTokenShape {
 impl Policy {
     /// Begins a policy for tokens of these issuers (`iss`), made for these audiences (`aud`).
     ///
-    /// [`Expected::Any`] as the issuer: only the key says who signed. As the audience: a token that
-    /// another server received can be replayed here.
+    /// With [`Expected::Any`] as the issuer, only the key says who signed. With it as the audience,
+    /// a token that another server received can be replayed here.
     pub fn builder(issuers: impl Into<Expected>, audiences: impl Into<Expected>) -> PolicyBuilder {
         PolicyBuilder {
             algorithms: None,
@@ -153,7 +154,7 @@ impl Policy {
 }
 
 impl Expected {
-    /// Whether a value is among them.
+    /// Whether it allows a value.
     #[must_use]
     pub fn allows(&self, value: &str) -> bool {
         match self {
@@ -230,35 +231,35 @@ impl PolicyBuilder {
         self
     }
 
-    /// `iat` becomes required, and may lie at most this far back.
+    /// Requires `iat`, which may be at most this long ago.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.times.max_age = Some(max_age);
         self
     }
 
-    /// Which `typ` is demanded.
+    /// The `typ` that is required.
     pub fn token_type(mut self, token_type: TokenType) -> Self {
         self.token_type = token_type;
         self
     }
 
     /// Accepts tokens with this `typ`, compared without case and without `application/`, as if they
-    /// had `JWT`. It never counts as `at+jwt`, and a type that is known to be that of another kind
-    /// of token cannot be named.
+    /// had `JWT`. It never counts as `at+jwt`, and a type known to belong to another kind of token
+    /// cannot be named.
     pub fn also_accept_type(mut self, typ: impl Into<String>) -> Self {
         self.named_types.add(typ.into());
         self
     }
 
     /// Accepts tokens without `exp`, which can never be refused for their age: a stolen one works
-    /// for ever.
+    /// forever.
     pub fn accept_tokens_that_never_expire(mut self) -> Self {
         self.times.expiry = Expiry::Optional;
         self
     }
 
-    /// Accepts tokens whose `iat` lies in the future: whoever can sign may then keep tokens for
-    /// later. RFC 7519 leaves it open; it is for issuers whose clock runs ahead by more than the
+    /// Accepts tokens whose `iat` is in the future: anyone who can sign may then keep tokens for
+    /// later. RFC 7519 leaves this open; use it for issuers whose clock runs ahead by more than the
     /// leeway. With a maximum age it changes nothing.
     pub fn accept_tokens_issued_in_the_future(mut self) -> Self {
         self.times.future_issue = FutureIssue::Accepted;
@@ -272,9 +273,9 @@ impl PolicyBuilder {
         self
     }
 
-    /// Verifies RSA signatures by AWS-LC alone, on every processor. Without this, a processor with
-    /// AVX-512 IFMA verifies them by the kernel of `mcp-bearer-rsa` where the feature `rsa-kernel`
-    /// is on. The verdicts are the same.
+    /// Verifies RSA signatures with AWS-LC alone, on every processor. Without this, a processor
+    /// with AVX-512 IFMA verifies them with the kernel of `mcp-bearer-rsa` if the feature
+    /// `rsa-kernel` is on. The verdicts are the same.
     pub fn without_rsa_kernel(mut self) -> Self {
         self.rsa = RsaBackend::AwsLc;
         self
@@ -289,8 +290,8 @@ impl PolicyBuilder {
         self.demand(claim.into(), allowed, Comparison::Equals)
     }
 
-    /// A claim that must be present and contain one of the values: an array with it among its
-    /// elements, or the value itself.
+    /// A claim that must be present and contain one of the values: an array with it as an element,
+    /// or the value itself.
     ///
     /// ```
     /// use mcp_bearer_core::Policy;
@@ -322,7 +323,7 @@ impl PolicyBuilder {
         self
     }
 
-    /// The clients (`client_id`, `azp`, `cid` or `appid`) that may come; the claim becomes
+    /// The clients (`client_id`, `azp`, `cid` or `appid`) that are allowed; the claim becomes
     /// required.
     pub fn allowed_client_ids<T: Into<String>>(
         mut self,
@@ -332,12 +333,13 @@ impl PolicyBuilder {
         self
     }
 
-    /// The claims that scopes are read from, the first one present winning; `scope`, then `scp`
+    /// The claims that scopes are read from; the first one present wins. `scope`, then `scp`,
     /// unless set.
     ///
     /// ```
     /// use mcp_bearer_core::{ClaimPath, Policy};
-    /// let keycloak = Policy::builder("https://idp.example.com/realms/mcp", "https://mcp.example.com/mcp")
+    /// let issuer = "https://idp.example.com/realms/mcp";
+    /// let keycloak = Policy::builder(issuer, "https://mcp.example.com/mcp")
     ///     .scope_claims([ClaimPath::from("scope"), ClaimPath::from(["realm_access", "roles"])])
     ///     .build()?;
     /// # Ok::<(), mcp_bearer_core::RuleError>(())
@@ -348,14 +350,14 @@ impl PolicyBuilder {
     }
 
     /// Counts the scopes of all the claims of [`scope_claims`](Self::scope_claims) that are
-    /// present, not of the first alone. Roles and permissions of a user then count though the user
-    /// has not consented to them for this client.
+    /// present, not just the first. A user's roles and permissions then count even if the user has
+    /// not consented to them for this client.
     pub fn accept_scopes_beyond_consent(mut self) -> Self {
         self.scope_claims.counted = Counted::All;
         self
     }
 
-    /// Says that holding `scope` includes holding the others.
+    /// Holding `scope` includes holding the others.
     pub fn scope_implies<T: Into<String>>(
         mut self,
         scope: impl Into<String>,
@@ -366,7 +368,7 @@ impl PolicyBuilder {
         self
     }
 
-    /// What clients put before a scope when they request it: with `api://id/`, they ask for
+    /// What clients put before a scope when they request it: with `api://id/`, they request
     /// `api://id/read` to get a token that holds `read`. It changes what challenges ask for, and
     /// nothing about tokens. See [`RequestedScopes`].
     pub fn requested_scope_prefix(mut self, prefix: impl Into<String>) -> Self {
@@ -384,7 +386,7 @@ impl PolicyBuilder {
         self
     }
 
-    /// Checks the whole and builds it.
+    /// Checks everything and builds it.
     ///
     /// # Errors
     /// Every problem at once: an empty list, a leeway over 300 s, a scope cycle.
@@ -476,8 +478,8 @@ const BLANK: &str = "the list is empty or holds an empty name";
 /// The rules that can be wrong: those of a [`Policy`], and those of a
 /// [`ProtectedResourceMetadata`](crate::ProtectedResourceMetadata).
 ///
-/// Exhaustive on purpose: `mcp-bearer` maps each to the names that it has on a command line, in a
-/// file and so on, and a rule without such names must not compile there.
+/// Exhaustive on purpose: `mcp-bearer` maps each to its names on a command line, in a file and so
+/// on, and a rule without such names must not compile there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rule {
     /// The issuers of [`Policy::builder`].
@@ -535,8 +537,8 @@ impl Rule {
     }
 }
 
-/// Rules that cannot work, every problem at once: which rule, and what is wrong with it. What is
-/// wrong is one lower-case sentence without the name of the rule.
+/// Rules that cannot work, with every problem at once: which rule, and what is wrong with it. The
+/// problem is one lower-case sentence without the name of the rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleError {
     problems: Vec<(Rule, String)>,
@@ -559,7 +561,7 @@ impl RuleError {
         }
     }
 
-    /// Nothing to report is not an error.
+    /// Having nothing to report is not an error.
     pub(crate) fn unless_empty(self) -> Result<(), Self> {
         if self.problems.is_empty() {
             Ok(())

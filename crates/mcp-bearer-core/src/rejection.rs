@@ -1,8 +1,7 @@
 //! Why a request is refused: the kind, and the facts an operator needs.
 //!
-//! A rejection never holds a token, a signature or a key. Text that came from a token is quoted and
-//! cut before it gets in here ([`Shown`]). What the peer sees is not decided here but in
-//! `challenge.rs`.
+//! A rejection never holds a token, a signature or a key. Text from a token is quoted and cut
+//! before it gets in here ([`Shown`]). `challenge.rs` decides what the peer sees.
 
 use std::fmt;
 use std::time::Duration;
@@ -33,18 +32,18 @@ pub struct Rejection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum RejectionKind {
-    /// More keys than are tried could have signed a token that names none.
+    /// More keys than are tried could have signed a token that names no key.
     AmbiguousKey,
     /// `alg` is missing, unknown, or not in the policy's list.
     AlgorithmNotAllowed,
     /// The request has more than one credential (RFC 6750 section 2).
     BadCredential,
-    /// No candidate key verifies the signature, or it has a length that the algorithm cannot have.
+    /// No candidate key verifies the signature, or the signature has a length that the algorithm
+    /// cannot produce.
     BadSignature,
     /// A claim has a value the policy does not allow.
     ClaimNotAllowed,
-    /// The system's clock has not been set, so that no token's times can be judged; the token may
-    /// be good.
+    /// The system clock has not been set, so no token's times can be judged; the token may be good.
     ClockUnset,
     /// `exp` has passed.
     Expired,
@@ -58,15 +57,15 @@ pub enum RejectionKind {
     Malformed,
     /// A claim that the policy needs is absent.
     MissingClaim,
-    /// No `Authorization` header, one of another scheme, or one with nothing behind its scheme.
+    /// No `Authorization` header, one with another scheme, or one with nothing after its scheme.
     MissingCredential,
-    /// `nbf` or `iat` lies in the future.
+    /// `nbf` or `iat` is in the future.
     NotYetValid,
     /// `cnf` binds the token to a key, so it is not a bearer token (RFC 7800, RFC 9449, RFC 8705).
     SenderConstrained,
     /// Longer than the limit.
     TokenTooLarge,
-    /// `iat` is further back than the policy's maximum age.
+    /// `iat` is longer ago than the policy's maximum age.
     TooOld,
     /// No usable key has the token's `kid`.
     UnknownKey,
@@ -80,12 +79,12 @@ pub enum RejectionKind {
     WrongTokenType,
 }
 
-/// Whose fault a refusal is.
+/// Who is at fault for a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// The request's: another token would be let in.
+    /// The request: another token would be accepted.
     Caller,
-    /// The operator's or the issuer's: the same request may be let in later.
+    /// The operator or the issuer: the same request may be accepted later.
     Service,
 }
 
@@ -145,7 +144,7 @@ impl RejectionKind {
         }
     }
 
-    /// Whose fault it is; a service's fault deserves a louder log line.
+    /// Who is at fault; the service's own faults deserve a louder log line.
     #[must_use]
     pub const fn fault(self) -> Fault {
         match self {
@@ -171,8 +170,8 @@ impl Rejection {
     /// Whether the token's claims were judged without checking its signature, because no keys were
     /// held.
     ///
-    /// No key could save such a token, so the answer to its sender is that of its own fault. What
-    /// the claims say is not proven: a stranger may have written them.
+    /// No key could save such a token, so the answer to its sender is the one for its own fault.
+    /// What the claims say is not proven: a stranger may have written them.
     #[must_use]
     pub const fn is_unverified(&self) -> bool {
         matches!(self.facts, Facts::NotVerified(_))
@@ -207,7 +206,7 @@ impl Rejection {
         }
     }
 
-    /// For [`RejectionKind::InsufficientScope`]: those of them that the token lacks.
+    /// For [`RejectionKind::InsufficientScope`]: the needed scopes that the token lacks.
     #[must_use]
     pub fn missing_scopes(&self) -> Option<&Scopes> {
         match &self.facts {
@@ -216,8 +215,8 @@ impl Rejection {
         }
     }
 
-    /// For [`RejectionKind::InsufficientScope`]: the scopes that a client must request, where
-    /// whoever compared the scopes knows that they differ from those that tokens hold.
+    /// For [`RejectionKind::InsufficientScope`]: the scopes that a client must request, if the code
+    /// that compared the scopes knows that they differ from those that tokens hold.
     #[must_use]
     pub fn requested_scopes(&self) -> Option<&Scopes> {
         match &self.facts {
@@ -268,15 +267,15 @@ impl Rejection {
 
     /// The system's clock says `now`, which is before [`Limits::CLOCK_SET_FROM`].
     ///
-    /// For whoever reads the system's clock; a time that was given on purpose is never too early.
+    /// For code that reads the system clock; a time that was given on purpose is never too early.
     #[must_use]
     pub const fn clock_unset(now: UnixTime) -> Self {
         Self::new(RejectionKind::ClockUnset, Facts::Clock { now })
     }
 
-    /// The token lacks the scopes `missing` of those that the operation needs, for a caller that
-    /// compares scopes itself; otherwise
-    /// [`AccessToken::require_scopes`](crate::AccessToken::require_scopes) says this.
+    /// The token lacks the scopes `missing` of those that the operation needs. For callers that
+    /// compare scopes themselves; otherwise
+    /// [`AccessToken::require_scopes`](crate::AccessToken::require_scopes) reports this.
     #[must_use]
     pub fn insufficient_scope(required: Scopes, missing: Scopes) -> Self {
         let facts = Facts::Scopes(Box::new(ScopeFacts {
@@ -289,8 +288,8 @@ impl Rejection {
     }
 
     /// The same, where a client must request these scopes to get those that the operation needs.
-    /// Only [`insufficient_scope`](Self::insufficient_scope) names scopes; another rejection stays
-    /// as it is.
+    /// Only [`insufficient_scope`](Self::insufficient_scope) names scopes; any other rejection
+    /// stays as it is.
     #[must_use]
     pub fn requesting(mut self, scopes: Scopes) -> Self {
         if let Facts::Scopes(facts) = &mut self.facts {
@@ -299,7 +298,7 @@ impl Rejection {
         self
     }
 
-    /// The same, with what the claims hold that scopes were read from.
+    /// The same, with the contents of the claims that scopes were read from.
     pub(crate) fn with_claims_read(mut self, read: &dyn fmt::Display) -> Self {
         if let Facts::Scopes(facts) = &mut self.facts {
             facts.read = Some(read.to_string().into());
@@ -307,7 +306,7 @@ impl Rejection {
         self
     }
 
-    /// The same refusal of a token whose signature nobody could check, for the reason `why`.
+    /// The same refusal for a token whose signature nobody could check, for the reason `why`.
     pub(crate) fn not_verified(self, why: Box<str>) -> Self {
         let facts = self.facts;
         Self {
@@ -350,7 +349,7 @@ impl Rejection {
     }
 }
 
-/// What a sentence is made of. Small and mostly static, so that refusing early costs next to
+/// The parts of a sentence. Small and mostly static, so that an early refusal costs next to
 /// nothing.
 #[derive(Clone, PartialEq)]
 enum Facts {
@@ -394,7 +393,7 @@ struct ScopeFacts {
     missing: Scopes,
     /// What a client must request for the required ones, where that is known to differ.
     requested: Option<Scopes>,
-    /// What the claims hold that scopes were read from.
+    /// The contents of the claims that scopes were read from.
     read: Option<Box<str>>,
 }
 
@@ -490,7 +489,7 @@ impl fmt::Debug for Rejection {
 
 impl std::error::Error for Rejection {}
 
-/// Attacker text made fit to be shown: quoted, escaped, cut to [`Limits::SHOWN_CHARS`].
+/// Attacker text made safe to show: quoted, escaped, cut to [`Limits::SHOWN_CHARS`].
 pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Shown<'_> {

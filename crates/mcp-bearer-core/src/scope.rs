@@ -1,6 +1,6 @@
 //! Scopes: parse, contain, imply, print (RFC 6749 section 3.3).
 //!
-//! A scope is compared whole and with case. Nothing here looks at prefixes, wildcards or spelling.
+//! Scopes are compared whole and with case. Nothing here looks at prefixes, wildcards or spelling.
 
 mod requested;
 
@@ -9,7 +9,7 @@ use std::fmt;
 
 pub use requested::{RequestedScopes, RequestedScopesError, RequestedScopesFault};
 
-/// A list of scope-tokens, in the order they were given.
+/// A list of scope-tokens, in the order in which they were given.
 ///
 /// ```
 /// use mcp_bearer_core::Scopes;
@@ -31,10 +31,10 @@ impl Scopes {
         Self::default()
     }
 
-    /// Splits a string on the space character; empty pieces are passed over.
+    /// Splits a string on the space character; empty pieces are skipped.
     ///
     /// # Errors
-    /// When a piece is not a scope-token: only `%x21 / %x23-5B / %x5D-7E` may stand in one.
+    /// When a piece is not a scope-token: only `%x21 / %x23-5B / %x5D-7E` are allowed in one.
     pub fn parse(text: &str) -> Result<Self, InvalidScope> {
         let mut pieces = Pieces {
             joined: String::with_capacity(text.len()),
@@ -45,8 +45,8 @@ impl Scopes {
         Ok(pieces.finish())
     }
 
-    /// One scope a piece, as an array of strings gives them. An empty piece, or one with a space in
-    /// it, is an error.
+    /// One scope per piece, as in an array of strings. An empty piece, or one with a space in it,
+    /// is an error.
     ///
     /// # Errors
     /// When a piece is not a scope-token.
@@ -62,7 +62,8 @@ impl Scopes {
         Ok(pieces.finish())
     }
 
-    /// The names that are scope-tokens; the others are left out. They have about so many bytes.
+    /// The names that are scope-tokens; the others are left out. Together they have about this many
+    /// bytes.
     pub(crate) fn valid_of<T: AsRef<str>>(
         names: impl IntoIterator<Item = T>,
         bytes: usize,
@@ -78,13 +79,13 @@ impl Scopes {
         pieces.finish()
     }
 
-    /// These and the others behind them.
+    /// These, followed by the others.
     pub(crate) fn and(&self, others: &Self) -> Self {
         let bytes = self.joined.len() + 1 + others.joined.len();
         Self::valid_of(self.iter().chain(others.iter()), bytes)
     }
 
-    /// Whether this very scope is in the list.
+    /// Whether exactly this scope is in the list.
     #[must_use]
     pub fn contains(&self, scope: &str) -> bool {
         self.iter().any(|held| held == scope)
@@ -101,13 +102,13 @@ impl Scopes {
         self.iter().count()
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.joined.is_empty()
     }
 
-    /// The list as it stands in a `scope` parameter: joined by single spaces.
+    /// The list in the form of a `scope` parameter: joined by single spaces.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.joined
@@ -143,7 +144,7 @@ impl fmt::Debug for Scopes {
     }
 }
 
-/// A piece of text that is no scope-token (RFC 6749 section 3.3).
+/// A piece of text that is not a scope-token (RFC 6749 section 3.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidScope {
     shown: String,
@@ -182,7 +183,7 @@ impl ScopeHierarchy {
     /// Builds the closure of the given pairs.
     ///
     /// # Errors
-    /// Every name that is no scope-token, every scope that implies nothing, and every cycle.
+    /// Every name that is not a scope-token, every scope that implies nothing, and every cycle.
     pub fn new<S, L>(pairs: impl IntoIterator<Item = (S, L)>) -> Result<Self, HierarchyError>
     where
         S: AsRef<str>,
@@ -239,7 +240,7 @@ impl ScopeHierarchy {
                 }))
     }
 
-    /// Every name that stands in the relation, on either side.
+    /// Every name in the relation, on either side.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.implied
             .iter()
@@ -248,7 +249,7 @@ impl ScopeHierarchy {
     }
 }
 
-/// Relations between scopes that cannot be, every one at once.
+/// Impossible relations between scopes, all of them at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HierarchyError {
     faults: Vec<HierarchyFault>,
@@ -258,9 +259,9 @@ pub struct HierarchyError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HierarchyFault {
-    /// A name that is no scope-token.
+    /// A name that is not a scope-token.
     NotAScope(InvalidScope),
-    /// This scope stands with no other behind it.
+    /// This scope is listed without any other that it implies.
     ImpliesNothing(String),
     /// This scope implies itself.
     Cycle(String),

@@ -1,10 +1,10 @@
 //! Verifying keys: what each algorithm needs, parsed once.
 //!
-//! A parsed key of the library is bound to one algorithm, so each is parsed on first use per
-//! algorithm and kept. A key here must never be used with an algorithm of another type, a secret
-//! must never be shown, and nothing of ours may wait for another thread: a child of `fork` would
-//! wait for ever. (The library has one such lock left, of the whole process: each thread takes it
-//! for some nanoseconds with its first refused signature, and when it ends.)
+//! The library binds a parsed key to one algorithm, so each key is parsed on first use per
+//! algorithm and kept. A key is never used with an algorithm of another type, and a secret is never
+//! shown. No code of ours waits for another thread: a child of `fork` would wait forever. (The
+//! library has one such lock left, for the whole process: each thread takes it for some nanoseconds
+//! with its first refused signature, and when it ends.)
 
 mod aws_lc;
 mod ed25519_key;
@@ -42,7 +42,7 @@ pub struct VerifyingKey(Arc<Inner>);
 struct Inner {
     material: Material,
     thumbprint: Thumbprint,
-    /// Threads that come at once each parse, and the first one's is kept.
+    /// Threads that arrive at once each parse, and the first one's result is kept.
     parsed: [OnceBox<ParsedKey>; aws_lc::SLOTS],
     kernel: Kernel,
 }
@@ -55,7 +55,7 @@ enum Material {
 impl VerifyingKey {
     /// A secret shared with the issuer, for HS256, HS384 and HS512 (RFC 7518 section 3.2).
     ///
-    /// Whoever can verify with it can also sign with it: use public keys where you can.
+    /// Anyone who can verify with it can also sign with it: use public keys where you can.
     ///
     /// # Errors
     /// When it is shorter than 32 bytes, the length of the shortest hash, or is a key document:
@@ -63,7 +63,7 @@ impl VerifyingKey {
     /// also in base64, hexadecimal and other wrappings.
     pub fn shared_secret(secret: &[u8]) -> Result<Self, KeyError> {
         secret::check(secret)?;
-        // Long enough from the start: a string that grows leaves its old text behind.
+        // Reserve enough from the start: a string that grows leaves its old text behind.
         let mut text = Zeroizing::new(String::with_capacity(secret.len() * 4 / 3 + 32));
         text.push_str(r#"{"k":""#);
         URL_SAFE_NO_PAD.encode_string(secret, &mut text);
@@ -95,7 +95,7 @@ impl VerifyingKey {
         Self::public(PublicKey::ed25519(x)?, "the Ed25519 key")
     }
 
-    /// Parses once, so that a key the library refuses is refused when it is read and not when it is
+    /// Parses once, so that a key the library refuses is refused when it is read, not when it is
     /// used.
     fn public(key: PublicKey, what: &str) -> Result<Self, KeyError> {
         let (algorithm, thumbprint) = (key.any_algorithm(), key.jwk_members().thumbprint());
@@ -120,7 +120,7 @@ impl VerifyingKey {
         }))
     }
 
-    /// Which key it is, whatever its `kid`: the JWK thumbprint of RFC 7638.
+    /// Identifies the key, whatever its `kid`: the JWK thumbprint of RFC 7638.
     #[must_use]
     pub fn thumbprint(&self) -> Thumbprint {
         self.0.thumbprint
@@ -152,7 +152,7 @@ impl VerifyingKey {
 
     /// Why a shared secret that is long enough is still easily guessed, in a lower-case sentence:
     /// it has fewer than 8 different bytes, or repeats a unit of at most 8 bytes. It is accepted;
-    /// whoever configures it should be warned.
+    /// warn whoever configures it.
     ///
     /// ```
     /// use mcp_bearer_core::VerifyingKey;
@@ -170,7 +170,7 @@ impl VerifyingKey {
         }
     }
 
-    /// Whether it is a shared secret that can be read in this JSON text, in whatever encoding.
+    /// Whether it is a shared secret that can be read in this JSON text, in any encoding.
     pub(crate) fn is_secret_in(&self, json: &str) -> bool {
         match &self.0.material {
             Material::Public(_) => false,
@@ -204,8 +204,8 @@ impl VerifyingKey {
         }
     }
 
-    /// Whether `signature` is this key's over exactly these bytes. A key that does not fit the
-    /// algorithm says no.
+    /// Whether `signature` is this key's over exactly these bytes. False for a key that does not
+    /// fit the algorithm.
     pub(crate) fn verifies(
         &self,
         algorithm: Algorithm,
@@ -222,8 +222,8 @@ impl VerifyingKey {
         }
     }
 
-    /// The work of the crypto libraries and nothing else: never inlined, so that a profile can tell
-    /// it from ours.
+    /// Only the work of the crypto libraries: never inlined, so that a profile can distinguish it
+    /// from ours.
     #[inline(never)]
     fn is_signed(
         &self,
@@ -246,7 +246,7 @@ impl VerifyingKey {
             .is_some_and(|parsed| parsed.verifies(&message, signature))
     }
 
-    /// A public key as the library wants it for one algorithm, parsed on first use.
+    /// A public key in the library's form for one algorithm, parsed on first use.
     fn parsed(&self, key: &PublicKey, backend: &PublicKeyBackend) -> Option<&ParsedKey> {
         let parse = || ParsedKey::new(backend, key.bytes(), key.signature_bytes()).map(Box::new);
         let slot = self.0.parsed.get(backend.slot)?;
@@ -257,8 +257,8 @@ impl VerifyingKey {
 /// What verifies RSA signatures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum RsaBackend {
-    /// The kernel of `mcp-bearer-rsa`, where the feature is on and the processor has what it needs;
-    /// AWS-LC for all else.
+    /// The kernel of `mcp-bearer-rsa`, if the feature is on and the processor has what it needs;
+    /// AWS-LC for everything else.
     #[default]
     Fastest,
     /// AWS-LC alone.

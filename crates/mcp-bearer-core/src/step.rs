@@ -1,7 +1,7 @@
-//! The steps a token passes, and who may watch it pass them.
+//! The steps that a token passes, and who may watch it pass them.
 //!
-//! The verifier and `--explain` are the same code: an [`Observer`] is told of each step, and can
-//! change nothing.
+//! The verifier and `--explain` are the same code: an [`Observer`] sees each step, and can change
+//! nothing.
 
 use std::fmt;
 
@@ -31,7 +31,7 @@ pub enum Step {
     KeyId,
     /// The key and the signature (RFC 7515 section 5.2).
     Signature,
-    /// The outcome of [`ClaimsJson`](Self::ClaimsJson), reported only now.
+    /// The outcome of [`ClaimsJson`](Self::ClaimsJson), reported only here.
     ClaimsHeld,
     /// `exp` (RFC 7519 section 4.1.4).
     Expiry,
@@ -78,13 +78,13 @@ impl Step {
         Self::Scopes,
     ];
 
-    /// The number under which the specification lists it: `1` to `19`, and `4a`.
+    /// The number of the step in the specification's list: `1` to `19`, and `4a`.
     #[must_use]
     pub const fn number(self) -> &'static str {
         self.row().0
     }
 
-    /// What is looked at, in a few words.
+    /// What the step checks, in a few words.
     #[must_use]
     pub const fn title(self) -> &'static str {
         self.row().1
@@ -118,7 +118,7 @@ impl Step {
 
 /// Watches verification. Every method may do nothing.
 ///
-/// The facts may hold text from the token, quoted and cut; never the token itself.
+/// The facts may hold text from the token, quoted and cut, but never the token itself.
 pub trait Observer {
     /// A step was passed.
     fn passed(&mut self, step: Step, facts: fmt::Arguments<'_>);
@@ -143,7 +143,7 @@ impl Observer for Unobserved {
 /// Runs steps one after the other and reports each outcome to an observer.
 pub(crate) struct Watch<'o, O> {
     observer: &'o mut O,
-    /// Why no signature is checked, when there are no keys to check it with.
+    /// Why no signature is checked, if there are no keys to check it with.
     unverified: Option<Box<str>>,
 }
 

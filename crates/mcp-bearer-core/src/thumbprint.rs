@@ -1,4 +1,4 @@
-//! [`Thumbprint`]: which key it is, whatever its `kid` (RFC 7638).
+//! [`Thumbprint`]: identifies a key, whatever its `kid` (RFC 7638).
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 /// thumbprints.
 ///
 /// [`Display`](fmt::Display) writes it in base64url (RFC 7638 section 3.1), the usual `kid` of a
-/// public key. The thumbprint of a shared secret would let the secret be guessed, so that one is
-/// never written: [`Display`](fmt::Display) and [`Debug`](fmt::Debug) say `shared secret`.
+/// public key. The thumbprint of a shared secret would let the secret be guessed, so it is never
+/// written: [`Display`](fmt::Display) and [`Debug`](fmt::Debug) say `shared secret`.
 ///
 /// ```
 /// use mcp_bearer_core::{JwkData, VerifyingKey};

@@ -1,12 +1,12 @@
-//! Moments: [`UnixTime`] is what a clock says, [`NumericDate`] what a claim says.
+//! Moments: a clock gives a [`UnixTime`], a claim a [`NumericDate`].
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::limits::Limits;
 
-/// A moment of a clock: the time since the Unix epoch, 1970-01-01T00:00:00Z, leap seconds not
-/// counted.
+/// A moment on a clock: the time since the Unix epoch, 1970-01-01T00:00:00Z, not counting leap
+/// seconds.
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,7 +23,7 @@ impl UnixTime {
     /// The beginning.
     pub const EPOCH: Self = Self(Duration::ZERO);
 
-    /// So many seconds after the epoch.
+    /// This many seconds after the epoch.
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
@@ -35,7 +35,7 @@ impl UnixTime {
         self.0.as_secs()
     }
 
-    /// The seconds since the epoch with their fraction.
+    /// The seconds since the epoch, with their fraction.
     #[must_use]
     pub fn as_secs_f64(self) -> f64 {
         self.0.as_secs_f64()
@@ -47,14 +47,14 @@ impl UnixTime {
         self.0.checked_sub(earlier.0)
     }
 
-    /// The moment so much later, or the last one there is.
+    /// The moment this much later, or the last one there is.
     #[must_use]
     pub const fn saturating_add(self, time: Duration) -> Self {
         Self(self.0.saturating_add(time))
     }
 }
 
-/// The moment so much after the epoch.
+/// The moment this much after the epoch.
 impl From<Duration> for UnixTime {
     fn from(since_epoch: Duration) -> Self {
         Self(since_epoch)
@@ -71,8 +71,8 @@ impl From<UnixTime> for Duration {
 /// A date in a claim: seconds since the Unix epoch, with a fraction where the issuer writes one
 /// (RFC 7519 section 2).
 ///
-/// It is what was written, which need not be a date that a calendar has: a claim that nobody has
-/// checked may hold `-1` or `1e300`. In a verified token it lies within 2^53 of the epoch.
+/// It is what was written, which need not be a date on any calendar: a claim that has not been
+/// checked may hold `-1` or `1e300`. In a verified token it is within 2^53 of the epoch.
 ///
 /// ```
 /// use mcp_bearer_core::{NumericDate, UnixTime};
@@ -86,7 +86,7 @@ impl From<UnixTime> for Duration {
 pub struct NumericDate(f64);
 
 impl NumericDate {
-    /// So many seconds after the epoch, or before it when negative.
+    /// This many seconds after the epoch, or before it if negative.
     #[must_use]
     pub const fn from_secs_f64(seconds: f64) -> Self {
         Self(seconds)
@@ -98,9 +98,9 @@ impl NumericDate {
         self.0
     }
 
-    /// Whether it lies more than ten years after `now`, as an `exp` does that was written in
-    /// milliseconds. Such a date is legal, so that a token with it is accepted; whoever shows the
-    /// token to a person should ask whether it is meant.
+    /// Whether it is more than ten years after `now`, like an `exp` that was written in
+    /// milliseconds. Such a date is legal, so a token with it is accepted; if you show the token to
+    /// a person, ask whether it is intended.
     ///
     /// ```
     /// use mcp_bearer_core::{NumericDate, UnixTime};
@@ -113,7 +113,7 @@ impl NumericDate {
         self.0 > now.saturating_add(Limits::PLAUSIBLE_LIFETIME).as_secs_f64()
     }
 
-    /// The moment, when a clock can reach it.
+    /// The moment, if a clock can reach it.
     #[must_use]
     pub fn to_unix_time(self) -> Option<UnixTime> {
         Duration::try_from_secs_f64(self.0).ok().map(UnixTime)

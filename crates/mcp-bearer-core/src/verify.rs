@@ -1,7 +1,7 @@
 //! Steps 5 to 19: the only way from an unverified token to an [`AccessToken`].
 //!
 //! The order of the steps is part of the specification: with keys held, the signature is checked
-//! before every claim, so that the answer to a forged token says nothing about its claims. Without
+//! before every claim, so the answer to a forged token reveals nothing about its claims. Without
 //! keys, a token that its own claims condemn is refused for that, unverified. No option skips a
 //! step.
 
@@ -34,11 +34,13 @@ impl UnverifiedToken<'_> {
     /// `now`.
     ///
     /// ```
-    /// use mcp_bearer_core::{Expected, KeySet, Limits, Policy, RejectionKind, UnixTime, UnverifiedToken};
+    /// use mcp_bearer_core::{Expected, KeySet, Limits, Policy, RejectionKind};
+    /// use mcp_bearer_core::{UnixTime, UnverifiedToken};
     /// let keys = KeySet::from_jwks_json(r#"{"keys":[]}"#)?;
     /// let policy = Policy::builder(Expected::Any, Expected::Any).build()?;
     /// let token = UnverifiedToken::parse("eyJhbGciOiJub25lIn0.e30.AA", &Limits::default())?;
-    /// let rejection = token.verify(&keys, &policy, UnixTime::from_secs(1_800_000_000)).unwrap_err();
+    /// let now = UnixTime::from_secs(1_800_000_000);
+    /// let rejection = token.verify(&keys, &policy, now).unwrap_err();
     /// assert_eq!(rejection.kind(), RejectionKind::AlgorithmNotAllowed);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -54,7 +56,7 @@ impl UnverifiedToken<'_> {
         self.verify_observed(keys, policy, now, &mut Unobserved)
     }
 
-    /// [`verify`](Self::verify), told step by step to an observer.
+    /// [`verify`](Self::verify), reporting each step to an observer.
     ///
     /// # Errors
     /// The same.
@@ -107,8 +109,9 @@ impl UnverifiedToken<'_> {
     /// Whether fetching keys for this token could help: steps 5 to 8 and 10 to 17 pass, and the
     /// signature has a length that the algorithm allows.
     ///
-    /// It says nothing about the signature itself; it keeps strangers from driving fetches. Steps
-    /// 18 and 19 are left out: the answer would tell a stranger which values this server wants.
+    /// It says nothing about the signature itself; it keeps strangers from triggering fetches.
+    /// Steps 18 and 19 are left out: the answer would show a stranger which values this server
+    /// wants.
     #[must_use]
     pub fn worth_a_fetch(&self, policy: &Policy, now: UnixTime) -> bool {
         let check = || -> Result<(), Rejection> {
@@ -122,11 +125,11 @@ impl UnverifiedToken<'_> {
         check().is_ok()
     }
 
-    /// Whether it is a well-formed token of an algorithm that the policy allows, with a signature
+    /// Whether it is a well-formed token with an algorithm that the policy allows and a signature
     /// of a possible length. Steps 6 and 7, and what the claims say, do not count.
     ///
-    /// Such a token, whatever its claims say, is a reason to fetch the keys of a source that was
-    /// never asked.
+    /// Such a token, whatever its claims say, is a reason to fetch keys from a source that has
+    /// never been asked.
     #[must_use]
     pub fn is_plausible(&self, policy: &Policy) -> bool {
         self.algorithm().is_some_and(|algorithm| {
@@ -138,7 +141,7 @@ impl UnverifiedToken<'_> {
     }
 
     /// There are no keys. A token that its own claims condemn gets that rejection: no key could
-    /// save it, and its sender must not be told to wait. Every other token meets the outage.
+    /// save it, and its sender must not be asked to wait. Every other token gets the outage.
     fn judge_without_keys(
         &self,
         unavailable: Rejection,
@@ -159,7 +162,7 @@ impl UnverifiedToken<'_> {
         }
     }
 
-    /// Steps 10 to 17, which no signature has proven.
+    /// Steps 10 to 17, not proven by any signature.
     fn check_unproven(
         &self,
         header: &CheckedHeader<'_>,
@@ -171,7 +174,7 @@ impl UnverifiedToken<'_> {
         check_claims(&claims, header, rules, now, watch).map(drop)
     }
 
-    /// Step 9: the candidates are tried in turn over the exact bytes received.
+    /// Step 9: tries each candidate over the exact bytes received.
     fn check_signature<'k>(
         &self,
         keys: &'k KeySet,
@@ -208,8 +211,7 @@ impl UnverifiedToken<'_> {
         Rejection::because(kind, text)
     }
 
-    /// Tokens that Entra ID makes for Microsoft Graph are signed over another nonce than the one
-    /// they show.
+    /// Entra ID signs tokens for Microsoft Graph over another nonce than the one they show.
     fn is_for_microsoft_graph(&self) -> bool {
         const ISSUERS: [&str; 2] = [
             "https://sts.windows.net/",
@@ -223,7 +225,7 @@ impl UnverifiedToken<'_> {
             })
     }
 
-    /// A signature of another length verifies with no key, so it must not start a fetch either.
+    /// No key verifies a signature of another length, so it must not start a fetch either.
     fn check_signature_length(&self, algorithm: Algorithm) -> Result<(), Rejection> {
         let (got, possible) = (self.signature.len(), algorithm.signature_bytes());
         if possible.contains(&got) {
@@ -239,7 +241,7 @@ impl UnverifiedToken<'_> {
         Err(Rejection::because(RejectionKind::BadSignature, text))
     }
 
-    /// Step 10: what step 4 found, and no number beyond a double (RFC 8259 section 6).
+    /// Step 10: the outcome of step 4, and no number beyond a double (RFC 8259 section 6).
     fn trusted_claims(
         &self,
         watch: &mut Watch<'_, impl Observer>,

@@ -158,7 +158,7 @@ fn names_that_a_json_library_reserves_are_never_given_a_meaning() {
         let token = verified(&forge().claims_prefix(&escaped));
         let error = token.claim::<Value>("x").unwrap_err();
         assert_eq!(error.kind(), ClaimErrorKind::ReservedName);
-        // Nor do they stand for a date, a string or a scope.
+        // They do not count as a date, a string or a scope either.
         for claim in ["exp", "iat", "sub", "iss", "aud", "client_id"] {
             let text = forge().claim(claim, json!({name: "1800003600"})).token();
             let unverified = UnverifiedToken::parse(&text, &Limits::default()).unwrap();
@@ -173,7 +173,7 @@ fn names_that_a_json_library_reserves_are_never_given_a_meaning() {
 }
 
 #[test]
-fn a_refusal_for_its_scopes_shows_what_the_token_holds() {
+fn a_refusal_for_scopes_shows_what_the_token_holds() {
     let token = verified(&forge().without_claim("scope").claim("scp", json!(["a b"])));
     let refused = token.require_scopes(&"a".parse().unwrap()).unwrap_err();
     assert_eq!(
@@ -183,7 +183,7 @@ fn a_refusal_for_its_scopes_shows_what_the_token_holds() {
 }
 
 #[test]
-fn scopes_are_asked_for_with_their_implications() {
+fn scopes_are_required_with_their_implications() {
     let text = forge().scope("admin x").token();
     let policy = builder()
         .scope_implies("admin", ["write"])

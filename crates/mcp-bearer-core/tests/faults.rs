@@ -122,7 +122,7 @@ fn every_fault_is_found_in_the_order_of_the_steps() {
     assert!(found[11].1.contains("\"level\""), "{found:?}");
     assert!(found[12].1.contains("lacks \"mcp:write\""), "{found:?}");
 
-    // Without the claim of a wrong type, the client is looked at too.
+    // Without the claim of a wrong type, the client is checked too.
     let found = kinds(&hopeless(&key).claim("jti", "7"), &keys, &policy(), &[]);
     let rest = &only_kinds(&found)[8..];
     assert_eq!(rest, [K::ClaimNotAllowed, K::MissingClaim, K::MissingClaim]);

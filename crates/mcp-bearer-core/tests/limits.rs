@@ -123,8 +123,8 @@ fn deepest(objects: bool) -> (String, String) {
     (deep, members)
 }
 
-/// The deepest token that is let in is verified on a small stack, even where a policy looks into
-/// the deep claim.
+/// The deepest token that is accepted is verified on a small stack, even if a policy looks into the
+/// deep claim.
 #[test]
 fn the_deepest_good_token_is_verified() {
     on_a_small_stack(|| {

@@ -78,7 +78,7 @@ impl Held {
     }
 }
 
-/// A body in pieces of a number of bytes; 0: in one piece.
+/// A body in pieces of this many bytes; 0: in one piece.
 fn read(case: &RequestCase, piece: usize) -> Result<Operations, RpcAnswer> {
     let values = [
         Headers::bytes(&case.headers.protocol_version),
@@ -197,7 +197,7 @@ fn every_decision_is_met() {
     assert_eq!(met.len(), 6);
 }
 
-/// A list in pieces of a number of bytes, and the kind of fault that ended it.
+/// A list in pieces of this many bytes, and the kind of fault that ended it.
 fn filter(
     case: &ListCase,
     rules: &OperationRules,
@@ -289,7 +289,7 @@ fn every_list_comes_out_as_written_in_pieces_of_any_size() {
     );
 }
 
-/// No byte of a hidden name is in anything that came out, not even before a fault.
+/// No byte of a hidden name is in any output, not even before a fault.
 #[test]
 fn no_output_shows_a_hidden_name() {
     let mut seen = 0;

@@ -26,12 +26,12 @@ mod base64_of {
     }
 }
 
-struct Door {
+struct Verifier {
     keys: KeySet,
     policy: Policy,
 }
 
-impl Door {
+impl Verifier {
     fn of(key: VerifyingKey, algorithm: Algorithm) -> Self {
         let policy = Policy::builder(Forge::ISSUER, Forge::AUDIENCE)
             .algorithms([algorithm])
@@ -59,8 +59,8 @@ impl Door {
     }
 }
 
-/// A key, a good token of it, and the door that lets it in, for each algorithm.
-fn each_algorithm() -> Vec<(String, Door)> {
+/// For each algorithm, a good token and the verifier that accepts it.
+fn each_algorithm() -> Vec<(String, Verifier)> {
     let secret = [7; 64];
     Algorithm::ALL
         .into_iter()
@@ -79,22 +79,22 @@ fn each_algorithm() -> Vec<(String, Door)> {
                 VerifyingKey::from_pem(&signing.public_pem()).unwrap()
             };
             let token = Forge::new(&signing, NOW).alg(algorithm.name()).token();
-            (token, Door::of(verifying, algorithm))
+            (token, Verifier::of(verifying, algorithm))
         })
         .collect()
 }
 
 #[test]
 fn every_single_bit_matters() {
-    for (token, door) in each_algorithm() {
-        assert!(door.verify(&token).is_ok());
+    for (token, verifier) in each_algorithm() {
+        assert!(verifier.verify(&token).is_ok());
         for bit in 0..token.len() * 8 {
             let mut bytes = token.clone().into_bytes();
             bytes[bit / 8] ^= 1 << (bit % 8);
             assert!(
-                !door.verify_bytes(&bytes),
+                !verifier.verify_bytes(&bytes),
                 "{:?} bit {bit}",
-                door.policy.algorithms()
+                verifier.policy.algorithms()
             );
         }
     }
@@ -102,29 +102,32 @@ fn every_single_bit_matters() {
 
 #[test]
 fn every_byte_and_every_end_matters() {
-    for (token, door) in each_algorithm() {
+    for (token, verifier) in each_algorithm() {
         for at in 0..token.len() {
-            assert!(door.verify(&token[..at]).is_err(), "cut at {at}");
-            assert!(door.verify(&token[at + 1..]).is_err(), "begun behind {at}");
+            assert!(verifier.verify(&token[..at]).is_err(), "cut at {at}");
+            assert!(
+                verifier.verify(&token[at + 1..]).is_err(),
+                "begun behind {at}"
+            );
             let without = format!("{}{}", &token[..at], &token[at + 1..]);
-            // Two equal neighbours: the same text comes out whichever is left out, and it is still
+            // Two equal neighbours: the same text results whichever is left out, and it is still
             // refused.
-            assert!(door.verify(&without).is_err(), "without {at}");
+            assert!(verifier.verify(&without).is_err(), "without {at}");
         }
         for extra in ["A", "=", "==", ".", "\n", " ", "\0", "é"] {
-            assert!(door.verify(&format!("{token}{extra}")).is_err());
-            assert!(door.verify(&format!("{extra}{token}")).is_err());
+            assert!(verifier.verify(&format!("{token}{extra}")).is_err());
+            assert!(verifier.verify(&format!("{extra}{token}")).is_err());
         }
     }
 }
 
-/// No token of one algorithm gets through another one's door, not even with the same key.
+/// A token of one algorithm is refused by the verifier of any other, even with the same key.
 #[test]
-fn doors_do_not_share_tokens() {
+fn a_token_of_one_algorithm_is_refused_by_every_other() {
     let all = each_algorithm();
     for (at, (token, _)) in all.iter().enumerate() {
-        for (other, (_, door)) in all.iter().enumerate() {
-            assert_eq!(door.verify(token).is_ok(), at == other);
+        for (other, (_, verifier)) in all.iter().enumerate() {
+            assert_eq!(verifier.verify(token).is_ok(), at == other);
         }
     }
 }
@@ -134,8 +137,8 @@ proptest! {
 
     #[test]
     fn any_text_is_refused_without_a_panic(text in any::<String>()) {
-        let (_, door) = &each_cheap()[0];
-        prop_assert!(door.verify(&text).is_err());
+        let (_, verifier) = &each_cheap()[0];
+        prop_assert!(verifier.verify(&text).is_err());
     }
 
     #[test]
@@ -145,16 +148,16 @@ proptest! {
         signature in proptest::collection::vec(any::<u8>(), 0..80),
     ) {
         let token = format!("{}.{}.{}", encode(&header), encode(&claims), encode(&signature));
-        for (_, door) in each_cheap() {
-            prop_assert!(door.verify(&token).is_err());
+        for (_, verifier) in each_cheap() {
+            prop_assert!(verifier.verify(&token).is_err());
         }
     }
 
     #[test]
     fn any_claims_are_judged_without_a_panic(text in "[{}\\[\\]\",:a-z0-9.eE+\\\\-]{0,60}") {
         let forge = Forge::new(cheap(), NOW).raw_claims(format!("{{{text}}}"));
-        let (_, door) = &each_cheap()[0];
-        prop_assert!(door.verify(&forge.token()).is_err());
+        let (_, verifier) = &each_cheap()[0];
+        prop_assert!(verifier.verify(&forge.token()).is_err());
     }
 
     #[test]
@@ -163,15 +166,15 @@ proptest! {
         value in prop_oneof!["null", "true", "\\[\\]", "\\{\\}", "-?[0-9]{1,25}(\\.[0-9]{1,5})?([eE][-+]?[0-9]{1,4})?", "\"[ -!#-\\[\\]-~]{0,10}\"", "\\[\"x\",[0-9]\\]"],
     ) {
         let forge = Forge::new(cheap(), NOW).without_claim(&name).claims_prefix(&format!("\"{name}\":{value},"));
-        let (_, door) = &each_cheap()[0];
-        if let Err(refused) = door.verify(&forge.token()) {
+        let (_, verifier) = &each_cheap()[0];
+        if let Err(refused) = verifier.verify(&forge.token()) {
             prop_assert!(refused.to_string().len() < 500);
         }
         let forge = Forge::new(cheap(), NOW).without_header(&name).header_prefix(&format!("\"{name}\":{value},"));
-        let _ = door.verify(&forge.token());
+        let _ = verifier.verify(&forge.token());
     }
 
-    /// A NumericDate is judged as its exact value is, whatever it is written like.
+    /// A NumericDate is judged by its exact value, however it is written.
     #[test]
     fn exp_is_compared_exactly(offset in -200_i64..200, thousandths in 0..1000_i64, form in 0..3_usize) {
         let millis = (1_800_000_000 + offset) * 1000 + thousandths;
@@ -181,21 +184,21 @@ proptest! {
             _ => format!("{}.{:03}0000E+0", millis / 1000, millis % 1000),
         };
         let forge = Forge::new(cheap(), NOW).without_claim("exp").claims_prefix(&format!("\"exp\":{text},"));
-        let (_, door) = &each_cheap()[0];
+        let (_, verifier) = &each_cheap()[0];
         let good = 1_800_000_000_000 < millis + 60_000;
-        prop_assert_eq!(door.verify(&forge.token()).is_ok(), good, "{}", text);
+        prop_assert_eq!(verifier.verify(&forge.token()).is_ok(), good, "{}", text);
     }
 
     #[test]
     fn several_changed_bytes_are_refused(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
-        for (token, door) in each_cheap() {
+        for (token, verifier) in each_cheap() {
             let mut bytes = token.clone().into_bytes();
             for (at, byte) in &changes {
                 let at = at.index(bytes.len());
                 bytes[at] = *byte;
             }
             if bytes != token.as_bytes() {
-                prop_assert!(!door.verify_bytes(&bytes));
+                prop_assert!(!verifier.verify_bytes(&bytes));
             }
         }
     }
@@ -206,16 +209,16 @@ fn cheap() -> &'static SigningKey {
     KEY.get_or_init(SigningKey::ed25519)
 }
 
-/// Doors whose keys are made once.
-fn each_cheap() -> &'static [(String, Door)] {
-    static DOORS: std::sync::OnceLock<Vec<(String, Door)>> = std::sync::OnceLock::new();
-    DOORS.get_or_init(|| {
+/// Verifiers whose keys are made once.
+fn each_cheap() -> &'static [(String, Verifier)] {
+    static VERIFIERS: std::sync::OnceLock<Vec<(String, Verifier)>> = std::sync::OnceLock::new();
+    VERIFIERS.get_or_init(|| {
         let key = VerifyingKey::from_pem(&cheap().public_pem()).unwrap();
-        let mut doors = vec![(
+        let mut verifiers = vec![(
             Forge::new(cheap(), NOW).token(),
-            Door::of(key, Algorithm::EdDsa),
+            Verifier::of(key, Algorithm::EdDsa),
         )];
-        doors.extend(each_algorithm());
-        doors
+        verifiers.extend(each_algorithm());
+        verifiers
     })
 }

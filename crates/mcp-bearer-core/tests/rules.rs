@@ -43,7 +43,7 @@ fn types_of_other_tokens_cannot_be_named() {
     assert!(builder().also_accept_type("vendor+jwt").build().is_ok());
 }
 
-/// Graph is named only for tokens that look like it, and never for one that verifies.
+/// Graph is named only for tokens that look like its own, and never for one that verifies.
 #[test]
 fn a_bad_signature_is_explained_by_graph_only_where_it_can_be() {
     let key = SigningKey::ed25519();
@@ -79,7 +79,7 @@ fn a_bad_signature_is_explained_by_graph_only_where_it_can_be() {
     }
 }
 
-/// Tokens that no key could save: whatever their `kid`, a stranger must not drive fetches with
+/// Tokens that no key could save: whatever their `kid`, a stranger must not trigger fetches with
 /// them.
 #[test]
 fn a_token_that_is_refused_anyway_is_not_worth_a_fetch() {

@@ -1,4 +1,4 @@
-//! `TokenParts`: what can be read of a text, whatever is broken in it.
+//! `TokenParts`: what can be read from a text, whatever is broken in it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,7 +17,7 @@ fn read(text: &str) -> TokenParts {
     TokenParts::read(text, &Limits::default()).unwrap()
 }
 
-/// Header and claims as `name=value`, or why not.
+/// Header and claims as `name=value`, or the reason why not.
 fn shown(text: &str) -> [Result<String, String>; 2] {
     let parts = read(text);
     let join = |members: &mut dyn Iterator<Item = (std::borrow::Cow<'_, str>, &str)>| {

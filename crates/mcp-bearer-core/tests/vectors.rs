@@ -1,4 +1,4 @@
-//! Runs every case under `vectors/` through the verifier, and keeps the table of steps covered from
+//! Runs every case under `vectors/` through the verifier, and checks that each step has cases on
 //! both sides.
 #![allow(
     clippy::unwrap_used,
@@ -92,7 +92,7 @@ impl Observer for Watch {
 }
 
 #[test]
-fn an_observer_is_told_of_the_step_that_failed_and_changes_nothing() {
+fn an_observer_sees_the_step_that_failed_and_changes_nothing() {
     for file in vectors::all() {
         let ready: Vec<Ready> = file.settings.iter().map(ready).collect();
         for case in &file.cases {
@@ -148,7 +148,7 @@ fn every_step_has_an_accepted_and_a_refused_case() {
     for step in &steps {
         let (accepted, refused) = seen.get(step).copied().unwrap_or_default();
         assert!(accepted > 0, "step {step} has no accepted case");
-        // A fault of the claims is found in step 4 and told in step 10. Step 19 only reads.
+        // A fault in the claims is found in step 4 and reported in step 10. Step 19 only reads.
         assert!(
             refused > 0 || step == "4" || step == "19",
             "step {step} has no refused case"
@@ -209,7 +209,7 @@ fn no_refusal_shows_the_token() {
     }
 }
 
-/// Worth a fetch: never for a token that would fail steps 5 to 8 or 10 to 17 anyway.
+/// Never worth a fetch: a token that would fail steps 5 to 8 or 10 to 17 anyway.
 #[test]
 fn only_tokens_that_keys_could_help_are_worth_a_fetch() {
     let early: BTreeSet<&str> = [

@@ -1,8 +1,8 @@
 //! Which process is this? An answer without a system call.
 //!
-//! A child of `fork` inherits its parent's memory, but not its threads: a lock that one of those
-//! held is held for ever, and a random generator would give the child what it gives the parent. So
-//! a thing that must not be inherited remembers the [`Process`] that made it, and each use
+//! A child of `fork` inherits its parent's memory, but not its threads: a lock held by one of those
+//! is held forever, and a random generator would give the child what it gives the parent. So
+//! anything that must not be inherited remembers the [`Process`] that made it, and each use
 //! compares.
 //!
 //! ```
@@ -17,31 +17,31 @@
 //!
 //! # How it works
 //! On Linux since 4.14, one page of memory is marked with `MADV_WIPEONFORK`: the kernel gives every
-//! child a page of zeros in its place. A word of zero on it means "not seen yet", and is replaced
-//! by the next number of an ordinary counter. The child has inherited that counter, so its number
-//! differs from all that its parents had drawn. A look is two loads, a third of a nanosecond, where
+//! child a page of zeros in its place. A zero word on it means "not seen yet", and is replaced by
+//! the next number of an ordinary counter. The child has inherited that counter, so its number
+//! differs from all that its parents drew. A look is two loads, a third of a nanosecond, where
 //! `getpid` costs about a hundred.
 //!
-//! It is the kernel that wipes the page, in every call that copies the address space. So this also
-//! holds for children of glibc's `_Fork` and of a raw `clone`, for which a handler of
-//! `pthread_atfork` does not run. A child that *shares* its parent's memory (`vfork`, `clone` with
-//! `CLONE_VM`) counts as the same process: nothing is copied.
+//! The kernel wipes the page in every call that copies the address space. So this also holds for
+//! children of glibc's `_Fork` and of a raw `clone`, for which a handler of `pthread_atfork` does
+//! not run. A child that *shares* its parent's memory (`vfork`, `clone` with `CLONE_VM`) counts as
+//! the same process: nothing is copied.
 //!
-//! Some systems that imitate Linux accept every advice and do nothing. So the page is used only if
-//! the kernel refuses an advice that does not exist. Where there is no such page,
-//! [`std::process::id`] answers.
+//! Some systems that imitate Linux accept any advice and do nothing. So the page is used only if
+//! the kernel refuses an advice that does not exist. Without such a page, [`std::process::id`] is
+//! used.
 //!
-//! No lock is taken, and the page is never given back: a child of `fork` could wait for the one,
-//! and read the other.
+//! No lock is taken, and the page is never freed: a child of `fork` could wait for the lock, and
+//! read the freed page.
 #![deny(unsafe_code)]
 #![deny(missing_docs)]
 
 #[cfg(target_os = "linux")]
 mod page;
 
-/// A process. Two values are equal when the same process asked for both.
+/// A process. Two values are equal if the same process asked for both.
 ///
-/// A value can be compared by the process that asked for it and by its children, to whom it is
+/// A value can be compared by the process that asked for it and by its children, for which it is
 /// another process. Values of siblings, which never meet in one memory, may be equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Process(Kind);

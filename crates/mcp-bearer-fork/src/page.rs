@@ -7,19 +7,19 @@
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-/// The word on the page. Null: nobody has asked for a page yet. [`NO_PAGE`]: there is none.
+/// The word on the page. Null: no thread has asked for a page yet. [`NO_PAGE`]: there is none.
 static WORD: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
 
-/// Stands where a word would, when the system has no such page.
+/// Used instead of a word if the system has no such page.
 static NO_PAGE: AtomicU64 = AtomicU64::new(0);
 
-/// The next number, on an ordinary page: a child goes on from where its parent was.
+/// The next number, on an ordinary page: a child continues from where its parent was.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// An advice that no kernel knows.
 const UNKNOWN_ADVICE: libc::c_int = -1;
 
-/// The number of this process; `None` when the system cannot say.
+/// The number of this process; `None` if the system cannot tell.
 #[inline]
 pub(crate) fn generation() -> Option<u64> {
     let word = word()?;
@@ -46,7 +46,7 @@ fn word() -> Option<&'static AtomicU64> {
     unsafe { word.as_ref() }
 }
 
-/// This process is new. Of threads that find that at once, one number is kept.
+/// This process is new. If several threads find that at once, one number is kept.
 #[cold]
 fn new_generation(word: &AtomicU64) -> u64 {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -54,8 +54,8 @@ fn new_generation(word: &AtomicU64) -> u64 {
     kept.map_or_else(|other| other, |_| number)
 }
 
-/// Asks for the page. Of threads that do so at once, one page is kept; no lock is needed, which a
-/// child could find locked.
+/// Asks for the page. If several threads do so at once, one page is kept; no lock is needed, which
+/// a child could find locked.
 #[cold]
 fn first_word() -> *const AtomicU64 {
     let page = wiped_page();
@@ -72,7 +72,7 @@ fn first_word() -> *const AtomicU64 {
     }
 }
 
-/// A page of zeros that the kernel wipes in children, or nothing when it does not know how.
+/// A page of zeros that the kernel wipes in children, or nothing if the kernel cannot do that.
 fn wiped_page() -> Option<*mut AtomicU64> {
     let size = page_size();
     let protection = libc::PROT_READ | libc::PROT_WRITE;
@@ -82,8 +82,8 @@ fn wiped_page() -> Option<*mut AtomicU64> {
     if page == libc::MAP_FAILED {
         return None;
     }
-    // SAFETY: advice about our own page. The unknown one is to be refused: who accepts it accepts
-    // anything.
+    // SAFETY: advice about our own page. The unknown one should be refused: a kernel that accepts
+    // it accepts anything.
     let is_wiped = unsafe {
         libc::madvise(page, size, UNKNOWN_ADVICE) != 0
             && libc::madvise(page, size, libc::MADV_WIPEONFORK) == 0
@@ -97,7 +97,7 @@ fn wiped_page() -> Option<*mut AtomicU64> {
 }
 
 fn page_size() -> usize {
-    // SAFETY: takes and gives a number.
+    // SAFETY: takes and returns a number.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(size).unwrap_or(4096)
 }

@@ -94,7 +94,7 @@ mod linux {
             ("_Fork", fork_without_handlers),
             ("clone", raw_clone),
         ];
-        // Before anything is known in the parent, a child finds out for itself.
+        // A child finds out for itself before anything is known in the parent.
         for (name, way) in ways {
             in_a_child(*way, || Process::current() == Process::current());
             println!("a child by {name} of a parent that never asked ... ok");
@@ -102,7 +102,7 @@ mod linux {
         let own = Process::current();
         assert!(own == Process::current());
         println!("without a system call: {}", own.is_without_system_call());
-        // So that a kernel that has the page is seen to be asked for it.
+        // Shows that a kernel that has the page is asked for it.
         assert!(own.is_without_system_call() || !kernel_wipes());
         for (name, way) in ways {
             a_child_is_another(*way);
@@ -116,7 +116,7 @@ mod linux {
         println!("threads ... ok");
     }
 
-    /// What the kernel says of its version: 4.14 and later wipe.
+    /// The kernel's version: 4.14 and later wipe.
     fn kernel_wipes() -> bool {
         let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
         let mut numbers = release.split('.').map(|part| part.parse().unwrap_or(0));
@@ -133,7 +133,7 @@ mod linux {
         assert!(own == Process::current());
     }
 
-    /// Each generation differs from all before it.
+    /// Each generation differs from all those before it.
     fn grandchildren_are_others(way: Fork, more: usize) {
         fn go_on(way: Fork, more: usize, before: &mut HashSet<Process>) -> bool {
             let is_new = before.insert(Process::current());
@@ -152,7 +152,7 @@ mod linux {
         });
     }
 
-    /// A fork in the middle of other threads' questions.
+    /// A fork while other threads are asking.
     fn children_while_threads_ask(way: Fork) {
         let own = Process::current();
         let end = Instant::now() + Duration::from_millis(300);
@@ -165,7 +165,7 @@ mod linux {
                 });
             }
             while Instant::now() < end {
-                // Nothing else in the child: without the handlers of `fork` it may find the
+                // The child does nothing else: without the handlers of `fork` it may find the
                 // allocator locked.
                 in_a_child(way, || {
                     let child = Process::current();

@@ -361,3 +361,9 @@ def test_what_an_app_sends_besides_is_no_way_around(pair):
 
     with pytest.raises(RuntimeError, match="pathsend"):
         ask(guarded(pair, app, RULES), LIST, token_of(pair, "read"), extensions={"http.response.pathsend": {}})
+
+
+def test_a_rule_whose_scopes_are_set_to_nothing_is_refused():
+    with pytest.raises(ValueError, match="set to nothing"):
+        OperationRules([OperationRule("tools/call", name="delete_*", scopes=[])], unmatched="allow")
+    OperationRules([OperationRule("tools/call", name="delete_*")], unmatched="allow")

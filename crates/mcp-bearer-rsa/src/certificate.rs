@@ -1,5 +1,5 @@
-//! What makes a product of the kernel worth belief: its identity, checked modulo a prime that
-//! nobody knows.
+//! What makes a product of the kernel believable: its identity, checked modulo a prime that nobody
+//! knows.
 
 use aws_lc_rs::rand;
 
@@ -11,16 +11,16 @@ use crate::prime::Prime;
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct Certificate<const V: usize> {
     pub(crate) prime: Prime,
-    /// What the limbs of a number weigh: limb i has 2^(52 i).
+    /// The weights of a number's limbs: limb i has 2^(52 i).
     pub(crate) numbers: Limbs<V>,
-    /// What the limbs of a quotient weigh: `n` times as much, and all but the last two `k` times
-    /// that, because it is `k * n` that they multiply.
+    /// The weights of a quotient's limbs: `n` times as much, and for all but the last two `k` times
+    /// that, because they multiply `k * n`.
     pub(crate) quotients: Limbs<V>,
     /// Minus R.
     minus_r: u64,
 }
 
-/// How many random numbers the self-test weighs, besides the fixed ones.
+/// How many random numbers the self-test weighs, in addition to the fixed ones.
 const SAMPLES: usize = 64;
 
 impl<const V: usize> Certificate<V> {
@@ -50,7 +50,7 @@ impl<const V: usize> Certificate<V> {
     }
 
     /// Whether `a * b + m * n = x * R`, modulo the prime. Three are given as residues, below 2^50,
-    /// and `m * n` as what a quotient weighs, below 2^109.
+    /// and `m * n` as the weight of a quotient, below 2^109.
     #[inline]
     pub(crate) fn holds(&self, (a, b): (u64, u64), m_times_n: u128, x: u64) -> bool {
         let left = u128::from(a)
@@ -60,7 +60,7 @@ impl<const V: usize> Certificate<V> {
         self.prime.residue(left.wrapping_add(minus_right)) == 0
     }
 
-    /// Whether the engine weighs right: `n`, `rr`, a number of all ones and 64 random ones, as
+    /// Whether the engine weighs correctly: `n`, `rr`, a number of all ones and 64 random ones, as
     /// numbers and as quotients, against plain arithmetic over their bytes.
     pub(crate) fn weighs_right(&self, engine: Engine, n: &Limbs<V>, rr: &Limbs<V>, k: u64) -> bool {
         let ones = Limbs([[LIMB_MASK; 8]; V]);
@@ -90,7 +90,7 @@ impl<const V: usize> Certificate<V> {
     }
 
     fn residue_of_bytes(&self, number: &Limbs<V>) -> Option<u64> {
-        // 416 bits, or 52 bytes, for each row.
+        // 416 bits, or 52 bytes, per row.
         let mut bytes = [[0; 52]; V];
         let bytes = bytes.as_flattened_mut();
         number

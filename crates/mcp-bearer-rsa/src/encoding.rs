@@ -2,7 +2,7 @@
 
 use aws_lc_rs::digest::{self, Digest};
 
-/// How the digest is encoded in what the signature holds.
+/// How the digest is encoded in the contents of the signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding {
     /// RSASSA-PKCS1-v1_5: RS256, RS384 and RS512.

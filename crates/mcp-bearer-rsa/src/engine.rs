@@ -1,11 +1,11 @@
-//! What runs the kernel, and the one place with unsafe code: the call of functions that need a
+//! What runs the kernel, and the one place with unsafe code: the calls of functions that need a
 //! processor with IFMA.
 
 use crate::kernel;
 use crate::limbs::Limbs;
 use crate::modulus::Modulus;
 
-/// The witness that this processor has AVX-512 with IFMA. [`Ifma::detect`] is its only maker.
+/// Proof that this processor has AVX-512 with IFMA. Only [`Ifma::detect`] makes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ifma(());
 
@@ -30,16 +30,16 @@ impl Ifma {
 pub enum Engine {
     /// The processor's own instructions.
     Ifma(Ifma),
-    /// Plain Rust that computes what the instructions compute: for tests on any processor, hundreds
+    /// Plain Rust that computes the same as the instructions: for tests on any processor, hundreds
     /// of times slower.
     Emulated,
-    /// The emulation with faults that a test asks for.
+    /// The emulation with faults that a test requests.
     #[cfg(test)]
     Faulty,
 }
 
 impl Engine {
-    /// The processor's instructions, where it has them.
+    /// The processor's instructions, if it has them.
     ///
     /// ```
     /// match mcp_bearer_rsa::Engine::detect() {
@@ -53,7 +53,7 @@ impl Engine {
     }
 
     /// Montgomery products, each certified: `a * b`, then as many squarings, then by `last` if
-    /// there is one. `None` when a certificate did not hold.
+    /// there is one. `None` if a certificate did not hold.
     ///
     /// Each product is that of the two numbers over R, modulo n, and below 2n when both are below
     /// 2^(bits + 1).
@@ -101,7 +101,7 @@ impl Engine {
         }
     }
 
-    /// Columns as limbs, with as many carries as it takes.
+    /// Columns as limbs, with as many carries as needed.
     #[cfg(test)]
     #[expect(
         unsafe_code,

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-/// Whether the kernel was found to be wrong, and whether somebody has been given that to report.
+/// Whether the kernel was found to be wrong, and whether a caller has been given that to report.
 pub(crate) struct Fault(AtomicU8);
 
 const NONE: u8 = 0;
@@ -16,7 +16,7 @@ impl Fault {
         Self(AtomicU8::new(NONE))
     }
 
-    /// That of the process.
+    /// The flag of the process.
     pub(crate) fn of_process() -> &'static Self {
         &OF_PROCESS
     }
@@ -42,14 +42,13 @@ impl Fault {
 /// Whether a result of the kernel has contradicted another in this process. From then on all keys
 /// answer [`Verdict::Undecided`](crate::Verdict::Undecided), and none is made.
 ///
-/// That is the sign of a processor at fault, or of a mistake in this crate. No input can cause it
-/// on its own.
+/// That points to a faulty processor, or to a mistake in this crate. No input alone can cause it.
 #[must_use]
 pub fn has_failed() -> bool {
     OF_PROCESS.happened()
 }
 
-/// Whether a failure is to be reported: `true` for one caller, after the failure, and `false` for
+/// Whether a failure should be reported: `true` for one caller after the failure, and `false` for
 /// all others.
 ///
 /// ```

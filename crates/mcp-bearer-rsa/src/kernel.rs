@@ -1,4 +1,4 @@
-//! The kernel: certified Montgomery products. One text, compiled for the processor's instructions
+//! The kernel: certified Montgomery products. One source, compiled for the processor's instructions
 //! and for their emulation.
 //!
 //! The names are those of the argument in the crate's documentation: columns, window, quotient.
@@ -26,7 +26,7 @@ macro_rules! kernel {
             rows
         }
 
-        /// Moves every column one up; the highest is zero before.
+        /// Moves every column up by one; the highest must be zero before.
         #[inline]
         $(#[$features])*
         fn up_one<const V: usize>(columns: &mut Wide<V>) {
@@ -128,8 +128,8 @@ macro_rules! kernel {
         }
 
         /// What two limbs of the quotient add to columns 4 and above. The sum begins at zero, so
-        /// that the long chain is one addition and one move for each pair, and the multiplications
-        /// are beside it.
+        /// that the long chain is one addition and one move per pair, with the multiplications
+        /// beside it.
         #[inline]
         $(#[$features])*
         fn add_multiple<const V: usize>(window: &mut [Lanes; V], rows: &[Limbs<V>; 3], limbs: [u64; 2]) {
@@ -144,10 +144,10 @@ macro_rules! kernel {
             }
         }
 
-        /// Montgomery reduction of columns: their sum, and what the quotient adds to it, over R.
+        /// Montgomery reduction of columns: their sum plus what the quotient adds, over R.
         ///
-        /// Both results are written where they stay: each move through memory would be a part of
-        /// the long chain.
+        /// Both results are written in place: each move through memory would be part of the long
+        /// chain.
         #[inline]
         $(#[$features])*
         fn reduce<const V: usize>(
@@ -186,7 +186,7 @@ macro_rules! kernel {
         }
 
         /// Columns as limbs. One round of carries is almost always enough; no secret depends on
-        /// which it was.
+        /// whether it was.
         #[inline]
         $(#[$features])*
         fn carry<const V: usize>(columns: &[Lanes; V], limbs: &mut Limbs<V>) {
@@ -205,8 +205,8 @@ macro_rules! kernel {
             }
         }
 
-        /// The rest of the carries. A limb above 2^52 - 1 makes one, a limb of 2^52 - 1 passes one
-        /// on: an addition of the two masks finds all limbs that take one.
+        /// The remaining carries. A limb above 2^52 - 1 makes one, a limb of 2^52 - 1 passes one
+        /// on: adding the two masks finds all limbs that take one.
         #[cold]
         #[inline(never)]
         $(#[$features])*
@@ -268,7 +268,7 @@ macro_rules! kernel {
             let mut factor = b;
             let mut factors = (0, 0);
             let mut all_hold = true;
-            // One place that multiplies and one that squares, so that the compiler keeps columns in
+            // Only one place multiplies and one squares, so that the compiler keeps columns in
             // registers.
             for step in 0..=squarings.saturating_add(u32::from(last.is_some())) {
                 if step > squarings && let Some(last) = last {
@@ -276,8 +276,8 @@ macro_rules! kernel {
                 }
                 let multiplies = step == 0 || step > squarings;
                 let columns = if multiplies { multiply(&x, factor) } else { square(&x) };
-                // The product before this one is checked only here, where its quotient has arrived
-                // in memory and nothing waits for the answer.
+                // The previous product is checked only here, where its quotient has arrived in
+                // memory and nothing waits for the answer.
                 let residue = residue_of(&x);
                 if step > 0 {
                     all_hold &= certificate.holds(factors, weighed(&certificate.quotients, &quotient), residue);

@@ -11,7 +11,7 @@ use crate::modulus::{Modulus, Trouble};
 
 /// An RSA public key of 2,048, 3,072 or 4,096 bits with exponent 65537.
 ///
-/// Making one costs some tens of microseconds and a self-test of some hundred; verifying takes no
+/// Making one costs some tens of microseconds, plus a self-test of some hundred; verifying takes no
 /// lock and allocates nothing.
 #[cfg_attr(test, derive(Clone))]
 pub struct PublicKey {
@@ -27,7 +27,7 @@ enum Size {
     Bits4096(Box<Modulus<10>>),
 }
 
-/// What a signature was found to be.
+/// The result for a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {
@@ -35,7 +35,7 @@ pub enum Verdict {
     Valid,
     /// It is not a signature of this digest by this key. Final as well.
     Invalid,
-    /// Not for this kernel: another implementation has to decide.
+    /// Outside this kernel's scope: another implementation has to decide.
     Undecided,
 }
 
@@ -45,8 +45,8 @@ const LONGEST: usize = 512;
 impl PublicKey {
     /// A key from its modulus and exponent, big-endian and without leading zeros.
     ///
-    /// `None` when it is not for this kernel: another size or exponent, a modulus that is even or
-    /// has leading zeros, no randomness to be had, or a self-test that failed, which ends the
+    /// `None` if it is outside this kernel's scope: another size or exponent, a modulus that is
+    /// even or has leading zeros, no randomness available, or a failed self-test, which ends the
     /// kernel for the process ([`has_failed`]). Whether the key is good is not decided here.
     ///
     /// [`has_failed`]: crate::has_failed
@@ -158,7 +158,7 @@ impl PublicKey {
         }
     }
 
-    /// The self-test of [`PublicKey::new`] once more: whether the engine still agrees with plain
+    /// Repeats the self-test of [`PublicKey::new`]: whether the engine still agrees with plain
     /// arithmetic. A failure ends the kernel for the process, as it does there.
     ///
     /// ```

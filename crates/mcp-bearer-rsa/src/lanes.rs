@@ -1,5 +1,5 @@
-//! What the kernel asks of a processor, once as instructions and once in plain Rust, under equal
-//! names.
+//! What the kernel needs from a processor, once as instructions and once in plain Rust, under the
+//! same names.
 
 pub(crate) mod emulated;
 #[cfg(test)]

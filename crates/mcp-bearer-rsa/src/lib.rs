@@ -1,10 +1,10 @@
 //! RSA signature verification on processors with AVX-512 IFMA, where every product carries a
 //! certificate.
 //!
-//! One task: public-key verification of PKCS#1 v1.5 and PSS signatures (RFC 8017) with SHA-256,
-//! SHA-384 or SHA-512, for moduli of 2,048, 3,072 and 4,096 bits and exponent 65537. Everything
-//! else, and every other processor, is answered with `None` or [`Verdict::Undecided`], and another
-//! implementation has to decide. The key itself is not judged here.
+//! It has one task: public-key verification of PKCS#1 v1.5 and PSS signatures (RFC 8017) with
+//! SHA-256, SHA-384 or SHA-512, for moduli of 2,048, 3,072 and 4,096 bits and exponent 65537. For
+//! everything else, and on every other processor, the answer is `None` or [`Verdict::Undecided`],
+//! and another implementation has to decide. The key itself is not judged here.
 //!
 //! ```
 //! use aws_lc_rs::digest::{SHA256, digest};
@@ -33,7 +33,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | `key` | [`PublicKey`], [`Verdict`] |
-//! | `modulus` | what is computed once for each key, and checked before it is used |
+//! | `modulus` | what is computed once per key, and checked before it is used |
 //! | `kernel`, `low_columns` | Montgomery products, one text for instructions and emulation |
 //! | `lanes` | the instructions, and plain Rust that computes the same |
 //! | `certificate`, `prime` | why a product is believed |
@@ -41,7 +41,6 @@
 //! | `encoding` | encoded messages |
 //! | `engine` | [`Engine`], [`Ifma`], and all unsafe code: the calls that need a processor with IFMA |
 //! | `fault_flag` | [`has_failed`], [`take_failure`] |
-//!
 #![doc = include_str!("argument.md")]
 #![deny(unsafe_code)]
 #![deny(missing_docs)]

@@ -1,4 +1,4 @@
-//! Numbers in radix 2^52, and the way from bytes and back.
+//! Numbers in radix 2^52, and their conversion from bytes and back.
 
 use crate::words;
 
@@ -13,7 +13,7 @@ const PAIR_BYTES: usize = 13;
 
 /// A number of `8 * V` limbs of 52 bits, the lowest first.
 ///
-/// The instructions read the low 52 bits of a limb. Bits above them are no part of the number, and
+/// The instructions read the low 52 bits of a limb. Bits above them are not part of the number, and
 /// [`Limbs::to_bytes`] refuses them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]
@@ -40,7 +40,7 @@ impl<const V: usize> Limbs<V> {
         self.0.as_flattened().iter().copied()
     }
 
-    /// From limbs in order; those that are not given are zero.
+    /// From limbs in order; missing ones are zero.
     pub(crate) fn collect(limbs: impl IntoIterator<Item = u64>) -> Self {
         let mut number = Self::ZERO;
         for (to, limb) in number.0.as_flattened_mut().iter_mut().zip(limbs) {
@@ -81,7 +81,7 @@ impl<const V: usize> Limbs<V> {
         number
     }
 
-    /// Writes the number into `bytes`, big-endian. `false` when it does not fit, or a limb has more
+    /// Writes the number into `bytes`, big-endian. `false` if it does not fit, or a limb has more
     /// than 52 bits.
     #[must_use]
     pub(crate) fn to_bytes(self, bytes: &mut [u8]) -> bool {
@@ -105,8 +105,7 @@ impl<const V: usize> Limbs<V> {
         beyond == 0 && highest == [0; PAIR_BYTES]
     }
 
-    /// `self - other`, and whether `other` is the larger one, in which case the difference is worth
-    /// nothing.
+    /// `self - other`, and whether `other` is larger, in which case the difference is meaningless.
     pub(crate) fn minus(&self, other: &Self) -> (Self, bool) {
         let mut borrow = 0;
         let difference = Self::collect(self.iter().zip(other.iter()).map(|(a, b)| {
@@ -127,8 +126,8 @@ impl<const V: usize> Limbs<V> {
         }))
     }
 
-    /// The number modulo `n`, for numbers below `2 * n`. `None` for others, and when adding `n`
-    /// again does not give the number back.
+    /// The number modulo `n`, for numbers below `2 * n`. `None` for others, and if adding `n` again
+    /// does not give back the number.
     pub(crate) fn below(&self, n: &Self) -> Option<Self> {
         let (difference, is_below) = self.minus(n);
         if is_below {

@@ -1,7 +1,7 @@
-//! The four lowest columns of a reduction, in scalar registers: where the chain of dependent steps
+//! The four lowest columns of a reduction, in scalar registers, where the chain of dependent steps
 //! is.
 //!
-//! A vector register would add its own latency to each step. Columns 4 and above are the kernel's;
+//! A vector register would add its own latency to each step. The kernel has columns 4 and above;
 //! the argument in the crate's documentation uses the same names.
 
 use crate::limbs::LIMB_MASK;
@@ -22,7 +22,7 @@ fn high_half(a12: u64, b: u64) -> u64 {
 /// Two steps with the friendly multiple `N = k * n`, whose lowest limb is 2^52 - 1: the quotient's
 /// limbs are the columns themselves. `f` are the lowest limbs of `(N + 1) / 2^52`.
 ///
-/// Gives what the next two lowest columns become, and two numbers whose low 52 bits are limbs of
+/// Returns what the next two lowest columns become, and two numbers whose low 52 bits are limbs of
 /// the quotient.
 #[inline]
 pub(crate) fn friendly(

@@ -1,4 +1,4 @@
-//! A modulus of the kernel: what is computed once for each key, and checked before it is used.
+//! A modulus of the kernel: what is computed once per key, and checked before it is used.
 
 use crate::certificate::Certificate;
 use crate::engine::Engine;
@@ -6,8 +6,8 @@ use crate::limbs::{LIMB_BITS, LIMB_MASK, Limbs};
 use crate::prime::Prime;
 use crate::words;
 
-/// An odd number of exactly the bits that `8 * V` limbs hold for us, and what the kernel needs with
-/// it.
+/// An odd number of exactly as many bits as `8 * V` limbs are used for, and what the kernel needs
+/// with it.
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct Modulus<const V: usize> {
     bytes: Box<[u8]>,
@@ -26,9 +26,9 @@ pub(crate) struct Modulus<const V: usize> {
 /// A number that the quotient multiplies, laid out for the kernel.
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct Multiple<const V: usize> {
-    /// Without as many of its lowest limbs as put the halves of products beside the columns from 4
-    /// on that they belong to: high halves of the second step, low halves of it and high halves of
-    /// the first, low halves of the first.
+    /// Without its lowest limbs, as many as it takes to put the halves of products beside the
+    /// columns from 4 on that they belong to: high halves of the second step, low halves of it and
+    /// high halves of the first, low halves of the first.
     pub(crate) rows: [Limbs<V>; 3],
     pub(crate) lowest: [u64; 4],
 }
@@ -45,7 +45,7 @@ impl<const V: usize> Multiple<V> {
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
-    /// The system's generator gave nothing: AWS-LC decides.
+    /// The system's generator returned nothing: AWS-LC decides.
     NoRandomness,
     /// A result contradicts another: the kernel or the processor is at fault.
     Contradiction,
@@ -63,8 +63,8 @@ impl<const V: usize> Modulus<V> {
         Ok(modulus)
     }
 
-    /// Everything computed. The conversion of `n`, its friendly multiple and the products are
-    /// checked already.
+    /// Everything computed. The conversion of `n`, its friendly multiple and the products have been
+    /// checked.
     pub(crate) fn unchecked(engine: Engine, bytes: &[u8], prime: Prime) -> Option<Self> {
         let n = converted(bytes)?;
         let k = negative_inverse(n.lowest()[0]);
@@ -82,7 +82,7 @@ impl<const V: usize> Modulus<V> {
         Some(modulus)
     }
 
-    /// The self-test: the engine weighs right with these weights, and `rr` is R^2 modulo n.
+    /// The self-test: the engine weighs correctly with these weights, and `rr` is R^2 modulo n.
     pub(crate) fn is_right(&self, engine: Engine) -> bool {
         // R^2 / R / R: a wrong `rr` passes every other check.
         let divided_twice = || {
@@ -124,7 +124,7 @@ impl<const V: usize> Modulus<V> {
     }
 
     /// `signature` to the power of 65537 modulo n, into `message`. Both have the length of n, and
-    /// `signature` is below n, which [`Modulus::is_above`] finds out.
+    /// `signature` is below n, which [`Modulus::is_above`] checks.
     pub(crate) fn recover(
         &self,
         engine: Engine,
@@ -143,7 +143,7 @@ impl<const V: usize> Modulus<V> {
         power().ok_or(Trouble::Contradiction)
     }
 
-    /// Whether n is larger than a number of as many bytes.
+    /// Whether n is larger than a number of the same length in bytes.
     pub(crate) fn is_above(&self, number: &[u8]) -> bool {
         number < &*self.bytes
     }
@@ -157,8 +157,8 @@ fn converted<const V: usize>(bytes: &[u8]) -> Option<Limbs<V>> {
     (number.to_bytes(again) && again == bytes).then_some(number)
 }
 
-/// `-1 / n` modulo 2^52, for odd n: each round of Newton's doubles the digits that are right, from
-/// three on.
+/// `-1 / n` modulo 2^52, for odd n: each round of Newton's method doubles the correct digits,
+/// starting from three.
 fn negative_inverse(n: u64) -> u64 {
     let inverse = (0..5).fold(n, |inverse, _| {
         inverse.wrapping_mul(2_u64.wrapping_sub(n.wrapping_mul(inverse)))
@@ -166,7 +166,7 @@ fn negative_inverse(n: u64) -> u64 {
     inverse.wrapping_neg() & LIMB_MASK
 }
 
-/// `(k * n + 1) / 2^52`; `None` when that is no whole number.
+/// `(k * n + 1) / 2^52`; `None` if that is not a whole number.
 fn friendly_multiple<const V: usize>(n: &Limbs<V>, k: u64) -> Option<Limbs<V>> {
     let mut carry = 1_u128;
     let mut lowest = 0;

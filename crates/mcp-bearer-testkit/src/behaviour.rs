@@ -1,6 +1,4 @@
 //! What the JWKS server answers: the behaviours of good and bad issuers, as data.
-//!
-//! Must do no I/O.
 
 use std::time::Duration;
 
@@ -41,7 +39,7 @@ pub enum Behaviour {
     EndlessHints,
     /// 200 and a body that never ends, as fast as the client reads, without `Content-Length`.
     EndlessBody,
-    /// 200 with the document, one byte each second.
+    /// 200 with the document, one byte per second.
     OneBytePerSecond,
     /// 200 and a good gzip stream of about 260 KB that inflates to [`GZIP_BOMB_BYTES`] of white
     /// space.
@@ -56,7 +54,7 @@ pub enum Behaviour {
     HangAfterHeaders,
     /// 200 with the document as `text/plain`.
     WrongContentType,
-    /// 200 with the document behind white space, this many bytes in all.
+    /// 200 with the document after white space, this many bytes in total.
     Huge(usize),
     /// Waits first.
     Delay(Duration, Box<Behaviour>),
@@ -91,7 +89,7 @@ impl Behaviour {
         Self::Ok { headers }
     }
 
-    /// The document behind 64 MiB of white space.
+    /// The document after 64 MiB of white space.
     pub fn huge() -> Self {
         Self::Huge(64 << 20)
     }

@@ -1,6 +1,5 @@
-//! A clock that stands still until a test moves it, in either direction.
-//!
-//! Must never read the machine's clock.
+//! A clock that stands still until a test moves it, in either direction. It does not read the
+//! machine's clock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +22,7 @@ pub struct TestClock {
 }
 
 impl TestClock {
-    /// A clock that stands at so many seconds since the epoch.
+    /// A clock that shows this many seconds since the epoch.
     pub fn new(seconds: u64) -> Self {
         let clock = Self {
             nanoseconds: Arc::default(),
@@ -57,8 +56,8 @@ impl TestClock {
         self.nanoseconds.store(nanoseconds(to), Ordering::SeqCst);
     }
 
-    /// The clock as a function that gives the time since the epoch as the type that the code under
-    /// test takes.
+    /// The clock as a function that returns the time since the epoch in the type that the code
+    /// under test takes.
     pub fn as_fn<T: From<Duration>>(&self) -> impl Fn() -> T + Clone + Send + Sync + 'static {
         let clock = self.clone();
         move || clock.now().into()

@@ -1,7 +1,5 @@
-//! How the segments of a token are written: as RFC 7515 section 2 wants it, and in the ways it
+//! How the segments of a token are written: as RFC 7515 section 2 requires, and in the ways it
 //! forbids.
-//!
-//! Must never decode.
 
 use base64::prelude::{
     BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD, Engine as _,
@@ -21,7 +19,7 @@ pub enum Part {
 /// How the bytes of a segment are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
-    /// base64url without padding, as RFC 7515 section 2 wants it.
+    /// base64url without padding, as RFC 7515 section 2 requires.
     Good,
     /// base64url with padding. Bytes that would need none get one space more (JSON parts only).
     Padded,

@@ -1,17 +1,17 @@
-//! The forge: mints a good token by default, and any other by asking.
+//! The forge: mints a good token by default, and any other on request.
 //!
-//! Must never check what it is asked to write, and must never import the verifier under test.
+//! It does not check what it is asked to write, and does not import the verifier under test.
 
 use serde_json::{Map, Value, json};
 
 use crate::SigningKey;
 use crate::encoding::{Encoding, Part};
 
-/// A token in the making. [`new`](Self::new) gives a good one; each method spoils or changes one
+/// A token in the making. [`new`](Self::new) returns a good one; each method spoils or changes one
 /// thing.
 ///
-/// The signature covers the first two segments exactly as they will be sent, so that a token is
-/// wrong in the one way that was asked for, unless the signature itself is replaced.
+/// The signature covers the first two segments exactly as they will be sent, so a token is wrong
+/// only in the way that was requested, unless the signature itself is replaced.
 ///
 /// ```
 /// use mcp_bearer_testkit::{Forge, SigningKey};
@@ -136,7 +136,7 @@ impl Forge {
         self.claim("sub", subject)
     }
 
-    /// Sets `aud`: a string, an array, or what it should not be.
+    /// Sets `aud`: a string, an array, or something it should not be.
     #[must_use]
     pub fn audience(self, audience: impl Into<Value>) -> Self {
         self.claim("aud", audience)
@@ -148,21 +148,21 @@ impl Forge {
         self.claim("scope", scope)
     }
 
-    /// Sets `exp` to so many seconds from now; negative is in the past.
+    /// Sets `exp` to this many seconds from now; negative is in the past.
     #[must_use]
     pub fn expires_in(self, seconds: i64) -> Self {
         let exp = json!(i128::from(self.now).saturating_add(seconds.into()) as i64);
         self.claim("exp", exp)
     }
 
-    /// Sets `nbf` to so many seconds from now.
+    /// Sets `nbf` to this many seconds from now.
     #[must_use]
     pub fn not_before_in(self, seconds: i64) -> Self {
         let nbf = json!(i128::from(self.now).saturating_add(seconds.into()) as i64);
         self.claim("nbf", nbf)
     }
 
-    /// Sets `iat` to so many seconds from now.
+    /// Sets `iat` to this many seconds from now.
     #[must_use]
     pub fn issued_in(self, seconds: i64) -> Self {
         let iat = json!(i128::from(self.now).saturating_add(seconds.into()) as i64);
@@ -171,26 +171,26 @@ impl Forge {
 
     // Algorithm and key.
 
-    /// The header names `alg`, and the signature is made so.
+    /// The header names `alg`, and the signature is made with it.
     #[must_use]
     pub fn alg(self, alg: &str) -> Self {
         self.alg_name(alg).sign_as(alg)
     }
 
-    /// The header names `alg`; the signature stays what it was. For raw headers this has no effect.
+    /// The header names `alg`; the signature stays as it was. For raw headers this has no effect.
     #[must_use]
     pub fn alg_name(self, alg: &str) -> Self {
         self.header("alg", alg)
     }
 
-    /// The signature is made as `alg`; the header stays what it was.
+    /// The signature is made with `alg`; the header stays as it was.
     #[must_use]
     pub fn sign_as(mut self, alg: &str) -> Self {
         alg.clone_into(&mut self.sign_as);
         self
     }
 
-    /// Another key signs, by its default algorithm; the header (with its `kid`) stays what it was.
+    /// Another key signs, with its default algorithm; the header (with its `kid`) stays as it was.
     #[must_use]
     pub fn sign_with(mut self, key: &SigningKey) -> Self {
         self.key = key.clone();
@@ -218,15 +218,15 @@ impl Forge {
         self.raw(Part::Signature, bytes)
     }
 
-    /// Puts JSON text in front of the other members of the header, as in `"alg":"none",`. The usual
-    /// way to make a duplicate.
+    /// Puts JSON text before the other members of the header, as in `"alg":"none",`. The usual way
+    /// to make a duplicate.
     #[must_use]
     pub fn header_prefix(self, members: &str) -> Self {
         let bytes = with_prefix(&self.header, members);
         self.raw_header(bytes)
     }
 
-    /// Puts JSON text in front of the other claims, as in `"sub":"root",`.
+    /// Puts JSON text before the other claims, as in `"sub":"root",`.
     #[must_use]
     pub fn claims_prefix(self, members: &str) -> Self {
         let bytes = with_prefix(&self.claims, members);
@@ -268,7 +268,7 @@ impl Forge {
         self.raw_signature(signature).segment(Part::Claims, "")
     }
 
-    // The whole.
+    // The whole token.
 
     /// Adds a dot and one more segment at the end.
     #[must_use]
@@ -277,28 +277,28 @@ impl Forge {
         self
     }
 
-    /// Keeps only the first so many of the three segments, and the dots between those.
+    /// Keeps only the first this many of the three segments, and the dots between them.
     #[must_use]
     pub fn keep_segments(mut self, count: usize) -> Self {
         self.kept = count;
         self
     }
 
-    /// Puts bytes in front of the token.
+    /// Puts bytes before the token.
     #[must_use]
     pub fn prefix(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.before = bytes.into();
         self
     }
 
-    /// Puts bytes behind the token.
+    /// Puts bytes after the token.
     #[must_use]
     pub fn suffix(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.after = bytes.into();
         self
     }
 
-    /// Fills the claims with a `filler` string until the token has at least so many bytes. Of no
+    /// Fills the claims with a `filler` string until the token has at least this many bytes. No
     /// effect on raw claims.
     #[must_use]
     pub fn at_least_bytes(self, length: usize) -> Self {
@@ -306,12 +306,12 @@ impl Forge {
         self.claim("filler", "x".repeat(missing))
     }
 
-    // What comes out.
+    // Output.
 
     /// The token as text.
     ///
     /// # Panics
-    /// When raw segments made it something else than UTF-8: take [`token_bytes`](Self::token_bytes)
+    /// If raw segments made it something other than UTF-8: use [`token_bytes`](Self::token_bytes)
     /// then.
     pub fn token(&self) -> String {
         String::from_utf8(self.token_bytes()).expect("the token is not UTF-8; use token_bytes")

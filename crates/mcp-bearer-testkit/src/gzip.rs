@@ -1,6 +1,4 @@
 //! gzip bodies (RFC 1952): a good one, and one that inflates a thousandfold.
-//!
-//! Must never hold the inflated bomb in memory.
 
 use std::io::Write as _;
 use std::sync::OnceLock;
@@ -17,7 +15,8 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("a Vec takes every byte")
 }
 
-/// [`GZIP_BOMB_BYTES`] spaces in one gzip member, made once per process.
+/// [`GZIP_BOMB_BYTES`] spaces in one gzip member, made once per process. The inflated bomb is never
+/// held in memory.
 ///
 /// One MiB is compressed and flushed in full, which leaves a piece that depends on nothing before
 /// it; the piece is then repeated.

@@ -1,7 +1,8 @@
-//! A JWKS server on loopback that answers as it is told, for tests of whoever fetches from it.
+//! A JWKS server on loopback that answers as a test directs, for tests of code that fetches from
+//! it.
 //!
-//! Plain HTTP/1.1 over `std::net`, one thread per connection. Must never listen on anything but
-//! loopback, and must leave no thread behind when it is dropped.
+//! Plain HTTP/1.1 over `std::net`, one thread per connection. It listens only on loopback, and
+//! leaves no thread behind when it is dropped.
 
 mod connection;
 
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::behaviour::{Behaviour, Response};
 
-/// The server. It starts with an empty set of keys and answers well; dropping it ends every
+/// The server. It starts with an empty set of keys and answers correctly; dropping it ends every
 /// connection, however stuck, and its threads.
 ///
 /// ```
@@ -34,7 +35,7 @@ pub struct JwksServer {
     acceptor: Option<JoinHandle<()>>,
 }
 
-/// A request as it was received.
+/// A request as received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// `GET` and the like.
@@ -58,7 +59,7 @@ impl JwksServer {
         Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
     }
 
-    /// Starts at an address, as when an issuer comes back.
+    /// Starts at a given address, as when an issuer comes back.
     ///
     /// # Panics
     /// When the address is not on loopback, or not free.
@@ -108,8 +109,8 @@ impl JwksServer {
         self.shared.lock().keys = keys;
     }
 
-    /// Serves a document at a path, such as discovery metadata. Other paths than the JWKS are 404
-    /// without it.
+    /// Serves a document at a path, such as discovery metadata. Without it, paths other than the
+    /// JWKS are 404.
     pub fn serve(&self, path: &str, response: Response) {
         self.shared
             .lock()
@@ -122,7 +123,7 @@ impl JwksServer {
         self.shared.lock().default_behaviour = behaviour;
     }
 
-    /// Sets how the server behaves at one path. Where no document is, the JWKS is served.
+    /// Sets how the server behaves at one path. If it has no document, the JWKS is served.
     pub fn set_behaviour_at(&self, path: &str, behaviour: Behaviour) {
         self.shared
             .lock()
@@ -130,7 +131,7 @@ impl JwksServer {
             .insert(path.to_owned(), behaviour);
     }
 
-    /// Lets every request go on that [`Behaviour::Held`] holds now.
+    /// Releases every request that [`Behaviour::Held`] holds now.
     pub fn release(&self) {
         self.shared.lock().releases += 1;
         self.shared.changed.notify_all();
@@ -146,7 +147,7 @@ impl JwksServer {
         self.shared.lock().requests.len()
     }
 
-    /// Waits until a path has had this many requests; says whether it has.
+    /// Waits until a path has had this many requests; returns whether it has.
     pub fn wait_for_hits(&self, path: &str, hits: usize, timeout: Duration) -> bool {
         let state = self.shared.lock();
         let wait = self
@@ -161,7 +162,8 @@ impl JwksServer {
         self.shared.lock().requests.clone()
     }
 
-    /// How many bytes of bodies were handed to the network: shows that a client stopped reading.
+    /// How many bytes of bodies were handed to the network, which shows that a client stopped
+    /// reading.
     pub fn body_bytes_sent(&self) -> u64 {
         self.shared.lock().body_bytes_sent
     }
@@ -189,7 +191,7 @@ impl Drop for JwksServer {
             let mut state = self.shared.lock();
             state.stopping = true;
             for stream in state.open.values() {
-                // Ends any read or write its thread is in. It fails when the client was quicker.
+                // Ends any read or write that its thread is in. It fails if the client was quicker.
                 let _ = stream.shutdown(std::net::Shutdown::Both);
             }
         }
@@ -212,7 +214,7 @@ impl Drop for JwksServer {
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Told of each request, each release, each closed connection, and the end.
+    /// Notified of each request, each release, each closed connection, and the end.
     changed: Condvar,
 }
 
@@ -225,7 +227,7 @@ struct State {
     requests: Vec<Request>,
     releases: u64,
     body_bytes_sent: u64,
-    /// A second handle to each open connection, to end it by.
+    /// A second handle to each open connection, used to end it.
     open: HashMap<u64, TcpStream>,
     stopping: bool,
 }
@@ -235,7 +237,7 @@ impl Shared {
         self.state.lock().expect("no thread of the server panics")
     }
 
-    /// Waits; false when the server stops before the time is over.
+    /// Waits; false if the server stops before the time is over.
     fn sleep(&self, time: Duration) -> bool {
         let wait = self
             .changed
@@ -243,7 +245,7 @@ impl Shared {
         !wait.expect("no thread of the server panics").0.stopping
     }
 
-    /// Waits for the next release after the given one; false when the server stops before.
+    /// Waits for the next release after the given one; false if the server stops before it.
     fn wait_for_release(&self, after: u64) -> bool {
         let waits = |s: &mut State| !s.stopping && s.releases == after;
         let state = self.changed.wait_while(self.lock(), waits);

@@ -1,7 +1,7 @@
-//! Signing keys for tests: every kind a token may be signed with, with both their sides.
+//! Signing keys for tests: every kind that a token may be signed with, with both their sides.
 //!
-//! Must never be used outside tests (private keys are printable on request, misuse panics), and
-//! must never import the verifier under test.
+//! For tests only: private keys are printable on request, and misuse panics. It does not import the
+//! verifier under test.
 
 mod curve;
 mod encode;
@@ -23,7 +23,7 @@ use encode::{pem, rsa_numbers};
 /// A key that signs tokens. Cheap to clone.
 ///
 /// Its `kid` is the RFC 7638 thumbprint unless [`with_kid`](Self::with_kid) or
-/// [`without_kid`](Self::without_kid) said otherwise; [`jwk`](Self::jwk) and the forge both use it.
+/// [`without_kid`](Self::without_kid) changed it; [`jwk`](Self::jwk) and the forge both use it.
 #[derive(Clone)]
 pub struct SigningKey {
     secret: Arc<Secret>,
@@ -94,7 +94,7 @@ impl SigningKey {
         Self::ec(Curve::P521)
     }
 
-    /// A new secp256k1 key, for ES256K (RFC 8812), which no verifier of this project takes.
+    /// A new secp256k1 key, for ES256K (RFC 8812), which no verifier of this project accepts.
     pub fn ec_secp256k1() -> Self {
         Self::ec(Curve::Secp256k1)
     }
@@ -106,9 +106,9 @@ impl SigningKey {
         ))
     }
 
-    /// A shared secret for HS256, HS384 and HS512. Any length, the public PEM of another key
-    /// included: that is the key confusion attack of RFC 8725 section 2.1. It has no `kid`, since
-    /// its thumbprint would let it be guessed.
+    /// A shared secret for HS256, HS384 and HS512. Any length, including the public PEM of another
+    /// key: that is the key confusion attack of RFC 8725 section 2.1. It has no `kid`, because its
+    /// thumbprint would let it be guessed.
     pub fn hmac(secret: impl AsRef<[u8]>) -> Self {
         Self::new(Secret::Hmac(secret.as_ref().to_vec())).without_kid()
     }
@@ -116,7 +116,7 @@ impl SigningKey {
     /// Reads an unencrypted PKCS#8 private key (RFC 5208); the kind is found by trying.
     ///
     /// # Panics
-    /// When the bytes are no such key, or of a kind or size that cannot be used to sign.
+    /// When the bytes are not such a key, or are of a kind or size that cannot be used to sign.
     pub fn from_pkcs8_der(der: &[u8]) -> Self {
         if let Ok(pair) = RsaKeyPair::from_pkcs8(der) {
             return Self::new(Secret::Rsa(pair));
@@ -165,14 +165,14 @@ impl SigningKey {
         self
     }
 
-    /// The same key, its JWK saying `alg`.
+    /// The same key, with `alg` in its JWK.
     #[must_use]
     pub fn with_alg(mut self, alg: impl Into<String>) -> Self {
         self.jwk_alg = Some(alg.into());
         self
     }
 
-    /// The same key, its JWK saying `use`.
+    /// The same key, with `use` in its JWK.
     #[must_use]
     pub fn with_use(mut self, usage: impl Into<String>) -> Self {
         self.jwk_use = Some(usage.into());
@@ -188,8 +188,8 @@ impl SigningKey {
         }
     }
 
-    /// The algorithm a good token of this key names: RS256, ES256, ES384, ES512, ES256K, EdDSA or
-    /// HS256.
+    /// The algorithm that a good token of this key names: RS256, ES256, ES384, ES512, ES256K, EdDSA
+    /// or HS256.
     pub fn default_alg(&self) -> &'static str {
         match &*self.secret {
             Secret::Rsa(_) => "RS256",
@@ -200,7 +200,7 @@ impl SigningKey {
     }
 
     /// The JWK of the public side (of the secret itself for [`hmac`](Self::hmac)), with `kid`,
-    /// `alg` and `use` as set. Further members can be put into the value.
+    /// `alg` and `use` as set. Further members can be added to the value.
     pub fn jwk(&self) -> Value {
         let mut jwk = self.required_members();
         for (name, value) in [
@@ -259,7 +259,7 @@ impl SigningKey {
     /// The public key as an `RSA PUBLIC KEY` block (RFC 8017 appendix A.1.1).
     ///
     /// # Panics
-    /// For any other key than RSA.
+    /// For any key other than RSA.
     pub fn public_pkcs1_pem(&self) -> String {
         match &*self.secret {
             Secret::Rsa(pair) => pem("RSA PUBLIC KEY", pair.public_key().as_ref()),
@@ -303,7 +303,7 @@ impl SigningKey {
     /// and 512, ES256, ES384, ES512 and ES256K in the fixed IEEE P1363 form, EdDSA and Ed25519.
     ///
     /// # Panics
-    /// When this kind of key cannot sign so; mismatches are forged by naming another algorithm in
+    /// When this kind of key cannot sign with it; to forge a mismatch, name another algorithm in
     /// the header.
     pub fn sign(&self, alg: &str, message: &[u8]) -> Vec<u8> {
         match &*self.secret {
@@ -324,8 +324,8 @@ impl SigningKey {
         }
     }
 
-    /// Signs with an elliptic curve key, the signature in ASN.1 DER as X.509 has it: a form that
-    /// RFC 7518 section 3.4 forbids in a token.
+    /// Signs with an elliptic curve key; the signature is in ASN.1 DER as in X.509, a form that RFC
+    /// 7518 section 3.4 forbids in a token.
     ///
     /// # Panics
     /// For any other key.
@@ -357,7 +357,7 @@ impl SigningKey {
         ))
     }
 
-    /// The members that RFC 7638 section 3.2 takes into the thumbprint.
+    /// The members that RFC 7638 section 3.2 uses for the thumbprint.
     fn required_members(&self) -> Map<String, Value> {
         let b64 = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
         let jwk = match &*self.secret {

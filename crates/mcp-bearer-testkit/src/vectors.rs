@@ -1,8 +1,8 @@
 //! The cases under `vectors/`, as data: one set of files that the verifier, the HTTP layer and the
 //! program all run.
 //!
-//! Must never repair a file: an unknown member, a missing one or a name used twice stops the test.
-//! Must never decide what a verifier should have answered; that stands in the files.
+//! A file is never repaired: an unknown member, a missing one or a name used twice stops the test.
+//! The files say what a verifier should answer; nothing here decides that.
 //!
 //! ```
 //! use mcp_bearer_testkit::vectors;
@@ -27,7 +27,7 @@ use serde_json::Value;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct VectorFile {
-    /// Where it lies below `vectors/`, such as `claims/exp.json`. Not a member of the file.
+    /// Its path below `vectors/`, such as `claims/exp.json`. Not a member of the file.
     #[serde(skip)]
     pub path: String,
     /// What the file is about.
@@ -37,8 +37,8 @@ pub struct VectorFile {
     /// The longest token allowed, in bytes; 16 KiB when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_bytes: Option<usize>,
-    /// Whom to trust and for what. Several: `iss` chooses among them first (step 4a), each has one
-    /// issuer.
+    /// Whom to trust and for what. If there are several, `iss` chooses among them first (step 4a),
+    /// and each has one issuer.
     pub settings: Vec<Setting>,
     /// The cases.
     pub cases: Vec<Case>,
@@ -81,27 +81,27 @@ pub enum Keys {
     Secret(String),
     /// A JWK Set as JSON, and a shared secret as text beside it.
     JwksAndSecret(Value, String),
-    /// None, for this reason: the JWKS cannot be had.
+    /// None, for this reason: the JWKS is not available.
     Unavailable(String),
 }
 
-/// The less usual settings of a policy, each as its builder method says.
+/// The less usual settings of a policy, each described at its builder method.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyOptions {
     /// `at+jwt` only.
     #[serde(skip_serializing_if = "is_false")]
     pub token_type_rfc9068: bool,
-    /// Types that are accepted besides.
+    /// Types that are accepted in addition.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also_accept_types: Vec<String>,
     /// The maximum age in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<u64>,
-    /// Tokens without `exp` pass.
+    /// Tokens without `exp` are accepted.
     #[serde(skip_serializing_if = "is_false")]
     pub accept_tokens_that_never_expire: bool,
-    /// An `iat` in the future passes.
+    /// An `iat` in the future is accepted.
     #[serde(skip_serializing_if = "is_false")]
     pub accept_tokens_issued_in_the_future: bool,
     /// `at_hash` and `c_hash` are tolerated.
@@ -110,7 +110,7 @@ pub struct PolicyOptions {
     /// Claims by name, with their allowed values.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub required_claims: BTreeMap<String, Vec<Value>>,
-    /// Claims by name, with the values of which each must contain one.
+    /// Claims by name, each with values of which it must contain one.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub required_claims_containing: BTreeMap<String, Vec<Value>>,
     /// The allowed clients.
@@ -147,26 +147,26 @@ impl ClaimPlace {
     }
 }
 
-/// One token and what must come of it.
+/// One token and its required outcome.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
-    /// A name, unlike any other in its file.
+    /// A name, unique in its file.
     pub name: String,
-    /// The row of the step table: `1` to `19`, `4a`, or `scopes` for what is asked after
+    /// The row of the step table: `1` to `19`, `4a`, or `scopes` for what is required after
     /// verification.
     pub step: String,
     /// The token, literally.
     pub token: String,
-    /// What must come of it.
+    /// The required outcome.
     pub expect: Expect,
 }
 
-/// What must come of a token.
+/// The required outcome for a token.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Expect {
-    /// It is let in, and says exactly this.
+    /// It is accepted, and says exactly this.
     Accept(Accepted),
     /// It is refused.
     Reject(Rejected),
@@ -179,8 +179,7 @@ pub struct Accepted {
     /// `sub`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// `client_id`, `azp`, `cid` or `appid`; without the fall-back to `sub` of the reference
-    /// system.
+    /// `client_id`, `azp`, `cid` or `appid`; without FastMCP's fallback to `sub`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
     /// The scopes in order.
@@ -197,7 +196,7 @@ pub struct Accepted {
 pub struct Rejected {
     /// The kind in snake case.
     pub kind: String,
-    /// A piece of the operator's sentence.
+    /// A part of the operator's sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
@@ -216,7 +215,7 @@ pub struct ChallengeCase {
     pub status: u16,
     /// The whole value of `WWW-Authenticate`.
     pub www_authenticate: Option<String>,
-    /// The value of `Retry-After`, when the keys come in 30 s and a clock is set in 60 s.
+    /// The value of `Retry-After` if the keys come in 30 s and a clock is set in 60 s.
     pub retry_after: Option<u64>,
     /// The body.
     pub body: String,
@@ -226,12 +225,12 @@ pub struct ChallengeCase {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthorizationCase {
-    /// A name, unlike any other.
+    /// A unique name.
     pub name: String,
     /// The values of all `Authorization` headers of one request; each character is one byte (ISO
     /// 8859-1).
     pub headers: Vec<String>,
-    /// What must come of them.
+    /// The required outcome for them.
     pub expect: Credential,
 }
 
@@ -239,7 +238,7 @@ pub struct AuthorizationCase {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Credential {
-    /// This token, whatever it is worth.
+    /// This token, valid or not.
     Token(String),
     /// No Bearer credential.
     MissingCredential,
@@ -249,7 +248,7 @@ pub enum Credential {
     BadCredential,
 }
 
-/// Every setting with a value that changes what becomes of a token: the file
+/// Every setting, with a value that changes the outcome of a token: the file
 /// `settings/effects.json`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -258,9 +257,9 @@ pub struct Effects {
     pub about: String,
     /// The time of verification, in seconds since the Unix epoch.
     pub now: u64,
-    /// Files by name. A value `file:NAME` is the path of one, `text:NAME` what is in it.
+    /// Files by name. A value `file:NAME` is the path of one, `text:NAME` its contents.
     pub files: BTreeMap<String, String>,
-    /// The settings by name, one case or several each.
+    /// The settings by name, with one or more cases per setting.
     pub cases: Vec<Effect>,
 }
 
@@ -276,12 +275,12 @@ pub struct Effect {
     pub value: Value,
     /// The token.
     pub token: String,
-    /// What becomes of the token without the setting: `accepted`, `cached`, the kind of its
-    /// rejection (`keys_unavailable` where keys would have to be fetched), or `does not start`.
-    /// Behind `insufficient_scope`, ` asking for ` and the scopes of the challenge where they are
-    /// others than the required ones.
+    /// The outcome of the token without the setting: `accepted`, `cached`, the kind of its
+    /// rejection (`keys_unavailable` if keys would have to be fetched), or `does not start`. After
+    /// `insufficient_scope`, ` asking for ` and the scopes of the challenge if they differ from the
+    /// required ones.
     pub without: String,
-    /// What becomes of it with the setting.
+    /// Its outcome with the setting.
     pub with: String,
 }
 
@@ -333,9 +332,9 @@ impl VectorFile {
         format!("{}: {}", self.path, case.name)
     }
 
-    /// The arguments of `mcp-bearer verify` behind the command's name, when the command line can
-    /// say all of the setting. `jwks` is where the caller has put [`Keys::text`]. The token is not
-    /// among them.
+    /// The arguments of `mcp-bearer verify` after the command's name, if the command line can
+    /// express the whole setting. `jwks` is where the caller has put [`Keys::text`]. The token is
+    /// not among them.
     pub fn cli_arguments(&self, keys: &Path) -> Option<Vec<String>> {
         let [setting] = self.settings.as_slice() else {
             return None;
@@ -437,7 +436,7 @@ impl VectorFile {
 }
 
 impl Keys {
-    /// What goes into the key file of `--jwks`, `--public-key` or `--secret-file`; nothing when
+    /// The contents of the key file of `--jwks`, `--public-key` or `--secret-file`; nothing if
     /// there are no keys.
     pub fn text(&self) -> Option<String> {
         match self {
@@ -452,7 +451,7 @@ impl Keys {
             Self::Jwks(_) => Some("--jwks"),
             Self::PublicKey(_) => Some("--public-key"),
             Self::Secret(_) => Some("--secret-file"),
-            // It takes two files.
+            // This takes two files.
             Self::JwksAndSecret(..) | Self::Unavailable(_) => None,
         }
     }
@@ -471,16 +470,16 @@ impl Case {
         !self.token.contains(['\n', '\r'])
     }
 
-    /// Whether the token can stand in an `Authorization` header at all (RFC 6750 section 2.1): one
-    /// or more characters of the alphabet, `=` only at the end. Otherwise the HTTP layer answers
-    /// `malformed`, 401.
+    /// Whether the token is possible in an `Authorization` header at all (RFC 6750 section 2.1):
+    /// one or more characters of the alphabet, `=` only at the end. Otherwise the HTTP layer
+    /// answers `malformed`, 401.
     pub fn is_credential(&self) -> bool {
         let body = self.token.trim_end_matches('=');
         let in_alphabet = |c: char| c.is_ascii_alphanumeric() || "-._~+/".contains(c);
         !body.is_empty() && body.chars().all(in_alphabet)
     }
 
-    /// The refusal's kind; nothing for a token that is let in.
+    /// The refusal's kind; nothing for a token that is accepted.
     pub fn rejected(&self) -> Option<&Rejected> {
         match &self.expect {
             Expect::Reject(rejected) => Some(rejected),
@@ -488,7 +487,7 @@ impl Case {
         }
     }
 
-    /// What the token says when it is let in.
+    /// What the token says if it is accepted.
     pub fn accepted(&self) -> Option<&Accepted> {
         match &self.expect {
             Expect::Accept(accepted) => Some(accepted),
@@ -501,7 +500,7 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// Token cases lie in folders; some folders hold other things.
+/// Token cases are in folders; some folders hold other things.
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
         let path = entry.expect("a directory entry").path();

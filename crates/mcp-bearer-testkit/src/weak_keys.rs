@@ -1,14 +1,13 @@
 //! Public JWKs that a verifier must skip: too weak, malformed, or of a kind that signs no access
 //! token.
 //!
-//! Must never hold a private key, nor a JWK that a verifier ought to use.
+//! It holds no private key, and no JWK that a verifier ought to use.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::{Value, json};
 
 /// A token signed with the private side of [`rsa_1024`]: RS256, `kid` `rsa-1024`, the forge's
-/// default issuer and audience, good until the year 2100. Only the size of the key is wrong with
-/// it.
+/// default issuer and audience, good until the year 2100. Only its key's size is wrong.
 pub const RSA_1024_TOKEN: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6InJzYS0xMDI0IiwidHlwIjoiSldUIn0.eyJhdWQiOiJodHRwczovL21jcC5leGFtcGxlLmNvbS9tY3AiLCJleHAiOjQxMDI0NDQ4MDAsImlhdCI6MTcwMDAwMDAwMCwiaXNzIjoiaHR0cHM6Ly9pZHAuZXhhbXBsZS5jb20vIiwic2NvcGUiOiJtY3A6cmVhZCIsInN1YiI6InVzZXItMSJ9.E8YKXcuE1ox2jRJmTccZaFb0vpbftPTtkcfUfLsTiimuYHOF_LkNzCaEOi9kfb9siW1aQgCm20Ne9yif44ZLYN1nH96kh5JWa69rvQDmmAzmxR5qOvo-94Tc6hvqTpKUz6n8iBxR8JsBJKAYXBKtWKMVyzwS9Tp9Z9CnOmNKtvQ";
 
 /// An RSA key of 1024 bits.
@@ -17,7 +16,7 @@ pub fn rsa_1024() -> Value {
         "n": "tTKOVzjAMrItpav7b1ZlQF4itRUR-mnQyXbefMkmbp-nHowt9nvBTMLR9aS0cMjeuiA84SxXVUC1VsnSNIbG7MStSFngo0PbVqkmblABXHSMxz6Q7e_so5EJRoL6jgjmddZ5Hr7LVho7SEa7NyAhFmmuNstlRaCGK4d2pr9Uru8" })
 }
 
-/// An RSA key of 16384 bits, more than any verifier should spend its time on.
+/// An RSA key of 16384 bits, more than any verifier should spend time on.
 pub fn rsa_16384() -> Value {
     rsa("rsa-16384", &[0xff; 2048], &[1, 0, 1])
 }
@@ -72,7 +71,7 @@ pub fn p256_zero_point() -> Value {
     ec("p256-zero-point", "P-256", &[0; 32], &[0; 32])
 }
 
-/// A P-256 key whose `x` has 31 bytes; RFC 7518 section 6.2.1.2 demands 32.
+/// A P-256 key whose `x` has 31 bytes; RFC 7518 section 6.2.1.2 requires 32.
 pub fn p256_short_coordinate() -> Value {
     ec(
         "p256-short-coordinate",
@@ -82,7 +81,7 @@ pub fn p256_short_coordinate() -> Value {
     )
 }
 
-/// A good P-256 point that says it is on P-384.
+/// A good P-256 point that claims to be on P-384.
 pub fn p256_as_p384() -> Value {
     ec("p256-as-p384", "P-384", &unb64(P256_X), &unb64(P256_Y))
 }
@@ -100,7 +99,7 @@ pub fn akp() -> Value {
         "pub": BASE64_URL_SAFE_NO_PAD.encode([7; 1312]) })
 }
 
-/// A shared secret, which has no place in a published JWKS (the key of RFC 7515 appendix A.1).
+/// A shared secret, which does not belong in a published JWKS (the key of RFC 7515 appendix A.1).
 pub fn oct() -> Value {
     json!({ "kty": "oct", "kid": "oct", "alg": "HS256",
         "k": "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow" })

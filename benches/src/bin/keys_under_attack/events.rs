@@ -1,4 +1,4 @@
-//! Rotations, outages and cold starts: each once, by the clock on the wall.
+//! Rotations, outages and cold starts, each once, in real time.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::{Line, attempts, made_up, provider, provider_of, runtime, token};
 
 /// One cooldown and one exchange.
 const COOLDOWN_AND_EXCHANGE: Duration = Duration::from_secs(10 + 5);
-/// How soon a returned issuer is noticed, with one exchange.
+/// How soon a returned issuer is noticed, plus one exchange.
 const RETURN_AND_EXCHANGE: Duration = Duration::from_secs(2 + 5);
 
 pub(crate) fn all(tell: &mut impl FnMut(Line)) {
@@ -261,7 +261,7 @@ fn a_probed_kid() -> Line {
     )
 }
 
-/// Asks again and again; how long it took, at most 30 s.
+/// Asks repeatedly; returns how long it took, at most 30 s.
 fn until_accepted(
     runtime: &tokio::runtime::Runtime,
     provider: &BearerAuthProvider,

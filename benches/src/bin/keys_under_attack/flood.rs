@@ -1,4 +1,4 @@
-//! 20,000 made-up kids in 10 s: what the good tokens notice of it.
+//! 20,000 made-up kids in 10 s: how they affect the good tokens.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,11 +10,11 @@ use mcp_bearer_testkit::{Behaviour, JwksServer, SigningKey};
 
 use crate::{Line, attempts, made_up, provider_of, runtime, token};
 
-/// Made-up kids a second.
+/// Made-up kids per second.
 pub(crate) const RATE: usize = 2000;
-/// The bound on how many wait.
+/// The limit on how many wait.
 const WAITERS: usize = 64;
-/// What a request may take to run again on a busy machine after it was let go.
+/// How long a released request may take to run again on a busy machine.
 const GRACE: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Copy, Debug)]
@@ -26,14 +26,14 @@ enum Endpoint {
 
 /// One run, with or without the flood.
 struct Run {
-    /// What good tokens took, sorted.
+    /// How long good tokens took, sorted.
     good: Vec<Duration>,
     refused: usize,
     waited: usize,
     junk: usize,
     junk_accepted: usize,
     most_waiting: usize,
-    /// With those that were let go already and wait for a processor.
+    /// Including those that were released already and wait for a processor.
     most_pending: usize,
     attempts: u64,
 }
@@ -81,7 +81,7 @@ fn judge(
         ),
         holds: p99 <= (calm_p99 * 1.5).max(calm_p99 + 500.0),
     });
-    // The first fetch, 2 at once, one for each 10 s.
+    // The first fetch, 2 at once, and one per 10 s.
     let budget = 3 + length.as_secs() / 10;
     let most = flooded.iter().map(|run| run.attempts).max().unwrap_or(0);
     let junk = flooded.iter().map(|run| run.junk).min().unwrap_or(0);
@@ -125,7 +125,7 @@ impl Run {
     }
 }
 
-/// The provider holds the keys; then the endpoint is as it is, and the clients come.
+/// The provider holds the keys; then the endpoint changes to `endpoint`, and the clients arrive.
 fn run(endpoint: Endpoint, junk: Option<Arc<Vec<String>>>, length: Duration) -> Run {
     let server = JwksServer::start();
     let key = SigningKey::shared_rsa_2048().with_kid("good");
@@ -150,7 +150,7 @@ fn run(endpoint: Endpoint, junk: Option<Arc<Vec<String>>>, length: Duration) -> 
     let (mut times, refused, waited) = runtime.block_on(good).unwrap();
     times.sort();
     let (junk, junk_accepted) = flood.map_or((0, 0), Flood::stop);
-    // Those under way count as well.
+    // Those in progress count as well.
     let asked = server.as_ref().map_or(0, JwksServer::total_hits);
     let attempts = attempts(&provider).max(asked as u64);
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -186,7 +186,7 @@ async fn good_client(
     (times, refused, waited)
 }
 
-/// Strangers who do not wait for one another.
+/// Strangers who do not wait for each other.
 pub(crate) struct Flood {
     stopping: Arc<AtomicBool>,
     sent: Arc<AtomicUsize>,

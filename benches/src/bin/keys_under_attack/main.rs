@@ -1,9 +1,9 @@
 //! Keys under attack: what strangers, slow issuers and outages cost the good tokens, each figure
-//! beside its bound.
+//! beside its limit.
 //!
-//! `keys_under_attack [RUNS] [SECONDS]` (5 runs of 10 s unless given). Exits with 1 when a bound is
-//! broken. Runs with and without a flood take turns, so that a busy machine slows both alike; of
-//! all runs the median counts.
+//! `keys_under_attack [RUNS] [SECONDS]` (5 runs of 10 s unless given). Exits with 1 if a limit is
+//! exceeded. Runs with and without a flood alternate, so that a busy machine slows both alike; the
+//! median of all runs counts.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
@@ -59,7 +59,7 @@ pub(crate) struct Line {
     pub(crate) holds: bool,
 }
 
-/// A runtime as a server has it.
+/// A runtime like a server's.
 pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -78,12 +78,12 @@ pub(crate) fn provider(keys: RemoteKeysBuilder) -> BearerAuthProvider {
         .unwrap()
 }
 
-/// A provider that asks this issuer.
+/// A provider that fetches from this issuer.
 pub(crate) fn provider_of(server: &JwksServer) -> BearerAuthProvider {
     provider(RemoteKeys::builder(server.url()))
 }
 
-/// A good token of the present.
+/// A good, current token.
 pub(crate) fn token(key: &SigningKey) -> Forge {
     let now = Clock::system().now();
     Forge::new(key, now.as_secs())
@@ -92,7 +92,7 @@ pub(crate) fn token(key: &SigningKey) -> Forge {
         .scope("mcp:read mcp:write")
 }
 
-/// So many tokens with kids that nobody has, each another one.
+/// This many tokens, each with a different kid that no key has.
 pub(crate) fn made_up(count: usize) -> Vec<String> {
     let key = SigningKey::shared_rsa_2048();
     let forge = |number| token(&key).kid(&format!("made-up-{number}"));

@@ -1,5 +1,5 @@
-//! A thousand slow sources in one process: the threads and descriptors they cost, and the sources
-//! beside them.
+//! A thousand slow sources in one process: the threads and descriptors they cost, and their effect
+//! on the other sources.
 //!
 //! The slow issuer is a process of its own, so that its connections do not count.
 
@@ -15,17 +15,17 @@ use mcp_bearer_testkit::{JwksServer, SigningKey};
 
 use crate::{Line, provider_of, runtime, token};
 
-/// The argument by which this program is started as the slow issuer.
+/// The argument that starts this program as the slow issuer.
 pub(crate) const SLOW_ISSUER: &str = "--slow-issuer";
 const SOURCES: usize = 1000;
 const THREADS: usize = 100;
 const DESCRIPTORS: usize = 600;
-/// One exchange takes no longer, and no request waits longer for keys.
+/// An exchange takes no longer than this, and no request waits longer for keys.
 const WAIT: Duration = Duration::from_secs(5);
-/// What a request may take to run again on a busy machine.
+/// How long a request may take to run again on a busy machine.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Accepts connections, and neither reads nor answers, until its standard input ends.
+/// Accepts connections, but neither reads nor answers, until its standard input ends.
 pub(crate) fn slow_issuer() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -39,7 +39,7 @@ pub(crate) fn slow_issuer() {
     let _ = std::io::stdin().read(&mut [0]);
 }
 
-/// The slow issuer, which ends with this.
+/// The slow issuer, which ends when this is dropped.
 struct SlowIssuer {
     process: Child,
     address: String,
@@ -70,7 +70,7 @@ impl Drop for SlowIssuer {
     }
 }
 
-/// The entries of a folder of this process; none where the system has no such folder.
+/// The entries of a folder of this process; none if the system has no such folder.
 fn count(folder: &str) -> Option<usize> {
     Some(std::fs::read_dir(folder).ok()?.count())
 }
@@ -114,7 +114,7 @@ pub(crate) fn all(tell: &mut impl FnMut(Line)) {
         sample();
         std::thread::sleep(Duration::from_millis(10));
     }
-    // Meanwhile the well issuer rotates, and a token of an issuer that was never seen comes.
+    // Meanwhile the healthy issuer rotates, and a token from an issuer that was never seen arrives.
     well.set_keys(vec![a.jwk(), b.jwk()]);
     let (accepted, took) = verified(&known, &b);
     let (refused, waited) = verified(&cold, &a);

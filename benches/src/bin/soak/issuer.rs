@@ -1,7 +1,7 @@
 //! The issuer of the soak: what it publishes, when, and how it behaves.
 //!
-//! It must never call a key good that the provider need not know, nor bad one that it may still
-//! hold.
+//! It calls a key good only once the provider must know it, and gone only once the provider may no
+//! longer hold it.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -15,10 +15,10 @@ use mcp_bearer_testkit::{Behaviour, Forge, JwksServer, SigningKey};
 use crate::BOUND;
 
 const ROTATE_EVERY: Duration = Duration::from_secs(3);
-/// So many keys are published at once.
+/// How many keys are published at once.
 const PUBLISHED: usize = 9;
-/// Good times in turn, each followed by the next of the bad ones. Only in long ones can a new key
-/// become due.
+/// Good times in turn, each followed by the next of the bad ones. A new key can become due only in
+/// the long ones.
 const UP: [Duration; 2] = [Duration::from_secs(17), Duration::from_secs(3)];
 
 /// The bad times in turn.
@@ -64,7 +64,7 @@ pub(crate) struct Issuer {
     keys: Keys,
     made: usize,
     rotated_at: Instant,
-    /// Since when it has answered well; `None` in bad times.
+    /// When it began to answer well; `None` in bad times.
     up_since: Option<Instant>,
     changes_at: Instant,
     outages: usize,
@@ -121,7 +121,7 @@ impl Issuer {
         names.join(", ")
     }
 
-    /// Does what is due by now.
+    /// Does whatever is due by now.
     pub(crate) fn tick(&mut self) {
         let now = Instant::now();
         if now >= self.changes_at {
@@ -173,12 +173,12 @@ impl Issuer {
             let published: Vec<&Arc<Key>> = published.collect();
             let surplus = published.len().saturating_sub(PUBLISHED);
             for key in &published[..surplus] {
-                // Said before it is done: its tokens are not good from here on.
+                // Recorded before it is done: its tokens are no longer good from here on.
                 key.set(Standing::Withdrawn);
             }
         }
         self.publish();
-        // Said after it is done: their time begins here.
+        // Recorded after it is done: their time begins here.
         let keys = self.keys.read().unwrap();
         let fresh = |key: &&Arc<Key>| matches!(key.standing(), Standing::New | Standing::Withdrawn);
         for key in keys.iter().filter(fresh) {
@@ -189,7 +189,7 @@ impl Issuer {
         }
     }
 
-    /// A new key; now and then under the `kid` of one that is gone, as issuers do.
+    /// A new key, now and then under the `kid` of one that is gone, as real issuers do.
     fn add_key(&mut self) {
         let key = match self.made % 3 {
             0 if self.made == 0 => SigningKey::shared_rsa_2048(),
@@ -260,7 +260,7 @@ impl Key {
     }
 
     fn set(&self, standing: Standing) {
-        // Both times begin when it has been done.
+        // Both times begin once it has been done.
         *self.since.write().unwrap() = Instant::now() + Duration::from_secs(3600);
         self.standing.store(standing as u8, Ordering::SeqCst);
     }

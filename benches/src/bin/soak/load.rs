@@ -1,6 +1,6 @@
 //! The load of the soak: good tokens, tokens that cannot be judged, and every kind of bad one.
 //!
-//! It must never judge a token whose standing changed while it was verified.
+//! A token whose standing changed while it was verified is not judged.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::issuer::{Key, Keys, Standing, token};
 
-/// So many tasks send tokens of the issuer's keys.
+/// How many tasks send tokens of the issuer's keys.
 const CLIENTS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -93,7 +93,7 @@ impl Load {
         }
     }
 
-    /// Those that must be accepted more often than the others.
+    /// Prefers keys that must be accepted.
     fn any_key(&self) -> Arc<Key> {
         let keys = self.keys.read().unwrap();
         let any = || Arc::clone(&keys[fastrand::usize(..keys.len())]);
@@ -144,7 +144,7 @@ impl Load {
         }
     }
 
-    /// A thousand made-up kids a second, whether or not the others have been answered.
+    /// A thousand made-up kids per second, whether or not earlier ones have been answered.
     async fn flood(self: Arc<Self>) {
         let stranger = SigningKey::ed25519();
         while self.goes_on() {

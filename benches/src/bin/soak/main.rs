@@ -1,25 +1,25 @@
-//! Load on a provider while its issuer rotates every few seconds, goes down, hangs, talks nonsense
-//! and comes back, and while strangers ask for made-up keys all the time.
+//! Puts load on a provider while its issuer rotates every few seconds, goes down, hangs, talks
+//! nonsense and comes back, and while strangers send made-up keys all the time.
 //!
-//! `soak [SECONDS]` (60 unless given). Prints what happened and exits with 1 when one of the first
-//! three is not so:
+//! `soak [SECONDS]` (60 unless given). Prints what happened and exits with 1 if one of the first
+//! three does not hold:
 //!
 //! - **good tokens refused: 0.** A token is good when the provider must know its key: the key is
-//!   published, and has been through [`BOUND`] (one cooldown of 10 s and one exchange of 5 s)
-//!   without a break in which the issuer answered well; or it was in the first set. It stays good,
-//!   whatever the issuer does (the sets held here are hours from their staleness bound), until the
-//!   moment the key is withdrawn. Tokens of keys that are newer than that, or were withdrawn later
-//!   than that, may be accepted or not: they are sent as well, and not judged.
+//!   published, and the issuer has since answered well without a break for [`BOUND`] (one cooldown
+//!   of 10 s and one exchange of 5 s); or it was in the first set. It stays good, whatever the
+//!   issuer does (the sets held here are hours from their staleness bound), until the key is
+//!   withdrawn. Tokens of keys that are newer, or were withdrawn more recently, may be accepted or
+//!   not: they are sent as well, but not judged.
 //! - **bad tokens accepted: 0.** A token is bad when no published key signed it: changed
 //!   signatures, keys never published under the `kid` of one that is, made-up kids, `none`; when it
-//!   is expired or for someone else; and when its key has been withdrawn through [`BOUND`] in which
-//!   the issuer answered well.
-//! - **fetches within the budget:** attempts, successful or not, at most 2 and one for each 10 s,
-//!   and those of the schedule: one for each 48 s (the earliest refresh of a set that lives 60 s)
-//!   and four for each outage.
-//! - the worst time that a good token took, and how many good tokens had to wait for keys at all.
+//!   is expired or for someone else; and when its key has been withdrawn and the issuer has since
+//!   answered well for [`BOUND`].
+//! - **fetches within the budget:** attempts, successful or not, are at most 2 plus one per 10 s,
+//!   plus those of the schedule: one per 48 s (the earliest refresh of a set that lives 60 s) and
+//!   four per outage.
+//! - the longest time that a good token took, and how many good tokens had to wait for keys at all.
 //!
-//! It must never judge by anything but what the issuer published and when.
+//! Only what the issuer published, and when, decides.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
@@ -44,7 +44,7 @@ use mcp_bearer_bench::{AUDIENCE, ISSUER};
 use crate::issuer::Issuer;
 use crate::load::Load;
 
-/// One cooldown and one exchange: within this a healthy issuer's new keys must be known.
+/// One cooldown and one exchange: a healthy issuer's new keys must be known within this time.
 const BOUND: Duration = Duration::from_secs(10 + 5);
 
 fn main() -> ExitCode {
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
             .build()
             .expect("a runtime")
     };
-    // The first set is there before the load; from here on the provider belongs to another runtime.
+    // The first set is there before the load; from here on another runtime has the provider.
     runtime().block_on(provider.warm_up());
     issuer.first_set_is_known();
 
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
 
     let status = &provider.key_status()[0];
     let attempts = status.fetched + status.not_modified + status.failed;
-    // The first set's own fetch is none of the strangers'.
+    // The fetch of the first set was not caused by strangers.
     let strangers = 2 + took.as_secs() / 10;
     let schedule = took.as_secs() / 48 + 4 * issuer.outages();
     let budget = 1 + strangers + schedule;
@@ -128,8 +128,7 @@ fn main() -> ExitCode {
     for example in &seen.examples {
         println!("  {example}");
     }
-    // A soak in which nothing happened has shown nothing; a short one cannot wait for a withdrawn
-    // key.
+    // A soak in which nothing happened shows nothing; a short one cannot wait for a withdrawn key.
     let eventful = issuer.rotations() > 0 && issuer.outages() > 0 && seen.made_up > 1000;
     let enough = seen.good > 0 && seen.bad > 0 && (seconds < 60 || (eventful && seen.gone > 0));
     if !enough {

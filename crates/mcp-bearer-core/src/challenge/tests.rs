@@ -41,7 +41,7 @@ fn a_description_cannot_be_taken_for_a_parameter() {
 }
 
 #[test]
-fn machine_parameters_stand_before_the_description() {
+fn machine_parameters_come_before_the_description() {
     let scopes: Scopes = "a b".parse().unwrap();
     let context = ChallengeContext {
         scopes: Some(&scopes),
@@ -67,7 +67,7 @@ fn machine_parameters_stand_before_the_description() {
 }
 
 #[test]
-fn what_must_be_requested_stands_in_every_challenge_that_names_scopes() {
+fn every_challenge_that_names_scopes_names_those_to_request() {
     let requested = RequestedScopes::new(Some("api://id/"), [("write", "urn:write")]).unwrap();
     let scopes: Scopes = "read write offline_access".parse().unwrap();
     let context = ChallengeContext {

@@ -1,4 +1,4 @@
-//! Where a claim stands: its name, or the names that lead to a member inside it.
+//! Where a claim is: its name, or the names that lead to a member inside it.
 
 use std::fmt;
 
@@ -7,12 +7,13 @@ use crate::json::{JsonObject, Value, entries};
 /// The place of a value among the claims: a claim's name, or a path of names to a member of a
 /// nested object.
 ///
-/// A name is taken as it is: a dot, a slash or a colon in it means nothing, because issuers use
-/// URLs as names of claims.
+/// Names are taken literally: a dot, a slash or a colon has no special meaning, because issuers use
+/// URLs as claim names.
 ///
 /// ```
 /// use mcp_bearer_core::ClaimPath;
-/// assert_eq!(ClaimPath::from("https://example.com/roles").to_string(), r#""https://example.com/roles""#);
+/// let path = ClaimPath::from("https://example.com/roles");
+/// assert_eq!(path.to_string(), r#""https://example.com/roles""#);
 /// assert_eq!(ClaimPath::from(["realm_access", "roles"]).to_string(), r#""realm_access"."roles""#);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,7 +23,7 @@ pub struct ClaimPath {
 }
 
 impl ClaimPath {
-    /// Whether one of its names is empty or blank, which no issuer means.
+    /// Whether one of its names is empty or blank, which no issuer intends.
     pub(crate) fn has_empty_name(&self) -> bool {
         self.names().any(|name| name.trim().is_empty())
     }
@@ -71,7 +72,7 @@ impl<T: Into<String>, const N: usize> From<[T; N]> for ClaimPath {
     }
 }
 
-/// No names are one that is empty.
+/// An empty list of names becomes one empty name.
 impl<T: Into<String>> From<Vec<T>> for ClaimPath {
     fn from(names: Vec<T>) -> Self {
         let mut names = names.into_iter().map(|name| name.into().into_boxed_str());

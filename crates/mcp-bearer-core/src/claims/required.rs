@@ -17,9 +17,9 @@ pub(crate) struct RequiredClaim {
 /// How a claim is compared with the allowed values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Comparison {
-    /// It is one of them.
+    /// It equals one of them.
     Equals,
-    /// It is an array with one of them among its elements. A single value is an array of one, as in
+    /// It is an array that contains one of them. A single value counts as an array of one, as in
     /// `aud`.
     Contains,
 }

@@ -1,8 +1,8 @@
 //! Step 19: which claims hold scopes, and what they hold (RFC 6749 section 3.3, RFC 8693 section
 //! 4.2).
 //!
-//! What is no scope-token is left out: no required scope can equal it, so that nothing is granted
-//! by it.
+//! Anything that is not a scope-token is left out: it cannot equal a required scope, so it grants
+//! nothing.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ pub(crate) enum Counted {
     /// The first, even when it is empty.
     #[default]
     First,
-    /// All together.
+    /// All of them together.
     All,
 }
 
@@ -46,7 +46,7 @@ impl ScopeClaims {
         }
     }
 
-    /// What the claims hold that were read, for the operator: quoted, cut and counted.
+    /// What the claims that were read hold, for the operator: quoted, cut and counted.
     pub(crate) fn show<'c>(&'c self, claims: &'c JsonObject) -> impl fmt::Display + 'c {
         Claims {
             looked_for: self,
@@ -55,13 +55,13 @@ impl ScopeClaims {
     }
 }
 
-/// The value of a claim, where `null` is absence.
+/// The value of a claim; `null` counts as absent.
 fn present<'c>(path: &ClaimPath, claims: &'c JsonObject) -> Option<Value<'c>> {
     path.find(claims)?.unless_null()
 }
 
 /// The scopes in one claim. A string is split on the space character; an element of an array is one
-/// name or none.
+/// name or nothing.
 fn of(value: &Value<'_>) -> Scopes {
     match value {
         Value::String(text) => Scopes::valid_of(text.split(' '), text.len()),
@@ -79,7 +79,7 @@ struct Claims<'c> {
 }
 
 impl Claims<'_> {
-    /// How many claims, and how many elements of an array, are shown.
+    /// How many claims are shown, and how many elements of an array.
     const SHOWN: usize = 4;
 }
 
@@ -197,7 +197,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
 
-        /// Whatever stands in an array, no scope is granted that is not one whole element.
+        /// Whatever an array contains, only a whole element grants a scope.
         #[test]
         fn an_element_is_one_scope_or_none(names in proptest::collection::vec("[ -~\\t\\né]{0,6}", 0..8)) {
             let claims = claims(&json!({ "scope": names }));
@@ -209,7 +209,7 @@ mod tests {
             prop_assert_eq!(scopes.iter().collect::<Vec<_>>(), expected);
         }
 
-        /// A string grants what stands between its spaces.
+        /// A string grants what is between its spaces.
         #[test]
         fn a_string_is_split_on_spaces_alone(text in "[ -~\\t\\né]{0,20}") {
             let claims = claims(&json!({ "scope": text }));

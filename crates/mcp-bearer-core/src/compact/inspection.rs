@@ -1,5 +1,5 @@
-//! The parts of a token, each read by itself whatever the others are (RFC 7519 section 3): for
-//! people who want to see what is in a token that is refused.
+//! The parts of a token, each read independently of the others (RFC 7519 section 3): for people who
+//! want to see what a refused token contains.
 //!
 //! Verification does not come through here: it stops at the first fault.
 
@@ -11,9 +11,9 @@ use crate::json::JsonObject;
 use crate::limits::Limits;
 use crate::rejection::{Rejection, RejectionKind};
 
-/// What can be read of a text that may be a token. Nothing of it is verified.
+/// What can be read from a text that may be a token. None of it is verified.
 ///
-/// Each part is read strictly, as the verifier reads it, or has the reason why it cannot be read.
+/// Each part is read as strictly as the verifier reads it, or has the reason why it cannot be read.
 ///
 /// ```
 /// use mcp_bearer_core::{Limits, TokenParts};
@@ -73,14 +73,13 @@ impl TokenParts {
         self.bytes
     }
 
-    /// How many parts there are between full stops: three in a signed token, five in an encrypted
-    /// one.
+    /// How many parts the full stops separate: three in a signed token, five in an encrypted one.
     #[must_use]
     pub const fn count(&self) -> usize {
         self.count
     }
 
-    /// The members of the header in their order, each with its value as JSON text. Unverified.
+    /// The members of the header in order, each with its value as JSON text. Unverified.
     ///
     /// # Errors
     /// Why it is not one JSON object.
@@ -88,7 +87,7 @@ impl TokenParts {
         self.header.as_ref().map(members).map_err(Clone::clone)
     }
 
-    /// The claims in their order, each with its value as JSON text. Unverified.
+    /// The claims in order, each with its value as JSON text. Unverified.
     ///
     /// # Errors
     /// Why they are not one JSON object.
@@ -105,7 +104,7 @@ impl TokenParts {
     }
 }
 
-/// Says how much there is, never the text.
+/// Shows how much there is, never the text.
 impl fmt::Debug for TokenParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenParts")

@@ -1,9 +1,9 @@
-//! What `typ` says of a token: the types that are accepted, and those that a policy may not name
-//! (RFC 8725 section 3.11).
+//! What `typ` declares: the types that are accepted, and those that a policy may not name (RFC 8725
+//! section 3.11).
 
 use std::fmt;
 
-/// What step 7 found out about the token's declared type.
+/// What step 7 found about the token's declared type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeclaredType {
     /// Absent, `JWT` or `JOSE`.
@@ -24,7 +24,8 @@ impl fmt::Display for DeclaredType {
     }
 }
 
-/// The types that a policy accepts beside `JWT`, `JOSE` and `at+jwt`. They never count as `at+jwt`.
+/// The types that a policy accepts besides `JWT`, `JOSE` and `at+jwt`. They never count as
+/// `at+jwt`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct NamedTypes(Vec<Box<str>>);
 
@@ -48,7 +49,7 @@ impl NamedTypes {
         })
     }
 
-    /// The kind of a type; nothing for one that is not accepted.
+    /// The kind of a type, or nothing if it is not accepted.
     pub(super) fn declared(&self, typ: &str) -> Option<DeclaredType> {
         if is(typ, "JWT") || is(typ, "JOSE") {
             Some(DeclaredType::Plain)
@@ -62,8 +63,8 @@ impl NamedTypes {
     }
 }
 
-/// Types of tokens that are no access tokens. A policy that named one of them would let in tokens
-/// that were made for something else.
+/// Types of tokens that are not access tokens. A policy that named one would accept tokens made for
+/// something else.
 const OTHER_KINDS: [(&str, &str); 22] = [
     ("oauth-id-jag+jwt", "an identity assertion grant (ID-JAG)"),
     ("logout+jwt", "a logout token"),
@@ -95,8 +96,8 @@ const OTHER_KINDS: [(&str, &str); 22] = [
     ("passport", "a caller's identity (RFC 8225)"),
 ];
 
-/// Whether two types are one: without case, and without the `application/` that may be left out
-/// (RFC 7515 section 4.1.9).
+/// Whether two types are equal, ignoring case and the `application/` that may be left out (RFC 7515
+/// section 4.1.9).
 fn is(one: &str, other: &str) -> bool {
     without_application(one).eq_ignore_ascii_case(without_application(other))
 }

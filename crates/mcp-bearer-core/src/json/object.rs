@@ -1,4 +1,4 @@
-//! One validated object: where its members stand, alone or together with the text.
+//! One validated object: the positions of its members, alone or together with the text.
 
 use std::borrow::Cow;
 
@@ -35,12 +35,12 @@ impl JsonObject {
         self.members.iter(&self.text)
     }
 
-    /// Where the first number stands that no finite double can hold.
+    /// The position of the first number that no finite double can hold.
     pub(crate) const fn huge_number_at(&self) -> Option<usize> {
         self.members.huge_number_at
     }
 
-    /// A part of the text, kept by its place; a text from elsewhere is kept by its contents.
+    /// A part of the text, kept by position; a text from elsewhere is kept by its contents.
     pub(crate) fn keep(&self, part: &str) -> Text {
         Text::keep(&self.text, part)
     }
@@ -49,7 +49,7 @@ impl JsonObject {
         self.members.to_map(&self.text)
     }
 
-    /// The bytes of memory it holds.
+    /// How many bytes of memory it holds.
     pub(crate) fn memory_bytes(&self) -> usize {
         size_of::<Self>()
             + self.text.capacity()
@@ -85,8 +85,8 @@ impl Members {
         scan::object(text, Uniqueness::Everywhere)
     }
 
-    /// The same, but the names of inner objects are not compared: whoever reads one of those must
-    /// parse it by itself.
+    /// The same, but the names in inner objects are not compared: parse an inner object by itself
+    /// before reading it.
     pub(crate) fn parse_outermost(text: &str) -> Result<Self, JsonError> {
         scan::object(text, Uniqueness::Outermost)
     }
@@ -98,7 +98,7 @@ impl Members {
         }
     }
 
-    /// Where the first number stands that no finite double can hold.
+    /// The position of the first number that no finite double can hold.
     pub(crate) const fn huge_number_at(&self) -> Option<usize> {
         self.huge_number_at
     }
@@ -154,7 +154,7 @@ impl Member {
 }
 
 impl<'a> Unread<'a> {
-    /// Its JSON text, as it was written.
+    /// Its JSON text, as written.
     pub(crate) fn json(self) -> &'a str {
         self.member.value.of(self.text)
     }

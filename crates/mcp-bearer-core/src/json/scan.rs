@@ -1,7 +1,6 @@
-//! The pass over the bytes. Iterative: nesting costs a bit, not a stack frame.
+//! The pass over the bytes. It is iterative: nesting costs a bit, not a stack frame.
 //!
-//! It must accept nothing that RFC 8259 does not, and must look at each byte a bounded number of
-//! times.
+//! It accepts nothing that RFC 8259 does not, and looks at each byte a bounded number of times.
 
 use std::borrow::Cow;
 
@@ -17,15 +16,15 @@ pub(super) const fn error<T>(why: &'static str, at: usize) -> Scan<T> {
     Err(JsonError { why, at })
 }
 
-/// Objects with up to this many members are compared name by name, larger ones are sorted.
+/// Objects with up to this many members are compared name by name; larger ones are sorted.
 const FEW: usize = 24;
 
-/// Where no member name may stand twice.
+/// Where member names must be unique.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Uniqueness {
     /// In every object.
     Everywhere,
-    /// In the outermost object; what stands in inner ones is not compared.
+    /// In the outermost object; names in inner ones are not compared.
     Outermost,
 }
 
@@ -33,7 +32,7 @@ pub(super) fn object(text: &str, uniqueness: Uniqueness) -> Scan<Members> {
     Scanner::new(text)?.whole(uniqueness)
 }
 
-/// A name in an object that is still open, or a member of the outermost one.
+/// A name in an open object, or a member of the outermost one.
 #[derive(Clone, Copy)]
 pub(super) struct Name {
     span: Span,
@@ -52,17 +51,17 @@ enum Next {
 pub(super) struct Scanner<'a> {
     pub(super) text: &'a str,
     pub(super) at: usize,
-    /// The text is known to hold neither a backslash nor a control character.
+    /// The text is known to contain neither a backslash nor a control character.
     plain: bool,
     huge_number_at: Option<usize>,
-    /// The names of all objects that are open, those of each behind those of the one around it.
+    /// The names of all open objects, each object's after those of the object around it.
     pub(super) names: Vec<Name>,
-    /// Where the names of each of them begin.
+    /// Where the names of each open object begin.
     starts: Vec<usize>,
 }
 
 impl<'a> Scanner<'a> {
-    /// Before a text that nobody has validated.
+    /// At the start of a text that has not been validated.
     pub(super) fn new(text: &'a str) -> Scan<Self> {
         let Ok(_) = u32::try_from(text.len()) else {
             return error("longer than 4 GiB", 0);
@@ -70,8 +69,7 @@ impl<'a> Scanner<'a> {
         if text.starts_with('\u{FEFF}') {
             return error("a byte order mark", 0);
         }
-        // Nearly every text has nothing that ends or bends a string but quotes, and that is quickly
-        // seen.
+        // In nearly every text, only quotes end or change a string, and that is quick to see.
         let plain = text
             .bytes()
             .fold(true, |plain, byte| plain & (byte >= 0x20) & (byte != b'\\'));
@@ -85,7 +83,7 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// Just behind the opening bracket of a validated array or object.
+    /// Just after the opening bracket of a validated array or object.
     pub(super) const fn inside(text: &'a str) -> Self {
         Self {
             text,
@@ -129,7 +127,7 @@ impl<'a> Scanner<'a> {
         Ok(Members::new(members, self.huge_number_at))
     }
 
-    /// One member of the outermost object and what stands behind it; says whether another one must
+    /// One member of the outermost object and what follows it; returns whether another one must
     /// follow.
     fn member(&mut self, members: &mut Vec<Member>, uniqueness: Uniqueness) -> Scan<bool> {
         self.skip_space();
@@ -160,10 +158,10 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// An array or an object inside `open` others, with all that it holds.
+    /// An array or an object inside `open` others, with everything in it.
     pub(super) fn container(&mut self, uniqueness: Uniqueness, open: usize) -> Scan<()> {
         let compared = uniqueness == Uniqueness::Everywhere;
-        // Their memory serves for the next container as well.
+        // The next container reuses their memory.
         let mut names = std::mem::take(&mut self.names);
         let mut starts = std::mem::take(&mut self.starts);
         let mut objects = 0_u128; // bit n: level n + 1 is an object
@@ -242,7 +240,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// A value that holds no others; says whether it is a string with an escape.
+    /// A value that contains no others; returns whether it is a string with an escape.
     pub(super) fn scalar(&mut self) -> Scan<bool> {
         let at = self.at;
         match self.peek() {
@@ -276,7 +274,7 @@ impl<'a> Scanner<'a> {
         Ok(Name { span, escaped })
     }
 
-    /// A string, from its opening quote; says whether it holds an escape.
+    /// A string, from its opening quote; returns whether it contains an escape.
     #[inline]
     pub(super) fn string(&mut self) -> Scan<bool> {
         if !self.plain {
@@ -339,7 +337,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Four hexadecimal digits behind a `u`.
+    /// Four hexadecimal digits after a `u`.
     fn unit(&mut self) -> Scan<u32> {
         let digits = self
             .text
@@ -358,7 +356,7 @@ impl<'a> Scanner<'a> {
         Ok(unit)
     }
 
-    /// A number; says whether a finite double can hold it.
+    /// A number; returns whether a finite double can hold it.
     fn number(&mut self) -> Scan<bool> {
         let start = self.at;
         if self.peek() == Some(b'-') {
@@ -422,8 +420,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Names without escapes: one is compared with those before it only where a mark of 64 says
-    /// that one may be equal.
+    /// For names without escapes: one is compared with those before it only where one of 64 marks
+    /// shows that one may be equal.
     fn twice_of_few(&self, names: &[impl Named]) -> Option<Name> {
         let mut marks = 0_u64;
         for (index, one) in names.iter().enumerate() {
@@ -455,8 +453,8 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// The text of the next value of a validated array, or of the value behind a name of a
-    /// validated object.
+    /// The text of the next value of a validated array, or of the value after a name of a validated
+    /// object.
     pub(super) fn next_element(&mut self) -> Option<&'a str> {
         self.skip_separators();
         let start = self.at;
@@ -532,7 +530,7 @@ impl Named for Member {
 }
 
 impl Name {
-    /// The name with its escapes carried out.
+    /// The name with its escapes decoded.
     pub(super) fn decode<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let raw = self.span.of(text);
         if self.escaped {
@@ -576,7 +574,7 @@ fn span(start: usize, end: usize) -> Span {
     }
 }
 
-/// Texts over 4 GiB are refused at the door, so nothing saturates.
+/// Texts over 4 GiB are refused earlier, so nothing saturates.
 fn u32_of(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! The bytes that end or change a JSON string, looked for eight at a time.
+//! Finds the bytes that end or change a JSON string, eight at a time.
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 
@@ -16,7 +16,7 @@ pub(super) fn first_special(bytes: &[u8]) -> Option<usize> {
     first(bytes, marks, special)
 }
 
-/// The first byte of a kind, looked for eight bytes at a time.
+/// The first byte of a kind, searched for eight bytes at a time.
 #[inline]
 fn first(
     bytes: &[u8],
@@ -36,13 +36,13 @@ fn first(
         .map(|at| words.len() * 8 + at)
 }
 
-/// The lowest bit that is set marks the first byte below the limit; bits above it may err.
+/// The lowest set bit marks the first byte below the limit; higher bits may be wrong.
 const fn below(word: u64, limit: u64) -> u64 {
     const HIGHS: u64 = ONES * 0x80;
     word.wrapping_sub(ONES * limit) & !word & HIGHS
 }
 
-/// The lowest bit that is set marks the first byte that is this one; bits above it may err.
+/// The lowest set bit marks the first byte equal to this one; higher bits may be wrong.
 fn equal(word: u64, byte: u8) -> u64 {
     below(word ^ (ONES * u64::from(byte)), 1)
 }

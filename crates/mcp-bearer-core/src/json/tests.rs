@@ -92,7 +92,7 @@ fn values_are_what_they_say() {
 }
 
 #[test]
-fn a_value_is_lent_without_the_space_around_it() {
+fn a_value_is_found_without_the_space_around_it() {
     let text = "{\"a\" : \t1 , \"b\":\n[ ] ,\"c\": \"x\" }";
     let object = Members::parse(text).unwrap();
     assert_eq!(object.get(text, "a"), Some(Value::Number("1")));
@@ -197,7 +197,7 @@ fn duplicates_are_found_in_every_object_and_in_no_other() {
         }
     }
     assert!(parse(r#"{"a":{"a":{"a":1}},"b":[{"a":1},{"a":1}]}"#).is_ok());
-    // A member behind a nested object is compared with those before it.
+    // A member after a nested object is compared with those before it.
     let text = r#"{"x":{"a":1,"b":{"c":1,"d":2},"a":2}}"#;
     assert_eq!(parse(text), Err("a member name twice"));
     assert!(parse(r#"{"x":{"a":1,"b":{"a":1,"b":2},"c":2}}"#).is_ok());
@@ -219,8 +219,8 @@ fn the_first_number_beyond_a_double_is_reported() {
 }
 
 #[test]
-fn a_special_byte_is_found_wherever_it_stands() {
-    // Strings are looked through eight bytes at a time: every place, every byte, beside every
+fn a_special_byte_is_found_at_any_position() {
+    // Strings are searched eight bytes at a time: every position, every byte, beside every
     // neighbour that could carry into it.
     for length in 0..20 {
         for at in 0..=length {
@@ -258,7 +258,7 @@ fn a_part_is_kept_by_its_place_or_by_its_contents() {
         let copy = part.to_owned();
         assert_eq!(Text::keep(&whole, &copy).of(&whole), part);
     }
-    // A neighbour in memory that only begins inside is not inside.
+    // A neighbour in memory that only begins inside the text is not part of it.
     assert_eq!(
         Text::keep(&whole[..5], &whole[3..9]).of(&whole[..5]),
         &whole[3..9]
@@ -367,13 +367,13 @@ fn same(one: &Tree, other: &Tree) -> bool {
     }
 }
 
-/// Whether the text has a member of a name that `serde_json` may treat in a way of its own.
+/// Whether the text has a member with a name that `serde_json` may treat specially.
 fn is_private(text: &str) -> bool {
     text.contains("$serde_json") || text.contains("\\u")
 }
 
-/// What ours accepts, `serde_json` accepts with the same value; the reverse holds but for the named
-/// extra rules.
+/// `serde_json` accepts what ours accepts, with the same value; the reverse holds except for the
+/// named extra rules.
 fn compare(text: &str) -> Result<(), TestCaseError> {
     let ours = Members::parse(text);
     let theirs = serde_json::from_str::<Tree>(text);

@@ -1,9 +1,9 @@
-//! The escapes of a string (RFC 8259 section 7), carried out.
+//! Decodes the escapes of a string (RFC 8259 section 7).
 //!
-//! It is for text that the scanner has accepted; for any other it must still give some text, and
-//! never panic.
+//! It expects text that the scanner has accepted; for any other it still returns some text and does
+//! not panic.
 
-/// The contents of a validated string with its escapes carried out.
+/// The contents of a validated string with its escapes decoded.
 pub(crate) fn unescape(raw: &str) -> String {
     let mut plain = String::with_capacity(raw.len());
     let mut rest = raw;
@@ -17,7 +17,7 @@ pub(crate) fn unescape(raw: &str) -> String {
     plain
 }
 
-/// The character of one escape, and how many bytes behind the backslash it takes.
+/// The character of one escape, and its length in bytes after the backslash.
 fn unescape_one(escape: &str) -> (char, usize) {
     let unit = |from: usize| escape.as_bytes().get(from..from + 4).and_then(hexadecimal);
     let replacement = char::REPLACEMENT_CHARACTER;
@@ -40,7 +40,7 @@ fn unescape_one(escape: &str) -> (char, usize) {
     }
 }
 
-/// What hexadecimal digits stand for.
+/// The value of hexadecimal digits.
 pub(super) fn hexadecimal(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0_u32, |unit, &digit| {
         let digit = char::from(digit).to_digit(16)?;

@@ -2,8 +2,8 @@
 //! descends, and validates everything on the way exactly once.
 //!
 //! A JSON-RPC message can be megabytes long while only a few of its members decide anything. An
-//! index of all members ([`Object`](super::Object)) would be read again to find them, and the list
-//! of tools would be scanned three times.
+//! index of all members ([`Members`](super::Members)) would have to be read again to find them, and
+//! the list of tools would be scanned three times.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -18,11 +18,11 @@ pub(crate) enum Next {
     Object,
     Array,
     String,
-    /// A number, a literal, or something that is no value.
+    /// A number, a literal, or something that is not a value.
     Other,
 }
 
-/// A reader that stands before a value. Each method but [`next`](Self::next) consumes one.
+/// A reader positioned before a value. Every method except [`next`](Self::next) consumes one.
 pub(crate) struct Walker<'a> {
     scanner: Scanner<'a>,
     /// How many arrays and objects are open.
@@ -99,7 +99,7 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    /// Reads a value of any kind; returns where it stands.
+    /// Reads a value of any kind; returns its range.
     pub(crate) fn value(&mut self) -> Scan<Range<usize>> {
         let next = self.next();
         let start = self.scanner.at;
@@ -114,7 +114,7 @@ impl<'a> Walker<'a> {
         Ok(start..self.scanner.at)
     }
 
-    /// Reads a value of any kind; gives what it says if it is a string.
+    /// Reads a value of any kind; returns its contents if it is a string.
     pub(crate) fn text(&mut self) -> Scan<Option<Cow<'a, str>>> {
         let is_string = self.next() == Next::String;
         let at = self.value()?;
@@ -122,13 +122,13 @@ impl<'a> Walker<'a> {
         Ok(is_string.then(|| string_of(raw)))
     }
 
-    /// Where it stands: behind the value that was read last, or at the next one if that was looked
+    /// The position: after the value that was read last, or at the next one if that has been looked
     /// at.
     pub(crate) const fn position(&self) -> usize {
         self.scanner.at
     }
 
-    /// Nothing may follow the one value.
+    /// Checks that nothing follows the one value.
     pub(crate) fn end(mut self) -> Scan<()> {
         self.scanner.skip_space();
         match self.scanner.peek() {
@@ -156,8 +156,8 @@ mod tests {
     use super::super::object::Members;
     use super::*;
 
-    /// Walks everything: each object and array is descended into as deep as the code goes, and then
-    /// read whole.
+    /// Walks everything: descends into each array and object as deep as this code goes, then reads
+    /// it whole.
     fn walk(text: &str) -> Scan<()> {
         let mut walker = Walker::new(text)?;
         walker.object(|walker, _| descend(walker, 6))?;
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn it_says_where_values_stand_and_what_strings_say() {
+    fn it_returns_the_range_of_values_and_the_contents_of_strings() {
         let text = r#" {"a" : "x\u0041" , "b":[ {"c":1} , 2 ]}"#;
         let mut walker = Walker::new(text).unwrap();
         let mut seen = Vec::new();

@@ -78,7 +78,7 @@ fn every_private_member_is_noticed() {
         }
     }
     assert!(!read(&public.to_string()).is_private());
-    // As programs write them that know every member.
+    // As written by programs that write every member that they know.
     let mut padded = public;
     for name in ["d", "p", "q", "oth", "k", "x5c", "x5t", "crv", "x", "y"] {
         padded[name] = Value::Null;
@@ -168,7 +168,7 @@ fn members_of_a_wrong_type_are_refused() {
 
 /// As .NET writes them.
 #[test]
-fn empty_private_members_are_none_and_others_are() {
+fn empty_private_members_do_not_count_and_others_do() {
     let public = SigningKey::shared_rsa_2048().jwk();
     for (name, value, private) in [
         ("d", json!(""), false),
@@ -190,7 +190,7 @@ fn empty_private_members_are_none_and_others_are() {
 }
 
 #[test]
-fn null_is_absence_but_for_what_makes_the_key() {
+fn null_counts_as_absent_except_in_what_makes_the_key() {
     let good = SigningKey::ec_p256().without_kid().jwk();
     let with_null = |name: &str| {
         let mut jwk = good.clone();

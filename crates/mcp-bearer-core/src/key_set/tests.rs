@@ -1,4 +1,4 @@
-//! Which keys a set lends, and which it skips.
+//! Which keys a set uses, and which it skips.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ fn unusable_keys_are_skipped_with_their_place_and_reason() {
 }
 
 #[test]
-fn a_key_whose_alg_contradicts_its_type_is_no_usable_key() {
+fn a_key_whose_alg_contradicts_its_type_is_not_usable() {
     for (key, alg) in [
         (SigningKey::shared_rsa_2048(), "ES256"),
         (SigningKey::shared_rsa_2048(), "HS256"),
@@ -66,7 +66,7 @@ fn a_key_whose_alg_contradicts_its_type_is_no_usable_key() {
 }
 
 #[test]
-fn what_is_wrong_inside_one_key_spoils_no_other() {
+fn a_fault_in_one_key_spoils_no_other() {
     let good = SigningKey::ec_p256().with_kid("good").jwk();
     for bad in [
         r#"{"kty":"EC","kty":"EC"}"#,
@@ -118,7 +118,7 @@ fn a_set_from_data_is_the_set_from_text() {
 }
 
 #[test]
-fn at_most_four_keys_are_lent() {
+fn at_most_four_keys_are_candidates() {
     let keys: Vec<_> = (0..7)
         .map(|_| SigningKey::ed25519().with_kid("same").jwk())
         .collect();
@@ -173,7 +173,7 @@ fn a_token_that_names_no_key_is_tried_with_up_to_four() {
         .map(|_| ())
         .unwrap_err();
     assert_eq!(refused.kind(), RejectionKind::AmbiguousKey);
-    // Keys of other types are none of them.
+    // Keys of other types do not count.
     let mut many: Vec<_> = (0..6).map(|_| SigningKey::ec_p256().jwk()).collect();
     many.push(SigningKey::ed25519().jwk());
     let found = set(&many);
@@ -264,10 +264,10 @@ fn a_coordinate_without_its_leading_zeros_is_padded_and_noted() {
     assert!(short.note.is_some_and(|note| note.contains("padded")));
 }
 
-/// Whoever asks whether a set was withdrawn on purpose must tell a sound key of another purpose
-/// from a broken one.
+/// If you ask whether a set was withdrawn on purpose, you must be able to tell a sound key of
+/// another purpose from a broken one.
 #[test]
-fn a_skipped_key_says_of_which_kind_its_fault_is() {
+fn a_skipped_key_reports_the_kind_of_its_fault() {
     use crate::signature::KeyErrorKind as Kind;
     let rsa = || SigningKey::shared_rsa_2048();
     let with = |name: &str, value: serde_json::Value| {
@@ -407,7 +407,7 @@ fn an_unknown_key_is_refused_with_the_kids_that_are_held() {
 }
 
 #[test]
-fn two_keys_of_one_kid_are_told_apart_by_their_numbers() {
+fn numbers_distinguish_two_keys_with_one_kid() {
     let keys = [
         weak_keys::oct(),
         SigningKey::ed25519().with_kid("same").jwk(),

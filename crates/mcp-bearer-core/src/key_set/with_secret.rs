@@ -3,8 +3,8 @@
 //!
 //! HS256, HS384 and HS512 belong to the secret and every other algorithm to the public keys,
 //! whatever else a set holds. A set in which the secret can be read switches HMAC off, because
-//! everybody could sign with it. As long as no set is held nobody knows, so that both kinds are
-//! unavailable.
+//! anyone could sign with it. Until a set is held, nobody knows whether it can be read there, so
+//! both kinds are unavailable.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::signature::{KeyError, KeyErrorKind, VerifyingKey};
 #[derive(Clone, Debug)]
 pub(super) struct TwoKinds {
     public: Arc<KeySet>,
-    /// None when it can be read in the set.
+    /// None if it can be read in the set.
     secret: Option<VerifyingKey>,
 }
 
@@ -33,9 +33,9 @@ impl TwoKinds {
 }
 
 impl KeySet {
-    /// This set for all algorithms but HS256, HS384 and HS512, and a shared secret for those.
+    /// This set for all algorithms except HS256, HS384 and HS512, and a shared secret for those.
     ///
-    /// When the secret can be read in the set, in whatever encoding, it serves for nothing: see
+    /// If the secret can be read in the set, in any encoding, it is not used: see
     /// [`publishes_the_secret`](Self::publishes_the_secret). A set that is
     /// [unavailable](Self::unavailable) stays so for every algorithm.
     ///
@@ -71,14 +71,14 @@ impl KeySet {
         }))))
     }
 
-    /// Whether a shared secret was given beside these keys and can be read among them. HS256, HS384
-    /// and HS512 are refused then, until the issuer has another secret.
+    /// Whether a shared secret was given with these keys and can be read among them. HS256, HS384
+    /// and HS512 are then refused until the issuer has another secret.
     #[must_use]
     pub fn publishes_the_secret(&self) -> bool {
         matches!(&self.0, Held::TwoKinds(both) if both.secret.is_none())
     }
 
-    /// The set without a secret beside it.
+    /// The set without the secret.
     pub(super) fn public(&self) -> &Self {
         match &self.0 {
             Held::TwoKinds(both) => both.public(),
@@ -86,8 +86,7 @@ impl KeySet {
         }
     }
 
-    /// Whether the secret can be read in the set as it was published, or in what is known of its
-    /// keys.
+    /// Whether the secret can be read in the set as published, or in what is known about its keys.
     fn holds(&self, secret: &VerifyingKey) -> bool {
         let text = match &self.0 {
             Held::Published { text, .. } => text.as_str(),
@@ -103,7 +102,7 @@ impl KeySet {
     }
 }
 
-/// The secret can be read by everybody.
+/// Anyone can read the secret.
 pub(super) fn switched_off(algorithm: Algorithm) -> Rejection {
     let why = format!(
         "no key for {algorithm}: it is switched off, because the issuer's key set holds the shared secret; replace the secret"

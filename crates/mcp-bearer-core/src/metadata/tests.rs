@@ -66,7 +66,7 @@ fn the_path_is_inserted_between_host_and_path() {
 }
 
 #[test]
-fn what_is_no_resource_is_refused() {
+fn anything_but_a_resource_is_refused() {
     for resource in [
         "",
         "mcp",
@@ -109,7 +109,7 @@ fn what_is_no_resource_is_refused() {
 }
 
 #[test]
-fn every_problem_is_told_at_once() {
+fn every_problem_is_reported_at_once() {
     let error = ProtectedResourceMetadata::builder("nothing")
         .build()
         .unwrap_err();
@@ -159,7 +159,7 @@ fn an_authorization_server_is_a_url_of_the_same_kind() {
 }
 
 #[test]
-fn http_beyond_loopback_is_for_servers_alone_and_by_an_option() {
+fn http_beyond_loopback_is_only_for_servers_and_by_an_option() {
     let build = |resource: &str, server: &str| {
         ProtectedResourceMetadata::builder(resource)
             .authorization_servers([server])
@@ -221,7 +221,7 @@ fn an_audience_that_is_a_resource_without_a_path_has_two_spellings() {
         "https://h.example/mcp",
         "https://h.example/mcp/",
         "https://h.example//",
-        // What is no URL of a resource is a name like any other.
+        // A name that is not the URL of a resource is a name like any other.
         "api://client",
         "mcp",
         "",

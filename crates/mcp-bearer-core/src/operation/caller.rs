@@ -31,7 +31,7 @@ pub(super) struct Grant<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Session {
-    /// There is none, or it is not known to be the caller's.
+    /// There is none, or it is not known to belong to the caller.
     Unbound,
     /// It belongs to the principal of this token.
     Bound,
@@ -47,14 +47,14 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// The caller that a token proves. `required` are the scopes that every operation needs; that
-    /// the token has them was checked before.
+    /// The caller that a token proves. `required` are the scopes that every operation needs; the
+    /// token has already been checked for them.
     #[must_use]
     pub fn with_token(token: &'a AccessToken, required: &'a Scopes) -> Self {
         Self::with_scopes(token.scopes(), token.scope_hierarchy(), required)
     }
 
-    /// A caller with these scopes, for tests and for entrances that have no [`AccessToken`].
+    /// A caller with these scopes, for tests and for code that has no [`AccessToken`].
     #[must_use]
     pub const fn with_scopes(
         scopes: &'a Scopes,
@@ -71,7 +71,7 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// The same caller, whose request names a session that is bound to its principal.
+    /// The same caller, in a request that names a session bound to its principal.
     #[must_use]
     pub const fn in_bound_session(self) -> Self {
         Self {
@@ -80,7 +80,7 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// Whether there is no token.
+    /// Whether the caller has no token.
     #[must_use]
     pub const fn is_anonymous(&self) -> bool {
         self.grant.is_none()

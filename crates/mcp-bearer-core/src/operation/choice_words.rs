@@ -1,11 +1,11 @@
-//! The words for the choices around the rules, wherever text gives them.
+//! The words for the choices around the rules, wherever they are given as text.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::rules::{AnonymousSees, HiddenAnswer, Tasks, Unmatched};
 
-/// A text that is none of the words of a choice.
+/// A text that is not one of the words for a choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownWord(&'static [&'static str]);
 

@@ -1,11 +1,11 @@
 //! One JSON-RPC message of a client, read strictly (JSON-RPC 2.0 section 4).
 //!
-//! This reads what any message may hold that decides something, in one pass. What a method makes of
-//! it is decided in `target.rs`.
+//! It reads, in one pass, every member of any message that can decide something. `target.rs`
+//! decides what a method makes of them.
 //!
-//! Some servers take a member for another when only the case of its name differs (Go's
-//! `encoding/json` does, and it also folds `ſ` to `s` and the Kelvin sign to `k`). A message that
-//! holds such a name would be read in two ways, so it is refused.
+//! Some servers accept a member whose name differs from the expected one only by case (Go's
+//! `encoding/json` does, and it also folds `ſ` to `s` and the Kelvin sign to `k`). A message with
+//! such a name could be read in two ways, so it is refused.
 
 use std::borrow::Cow;
 
@@ -25,12 +25,12 @@ pub(super) enum Field<'a> {
     Other,
 }
 
-/// A member of which only the presence counts.
+/// A member of which only the presence matters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Presence {
     #[default]
     Absent,
-    /// Absent in other words: `null`, or an empty array.
+    /// As good as absent: `null`, or an empty array.
     Empty,
     Present,
 }
@@ -44,7 +44,7 @@ pub(super) enum Id {
     Invalid,
 }
 
-/// What stands in a message, before anything is made of it.
+/// The contents of a message, before they are interpreted.
 #[derive(Debug, Default)]
 pub(super) struct Message<'a> {
     pub(super) jsonrpc: Field<'a>,
@@ -53,7 +53,7 @@ pub(super) struct Message<'a> {
     pub(super) params: Params<'a>,
     pub(super) result: Presence,
     pub(super) error: Presence,
-    /// A member whose name is a known one but for its case.
+    /// A member whose name differs from a known one only by case.
     pub(super) look_alike: bool,
 }
 
@@ -65,13 +65,13 @@ pub(super) struct Params<'a> {
     pub(super) task: Field<'a>,
     pub(super) reference: Reference<'a>,
     pub(super) subscriptions: Subscriptions<'a>,
-    /// `_meta` or what it says of the version has a wrong type, or a name that only looks right.
+    /// `_meta` or the version in it has a wrong type, or a name that only looks right.
     pub(super) bad_meta: bool,
     /// The version that `_meta` names.
     pub(super) version: Field<'a>,
     /// `protocolVersion`, which `initialize` proposes.
     pub(super) proposed_version: Field<'a>,
-    /// Another member whose name is a known one but for its case.
+    /// Another member whose name differs from a known one only by case.
     pub(super) look_alike: bool,
 }
 
@@ -97,11 +97,11 @@ pub(super) struct Reference<'a> {
 pub(super) struct Subscriptions<'a> {
     pub(super) shape: Shape,
     pub(super) uris: Vec<Cow<'a, str>>,
-    /// `resourceSubscriptions` is no array of strings.
+    /// `resourceSubscriptions` is not an array of strings.
     pub(super) bad_uris: bool,
     pub(super) tasks: Presence,
     pub(super) task_ids: Vec<Cow<'a, str>>,
-    /// `taskIds` is no array of strings.
+    /// `taskIds` is not an array of strings.
     pub(super) bad_task_ids: bool,
 }
 
@@ -247,7 +247,7 @@ impl Presence {
 }
 
 impl Shape {
-    /// Returns whether an object comes next; anything else is consumed. `null` is absence.
+    /// Returns whether an object comes next; anything else is consumed. `null` counts as absent.
     fn enter(&mut self, walker: &mut Walker<'_>, text: &str) -> Result<bool, JsonError> {
         if walker.next() == Next::Object {
             *self = Self::Object;
@@ -263,7 +263,7 @@ impl Shape {
     }
 }
 
-/// Reads an array of strings; `bad` is set by anything else but `null`.
+/// Reads an array of strings; anything else except `null` sets `bad`.
 fn strings<'a>(
     walker: &mut Walker<'a>,
     text: &str,
@@ -290,9 +290,9 @@ fn strings<'a>(
     Ok(presence)
 }
 
-/// Whether a name is another one but for its case, as lenient readers fold it.
+/// Whether two names differ only by case, as lenient readers fold it.
 fn look_alike(name: &str, known: &str) -> bool {
-    // No folding makes a name more than three times as long or shorter.
+    // Folding makes a name at most three times as long, and never shorter.
     if name.len() < known.len() || name.len() > 3 * known.len() {
         return false;
     }

@@ -1,4 +1,4 @@
-//! The one place that decides what becomes of a request.
+//! The one place that decides what happens to a request.
 //!
 //! A layer, a middleware or a gateway carries the decision out and adds none of its own.
 
@@ -14,7 +14,7 @@ use super::uri;
 use crate::rejection::Rejection;
 use crate::scope::Scopes;
 
-/// What becomes of a request.
+/// What happens to a request.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub enum Decision {
@@ -22,14 +22,14 @@ pub enum Decision {
     Allowed,
     /// It needs a token, and has none: 401.
     NeedsToken(NeededScopes),
-    /// The token lacks scopes that would open it: 403 with one challenge for all of it.
+    /// The token lacks scopes that would allow it: 403 with one challenge for all of it.
     NeedsScopes(NeededScopes),
-    /// No scope opens it: HTTP 200 with a JSON-RPC error. A 403 would make clients sign in again
+    /// No scope allows it: HTTP 200 with a JSON-RPC error. A 403 would make clients sign in again
     /// and again.
     Refused(RpcAnswer),
-    /// It asks for what is hidden from this caller: the answer for what does not exist.
+    /// It asks for what is hidden from this caller: answered as if it did not exist.
     Hidden(RpcAnswer),
-    /// It cannot be judged, or may not be sent like this: 400.
+    /// It cannot be judged, or may not be sent in this form: 400.
     BadRequest(RpcAnswer),
 }
 
@@ -49,25 +49,25 @@ impl NeededScopes {
         &self.needed
     }
 
-    /// Those of them that the token lacks.
+    /// The needed scopes that the token lacks.
     #[must_use]
     pub fn missing(&self) -> &Scopes {
         &self.missing
     }
 
-    /// The further scopes of this server that the token has.
+    /// The other scopes of this server that the token has.
     #[must_use]
     pub fn held(&self) -> &Scopes {
         &self.held
     }
 
-    /// The scopes of the challenge: what is needed and what is held already, each once, because
-    /// some clients ask for exactly the scopes of the last challenge and would lose the others.
+    /// The scopes of the challenge: those needed and those already held, each once, because some
+    /// clients request exactly the scopes of the last challenge and would lose the others.
     ///
-    /// `translate` gives the scope to request for a scope that tokens hold, where an identity
+    /// `translate` returns the scope to request for a scope that tokens hold, where an identity
     /// provider names them differently (Entra ID: `api://id/read` for `read`):
-    /// [`RequestedScopes::of`](crate::RequestedScopes::of), or a function of the caller's. What it
-    /// makes of a scope must be a scope, or the scope stays as it is.
+    /// [`RequestedScopes::of`](crate::RequestedScopes::of), or the caller's own function. If its
+    /// result is not a scope, the scope stays as it is.
     ///
     /// ```
     /// use std::borrow::Cow;
@@ -80,7 +80,8 @@ impl NeededScopes {
     ///         RuleDraft::new("resources/read").scopes(["files"]),
     ///     ],
     /// )?;
-    /// let body = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"delete_x"}}"#;
+    /// let body =
+    ///     br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"delete_x"}}"#;
     /// let operations = Operations::read(body, &RequestHeaders::default()).unwrap();
     /// let (held, required) = ("read files openid".parse::<Scopes>()?, "read".parse()?);
     /// let hierarchy = ScopeHierarchy::default();
@@ -104,7 +105,7 @@ impl NeededScopes {
         Scopes::from_names(names).unwrap_or_default()
     }
 
-    /// The rejection of an insufficient token, with the scopes of the challenge.
+    /// The rejection of a token with too few scopes, with the scopes of the challenge.
     #[must_use]
     pub fn rejection<'s>(&'s self, translate: impl Fn(&'s str) -> Cow<'s, str>) -> Rejection {
         let required = self.to_request(Cow::Borrowed);
@@ -114,8 +115,8 @@ impl NeededScopes {
 }
 
 impl OperationRules {
-    /// Decides about a request. A batch is passed on if every one of its messages is allowed, and
-    /// gets one answer for all of them if not.
+    /// Decides about a request. A batch is passed on if every one of its messages is allowed;
+    /// otherwise it gets one answer for all of them.
     pub fn judge(&self, operations: &Operations, caller: &Caller<'_>) -> Decision {
         if self.is_none() {
             return Decision::Allowed;
@@ -129,7 +130,7 @@ impl OperationRules {
     }
 }
 
-/// What becomes of one operation by itself.
+/// What happens to one operation by itself.
 enum Outcome<'a> {
     Open,
     Needs(Vec<&'a str>),
@@ -237,15 +238,15 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Every refusal is the question for a token: a login may open what is refused, and a stranger
-    /// learns no rule from it.
+    /// Every refusal asks for a token: a login may allow what is refused, and a stranger learns no
+    /// rule from it.
     fn judge_anonymous(&self, operation: &'a Operation) -> Outcome<'a> {
         let mut needed: Vec<&str> = Vec::new();
         let mut open = true;
         for access in accesses(operation) {
             let (verdict, scopes) = self.ask(&access);
             open &= verdict.is_anonymous();
-            // The scopes of what is hidden would say that it is there.
+            // The scopes of something hidden would reveal that it exists.
             if !verdict.hide || self.rules.hidden == HiddenAnswer::Challenge {
                 needed.extend(scopes);
             }
@@ -258,7 +259,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The answer of a client to a question: no rule is about it, but it must come from the
+    /// A client's answer to a question of the server: no rule covers it, but it must come from the
     /// principal that was asked.
     fn judge_response(&self) -> Outcome<'a> {
         if self.caller.is_anonymous() {
@@ -315,8 +316,8 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// One error for each message of a batch, those that say why first: nothing of a batch is
-    /// passed on if not all of it is.
+    /// One error per message of a batch, those with a reason first: a batch is passed on whole or
+    /// not at all.
     fn answers(&self, errors: Vec<Option<RpcError>>) -> Vec<RpcError> {
         let mut reasons = Vec::new();
         let mut others = Vec::new();
@@ -359,8 +360,8 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Whether a scope is one that this server knows: a rule names it, every request needs it, or
-    /// it implies others.
+    /// Whether this server knows a scope: a rule names it, every request needs it, or it implies
+    /// others.
     fn is_of_this_server(&self, grant: Grant<'_>, scope: &str) -> bool {
         self.rules.scopes.contains(scope) || grant.hierarchy.names().any(|name| name == scope)
     }
@@ -370,7 +371,7 @@ fn not_permitted(operation: &Operation, why: &str) -> RpcError {
     RpcError::new(operation.id.clone(), code::NOT_PERMITTED, why)
 }
 
-/// What an operation does, one thing at a time; all of it has to be allowed.
+/// What an operation does, one access at a time; all of it must be allowed.
 fn accesses(operation: &Operation) -> impl Iterator<Item = Access<'_>> {
     let method = operation.method();
     let alone = Access {

@@ -1,6 +1,6 @@
-//! Rules as they are written down, and everything that can be wrong with them.
+//! Rules as written, and everything that can be wrong with them.
 //!
-//! A draft is plain data: a reader of TOML fills it member by member, and code chains its methods.
+//! A draft is plain data: a TOML reader fills it member by member, and code chains its methods.
 
 use std::fmt;
 
@@ -15,9 +15,9 @@ use super::uri;
 use crate::limits::Limits;
 use crate::scope::Scopes;
 
-/// One rule as it is written down.
+/// One rule, as written.
 ///
-/// In both patterns `*` stands for any characters, and everything else for itself.
+/// In both patterns `*` matches any characters, and everything else matches itself.
 ///
 /// ```
 /// use mcp_bearer_core::operation::RuleDraft;
@@ -30,7 +30,7 @@ pub struct RuleDraft {
     /// A pattern for the JSON-RPC method, such as `tools/call` or `resources/*`. Required.
     pub method: Option<String>,
     /// A pattern for the name of the tool or prompt, the URI of the resource or the id of the task.
-    /// Without it the rule is for all names, and for methods that have none.
+    /// Without it the rule covers all names, and methods that have none.
     pub name: Option<String>,
     /// The scopes that such an operation needs, beyond what every request needs.
     pub scopes: Vec<String>,
@@ -80,7 +80,7 @@ impl RuleDraft {
     }
 }
 
-/// All rules of a server and the settings around them, as they are written down.
+/// All rules of a server and the settings around them, as written.
 ///
 /// ```
 /// use mcp_bearer_core::operation::{OperationRulesDraft, RuleDraft, RuleField};
@@ -95,11 +95,11 @@ impl RuleDraft {
 pub struct OperationRulesDraft {
     /// The rules. All that match an operation apply, and their order means nothing.
     pub rules: Vec<RuleDraft>,
-    /// What an operation gets that no rule matches. Required once there is a rule.
+    /// What happens to an operation that no rule matches. Required once there is a rule.
     pub unmatched: Option<Unmatched>,
     /// Whether `tasks/*` is passed on.
     pub tasks: Tasks,
-    /// What a hidden tool, prompt or resource is answered with.
+    /// How a request for a hidden tool, prompt or resource is answered.
     pub hidden: HiddenAnswer,
     /// What lists show to a caller without a token.
     pub anonymous_sees: AnonymousSees,
@@ -137,13 +137,13 @@ impl RuleProblem {
         self.rule
     }
 
-    /// What it is about.
+    /// The part of the rules it is about.
     #[must_use]
     pub fn field(&self) -> RuleField {
         self.field
     }
 
-    /// What is wrong, without the name of the setting: each entrance has its own.
+    /// What is wrong, without the name of the setting: each entrance uses its own.
     #[must_use]
     pub fn fact(&self) -> &str {
         &self.fact
@@ -196,7 +196,7 @@ impl fmt::Display for RulesError {
 
 impl std::error::Error for RulesError {}
 
-/// What clients ask of MCP servers, in all protocol versions.
+/// What clients request from MCP servers, in all protocol versions.
 const KNOWN: [&str; 25] = [
     "initialize",
     "ping",
@@ -225,7 +225,7 @@ const KNOWN: [&str; 25] = [
     "notifications/tasks/status",
 ];
 
-/// The methods whose targets stand in lists.
+/// The methods whose targets appear in lists.
 const LISTED: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
 
 /// The methods whose targets are resources, and those whose targets may be.
@@ -237,10 +237,10 @@ const RESOURCES_ONLY: [&str; 3] = [
 const RESOURCES_TOO: [&str; 2] = ["completion/complete", "subscriptions/listen"];
 
 impl OperationRulesDraft {
-    /// Makes rules that can be asked.
+    /// Builds rules that can be applied.
     ///
     /// # Errors
-    /// Every problem at once: a pattern that nothing can match, a name that is no scope, rules
+    /// Every problem at once: a pattern that nothing can match, a name that is not a scope, rules
     /// that contradict themselves, and the decision about unmatched operations if it is missing.
     pub fn check(&self) -> Result<OperationRules, RulesError> {
         let mut problems = Vec::new();
@@ -401,8 +401,8 @@ fn check_name(method: &Pattern, name: &str, report: &mut impl FnMut(RuleField, S
     }
 }
 
-/// The known method that a pattern of none is most like: it differs by case, by punctuation or by
-/// a plural.
+/// The known method most similar to a pattern that matches none: it differs by case, by punctuation
+/// or by a plural.
 fn misspelt(method: &Pattern) -> Option<&'static str> {
     if KNOWN
         .iter()
@@ -429,7 +429,7 @@ fn misspelt(method: &Pattern) -> Option<&'static str> {
     KNOWN.iter().find(is_meant).copied()
 }
 
-/// A pattern made fit for an error.
+/// A pattern prepared for an error.
 fn shown(text: &str) -> String {
     let start: String = text.chars().take(Limits::SHOWN_CHARS).collect();
     format!("{start:?}")

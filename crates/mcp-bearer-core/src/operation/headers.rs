@@ -1,7 +1,7 @@
 //! The headers that repeat what the body says: `MCP-Protocol-Version`, `Mcp-Method`, `Mcp-Name`.
 //!
-//! They never decide what a request asks for; the body does. A header that says something else is a
-//! lie to whoever reads only headers, and the request is refused.
+//! They never decide what a request asks for; the body does. A header that says something else
+//! would mislead anyone who reads only headers, so the request is refused.
 
 use std::borrow::Cow;
 
@@ -56,7 +56,7 @@ impl<'a> HeaderField<'a> {
     }
 }
 
-/// The headers of a request that say something about its body, as plain bytes.
+/// The headers of a request that describe its body, as plain bytes.
 ///
 /// ```
 /// use mcp_bearer_core::operation::{HeaderField, RequestHeaders};
@@ -77,7 +77,7 @@ pub struct RequestHeaders<'a> {
     pub name: HeaderField<'a>,
 }
 
-/// The same, each at most once.
+/// The same headers, each at most once.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Headers<'a> {
     pub(super) version: Option<&'a [u8]>,
@@ -95,7 +95,7 @@ impl<'a> RequestHeaders<'a> {
     }
 }
 
-/// What a value of `Mcp-Name` says: text, or base64 of text between `=?base64?` and `?=`.
+/// Decodes a value of `Mcp-Name`: text, or base64 of text between `=?base64?` and `?=`.
 pub(super) fn decode_name(value: &[u8]) -> Option<Cow<'_, str>> {
     let encoded = value
         .strip_prefix(b"=?base64?")
@@ -141,7 +141,7 @@ mod tests {
                 "=?base64?PT9iYXNlNjQ/bGl0ZXJhbD89?=",
                 Some("=?base64?literal?="),
             ),
-            // Marks are exact; what has not both is text.
+            // The marks are exact; a value without both is text.
             ("=?BASE64?YQ==?=", Some("=?BASE64?YQ==?=")),
             ("=?base64?YQ==", Some("=?base64?YQ==")),
             ("=?base64?=", Some("=?base64?=")),

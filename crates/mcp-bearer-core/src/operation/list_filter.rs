@@ -1,8 +1,8 @@
-//! Takes out of a server's answers what the caller may not see.
+//! Removes from a server's answers what the caller may not see.
 //!
-//! A filter is a push parser: bytes of the answer go in, bytes for the client come out. What passes
-//! is byte for byte what came, but for the items that are removed, the cache scope of a list, and
-//! the event ids that are to be rewritten.
+//! A filter is a push parser: bytes of the answer go in, bytes for the client come out. Everything
+//! passes byte for byte except removed items, the cache scope of a list, and event ids that are to
+//! be rewritten.
 
 mod events;
 mod first_look;
@@ -53,7 +53,7 @@ impl Answers {
         }
     }
 
-    /// Whatever comes on a stream that was opened by GET: lists are known by their shape.
+    /// Anything on a stream that was opened by GET: lists are recognised by their shape.
     #[must_use]
     pub fn to_unknown() -> Self {
         Self {
@@ -62,7 +62,7 @@ impl Answers {
         }
     }
 
-    /// Whether a list was asked for, so that an answer that is cut or is not JSON is a fault.
+    /// Whether a list was requested, so that an answer that is cut or is not JSON is a fault.
     #[must_use]
     pub fn has_list(&self) -> bool {
         self.lists
@@ -91,7 +91,7 @@ pub enum ListFaultKind {
     TooLarge,
     /// The answer ended before the list did.
     Cut,
-    /// The list is not JSON as strict as it has to be: a member stands twice, or it is not UTF-8.
+    /// The list is not strict JSON: a member occurs twice, or it is not UTF-8.
     NotStrict,
 }
 
@@ -100,7 +100,7 @@ impl ListFault {
         Self { kind, id: None }
     }
 
-    /// A text is cut when the fault is that nothing follows.
+    /// A text is cut if its fault is that nothing follows.
     fn of_json(error: JsonError, text: &str) -> Self {
         Self::new(if error.at >= text.len() {
             ListFaultKind::Cut
@@ -121,7 +121,7 @@ impl ListFault {
         self.kind
     }
 
-    /// The answer to the client where no byte of the server's answer was passed on: 502 with a
+    /// The answer to the client if no byte of the server's answer was passed on: 502 with a
     /// JSON-RPC error.
     #[must_use]
     pub fn answer(&self) -> RpcAnswer {
@@ -143,10 +143,10 @@ impl fmt::Display for ListFault {
 
 impl std::error::Error for ListFault {}
 
-/// What takes the place of an event's id; none: the event has no id any more.
+/// What replaces an event's id; none: the event loses its id.
 type RewriteId = Box<dyn FnMut(&str) -> Option<String> + Send + Sync>;
 
-/// Filters one answer. See the [module](super) for where it stands.
+/// Filters one answer. The [module](super) describes its role.
 ///
 /// ```
 /// use mcp_bearer_core::operation::*;
@@ -160,7 +160,8 @@ type RewriteId = Box<dyn FnMut(&str) -> Option<String> + Send + Sync>;
 ///
 /// let mut filter = ListFilter::json(view, Answers::to_unknown());
 /// let mut out = Vec::new();
-/// let answer = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"delete_all"},{"name":"add"}]}}"#;
+/// let answer =
+///     r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"delete_all"},{"name":"add"}]}}"#;
 /// for byte in answer.as_bytes() {
 ///     filter.push(&[*byte], &mut out)?;
 /// }
@@ -178,8 +179,8 @@ enum Format {
 }
 
 impl ListFilter {
-    /// For an answer of type `application/json`. Nothing comes out before it is known that nothing
-    /// has to be taken out, or the answer is complete.
+    /// For an answer of type `application/json`. Nothing comes out until it is known that nothing
+    /// has to be removed, or the answer is complete.
     #[must_use]
     pub fn json(view: ListView, answers: Answers) -> Self {
         let limit = Limits::LIST_BYTES;
@@ -190,7 +191,7 @@ impl ListFilter {
     /// For an answer of type `text/event-stream`. At most one event is held. An event that cannot
     /// be filtered is replaced by one with a JSON-RPC error.
     ///
-    /// Without a view nothing is filtered, and only event ids are rewritten.
+    /// Without a view nothing is filtered; only event ids are rewritten.
     #[must_use]
     pub fn events(view: Option<ListView>, answers: Answers) -> Self {
         let limit = Limits::LIST_BYTES;
@@ -208,8 +209,8 @@ impl ListFilter {
         self
     }
 
-    /// Rewrites the ids of events: what the function makes of an id takes its place, and an id that
-    /// it makes nothing of is left out. Empty ids stay, as they only say that there is none.
+    /// Rewrites the ids of events: the function's result replaces an id, and an id without a result
+    /// is left out. Empty ids stay, as they only say that there is none.
     #[must_use]
     pub fn with_event_ids(
         mut self,
@@ -224,7 +225,7 @@ impl ListFilter {
     /// Takes the next bytes of the answer, and appends to `out` what can be passed on.
     ///
     /// # Errors
-    /// The answer ends here. In JSON nothing of it has been passed on, unless it had grown over the
+    /// The answer ends here. None of a JSON answer has been passed on, unless it had grown over the
     /// limit before the list began.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), ListFault> {
         match &mut self.0 {
@@ -247,7 +248,7 @@ impl ListFilter {
         }
     }
 
-    /// The last fault of an event stream, where an error stands in the place of an event.
+    /// The last fault of an event stream, where an error replaced an event.
     #[must_use]
     pub fn fault(&self) -> Option<&ListFault> {
         match &self.0 {

@@ -1,4 +1,4 @@
-//! What one caller sees of lists.
+//! What one caller sees in lists.
 
 use std::sync::Arc;
 
@@ -35,12 +35,12 @@ impl Listed {
         }
     }
 
-    /// The list that a member of a result is.
+    /// The list that a member of a result holds.
     pub(super) fn of_member(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|list| list.member() == name)
     }
 
-    /// The member of an item that names it.
+    /// The member of an item that holds its name.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Tools | Self::Prompts => "name",
@@ -77,10 +77,10 @@ impl Listed {
     }
 }
 
-/// What one caller sees of the lists of a server. It holds no token, so that it can live as long as
-/// a stream.
+/// What one caller sees in the lists of a server. It holds no token, so it can live as long as a
+/// stream.
 ///
-/// [`OperationRules::list_view`] makes one where something may be hidden.
+/// [`OperationRules::list_view`] makes one if something may be hidden.
 #[derive(Clone, Debug)]
 pub struct ListView {
     rules: Arc<Inner>,
@@ -115,7 +115,7 @@ struct Asked {
 enum Shown {
     /// Every caller sees every item.
     SameToAll,
-    /// This caller sees every item, another may not: no cache may give the list to both.
+    /// This caller sees every item, but another may not: no cache may give the list to both.
     All,
     /// Each item is judged.
     Some,
@@ -124,7 +124,7 @@ enum Shown {
 }
 
 impl OperationRules {
-    /// What a caller sees of lists; none where it sees everything.
+    /// What a caller sees in lists; none if it sees everything.
     #[must_use]
     pub fn list_view(&self, caller: &Caller<'_>) -> Option<ListView> {
         if !self.may_hide() {
@@ -170,8 +170,8 @@ impl ListView {
         self.of(list).shown == Shown::Nothing
     }
 
-    /// Whether the item of this name may be seen. One without a name, or whose name cannot be
-    /// compared, cannot be asked for either.
+    /// Whether the item of this name may be seen. An item without a name, or with one that cannot
+    /// be compared, cannot be requested either.
     pub(super) fn shows(&self, list: Listed, name: Option<&str>) -> bool {
         let of = self.of(list);
         match of.shown {

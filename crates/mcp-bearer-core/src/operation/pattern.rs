@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-/// A text in which `*` stands for any characters, also none. Everything else stands for itself, by
-/// code point and with case.
+/// A text in which `*` matches any characters, or none. Everything else matches itself, by code
+/// point and with case.
 ///
-/// A match takes time in proportion to the text and the pattern, whatever either holds.
+/// Matching takes time proportional to the text and the pattern, whatever they contain.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
     text: Box<str>,
-    /// Where the first and the last star stand; none: the pattern is a plain text.
+    /// Where the first and the last star are; none: the pattern is plain text.
     stars: Option<(usize, usize)>,
 }
 
@@ -43,8 +43,8 @@ impl Pattern {
         let Some(mut rest) = rest.strip_suffix(end) else {
             return false;
         };
-        // Between two stars each piece may stand where it is found first: that leaves most for the
-        // pieces behind it.
+        // Between two stars, each piece may match where it is found first: that leaves the most
+        // text for the pieces after it.
         let pieces = part(first..last)
             .split('*')
             .filter(|piece| !piece.is_empty());
@@ -117,7 +117,7 @@ mod tests {
         assert!(!Pattern::new("").is_any() && !Pattern::new("a*").is_any());
     }
 
-    /// The definition, without regard to time.
+    /// The definition, regardless of time.
     fn plainly(pattern: &str, text: &str) -> bool {
         let mut characters = pattern.chars();
         match characters.next() {

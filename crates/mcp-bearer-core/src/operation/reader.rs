@@ -11,9 +11,9 @@ use crate::limits::Limits;
 /// What kind of JSON-RPC message an operation came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MessageKind {
-    /// It has an id and awaits an answer.
+    /// It has an id and expects an answer.
     Request,
-    /// It has no id and awaits none.
+    /// It has no id and expects none.
     Notification,
     /// The client's answer to a question of the server (sampling, elicitation, roots).
     Response,
@@ -92,11 +92,11 @@ pub struct Operations {
 }
 
 impl Operations {
-    /// Reads a body that is complete. See [`OperationReader`] for one that comes in pieces.
+    /// Reads a complete body. See [`OperationReader`] for one that arrives in pieces.
     ///
     /// # Errors
-    /// The answer to a body that is no JSON-RPC message, or not one that may be sent under this
-    /// protocol version, or that differs from the headers: 400.
+    /// The answer to a body that is not a JSON-RPC message, may not be sent under this protocol
+    /// version, or differs from the headers: 400.
     pub fn read(body: &[u8], headers: &RequestHeaders<'_>) -> Result<Self, RpcAnswer> {
         let invalid = |why: &str| RpcAnswer::bad_request(None, code::PARSE_ERROR, why);
         let text = std::str::from_utf8(body).map_err(|_| invalid("the body is not UTF-8"))?;
@@ -148,7 +148,7 @@ impl Operations {
     }
 }
 
-/// Reads a body that comes in pieces. It does no I/O: the caller brings the bytes.
+/// Reads a body that arrives in pieces. It does no I/O: the caller brings the bytes.
 ///
 /// ```
 /// use mcp_bearer_core::operation::{OperationReader, RequestHeaders};
@@ -232,7 +232,7 @@ impl Messages {
     }
 }
 
-/// What a message is once nothing of it has to be borrowed, and what the headers are held against.
+/// A message once nothing of it has to be borrowed, and what the headers are compared with.
 struct Taken {
     operation: Result<Operation, Fault>,
     id: Option<RequestId>,
@@ -253,7 +253,7 @@ struct Request<'a> {
 
 impl Request<'_> {
     fn conclude(&self, messages: Vec<Taken>) -> Result<Operations, RpcAnswer> {
-        // The id of the one message; an error about a batch as a whole answers none of them.
+        // The id of the one message; an error about a whole batch answers none of its messages.
         let only_id = match messages.as_slice() {
             [only] if !self.batch => only.id.clone(),
             _ => None,
@@ -294,7 +294,7 @@ impl Request<'_> {
     }
 }
 
-/// Whether the message may be sent as it is, and the headers say the same.
+/// Whether the message may be sent as it is, and the headers agree with it.
 fn judge_headers(
     headers: &Headers<'_>,
     named: Option<&str>,
@@ -333,7 +333,7 @@ fn judge_headers(
     if initialize && version.requires_headers() && message.proposed_version.as_deref() != named {
         return Err(mismatch("MCP-Protocol-Version differs from the body"));
     }
-    // `initialize` comes before any version is agreed on, and the specification names no headers
+    // `initialize` comes before any version is agreed on, and the specification requires no headers
     // for notifications: the TypeScript client sends none.
     let required =
         version.requires_headers() && operation.kind == MessageKind::Request && !initialize;
@@ -365,7 +365,8 @@ fn judge_headers(
 fn take(message: &Message<'_>) -> Taken {
     let own = |field: &Field<'_>| field.as_str().map(ToOwned::to_owned);
     Taken {
-        // The id of a response is that of the server's own request, which no answer of ours is for.
+        // The id of a response is that of the server's own request, which none of our answers is
+        // for.
         id: match (&message.id, &message.method) {
             (Id::Known(id), Field::Text(_)) => Some(id.clone()),
             _ => None,
@@ -437,7 +438,7 @@ fn response(message: &Message<'_>) -> Result<Operation, Fault> {
             why,
         })
     };
-    // A result may be `null`; an error that is `null` is none, as in JSON-RPC 1.0.
+    // A result may be `null`; an error that is `null` does not count, as in JSON-RPC 1.0.
     match (message.result, message.error) {
         (Presence::Absent, Presence::Absent) => {
             return invalid("neither a request, nor a notification, nor a response");

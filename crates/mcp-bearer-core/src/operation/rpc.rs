@@ -1,4 +1,4 @@
-//! Answers in JSON-RPC: an error per request, and the HTTP status around it.
+//! Answers in JSON-RPC: one error per request, and the HTTP status around it.
 
 use std::fmt::Write as _;
 
@@ -8,11 +8,11 @@ use crate::json::string_of;
 
 /// The error codes that are used here.
 pub(super) mod code {
-    /// The body is not JSON as it has to be.
+    /// The body is not valid JSON.
     pub(in crate::operation) const PARSE_ERROR: i32 = -32700;
-    /// The message is no JSON-RPC message, or none that may be sent.
+    /// The message is not a JSON-RPC message, or not one that may be sent.
     pub(in crate::operation) const INVALID_REQUEST: i32 = -32600;
-    /// The parameters do not say what they have to. Also a tool or prompt that does not exist.
+    /// The parameters are not as required. Also for a tool or prompt that does not exist.
     pub(in crate::operation) const INVALID_PARAMS: i32 = -32602;
     /// A header is missing or differs from the body (MCP 2026-07-28).
     pub(in crate::operation) const HEADER_MISMATCH: i32 = -32020;
@@ -24,7 +24,7 @@ pub(super) mod code {
 
 /// The id of a request: a string or a number, as the client wrote it.
 ///
-/// Two ids are equal when they say the same, whatever their spelling.
+/// Two ids are equal if they mean the same, whatever their spelling.
 #[derive(Clone, Debug)]
 pub struct RequestId {
     /// The value as JSON text, to be sent back.
@@ -89,7 +89,7 @@ impl RpcError {
 
     fn write(&self, json: &mut String) {
         json.push_str(r#"{"jsonrpc":"2.0","#);
-        // An id that is not known is left out, as MCP has it since 2025-11-25.
+        // An unknown id is left out, as MCP requires since 2025-11-25.
         if let Some(id) = &self.id {
             json.push_str(r#""id":"#);
             json.push_str(&id.json);
@@ -139,9 +139,9 @@ impl RpcAnswer {
         )
     }
 
-    /// The answer to what cannot be passed on for a reason of the transport, before or without
-    /// reading operations: another content type, a session of somebody else, a body that does not
-    /// come.
+    /// The answer to a request that cannot be passed on for a reason of the transport, before or
+    /// without reading operations: another content type, somebody else's session, a body that does
+    /// not arrive.
     #[must_use]
     pub fn of_transport(status: u16, why: &str) -> Self {
         Self::one(status, RpcError::new(None, code::INVALID_REQUEST, why))
@@ -155,8 +155,8 @@ impl RpcAnswer {
         }
     }
 
-    /// Errors for messages that were understood: HTTP 200, but 400 if no message awaits an answer,
-    /// because a notification that is not accepted has to be answered with an error status.
+    /// Errors for messages that were understood: HTTP 200, but 400 if no message expects an answer,
+    /// because a notification that is not accepted must be answered with an error status.
     pub(super) fn errors(errors: Vec<RpcError>, batch: bool) -> Self {
         let awaited = errors.iter().any(|error| error.id.is_some());
         Self {
@@ -180,7 +180,7 @@ impl RpcAnswer {
             .map_or(code::INTERNAL_ERROR, |error| error.code)
     }
 
-    /// The request that the first error answers, when it is known.
+    /// The request that the first error answers, if it is known.
     #[must_use]
     pub fn id(&self) -> Option<&RequestId> {
         self.errors.first().and_then(|error| error.id.as_ref())
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_equal_when_they_say_the_same() {
+    fn ids_are_equal_when_they_mean_the_same() {
         for (one, other) in [
             ("1", "1"),
             ("1", "1.0"),

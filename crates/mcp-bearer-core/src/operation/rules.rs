@@ -1,7 +1,7 @@
 //! Which operation needs which scopes, and what is hidden from whom.
 //!
-//! This asks the rules about one access at a time. What a request gets for it is decided in
-//! `decision.rs`, what a list shows in `list_view.rs`.
+//! This applies the rules to one access at a time. `decision.rs` decides what a request gets for
+//! it, and `list_view.rs` what a list shows.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,26 +12,26 @@ use super::target::TargetKind;
 use super::uri;
 use crate::scope::Scopes;
 
-/// What an operation gets that no rule matches.
+/// What happens to an operation that no rule matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unmatched {
-    /// It is passed on for any good token.
+    /// It is passed on with any valid token.
     Allow,
-    /// It is refused for all; no scope opens it.
+    /// It is refused to everyone; no scope allows it.
     Deny,
 }
 
 /// Whether `tasks/*` is passed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Tasks {
-    /// It is refused: whoever knows a task's id could read its result.
+    /// It is refused: anyone who knows a task's id could read its result.
     #[default]
     Refuse,
     /// The server gives a task only to the principal that created it, and the rules decide.
     BoundByServer,
 }
 
-/// What a hidden tool, prompt or resource is answered with when it is asked for.
+/// How a request for a hidden tool, prompt or resource is answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum HiddenAnswer {
     /// As if it did not exist. The wording of a server's own answer may differ.
@@ -47,7 +47,7 @@ pub enum AnonymousSees {
     /// Only what may be used without a token.
     #[default]
     Allowed,
-    /// Everything, so that a client knows what a login would open.
+    /// Everything, so that a client knows what a login would allow.
     All,
 }
 
@@ -95,7 +95,7 @@ pub(super) struct Rule {
     pub(super) anonymous: bool,
 }
 
-/// A pattern for names, and the same in the form that URIs are compared in.
+/// A pattern for names, and the same pattern in the form in which URIs are compared.
 #[derive(Debug)]
 pub(super) struct NamePattern {
     text: Pattern,
@@ -107,15 +107,15 @@ pub(super) struct NamePattern {
 pub(super) struct Access<'a> {
     /// The method whose rules decide.
     pub(super) method: &'a str,
-    /// Methods whose rules are asked as well.
+    /// Methods whose rules apply as well.
     pub(super) also: &'static [&'static str],
     pub(super) target: Option<(TargetKind, &'a str)>,
 }
 
-/// What the matching rules say together; their order means nothing.
+/// The matching rules taken together; their order means nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
-    /// Whether a rule matches, rules asked as well aside.
+    /// Whether a rule matches, not counting rules that apply as well.
     pub(super) matched: bool,
     /// Whether the caller has the scopes of all of them.
     pub(super) satisfied: bool,
@@ -175,13 +175,13 @@ impl OperationRules {
         self.0.effect == Effect::None
     }
 
-    /// Whether anything may be done without a token.
+    /// Whether anything can be done without a token.
     #[must_use]
     pub fn has_anonymous(&self) -> bool {
         self.0.rules.iter().any(|rule| rule.anonymous)
     }
 
-    /// Whether lists may have to be filtered, for some caller.
+    /// Whether lists may have to be filtered for some caller.
     #[must_use]
     pub fn may_hide(&self) -> bool {
         self.0.rules.iter().any(|rule| rule.hide)
@@ -246,7 +246,7 @@ impl fmt::Debug for OperationRules {
 }
 
 impl Inner {
-    /// Asks all rules about one access. `satisfied` says whether the caller has a rule's scopes.
+    /// Applies all rules to one access. `satisfied` says whether the caller has a rule's scopes.
     pub(super) fn ask<'r>(
         &'r self,
         access: &Access<'_>,
@@ -274,7 +274,7 @@ impl Verdict {
         needs_token: false,
     };
 
-    /// Whether all of them, at least one, can do without a token.
+    /// Whether all of them, at least one, need no token.
     pub(super) const fn is_anonymous(self) -> bool {
         self.matched && !self.needs_token
     }

@@ -17,7 +17,7 @@ pub enum TargetKind {
     Task,
 }
 
-/// What one message names, and as what it is judged.
+/// What one message names, and as what that is judged.
 ///
 /// ```
 /// use mcp_bearer_core::operation::{Operations, RequestHeaders, TargetKind};
@@ -46,7 +46,7 @@ impl Target {
         self.kind
     }
 
-    /// Its name, its URI or its id, with the escapes of JSON carried out.
+    /// Its name, its URI or its id, with JSON escapes decoded.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -58,20 +58,20 @@ impl Target {
 pub(super) enum HeaderName {
     /// The method has no name.
     None,
-    /// One may be sent.
+    /// It may be sent.
     Optional,
-    /// From 2026-07-28 on it has to be sent.
+    /// It must be sent from 2026-07-28 on.
     Required,
 }
 
 /// How the targets of a method are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Judged {
-    /// Whether the method is judged by itself, too, without a name.
+    /// Whether the method is also judged by itself, without a name.
     pub(super) alone: bool,
     /// The method whose rules decide about each target; none: the method's own.
     pub(super) as_method: Option<&'static str>,
-    /// Rules for these methods are asked as well; they can only refuse.
+    /// Rules for these methods apply as well; they can only refuse.
     pub(super) also: &'static [&'static str],
 }
 
@@ -109,7 +109,7 @@ pub(super) fn header_name(method: &str) -> HeaderName {
 
 pub(super) fn judged(method: &str, kind: TargetKind) -> Judged {
     match (method, kind) {
-        // To subscribe is to learn of a resource, as to read it is.
+        // Subscribing to a resource, like reading it, reveals something about it.
         ("resources/subscribe" | "resources/unsubscribe", _) => Judged {
             also: &["resources/read"],
             ..OWN
@@ -124,7 +124,7 @@ pub(super) fn judged(method: &str, kind: TargetKind) -> Judged {
             also: &["completion/complete"],
             ..OWN
         },
-        // What an older protocol version asks by `resources/subscribe`.
+        // What an older protocol version requests with `resources/subscribe`.
         ("subscriptions/listen", TargetKind::Resource) => Judged {
             alone: true,
             as_method: Some("resources/read"),
@@ -140,7 +140,7 @@ pub(super) fn judged(method: &str, kind: TargetKind) -> Judged {
 }
 
 /// Whether a method reads or changes tasks. Unless the server binds tasks to their owner, the id of
-/// a task is enough for that.
+/// a task is enough to do so.
 pub(super) fn is_about_tasks(method: &str) -> bool {
     let method = method.strip_prefix("notifications/").unwrap_or(method);
     method == "tasks" || method.starts_with("tasks/")
@@ -180,7 +180,7 @@ pub(super) fn of(method: &str, message: &Message<'_>) -> Result<Vec<Target>, &'s
     }
 }
 
-/// Whether the targets of a method stand in its parameters.
+/// Whether the targets of a method are in its parameters.
 pub(super) fn reads_params(method: &str) -> bool {
     NAMED.contains(&method) || is_about_tasks(method)
 }
@@ -230,7 +230,7 @@ fn of_subscriptions(message: &Message<'_>) -> Result<Vec<Target>, &'static str> 
         .collect())
 }
 
-/// Whether a message asks about tasks, by its method or by what it wants to be notified of.
+/// Whether a message is about tasks, by its method or by what it wants to be notified of.
 pub(super) fn touches_tasks(method: &str, message: &Message<'_>) -> bool {
     is_about_tasks(method)
         || (method == "subscriptions/listen"

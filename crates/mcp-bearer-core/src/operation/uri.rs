@@ -1,7 +1,7 @@
-//! Resource URIs in the one spelling that a rule can be compared with (RFC 3986 section 6.2).
+//! Resource URIs in the one spelling that rules are compared with (RFC 3986 section 6.2).
 //!
 //! A server may read a URI by the rules of RFC 3986 or by those of WHATWG, as the Python SDK does,
-//! and both take different texts for one URI. Where the texts differ in what a rule would see, all
+//! and each treats several texts as one URI. Where the texts differ in what a rule would see, all
 //! but the canonical one are refused: a rule for `file:///secret/*` must see
 //! `file:///public/../secret/key`.
 
@@ -44,7 +44,7 @@ pub(super) fn template_fault(template: &str) -> Option<&'static str> {
     let mut rest = template;
     while let Some((before, behind)) = rest.split_once('{') {
         literal.push_str(before);
-        // An expression stands for something, so that `/{a}/` is no empty segment.
+        // An expression is replaced by a character, so that `/{a}/` is not an empty segment.
         literal.push('x');
         rest = behind.split_once('}').map_or("", |(_, behind)| behind);
     }
@@ -63,8 +63,8 @@ pub(super) fn pattern_fault(pattern: &str) -> Option<&'static str> {
     has_dot_segment(split_scheme(pattern).1).then_some("a dot segment")
 }
 
-/// The text that is compared: characters that no URI holds as they are become percent-encoded, and
-/// the digits of an encoding upper-case, as RFC 3986 sections 2.1 and 6.2.2.1 have it.
+/// The text that is compared: characters that no URI may contain become percent-encoded, and the
+/// digits of an encoding upper-case, as in RFC 3986 sections 2.1 and 6.2.2.1.
 pub(super) fn comparable(uri: &str) -> Cow<'_, str> {
     let stays = |byte: u8| byte.is_ascii_graphic() && !b"\"<>`{}|^\\".contains(&byte);
     if uri.bytes().all(|byte| stays(byte) && byte != b'%') {
@@ -90,7 +90,7 @@ pub(super) fn comparable(uri: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// The scheme and what stands behind its colon; a text without a scheme is all path.
+/// The scheme and what follows its colon; a text without a scheme is all path.
 fn split_scheme(uri: &str) -> (&str, &str) {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
     match uri.split_once(':') {
@@ -119,7 +119,7 @@ fn authority_fault(scheme: &str, special: bool, authority: &str) -> Option<&'sta
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (host_and_port, None),
     };
-    // The digits of an encoding have no case that matters.
+    // The case of the digits of an encoding does not matter.
     let mut literal = host.split('%').enumerate().flat_map(|(index, part)| {
         let digits = if index == 0 { 0 } else { 2 };
         part.chars().skip(digits)
@@ -147,7 +147,7 @@ fn authority_fault(scheme: &str, special: bool, authority: &str) -> Option<&'sta
     }
 }
 
-/// `.` and `..` between slashes. Encoded dots are refused before, as characters that need no
+/// `.` and `..` between slashes. Encoded dots are refused earlier, as characters that need no
 /// encoding.
 fn has_dot_segment(path: &str) -> bool {
     let end = path.find(['?', '#']).unwrap_or(path.len());

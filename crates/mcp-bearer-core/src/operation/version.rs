@@ -1,6 +1,6 @@
-//! Which rules of the protocol a request is read by.
+//! The protocol rules by which a request is read.
 
-/// The protocol version of a request, as far as the versions differ for us.
+/// The protocol version of a request, as far as the differences matter here.
 ///
 /// ```
 /// use mcp_bearer_core::operation::ProtocolVersion;
@@ -23,12 +23,12 @@ enum Rules {
 }
 
 impl ProtocolVersion {
-    /// What a request without the `MCP-Protocol-Version` header has: 2025-03-26, which knew no such
-    /// header.
+    /// The version of a request without the `MCP-Protocol-Version` header: 2025-03-26, which had no
+    /// such header.
     pub const UNNAMED: Self = Self(Rules::Batches);
 
-    /// The version of this name. A name that is not a date is taken for the newest version, because
-    /// its rules refuse most.
+    /// The version of this name. A name that is not a date counts as the newest version, whose
+    /// rules refuse most.
     #[must_use]
     pub fn of(name: &str) -> Self {
         let earlier = is_date(name) && name < "2026-07-28";
@@ -45,8 +45,8 @@ impl ProtocolVersion {
         self.0 == Rules::Batches
     }
 
-    /// Whether the server may ask the client, so that the client posts responses, and whether there
-    /// are sessions: up to 2025-11-25.
+    /// Whether the server may send requests to the client, so that the client posts responses, and
+    /// whether there are sessions: up to 2025-11-25.
     #[must_use]
     pub fn has_sessions(self) -> bool {
         self.0 < Rules::Stateless

@@ -1,4 +1,4 @@
-//! Public keys as files hold them (RFC 7468). Everything here was made once with openssl; the
+//! Public keys as found in files (RFC 7468). Everything here was made once with openssl; the
 //! private halves are the test keys under `vectors/keys`, or were thrown away.
 
 use mcp_bearer_testkit::{SigningKey, vectors};
@@ -79,7 +79,7 @@ MFYwEAYHKoZIzj0CAQYFK4EEAAoDQgAEj/xLBHjl1srw4zgfIctATWW2XQW7WBSV
 qyixZogNaVjfjQ9inY9lfx+Dygu2ZlvEoMk+aDo/YEMWdCD1cLfsUg==
 -----END PUBLIC KEY-----";
 
-/// An RSA key that is for PSS alone (RFC 4055), which RFC 7518 does not use.
+/// An RSA key for PSS alone (RFC 4055), which RFC 7518 does not use.
 const RSA_PSS_OID: &str = "-----BEGIN PUBLIC KEY-----
 MIIBIDALBgkqhkiG9w0BAQoDggEPADCCAQoCggEBANZUyr0SUzQHAq2UrOuVHYrB
 hlTazK17oIzj1bGrRfxocX6pgIMyvoQJPlPkoupP+yDsIjOyDZCV4FUGRA0iSsAj
@@ -174,7 +174,7 @@ fn white_space_around_the_block_and_crlf_do_no_harm() {
 }
 
 #[test]
-fn whatever_stands_beside_the_one_block_is_refused() {
+fn anything_beside_the_one_block_is_refused() {
     let key = test_key("p256-a");
     let (pem, private) = (key.public_pem(), key.private_pem());
     let lost_end = private.replace("-----END PRIVATE KEY-----", "");
@@ -332,7 +332,7 @@ fn cut_and_changed_text_never_panics_and_never_gives_another_key() {
         for byte in [b'A', b'=', b'-', b'\n', b' ', b'/'] {
             let mut bytes = pem.clone().into_bytes();
             bytes[at] = byte;
-            // A changed point is off the curve; a change elsewhere may be one of spelling.
+            // A changed point is off the curve; a change elsewhere may only be one of spelling.
             let _ = VerifyingKey::from_pem(std::str::from_utf8(&bytes).unwrap())
                 .map(|key| assert_eq!(key, plain));
         }

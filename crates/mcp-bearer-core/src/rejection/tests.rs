@@ -128,7 +128,7 @@ fn attacker_text_is_quoted_escaped_and_cut() {
 }
 
 #[test]
-fn a_rejection_is_an_error_that_travels() {
+fn a_rejection_is_an_error_that_threads_can_share() {
     fn travels<T: std::error::Error + Send + Sync + Clone + 'static>(_: &T) {}
     travels(&Rejection::missing_credential());
 }

@@ -1,4 +1,5 @@
-//! What a client must ask its issuer for to get a scope, where that differs from what tokens hold.
+//! What a client must request from its issuer to get a scope, where that differs from what tokens
+//! hold.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,10 +7,10 @@ use std::fmt;
 
 use super::{InvalidScope, Scopes, check};
 
-/// From the scopes that tokens hold to the scopes that clients must request: by a prefix, by a
-/// table, or by both. The table wins. A scope that neither is about is requested as it is.
+/// Maps the scopes that tokens hold to the scopes that clients must request: by a prefix, by a
+/// table, or by both. The table wins. A scope that neither covers is requested as it is.
 ///
-/// Entra ID is why: its clients ask for `api://CLIENT/read`, and its tokens hold `read`.
+/// The reason is Entra ID: its clients request `api://CLIENT/read`, and its tokens hold `read`.
 ///
 /// ```
 /// use mcp_bearer_core::RequestedScopes;
@@ -36,14 +37,14 @@ const OF_OPENID: [&str; 6] = [
 ];
 
 impl RequestedScopes {
-    /// A prefix that stands before every scope, and pairs of a scope in tokens and the scope to
-    /// request.
+    /// A prefix for every scope, and pairs of a scope in tokens and the scope to request.
     ///
     /// The prefix is not put before a scope that begins with it, nor before a scope of OpenID
     /// Connect such as `openid`.
     ///
     /// # Errors
-    /// Every fault at once: what is no scope-token, and a scope with two scopes to request.
+    /// Every fault at once: anything that is not a scope-token, and a scope with two scopes to
+    /// request.
     pub fn new<S: AsRef<str>, R: AsRef<str>>(
         prefix: Option<&str>,
         pairs: impl IntoIterator<Item = (S, R)>,
@@ -107,7 +108,7 @@ impl RequestedScopes {
                 names.push(requested);
             }
         }
-        // Each is a scope-token: of a list, of the table, or a prefix with one behind it.
+        // Each is a scope-token: from a list, from the table, or a prefix followed by one.
         Scopes::from_names(names).unwrap_or_default()
     }
 }
@@ -122,9 +123,9 @@ pub struct RequestedScopesError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestedScopesFault {
-    /// The prefix is not of the characters of a scope-token.
+    /// The prefix has characters that a scope-token cannot have.
     Prefix(InvalidScope),
-    /// A name that is no scope-token.
+    /// A name that is not a scope-token.
     NotAScope(InvalidScope),
     /// This scope has two scopes to request.
     Twice(String),
@@ -184,7 +185,7 @@ mod tests {
             all(&entra, scopes),
             "api://id/read openid profile email offline_access api://id/write"
         );
-        // What was mapped stays as it is when it is mapped again.
+        // What was mapped does not change when it is mapped again.
         assert_eq!(all(&entra, &all(&entra, scopes)), all(&entra, scopes));
     }
 

@@ -111,7 +111,7 @@ fn the_same_scope_twice_adds_up() {
 }
 
 #[test]
-fn cycles_and_bad_names_are_all_told() {
+fn cycles_and_bad_names_are_all_reported() {
     let cyclic = [
         ("a", vec!["b"]),
         ("b", vec!["c"]),

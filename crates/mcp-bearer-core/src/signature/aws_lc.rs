@@ -21,7 +21,7 @@ pub(super) struct PublicKeyBackend {
     hash: Option<&'static digest::Algorithm>,
 }
 
-/// A message as an algorithm signs it. Hashed once, whoever verifies.
+/// A message as an algorithm signs it. Hashed once, whichever code verifies.
 pub(super) enum Signed<'a> {
     Digest(digest::Digest),
     Whole(&'a [u8]),
@@ -74,7 +74,7 @@ impl Backend {
 }
 
 impl PublicKeyBackend {
-    /// Half a percent faster than to let the library hash, which makes a context for it.
+    /// Half a percent faster than letting the library hash, which makes a context for it.
     pub(super) fn signed<'a>(&self, message: &'a [u8]) -> Signed<'a> {
         match self.hash {
             Some(hash) => Signed::Digest(digest::digest(hash, message)),
@@ -83,14 +83,14 @@ impl PublicKeyBackend {
     }
 }
 
-/// A public key as the library wants it for one algorithm.
+/// A public key in the library's form for one algorithm.
 pub(super) struct ParsedKey(ParsedPublicKey);
 
 impl ParsedKey {
-    /// Parses a key and uses it once, on a signature of the length that the library looks at.
+    /// Parses a key and uses it once, on a signature of the length that the library checks.
     ///
     /// The library prepares an RSA key on its first check, under a lock of that key, which it takes
-    /// for reading only from then on. While it is here no other thread has the key.
+    /// only for reading from then on. Here no other thread has the key yet.
     pub(super) fn new(
         backend: &PublicKeyBackend,
         key: &[u8],

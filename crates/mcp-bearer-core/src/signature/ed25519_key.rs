@@ -1,7 +1,7 @@
 //! What an Ed25519 public key must satisfy before it may verify anything (RFC 8032 section 5.1.3).
 //!
-//! The library takes any 32 bytes. A point of small order must never become a key: its multiples by
-//! the hash of a message fall on so few points that anybody can make a signature by trying.
+//! The library accepts any 32 bytes. A point of small order is refused: its multiples by the hash
+//! of a message fall on so few points that anyone can make a signature by trying.
 
 /// The y coordinates of the points of order 1, 2, 4 and 8, little-endian; the sign of x does not
 /// matter.

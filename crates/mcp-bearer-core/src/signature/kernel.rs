@@ -1,6 +1,6 @@
 //! The RSA kernel of `mcp-bearer-rsa`, which a key asks before AWS-LC.
 //!
-//! A verdict is final, because each of its products is certified. The kernel has none where the
+//! A verdict is final, because each of its products is certified. The kernel gives none if the
 //! feature `rsa-kernel` is off, the processor lacks AVX-512 IFMA, or the key has another size or
 //! exponent.
 
@@ -8,7 +8,7 @@ use super::aws_lc::Signed;
 use super::public_key::PublicKey;
 use crate::algorithm::Algorithm;
 
-/// What the kernel knows of one key, made on first use.
+/// What the kernel knows about one key, computed on first use.
 #[derive(Default)]
 pub(super) struct Kernel {
     #[cfg(feature = "rsa-kernel")]
@@ -17,7 +17,7 @@ pub(super) struct Kernel {
 
 #[cfg(feature = "rsa-kernel")]
 impl Kernel {
-    /// Whether the signature is the key's; `None` when AWS-LC has to decide.
+    /// Whether the signature is the key's; `None` if AWS-LC has to decide.
     pub(super) fn verdict(
         &self,
         key: &PublicKey,
@@ -61,7 +61,7 @@ const fn padding(algorithm: Algorithm) -> Option<mcp_bearer_rsa::Padding> {
 
 #[cfg(not(feature = "rsa-kernel"))]
 impl Kernel {
-    /// Nothing: AWS-LC decides.
+    /// No verdict: AWS-LC decides.
     #[expect(clippy::unused_self, reason = "the shape of the kernel that is there")]
     pub(super) const fn verdict(
         &self,

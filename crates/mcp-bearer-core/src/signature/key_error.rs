@@ -1,4 +1,4 @@
-//! [`KeyError`]: why a text or a number of bytes is no key to verify with.
+//! [`KeyError`]: why a text or some bytes are not a key to verify with.
 
 use std::fmt;
 
@@ -23,17 +23,17 @@ pub struct KeyError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum KeyErrorKind {
-    /// The text is no PEM, JWK or JWK Set, or a parameter of the key is missing or malformed.
+    /// The text is not PEM, a JWK or a JWK Set, or a parameter of the key is missing or malformed.
     Malformed,
-    /// The key or its document is longer, or has more keys, than is read.
+    /// The key or its document is longer, or has more keys, than the limit.
     TooLarge,
     /// A type, a form or a curve that this crate does not verify with.
     Unsupported,
-    /// Readable, and of a kind that can be broken.
+    /// Readable, but of a kind that can be broken.
     Weak,
     /// A private or secret key where a public one is needed.
     Private,
-    /// A sound key that is published for something else than verifying tokens (RFC 7517 sections
+    /// A sound key that is published for something other than verifying tokens (RFC 7517 sections
     /// 4.2 to 4.4).
     WrongPurpose,
     /// A key document that was given as a shared secret.

@@ -22,7 +22,7 @@ pub(super) enum PublicKey {
     Ed25519([u8; 32]),
 }
 
-/// The members of a JWK that say which public key it is (RFC 7638 section 3.2), in base64url.
+/// The members of a JWK that identify its public key (RFC 7638 section 3.2), in base64url.
 pub(crate) enum JwkMembers {
     Rsa { n: String, e: String },
     Ec { curve: Curve, x: String, y: String },
@@ -104,7 +104,7 @@ impl PublicKey {
         let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         match self {
             Self::Rsa { der, .. } => {
-                // We wrote this DER, so that it can be read.
+                // We wrote this DER, so it can be read.
                 let (n, e) = rsa_key::parts(der).unwrap_or_default();
                 JwkMembers::Rsa {
                     n: text(&n),

@@ -91,7 +91,7 @@ fn bit_length(number: &[u8]) -> usize {
 /// The fingerprint of keys made by one vendor's faulty library: for each small prime the modulus is
 /// a power of 65537.
 ///
-/// Source: Nemec et al., "The Return of Coppersmith's Attack", 2017, section 3.2. A sound key bears
+/// Source: Nemec et al., "The Return of Coppersmith's Attack", 2017, section 3.2. A sound key has
 /// it by chance once in about 2^27.
 fn has_roca_mark(modulus: &[u8]) -> bool {
     const PRIMES: [u32; 17] = [

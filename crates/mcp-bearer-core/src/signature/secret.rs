@@ -1,4 +1,4 @@
-//! Shared secrets: what may serve as one, and HMAC with it (RFC 7518 section 3.2).
+//! Shared secrets: what is accepted as one, and HMAC with it (RFC 7518 section 3.2).
 
 mod disguise;
 mod in_public_text;
@@ -12,7 +12,7 @@ use crate::algorithm::Algorithm;
 /// The length of the shortest hash.
 const LEAST_BYTES: usize = 32;
 
-/// Refuses what is too short, or is no secret.
+/// Refuses a secret that is too short, or is not a secret.
 pub(super) fn check(secret: &[u8]) -> Result<(), KeyError> {
     if secret.len() < LEAST_BYTES {
         return Err(KeyError::weak(format!(

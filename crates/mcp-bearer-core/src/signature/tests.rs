@@ -18,8 +18,8 @@ fn key(jwk: &str) -> VerifyingKey {
     VerifyingKey::from_jwk(&JwkData::from_json(jwk).unwrap()).unwrap()
 }
 
-/// The token verifies, and with any bit of the signature or the last byte of the message changed it
-/// does not. The verdict, which must be the same with the RSA kernel (emulated where the processor
+/// Whether the token verifies. With any bit of the signature or the last byte of the message
+/// changed it does not, and the verdict is the same with the RSA kernel (emulated if the processor
 /// lacks it) and without.
 fn verifies(key: &VerifyingKey, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
     let verdict = key.verifies(algorithm, message, signature, RsaBackend::AwsLc);
@@ -475,7 +475,7 @@ fn points_off_the_curve_are_refused() {
         assert!(VerifyingKey::ec(curve, &x[1..], y).is_err());
         assert!(VerifyingKey::ec(curve, &[&[0], x].concat(), y).is_err());
         assert!(VerifyingKey::ec(curve, x, &[]).is_err());
-        // The same bytes, divided in another place.
+        // The same bytes, split at another place.
         assert!(VerifyingKey::ec(curve, &point[1..size], &point[size..]).is_err());
     }
 }

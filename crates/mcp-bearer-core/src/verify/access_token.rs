@@ -1,6 +1,6 @@
-//! The proof that a token was verified, and everything it says.
+//! The proof that a token was verified, and everything that the token says.
 //!
-//! Only `verify.rs` can make one. It must never show the raw token in a `Debug` or an error.
+//! Only `verify.rs` can make one. Neither `Debug` nor an error shows the raw token.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::scope::{RequestedScopes, ScopeHierarchy, Scopes};
 use crate::thumbprint::Thumbprint;
 use crate::time::{NumericDate, UnixTime};
 
-/// A verified access token: to hold one is the proof.
+/// A verified access token: holding one is the proof.
 ///
 /// Cheap to clone (one reference count) and `Send + Sync`. Its `Debug` shows who it is about, never
 /// the token.
@@ -32,7 +32,7 @@ use crate::time::{NumericDate, UnixTime};
 #[derive(Clone)]
 pub struct AccessToken(Arc<Proven>);
 
-/// What verification found out.
+/// What verification found.
 pub(super) struct Proven {
     pub(super) token: Box<str>,
     pub(super) claims: Arc<JsonObject>,
@@ -64,8 +64,8 @@ impl AccessToken {
         self.kept(&self.0.client)
     }
 
-    /// The client as the reference system reports it: [`client_id`](Self::client_id), else `sub`,
-    /// else `unknown`.
+    /// The client as FastMCP reports it: [`client_id`](Self::client_id), else `sub`, else
+    /// `unknown`.
     #[must_use]
     pub fn client_id_or_subject(&self) -> &str {
         self.client_id()
@@ -133,7 +133,7 @@ impl AccessToken {
         self.0.claims.to_map()
     }
 
-    /// One claim as a type of the caller's; `None` when it is absent.
+    /// One claim as a type of your own; `None` if it is absent.
     ///
     /// # Errors
     /// When the value does not fit the type, or holds a member name that JSON libraries give a
@@ -152,13 +152,13 @@ impl AccessToken {
         value.map(Some).map_err(|error| ClaimError::of(&error))
     }
 
-    /// Which scope includes which others, as the policy of its issuer says.
+    /// Which scope includes which others, according to the policy of its issuer.
     #[must_use]
     pub fn scope_hierarchy(&self) -> &ScopeHierarchy {
         &self.0.rules.hierarchy
     }
 
-    /// What clients must request for a scope, as the policy of its issuer says.
+    /// What clients must request for a scope, according to the policy of its issuer.
     #[must_use]
     pub fn requested_scopes(&self) -> &RequestedScopes {
         &self.0.rules.requested_scopes
@@ -170,7 +170,7 @@ impl AccessToken {
         self.0.rules.hierarchy.satisfies(&self.0.scopes, scope)
     }
 
-    /// Asks for all the scopes that an operation needs.
+    /// Requires all the scopes that an operation needs.
     ///
     /// # Errors
     /// [`InsufficientScope`](crate::RejectionKind::InsufficientScope), with all that is required
@@ -179,7 +179,7 @@ impl AccessToken {
         require_scopes(required, &self.0.scopes, &self.0.claims, &self.0.rules)
     }
 
-    /// Steps 11 and 12 once more, for a token that is kept.
+    /// Repeats steps 11 and 12, for a token that is kept.
     ///
     /// # Errors
     /// [`Expired`](crate::RejectionKind::Expired),
@@ -204,7 +204,7 @@ impl AccessToken {
         candidates.is_ok_and(|keys| keys.iter().any(|key| key.thumbprint() == self.0.thumbprint))
     }
 
-    /// The bytes of memory it holds, for a cache that is bounded by them.
+    /// How many bytes of memory it holds, for a cache that is bounded by them.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         size_of::<Proven>()
@@ -220,7 +220,7 @@ impl AccessToken {
                 .sum::<usize>()
     }
 
-    /// Whether two handles are the same verification.
+    /// Whether two handles share one verification.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -263,7 +263,7 @@ impl ClaimError {
         self.kind
     }
 
-    /// The library's words quote the whole value.
+    /// The library's text quotes the whole value.
     fn of(error: &serde_json::Error) -> Self {
         const SHOWN_CHARS: usize = 2 * Limits::SHOWN_CHARS;
         let text = error.to_string();
@@ -286,7 +286,7 @@ impl fmt::Display for ClaimError {
 
 impl std::error::Error for ClaimError {}
 
-/// Asks the scopes that a token holds, as its claims say, for all of `required`.
+/// Checks that the scopes a token holds, according to its claims, cover all of `required`.
 pub(super) fn require_scopes(
     required: &Scopes,
     held: &Scopes,
@@ -307,7 +307,7 @@ pub(super) fn require_scopes(
     })
 }
 
-/// The `kid` of a token that was verified before.
+/// The `kid` of a token that has already been verified.
 fn kid_of(token: &str) -> Result<Option<String>, Rejection> {
     let unverified =
         UnverifiedToken::parse(token, &Limits::default().with_token_bytes(usize::MAX))?;

@@ -1,5 +1,5 @@
-//! What the policy asks of the header and of the claims: step 7 and steps 13 to 18, one function
-//! each.
+//! What the policy requires of the header and the claims: step 7 and steps 13 to 18, one function
+//! per step.
 
 use super::shown::AudienceShown;
 use crate::claims::{self, Audience, Claims, missing, refuse_null};
@@ -120,7 +120,8 @@ pub(super) fn access_token_only(
     }
 }
 
-/// What Keycloak and its like write into the claim `typ` of tokens that are no access tokens.
+/// What Keycloak and similar issuers write into the claim `typ` of tokens that are not access
+/// tokens.
 fn is_of_another_kind(typ: &str) -> bool {
     const KINDS: [&str; 8] = [
         "ID",

@@ -1,7 +1,7 @@
-//! Everything that is wrong with a token, for the operator who asks why it is refused.
+//! Everything that is wrong with a token, for an operator who asks why it is refused.
 //!
-//! Each step is the verifier's own function. The answer to a peer never comes from here: it is that
-//! of the first step that fails.
+//! Each step is the verifier's own function. The answer to a peer never comes from here: it is for
+//! the first step that fails.
 
 use super::{CheckedHeader, access_token, checks};
 use crate::claims::{Claims, Times};
@@ -16,16 +16,16 @@ use crate::step::{Unobserved, Watch};
 use crate::time::UnixTime;
 
 impl UnverifiedToken<'_> {
-    /// What is wrong at each of the steps 5 to 19, in their order, and with the `required` scopes.
-    /// The first is the rejection of [`verify`](Self::verify), or of
+    /// What is wrong at each of steps 5 to 19, in order, and with the `required` scopes. The first
+    /// is the rejection of [`verify`](Self::verify), or of
     /// [`AccessToken::require_scopes`](crate::AccessToken::require_scopes).
     ///
     /// For operators only. A peer that learns more than the first fault learns what this server
-    /// wants. No fault is no proof: only [`verify`](Self::verify) makes an
+    /// wants. An empty list is not a proof: only [`verify`](Self::verify) makes an
     /// [`AccessToken`](crate::AccessToken).
     ///
-    /// Where the signature does not verify, the faults behind it are those of claims that anyone
-    /// may have written. Where there are no keys, they say so.
+    /// If the signature does not verify, the faults after it are those of claims that anyone may
+    /// have written. If there are no keys, they say so.
     ///
     /// ```
     /// use mcp_bearer_core::{Expected, KeySet, Limits, Policy, RejectionKind, Scopes};
@@ -56,7 +56,7 @@ impl UnverifiedToken<'_> {
         found.take(header.critical());
         let declared = found.take(checks::declared_type(&header, rules));
         let kid = found.take(header.key_id());
-        // What another type may do is no question where the type is a fault already.
+        // If the type is a fault already, what another type may do does not matter.
         let declared = declared.unwrap_or(DeclaredType::Plain);
         if let (Some(algorithm), Some(kid)) = (algorithm, kid) {
             let checked = CheckedHeader {
@@ -125,8 +125,7 @@ impl Found {
         self.take(checks::access_token_only(&claims, declared, rules));
     }
 
-    /// The outage is what is wrong where steps 10 to 17 find nothing: then keys could save the
-    /// token.
+    /// If steps 10 to 17 find nothing, the outage is the fault: keys could save the token.
     fn meet_outage(&mut self) {
         if self.faults.is_empty()
             && let Some(outage) = &self.outage

@@ -42,7 +42,7 @@ impl fmt::Display for AudienceShown<'_, '_> {
         let Some(audience) = self.0 else {
             return f.write_str("absent");
         };
-        // One look at each, and nothing collected: a hostile token may hold thousands.
+        // Looks at each once and collects nothing: a hostile token may hold thousands.
         let (mut count, mut written) = (0_usize, Ok(()));
         audience.any(|text| {
             if count < Self::SHOWN && written.is_ok() {

@@ -113,7 +113,7 @@ pub(crate) fn limits(file: &VectorFile) -> Limits {
     }
 }
 
-/// The whole way of a token: parse, choose the issuer where there are several, verify, ask for the
+/// The whole path of a token: parse, choose the issuer if there are several, verify, require the
 /// scopes.
 pub(crate) fn run(
     file: &VectorFile,

@@ -28,7 +28,7 @@ class OperationRule:
 
     method: str
     name: str | None = None
-    scopes: str | Sequence[str] = ()
+    scopes: str | Sequence[str] | None = None
     hide: bool = False
     anonymous: bool = False
 
@@ -69,5 +69,7 @@ class OperationRules:
 def _given(rule: OperationRule) -> tuple[Any, ...]:
     if not isinstance(rule, OperationRule):
         raise TypeError(f"a rule must be an OperationRule, not {type(rule).__name__}")
-    scopes = [rule.scopes] if isinstance(rule.scopes, str) else list(rule.scopes)
+    scopes = [rule.scopes] if isinstance(rule.scopes, str) else list(rule.scopes or ())
+    if rule.scopes is not None and not scopes:
+        raise ValueError(f"scopes of a rule for {rule.method}: set to nothing; leave it out if no scope is needed")
     return rule.method, rule.name, scopes, rule.hide, rule.anonymous

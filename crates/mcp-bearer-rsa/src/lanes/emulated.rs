@@ -125,6 +125,6 @@ pub(crate) fn add_high_where(mask: u8, sum: Lanes, a: Lanes, b: Lanes) -> Lanes 
     add_where(mask, sum, high)
 }
 
-/// Nothing: where tests put faults in.
+/// Does nothing: tests put faults in here.
 #[inline]
 pub(crate) fn disturb(_product: &mut [Row], _quotient: &mut [Row]) {}

@@ -1,4 +1,4 @@
-//! The emulation on a processor at fault, for tests: it flips one bit where a test asks for it.
+//! The emulation of a faulty processor, for tests: it flips one bit where a test requests it.
 
 use std::cell::Cell;
 
@@ -25,7 +25,7 @@ pub(crate) enum Flip {
         limb: usize,
         bit: u32,
     },
-    /// In a lane of what the n-th instruction gives.
+    /// In a lane of the n-th instruction's result.
     Instruction {
         instruction: usize,
         lane: usize,
@@ -39,7 +39,7 @@ thread_local! {
     static INSTRUCTIONS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Runs `f` with a fault, and gives its answer with the instructions that ran.
+/// Runs `f` with a fault, and returns its result and the number of instructions that ran.
 pub(crate) fn with<T>(flip: Option<Flip>, f: impl FnOnce() -> T) -> (T, usize) {
     FLIP.set(flip);
     PRODUCTS.set(0);

@@ -48,7 +48,7 @@ instructions! {
 
     /// The sums of all lanes, of both at once.
     fn sums(a: Lanes, b: Lanes) -> [u64; 2] {
-        // Sums of `a` and of `b` in turn.
+        // Sums of `a` and of `b` alternate.
         let eight = _mm512_add_epi64(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
         let four = _mm256_add_epi64(
             _mm512_castsi512_si256(eight),
@@ -92,12 +92,12 @@ instructions! {
         _mm512_alignr_epi64::<N>(high, low)
     }
 
-    /// Lanes 0 to 3 of both, in turn.
+    /// Lanes 0 to 3 of both, alternating.
     fn interleave_lower(a: Lanes, b: Lanes) -> Lanes {
         _mm512_permutex2var_epi64(a, _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), b)
     }
 
-    /// Lanes 4 to 7 of both, in turn.
+    /// Lanes 4 to 7 of both, alternating.
     fn interleave_upper(a: Lanes, b: Lanes) -> Lanes {
         _mm512_permutex2var_epi64(a, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), b)
     }
@@ -121,6 +121,6 @@ instructions! {
     }
 }
 
-/// Nothing: where tests put faults in.
+/// Does nothing: tests put faults in here.
 #[inline]
 pub(crate) fn disturb(_product: &mut [Row], _quotient: &mut [Row]) {}

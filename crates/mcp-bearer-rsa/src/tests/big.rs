@@ -1,4 +1,4 @@
-//! Powers against those of a big-number library, for moduli and signatures chosen to hurt.
+//! Powers compared with those of a big-number library, for moduli and signatures chosen to be hard.
 
 use num_bigint::BigUint;
 
@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::modulus::Modulus;
 use crate::prime::Prime;
 
-/// The engines of this processor. Says which, because without IFMA only the emulation runs.
+/// The engines of this processor. Prints which, because without IFMA only the emulation runs.
 pub(super) fn engines() -> Vec<Engine> {
     let engines: Vec<Engine> = [Engine::Emulated]
         .into_iter()
@@ -16,7 +16,7 @@ pub(super) fn engines() -> Vec<Engine> {
     engines
 }
 
-/// A generator that gives the same numbers each time.
+/// A generator that returns the same numbers each time.
 pub(super) struct Random(pub(super) u64);
 
 impl Random {
@@ -80,7 +80,7 @@ pub(super) fn moduli(bits: usize, random: &mut Random) -> Vec<BigUint> {
             moduli.push(&whole - 1_u8 - ((power_of_two(52) - 1_u8) << at));
         }
     }
-    // Limbs of all ones and of all zeros in turn, and random ones of both and of noise.
+    // Limbs of all ones and of all zeros alternating, and random mixes of both and of noise.
     for pattern in [0x5555_5555_u64, 0xaaaa_aaaa, 0x3333_3333, 0x0f0f_0f0f] {
         let limbs = (0..bits / 52).filter(|limb| pattern >> (limb % 32) & 1 == 1);
         let body = limbs.fold(half.clone(), |body, limb| {
@@ -176,7 +176,7 @@ fn powers_are_right_4096() {
     powers_are_right::<10>(4096, 9);
 }
 
-/// A wrong prime does no harm but to the certificate's strength, and the smallest and largest work.
+/// A wrong prime harms only the certificate's strength, and the smallest and largest work.
 #[test]
 fn certificates_hold_with_any_prime() {
     let n = [0xff; 256];
@@ -189,7 +189,7 @@ fn certificates_hold_with_any_prime() {
     }
 }
 
-/// All engines give the same limbs, not only the same number.
+/// All engines return the same limbs, not only the same number.
 #[test]
 fn engines_agree_on_limbs() {
     let Some(ifma) = Engine::detect() else {

@@ -1,4 +1,4 @@
-//! Faults of the processor: no verdict comes out of one.
+//! Faults of the processor: none leads to a verdict.
 
 use aws_lc_rs::digest::{SHA256, digest};
 
@@ -22,8 +22,8 @@ fn own_fault() -> &'static Fault {
     Box::leak(Box::new(Fault::new()))
 }
 
-/// Bits 0 to 51 of every limb of a product and of a quotient are caught by its certificate. Bits 52
-/// to 63 are read by nothing but the conversion to bytes.
+/// The certificate catches bits 0 to 51 of every limb of a product and of a quotient. Only the
+/// conversion to bytes reads bits 52 to 63.
 #[test]
 fn every_flipped_bit_of_a_product_and_its_quotient() {
     let mut random = Random(11);
@@ -111,8 +111,8 @@ fn a_flipped_bit_in_any_product_of_a_verification() {
     assert!(caught > 1000 && harmless > 100, "{caught} {harmless}");
 }
 
-/// One bit of what any instruction gives, while a good signature and a bad one are verified: the
-/// verdict is the right one or there is none. So it is while a key is made.
+/// One bit of any instruction's result, while a good signature and a bad one are verified: the
+/// verdict is correct or there is none. The same holds while a key is made.
 #[test]
 fn a_flipped_bit_in_any_instruction() {
     let mut random = Random(13);

@@ -1,6 +1,7 @@
-//! Encoded messages that are almost right, signed: with a prime for a modulus, anything can be.
+//! Encoded messages that are almost right, and signed: with a prime as the modulus, anything can
+//! be.
 //!
-//! AWS-LC is asked as well, and must say the same.
+//! AWS-LC is asked as well, and must agree.
 
 use std::sync::OnceLock;
 
@@ -66,7 +67,7 @@ const PSS: [Scheme; 3] = [
     (&SHA512, &signature::RSA_PSS_2048_8192_SHA512),
 ];
 
-/// A key modulus with a good signature of SHA-256 of `message`.
+/// The modulus of a key, with a good signature of SHA-256 of `message`.
 pub(super) fn signed_by_a_prime(padding: Padding) -> (Vec<u8>, Vec<u8>) {
     let signer = &Signer::all()[0];
     let digest = digest(&SHA256, MESSAGE);
@@ -113,7 +114,7 @@ fn pss(
     [&block[..], h.as_ref(), &[0xbc]].concat()
 }
 
-/// All that are asked about signatures of one signer and scheme.
+/// All implementations that are asked about signatures of one signer and scheme.
 struct Judges {
     signer: &'static Signer,
     padding: Padding,
@@ -153,7 +154,7 @@ impl Judges {
         digest(self.hash, MESSAGE)
     }
 
-    /// Whether all of them accept the encoded message, signed, or all refuse it.
+    /// Whether all of them accept the signed encoded message, or all refuse it.
     fn accept(&self, encoded: &[u8]) -> bool {
         let signature = self.signer.sign(encoded);
         let accepted = self
@@ -176,8 +177,7 @@ impl Judges {
         accepted
     }
 
-    /// Refuses the message with each of its bytes changed, in one bit that goes around; `every`
-    /// byte.
+    /// Refuses the message with each of its bytes changed, in one bit that rotates; `every` byte.
     fn refuse_changes_of(&self, encoded: &[u8], every: usize) {
         for at in (0..encoded.len()).step_by(every) {
             let mut changed = encoded.to_vec();
@@ -201,7 +201,7 @@ fn pkcs1_that_is_almost_right() {
         };
         refuse("zero", vec![0; length]);
         refuse("one", [vec![0; length - 1], vec![1]].concat());
-        // Less filling and something behind, or before the digest.
+        // Less filling, and extra bytes after or before the digest.
         for more in [1, 8, 100] {
             let short = pkcs1(length - more, &info, hash.as_ref());
             refuse("behind", [short.clone(), vec![0; more]].concat());
@@ -338,7 +338,7 @@ fn pss_that_is_almost_right() {
                 block[one + 1] ^= 1;
             }),
         );
-        // The top bit is masked before it is there, so that it can only be set afterwards.
+        // The encoder masks the top bit, so it can only be set afterwards.
         let mut top = right.clone();
         top[0] |= 0x80;
         refuse("top bit", top);

@@ -67,7 +67,7 @@ fn weights_are_caught<const V: usize>(engine: Engine, bytes: usize) {
     let mut wrong = right();
     wrong.certificate.numbers = Limbs::ZERO;
     wrong.certificate.quotients = Limbs::ZERO;
-    // With these a certificate says nothing: anything passes.
+    // With these a certificate proves nothing: anything passes.
     assert!(!wrong.is_right(engine));
     let mut wrong = right();
     wrong.certificate.numbers = Limbs::ZERO;
@@ -86,8 +86,7 @@ fn weights_are_caught<const V: usize>(engine: Engine, bytes: usize) {
     }
 }
 
-/// R^2 modulo n that is another number passes every certificate: only the division by R twice finds
-/// it.
+/// A wrong number for R^2 modulo n passes every certificate: only dividing by R twice finds it.
 #[test]
 fn a_wrong_r_squared_is_caught() {
     for engine in engines() {
@@ -110,8 +109,8 @@ fn a_wrong_r_squared_is_caught() {
     }
 }
 
-/// What the kernel multiplies with instead of n: a wrong one makes wrong products, which
-/// certificates find.
+/// What the kernel multiplies instead of n: a wrong one makes wrong products, which certificates
+/// find.
 #[test]
 fn a_wrong_multiple_or_inverse_is_caught() {
     for engine in engines() {

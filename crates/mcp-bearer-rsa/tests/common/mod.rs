@@ -9,7 +9,7 @@
 use aws_lc_rs::digest::{self, digest};
 use mcp_bearer_rsa::{Engine, Padding, PublicKey, Verdict};
 
-/// The emulation, and the instructions where the processor has them. Says which.
+/// The emulation, and the instructions if the processor has them. Prints which.
 pub(crate) fn engines() -> Vec<Engine> {
     let engines: Vec<Engine> = [Engine::Emulated]
         .into_iter()
@@ -24,7 +24,7 @@ pub(crate) fn key(engine: Engine, modulus: &[u8], exponent: &[u8]) -> Option<Pub
     PublicKey::new(engine, &modulus[zeros..], exponent)
 }
 
-/// The verdict on a message, which must be a final one.
+/// The verdict on a message, which must be final.
 pub(crate) fn is_valid(
     key: &PublicKey,
     padding: Padding,

@@ -121,7 +121,7 @@ fn exp(value: f64) -> Accepted {
     }
 }
 
-/// NumericDates of a wrong type, or that no date can be.
+/// NumericDates of a wrong type, or with a value that no date can have.
 fn bad_dates() -> Vec<(&'static str, String)> {
     [
         ("a string", r#""1800003600""#),
@@ -157,7 +157,7 @@ fn bad_dates() -> Vec<(&'static str, String)> {
     .into()
 }
 
-/// A number that no double can hold is found before its claim is looked at.
+/// A number that no double can hold is found before its claim is checked.
 fn step_of<'s>(text: &str, step: &'s str) -> &'s str {
     if text.ends_with("e999") { "10" } else { step }
 }

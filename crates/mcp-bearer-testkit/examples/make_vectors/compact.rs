@@ -11,7 +11,7 @@ pub(crate) fn write(book: &mut Book) {
     encoding(book);
 }
 
-/// A good token of exactly so many bytes.
+/// A good token of exactly this many bytes.
 fn exactly(bytes: usize) -> String {
     for header in ["", "x", "xx", "xxx"] {
         let forge = rsa().header("filler", header);

@@ -1,4 +1,4 @@
-//! Tokens as real issuers write them, and other good ones that careless verifiers refuse.
+//! Tokens as real issuers write them, and other good ones that careless verifiers would refuse.
 
 use mcp_bearer_testkit::vectors::Setting;
 use serde_json::{Value, json};

@@ -468,7 +468,7 @@ fn published(book: &mut Book) {
 }
 
 /// Keys whose coordinates lack their leading zeros: those that are padded, and those that no
-/// padding makes a key.
+/// padding turns into a key.
 fn short_coordinates() -> (Vec<Coordinates>, Vec<Coordinates>) {
     use base64::Engine as _;
     let of = |jwk: &Value, name: &str| -> Vec<u8> {
@@ -828,8 +828,8 @@ fn unavailable(book: &mut Book) {
     page.finish(book);
 }
 
-/// Small-order points: with one of them as the key, anybody can sign (RFC 8032 section 8.9 advice
-/// on contributory keys).
+/// Small-order points: with one of them as the key, anyone can sign (RFC 8032 section 8.9 advice on
+/// contributory keys).
 fn weak(book: &mut Book) {
     let about =
         "Step 9: an Ed25519 key of small order verifies what anybody has signed, so it is skipped.";

@@ -1,10 +1,10 @@
 //! Writes the token cases under `vectors/`:
 //! `cargo run -p mcp-bearer-testkit --example make_vectors`.
 //!
-//! Keys and time are fixed, so the same files come out again: a signature is kept from the old file
-//! while what it signs is the same, because some have a random part (ES*, PS*). After a change that
-//! touches only a signature, `-- --fresh` makes all of them anew. It must never ask the verifier
-//! what a case should give: the expectations are written down here, from the specification.
+//! Keys and time are fixed, so the output is the same each time: a signature is kept from the old
+//! file while what it signs is the same, because some have a random part (ES*, PS*). After a change
+//! that affects only a signature, `-- --fresh` makes all of them again. The expectations are
+//! written here, from the specification; the verifier is never asked what a case should give.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -77,7 +77,7 @@ struct Book {
     rejected: usize,
 }
 
-/// One file in the making.
+/// A file that is being written.
 struct Page {
     path: &'static str,
     file: VectorFile,
@@ -96,7 +96,7 @@ impl Page {
         Self { path, file }
     }
 
-    /// A token that says what the forge writes by default.
+    /// A token with the forge's default contents.
     fn accept(&mut self, step: &str, name: &str, token: impl Token) {
         self.accept_as(step, name, token, usual());
     }
@@ -189,7 +189,7 @@ impl Token for &str {
     }
 }
 
-/// What a token says that nobody has changed.
+/// The contents of a token that has not been changed.
 fn usual() -> Accepted {
     Accepted {
         subject: Some(Forge::SUBJECT.to_owned()),
@@ -213,7 +213,7 @@ fn usual_with_scopes(scopes: &[&str]) -> Accepted {
     }
 }
 
-/// A setting as most cases share it: three keys, one issuer, one audience, one scope.
+/// The setting that most cases share: three keys, one issuer, one audience, one scope.
 fn setting() -> Setting {
     Setting {
         keys: Keys::Jwks(jwks(&[rsa_key(), ec_key(), ed_key()])),
@@ -285,12 +285,12 @@ fn by(key: &SigningKey) -> Forge {
     Forge::new(key, NOW).scope("mcp:read")
 }
 
-/// The good claims and these members behind them.
+/// The good claims, followed by these members.
 fn claims_and(members: &str) -> Forge {
     rsa().raw_claims(format!("{{{CLAIMS},{members}}}"))
 }
 
-/// The good header and these members behind them.
+/// The good header, followed by these members.
 fn header_and(members: &str) -> Forge {
     rsa().raw_header(format!("{{{HEADER},{members}}}"))
 }
@@ -313,7 +313,7 @@ fn b64(bytes: impl AsRef<[u8]>) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Faults of a JSON text that is one object otherwise: a name, and what becomes of `{members}`.
+/// Faults of a JSON text that is otherwise one object: a name, and what becomes of `{members}`.
 fn json_faults(members: &str) -> Vec<(&'static str, Vec<u8>)> {
     let text = |text: String| text.into_bytes();
     let and = |extra: &str| format!("{{{members},{extra}}}").into_bytes();
@@ -487,7 +487,7 @@ fn json_faults(members: &str) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// JSON that is unusual and right: a name, and the text of the whole object.
+/// JSON that is unusual but correct: a name, and the text of the whole object.
 fn json_oddities(members: &str) -> Vec<(&'static str, Vec<u8>)> {
     let and = |extra: &str| format!("{{{members},{extra}}}").into_bytes();
     let spaced = members

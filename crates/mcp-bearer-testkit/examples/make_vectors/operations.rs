@@ -1,6 +1,6 @@
 //! Requests under rules, and lists: everything under `vectors/operations/`.
 //!
-//! The expectations are written down from the MCP specification and the documentation of the rules.
+//! The expectations come from the MCP specification and the documentation of the rules.
 
 mod faults;
 mod judged;
@@ -34,7 +34,7 @@ fn save(path: &str, file: &impl Serialize) {
     fs::write(path, serde_json::to_string_pretty(file).unwrap() + "\n").unwrap();
 }
 
-/// A file of requests in the making.
+/// A file of requests that is being written.
 struct Requests(RequestFile);
 
 impl Requests {
@@ -64,7 +64,7 @@ impl Requests {
         });
     }
 
-    /// A request without headers, of a caller with the scope `read`.
+    /// A request without headers, from a caller with the scope `read`.
     fn plain(&mut self, name: &str, body: impl AsRef<[u8]>, expect: Expect) {
         self.case(name, Headers::default(), body, token("read"), expect);
     }
@@ -74,7 +74,7 @@ impl Requests {
     }
 }
 
-/// A file of lists in the making.
+/// A file of lists that is being written.
 struct Lists(ListFile);
 
 impl Lists {
@@ -206,12 +206,12 @@ fn answer(status: u16, code: i32, id: &str) -> Answer {
     }
 }
 
-/// 400 to the request with the id 1.
+/// 400 for the request with the id 1.
 fn bad(code: i32) -> Expect {
     Expect::BadRequest(answer(400, code, "1"))
 }
 
-/// 400 where no id is known.
+/// 400 with no id known.
 fn bad_without_id(code: i32) -> Expect {
     Expect::BadRequest(answer(400, code, ""))
 }

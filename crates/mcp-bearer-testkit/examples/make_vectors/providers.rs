@@ -33,7 +33,7 @@ pub(crate) fn write(book: &mut Book) {
     adfs(book);
 }
 
-/// A provider's signing key and what its tokens must say.
+/// A provider's signing key and what its tokens must contain.
 struct Provider {
     key: SigningKey,
     setting: Setting,

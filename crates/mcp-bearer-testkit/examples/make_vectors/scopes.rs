@@ -1,4 +1,4 @@
-//! Step 19, and the scopes asked for afterwards.
+//! Step 19, and the scopes required afterwards.
 
 use std::collections::BTreeMap;
 

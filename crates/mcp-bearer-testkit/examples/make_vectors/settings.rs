@@ -1,4 +1,4 @@
-//! Every setting with a value that changes what becomes of a token.
+//! Every setting, with a value that changes the outcome of a token.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{NOW, Token, rsa_key};
 
-/// No URL, so that no entrance looks for keys by its metadata.
+/// Not a URL, so that no entrance looks for keys in its metadata.
 const ISSUER: &str = "issuer-1";
 const AUDIENCE: &str = Forge::AUDIENCE;
 const OTHER: &str = "https://other.example.com/";
@@ -77,7 +77,7 @@ pub(crate) fn write() {
 struct Cases<'a>(&'a mut Vec<Effect>);
 
 impl Cases<'_> {
-    /// A setting beside a key, an issuer and an audience.
+    /// A setting added to a key, an issuer and an audience.
     fn add(
         &mut self,
         setting: &str,
@@ -148,7 +148,7 @@ fn keys(all: &mut Cases<'_>) {
         all.add(setting, json!(value), &hmac, effect)
             .without("public_key_file");
     }
-    // Beside public keys.
+    // With public keys.
     for (setting, value) in [
         ("shared_secret", "text:secret.txt"),
         ("shared_secret_file", "file:secret.txt"),
@@ -172,7 +172,7 @@ fn decisions(all: &mut Cases<'_>) {
         [NO_START, "wrong_issuer"],
     )
     .without("issuer");
-    // Beside what each of them overrules: to FastMCP, "any" is what is meant where nothing is said.
+    // With what each of them overrides: FastMCP takes "any" to be meant if nothing is said.
     let any = ["wrong_issuer", UNAVAILABLE];
     let issuer = all.add("any_issuer", json!(true), &good(), any);
     let issuer = issuer.without("issuer").without("public_key_file");
@@ -333,7 +333,7 @@ fn fetching(all: &mut Cases<'_>) {
             .without("public_key_file")
             .beside("jwks_uri", json!(address));
     }
-    // A token that no key could save, so that nobody is asked.
+    // A token that no key could save, so no source is asked.
     let broken = good().keep_segments(2);
     let http = all.add(
         "insecure_allow_http",

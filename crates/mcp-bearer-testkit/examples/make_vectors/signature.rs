@@ -125,7 +125,7 @@ fn every_algorithm(book: &mut Book) {
         ("EdDSA", "ES256"),
     ] {
         let token = by(&key_of(signed)).alg_name(named);
-        // Only EdDSA and ES256 have signatures of one length.
+        // Only EdDSA and ES256 have signatures of the same length.
         let kind = match named {
             "EdDSA" => "unknown_key",
             _ => "bad_signature",
@@ -619,7 +619,7 @@ fn ecdsa_forms(book: &mut Book) {
     let good = ec();
     page.accept("9", "good", good.clone());
     page.accept("9", "without kid", ec().without_header("kid"));
-    // ECDSA signatures come in pairs; RFC 7518 does not ask for the lower one.
+    // ECDSA signatures come in pairs; RFC 7518 does not require the lower one.
     page.accept(
         "9",
         "the other s",

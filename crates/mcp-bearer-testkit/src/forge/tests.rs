@@ -83,7 +83,7 @@ fn a_key_without_kid_gives_a_header_without_it() {
 }
 
 #[test]
-fn name_and_signature_of_the_algorithm_part_ways() {
+fn the_header_can_name_another_algorithm_than_the_signature() {
     let forge = good().alg_name("HS256");
     assert!(signature_is_good(&forge.token()));
     let header: Value = serde_json::from_slice(&forge.header_bytes()).unwrap();
@@ -217,7 +217,7 @@ fn one_flipped_bit_spoils_the_signature() {
     bytes[255] ^= 1;
     assert_eq!(spoiled, bytes);
     assert!(!signature_is_good(&good().flip_signature_bit(0).token()));
-    // Nothing to flip is no reason to fail.
+    // Having nothing to flip is not a failure.
     assert!(
         good()
             .raw_signature("")

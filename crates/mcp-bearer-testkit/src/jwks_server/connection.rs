@@ -1,7 +1,7 @@
-//! One connection of the JWKS server: reads one request, behaves, ends.
+//! One connection of the JWKS server: reads one request, acts as its behaviour says, ends.
 //!
-//! Must never wait on anything that the server's end does not end: the socket (shut down then) and
-//! the shared condition are the only two.
+//! It waits only on what the server's end also ends: the socket (shut down then) and the shared
+//! condition.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -21,14 +21,15 @@ const CLOSE_TIME: Duration = Duration::from_millis(500);
 const PIECE: usize = 64 << 10;
 
 pub(super) fn serve(stream: &TcpStream, shared: &Shared) {
-    // Errors here mean that the client left or the server stops: nobody is there to be told.
+    // An error here means that the client left or the server is stopping: there is nobody to report
+    // it to.
     let _ = stream.set_nodelay(true);
     let _ = stream.set_read_timeout(Some(HEAD_TIME));
     let connection = Connection { stream, shared };
     if let Ok(Some(request)) = read_request(stream) {
         let _ = connection.answer(&request);
-        // Says that all is sent, and lets the client read it: closing over unread input would reset
-        // instead.
+        // Signals that everything has been sent, and lets the client read it: closing over unread
+        // input would reset the connection instead.
         let _ = stream.shutdown(Shutdown::Write);
         let _ = stream.set_read_timeout(Some(CLOSE_TIME));
         let _ = (&mut &*stream).take(1 << 20).read_to_end(&mut Vec::new());
@@ -166,7 +167,7 @@ impl Connection<'_> {
         for (name, value) in &response.headers {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
-        // RFC 9110 section 8.6: none with 204 and 1xx; with 304 it would speak of another body.
+        // RFC 9110 section 8.6: none with 204 and 1xx; with 304 it would describe another body.
         if let Some(length) = length.filter(|_| !matches!(response.status, 100..=199 | 204 | 304)) {
             text.push_str(&format!("Content-Length: {length}\r\n"));
         }
@@ -191,7 +192,7 @@ impl Connection<'_> {
     }
 }
 
-/// The document with its headers, or 304 when the request has it already (RFC 9110 section 13.2.2).
+/// The document with its headers, or 304 if the request already has it (RFC 9110 section 13.2.2).
 fn conditional(
     mut document: Response,
     headers: Vec<(String, String)>,
@@ -227,7 +228,7 @@ fn conditional(
     document
 }
 
-/// An entity tag without the mark of weakness: `If-None-Match` compares weakly (RFC 9110 section
+/// An entity tag without its weakness mark: `If-None-Match` compares weakly (RFC 9110 section
 /// 13.1.2).
 fn opaque(tag: &str) -> &str {
     let tag = tag.trim();
@@ -243,8 +244,8 @@ fn etag_of(body: &[u8]) -> String {
     format!("\"{hex}\"")
 }
 
-/// Reads the head of one request; a body is left to be drained. `None` when it is no HTTP request,
-/// too long, or cut off.
+/// Reads the head of one request; a body is left to be drained. `None` if it is not an HTTP
+/// request, too long, or cut off.
 fn read_request(stream: &TcpStream) -> io::Result<Option<Request>> {
     let mut bytes = Vec::new();
     let head_end = loop {

@@ -1,4 +1,4 @@
-//! Each behaviour answers as it says, over a plain socket; everything ends with the server.
+//! Each behaviour answers as described, over a plain socket; everything ends with the server.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::time::Instant;
@@ -73,7 +73,7 @@ fn jwks() -> Value {
     json!({ "keys": [{ "kty": "OKP", "kid": "k1" }] })
 }
 
-/// Reads what arrives until the connection ends in whatever way; gives the bytes.
+/// Reads what arrives until the connection ends in any way; returns the bytes.
 fn read_until_the_end(mut stream: TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 64 << 10];
@@ -165,7 +165,7 @@ fn validators_are_sent_and_honoured() {
         ("If-None-Match: \"zero\", W/\"one\"\r\n", 304),
         ("If-None-Match: \"two\"\r\n", 200),
         (since, 304),
-        // RFC 9110 section 13.2.2: the entity tag decides when both are there.
+        // RFC 9110 section 13.2.2: the entity tag decides if both are present.
         (&format!("If-None-Match: \"two\"\r\n{since}"), 200),
     ] {
         let answer = get_with(&server, "/jwks.json", headers);
@@ -300,7 +300,7 @@ fn an_endless_body_goes_on_until_the_client_leaves() {
 }
 
 #[test]
-fn bytes_come_one_a_second() {
+fn one_byte_arrives_per_second() {
     let server = server(Behaviour::OneBytePerSecond);
     let start = Instant::now();
     let mut stream = ask(&server, "/jwks.json", "");
@@ -383,7 +383,7 @@ fn every_wait_ends_with_the_server() {
         assert!(shared.lock().open.is_empty(), "{name}");
         read_until_the_end(asked);
         read_until_the_end(silent);
-        // The acceptor gave its share back; a connection's thread may be at its last line.
+        // The acceptor has dropped its share; a connection's thread may be at its last line.
         wait_until(|| Arc::strong_count(&shared) == 1);
     }
 }

@@ -1,7 +1,5 @@
 //! The elliptic curves of the testkit: their names, their algorithms (RFC 7518 section 3.4, RFC
 //! 8812).
-//!
-//! Must hold no key.
 
 use aws_lc_rs::signature;
 

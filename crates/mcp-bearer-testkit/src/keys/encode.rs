@@ -1,7 +1,7 @@
 //! The little DER and PEM (RFC 7468) that key files need. It reads what `aws-lc-rs` wrote, and
 //! nothing else.
 //!
-//! Must never read bytes from outside: it panics on what it does not expect.
+//! It panics on anything else, so it must not be used on bytes from outside.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 

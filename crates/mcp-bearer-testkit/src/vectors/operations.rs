@@ -1,7 +1,7 @@
-//! The cases under `vectors/operations/`: what becomes of a request under rules, and of a list.
+//! The cases under `vectors/operations/`: the outcome of a request under rules, and of a list.
 //!
 //! `requests/` holds bodies with headers, rules and callers, and the decision about each. `lists/`
-//! holds answers of a server, and what a caller gets to see of each.
+//! holds answers of a server, and what a caller sees of each.
 //!
 //! ```
 //! use mcp_bearer_testkit::vectors::operations;
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestFile {
-    /// Where it lies below `vectors/operations/`. Not a member of the file.
+    /// Its path below `vectors/operations/`. Not a member of the file.
     #[serde(skip)]
     pub path: String,
     /// What the file is about.
@@ -31,7 +31,7 @@ pub struct RequestFile {
     pub cases: Vec<RequestCase>,
 }
 
-/// Rules as they are written down. Patterns are as `RuleDraft` has them.
+/// Rules as written. Patterns are those of `RuleDraft`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rules {
@@ -72,20 +72,20 @@ pub struct Rule {
     pub anonymous: bool,
 }
 
-/// One request and what must become of it.
+/// One request and its required outcome.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestCase {
-    /// A name, unlike any other in its file.
+    /// A name, unique in its file.
     pub name: String,
-    /// The headers that say something about the body.
+    /// The headers that describe the body.
     #[serde(default, skip_serializing_if = "Headers::is_empty")]
     pub headers: Headers,
     /// The body.
     pub body: Bytes,
     /// Who asks.
     pub caller: Caller,
-    /// What must become of it.
+    /// The required outcome.
     pub expect: Expect,
 }
 
@@ -104,7 +104,7 @@ pub struct Headers {
     pub name: Vec<String>,
 }
 
-/// Bytes: text, or hexadecimal where they are no text.
+/// Bytes: text, or hexadecimal if they are not text.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Bytes {
@@ -132,24 +132,24 @@ pub struct Caller {
     pub in_bound_session: bool,
 }
 
-/// What must become of a request.
+/// The required outcome for a request.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Expect {
     /// It is passed on.
     Allowed,
-    /// It needs a token, and this much of it.
+    /// It needs a token, with these scopes.
     NeedsToken(String),
     /// It needs more scopes.
     NeedsScopes {
         /// The scopes of the challenge.
         challenge: String,
-        /// Those that the token lacks.
+        /// The scopes that the token lacks.
         missing: String,
     },
-    /// No scope opens it.
+    /// No scope allows it.
     Refused(Answer),
-    /// It asks for what is hidden.
+    /// It asks for something hidden.
     Hidden(Answer),
     /// It cannot be judged or may not be sent.
     BadRequest(Answer),
@@ -163,7 +163,7 @@ pub struct Answer {
     pub status: u16,
     /// The code of the first error.
     pub code: i32,
-    /// The JSON text of the first error's id, when it is known.
+    /// The JSON text of the first error's id, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
 }
@@ -172,7 +172,7 @@ pub struct Answer {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListFile {
-    /// Where it lies below `vectors/operations/`. Not a member of the file.
+    /// Its path below `vectors/operations/`. Not a member of the file.
     #[serde(skip)]
     pub path: String,
     /// What the file is about.
@@ -187,17 +187,17 @@ pub struct ListFile {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListCase {
-    /// A name, unlike any other in its file.
+    /// A name, unique in its file.
     pub name: String,
     /// The type of the answer.
     pub format: Format,
-    /// Whether a list was asked for.
+    /// Whether a list was requested.
     #[serde(default, skip_serializing_if = "is_false")]
     pub list_was_asked_for: bool,
     /// The largest list or event that is held, in bytes; 4 MiB when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// Whether event ids get `tag.` before them.
+    /// Whether event ids get the prefix `tag.`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub ids_are_tagged: bool,
     /// Who asks.
@@ -218,11 +218,11 @@ pub enum Format {
     Events,
 }
 
-/// What a caller gets of an answer.
+/// What a caller gets from an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ListExpect {
-    /// Every byte as it came.
+    /// Every byte unchanged.
     Unchanged,
     /// These bytes.
     Changed(Bytes),
@@ -277,7 +277,7 @@ impl Headers {
 }
 
 impl Bytes {
-    /// Text where they are text.
+    /// As text if the bytes are text.
     pub fn of(bytes: &[u8]) -> Self {
         match std::str::from_utf8(bytes) {
             Ok(text) => Self::Text(text.to_owned()),

@@ -1,4 +1,4 @@
-//! Which key serves for which algorithm, and when HMAC is off.
+//! Which key verifies which algorithm, and when HMAC is off.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ fn a_secret_of_the_set_itself_never_serves() {
     let candidates = set.candidates(Algorithm::Hs256, None).unwrap();
     let thumbprints: Vec<_> = candidates.iter().map(VerifyingKey::thumbprint).collect();
     assert_eq!(thumbprints, [secret().thumbprint()]);
-    // Nor does a second one join the first.
+    // A second one does not join the first either.
     let again = KeySet::with_shared_secret(&Arc::new(set), &other).unwrap();
     let candidates = again.candidates(Algorithm::Hs256, None).unwrap();
     assert_eq!(candidates.count(), 1);
@@ -95,9 +95,9 @@ fn a_set_that_holds_the_secret_switches_hmac_off_and_nothing_else() {
     assert!(beside(KeySet::from_jwks(&jwks.unwrap())).publishes_the_secret());
 }
 
-/// Random bytes by their form, and yet known to everybody.
+/// Bytes that look random, and yet everyone knows them.
 #[test]
-fn what_stands_in_a_public_key_is_no_secret_beside_it() {
+fn the_contents_of_a_public_key_are_no_secret_beside_it() {
     let rsa = SigningKey::shared_rsa_2048();
     let ed = SigningKey::ed25519();
     let text = |key: &SigningKey, name: &str| key.jwk()[name].as_str().unwrap().as_bytes().to_vec();
@@ -122,14 +122,14 @@ fn what_stands_in_a_public_key_is_no_secret_beside_it() {
 }
 
 #[test]
-fn without_a_set_nothing_is_known() {
+fn without_a_set_both_kinds_are_unavailable() {
     let set = beside(KeySet::unavailable("down", Duration::from_secs(1)));
     assert!(set.is_empty());
     for algorithm in [Algorithm::Hs256, Algorithm::Es256] {
         let kind = set.candidates(algorithm, None).unwrap_err().kind();
         assert_eq!(kind, RejectionKind::KeysUnavailable);
     }
-    // A set without keys is known.
+    // A set without keys counts as known.
     let empty = beside(published(&[]));
     assert_eq!((empty.len(), empty.is_withdrawal()), (1, true));
     assert_eq!(chosen(&empty, Algorithm::Hs256, None), [true]);

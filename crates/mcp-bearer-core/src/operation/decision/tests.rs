@@ -34,7 +34,7 @@ fn a_challenge_is_translated_and_names_each_scope_once() {
     let translated = scopes.to_request(|scope| match scope {
         "read" => "api://id/read".into(),
         "same1" | "same2" => "same".into(),
-        // What is no scope, or is for clients alone, is not sent.
+        // A result that is not a scope, or is only for clients, is not sent.
         "write" => "a b".into(),
         "prompts" => "offline_access".into(),
         other => other.into(),
@@ -43,7 +43,7 @@ fn a_challenge_is_translated_and_names_each_scope_once() {
 }
 
 #[test]
-fn the_rejection_names_what_to_ask_for_and_what_is_missing() {
+fn the_rejection_names_what_to_request_and_what_is_missing() {
     let rules = [RuleDraft::new("tools/call").scopes(["write"])];
     let scopes = needed(&rules, CALL, "read", "read");
     let rejection = scopes.rejection(|scope| Cow::Owned(format!("x:{scope}")));
@@ -131,7 +131,7 @@ fn a_refused_batch_is_answered_for_each_of_its_requests() {
     assert_eq!(ids, ["\"b\"", "1"]);
 }
 
-/// A rule that closes can only close more, whatever stands before or behind it.
+/// A rule that closes can only close more, whatever rules come before or after it.
 #[test]
 fn the_order_of_rules_means_nothing_and_a_further_rule_opens_nothing_that_one_closes() {
     use proptest::prelude::*;

@@ -1,7 +1,7 @@
 //! An answer of type `text/event-stream` (WHATWG HTML section 9.2).
 //!
 //! Lines are passed on as soon as nothing can depend on what follows. An event is held from its
-//! first field until its message is known to be none that is filtered, or is complete.
+//! first field until its message is complete or is known not to be filtered.
 
 use std::fmt;
 
@@ -18,31 +18,31 @@ pub(super) struct EventFilter {
     ids: Option<RewriteId>,
     /// The message of the event that is being read.
     outline: OutlineReader,
-    /// Lines that are held; the last one may be incomplete.
+    /// Held lines; the last one may be incomplete.
     held: Vec<u8>,
     mode: Mode,
     line: Line,
-    /// Whether the event has a line that is no comment, and one with data.
+    /// Whether the event has a line that is not a comment, and one with data.
     has_fields: bool,
     has_data: bool,
-    /// Where a line feed goes that belongs to the carriage return before it.
+    /// Where to send a line feed that belongs to the carriage return before it.
     line_feed: Option<Destination>,
-    /// How many bytes of a byte order mark have come; the stream may begin with one.
+    /// How many bytes of a byte order mark have arrived; the stream may begin with one.
     mark: usize,
     fault: Option<ListFault>,
 }
 
-/// What is done with the lines of the event that is being read.
+/// What happens to the lines of the event that is being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     /// They are held.
     Hold,
     /// They pass: nothing in the event is filtered.
     Pass,
-    /// They pass, and the message is still looked at: it is none that is filtered so far, or longer
-    /// than the limit.
+    /// They pass, and the message is still watched: so far it is not one that is filtered, or it is
+    /// longer than the limit.
     Watch,
-    /// They are left out: an error stands in their place.
+    /// They are left out: an error replaces them.
     Discard,
     /// The stream has ended with a fault.
     Ended,
@@ -59,7 +59,7 @@ enum Destination {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Written {
     All,
-    /// The last one was left out, and so must be the rest of its end.
+    /// The last one was left out, so the rest of its end must be too.
     WithoutLast,
 }
 
@@ -131,8 +131,8 @@ impl EventFilter {
         Ok(())
     }
 
-    /// The end of the stream. A client that follows the standard ignores an event that is not
-    /// complete; one that does not must not see more in it.
+    /// The end of the stream. A client that follows the standard ignores an incomplete event; one
+    /// that does not must not see more in it.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(MARK.get(..self.mark).unwrap_or_default());
         self.mark = 0;
@@ -149,7 +149,8 @@ impl EventFilter {
         self.fault.clone().unwrap_or(fault)
     }
 
-    /// Passes a byte order mark at the begin of the stream, which is no part of the first line.
+    /// Passes a byte order mark at the beginning of the stream, which is not part of the first
+    /// line.
     fn skip_mark<'b>(&mut self, bytes: &'b [u8], out: &mut Vec<u8>) -> &'b [u8] {
         let mut rest = bytes;
         while self.mark < MARK.len() {
@@ -157,7 +158,7 @@ impl EventFilter {
                 return rest;
             };
             if MARK.get(self.mark) != Some(first) {
-                // What looked like one is the begin of the first line.
+                // What looked like a mark is the beginning of the first line.
                 let begun = MARK.get(..self.mark).unwrap_or_default();
                 if !begun.is_empty() {
                     self.held.extend_from_slice(begun);
@@ -178,7 +179,7 @@ impl EventFilter {
         rest
     }
 
-    /// Takes bytes of one line, in pieces that fit in what may still be held.
+    /// Takes bytes of one line, in pieces that fit into what may still be held.
     fn read_line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<(), ListFault> {
         let mut rest = line;
         while !rest.is_empty() {
@@ -202,12 +203,12 @@ impl EventFilter {
         Ok(())
     }
 
-    /// Whether a comment is being read that waits for nothing, because no event has begun.
+    /// Whether a comment is being read that can pass at once, because no event has begun.
     fn passes_comment(&self) -> bool {
         self.line == Line::Comment && !self.has_fields
     }
 
-    /// Takes bytes behind the name of the field.
+    /// Takes bytes after the name of the field.
     fn read_data(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), ListFault> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -245,7 +246,8 @@ impl EventFilter {
         self.line = Line::Data;
     }
 
-    /// Looks at bytes of the message; returns how many may go on before something is known of it.
+    /// Looks at bytes of the message; returns how many can be read before something is known about
+    /// it.
     fn look(&mut self, data: &[u8]) -> usize {
         match (&self.view, self.outline.outline()) {
             (Some(view), Outline::Open | Outline::Plain) => self.outline.read(data, view),
@@ -254,7 +256,7 @@ impl EventFilter {
         }
     }
 
-    /// Puts bytes of a line where the event goes.
+    /// Sends bytes of a line where the event goes.
     fn take(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), ListFault> {
         match self.mode {
             Mode::Hold => {
@@ -285,7 +287,7 @@ impl EventFilter {
         Ok(())
     }
 
-    /// Ends the holding of an event of which as much is held as may be.
+    /// Stops holding an event of which as much is held as is allowed.
     fn make_room(&mut self, out: &mut Vec<u8>) {
         if self.mode != Mode::Hold || self.held.len() < self.limit {
             return;
@@ -300,8 +302,8 @@ impl EventFilter {
         }
     }
 
-    /// A list began in an event that could not be held: what has been passed on is no JSON yet, and
-    /// stays so.
+    /// A list began in an event that could not be held: what has been passed on is not JSON yet,
+    /// and stays so.
     fn end_stream(&mut self, out: &mut Vec<u8>) -> Result<(), ListFault> {
         self.held = Vec::new();
         out.extend_from_slice(b"\n\n");
@@ -414,7 +416,7 @@ impl EventFilter {
         Ok(Judged::Unchanged)
     }
 
-    /// An event with a JSON-RPC error, in the place of one that is not passed on.
+    /// An event with a JSON-RPC error, in place of one that is not passed on.
     fn put_error(&mut self, fault: ListFault, out: &mut Vec<u8>) {
         let fault = fault.about(self.outline.id(), &self.answers);
         out.extend_from_slice(b"data: ");
@@ -442,7 +444,7 @@ impl EventFilter {
         written
     }
 
-    /// Writes the held lines with their ids rewritten; `data` takes the place of all lines of data.
+    /// Writes the held lines with their ids rewritten; `data` replaces all lines of data.
     fn write_lines(&mut self, mut data: Option<&[u8]>, out: &mut Vec<u8>) -> Written {
         let replaces_data = data.is_some();
         let mut written = Written::All;

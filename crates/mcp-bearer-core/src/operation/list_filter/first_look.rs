@@ -1,36 +1,37 @@
-//! What a message of the server is, from its first bytes: a list, or nothing that has to be held.
+//! What a message from the server is, by its first bytes: a list, or something that need not be
+//! held.
 //!
-//! Most of what a server sends is no list, and may be large or not as strict as it should be. This
-//! looks at the names of members on the two outer levels while the bytes come, and decides as soon
-//! as it can. Whatever it is not sure of has to be held and read strictly.
+//! Most of what a server sends is not a list, and may be large or less strict than it should be.
+//! This code looks at member names on the two outer levels as the bytes arrive, and decides as soon
+//! as it can. A message that it is not sure about has to be held and read strictly.
 
 use crate::operation::list_view::{ListView, Listed};
 
-/// What is known of a message.
+/// What is known about a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outline {
     /// Nothing has been decided.
     Open,
-    /// Nothing in it can be hidden, unless a member follows that says so again. It can be passed on
-    /// while the rest of it is looked at.
+    /// Nothing in it can be hidden, unless a later member says otherwise. It can be passed on while
+    /// the rest of it is watched.
     Plain,
     /// It is or may be a list, a batch, or a notification about what may be hidden.
     Held,
-    /// It is no JSON object or array.
+    /// It is not a JSON object or array.
     NotJson,
 }
 
-/// Which members of a result say that it is not the answer to a list request.
+/// Which members of a result show that it is not the answer to a list request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OtherResults {
     /// A result with the members of another kind of answer is plain.
     ArePlain,
-    /// The answer has to be a list, so that nothing but its end shows that it is none.
+    /// The answer has to be a list, so only its end shows that it is not one.
     AreRead,
 }
 
-/// The members by which the answers to `tools/call`, `prompts/get`, `resources/read` and
-/// `completion/complete` are known. No list has one.
+/// The members that identify the answers to `tools/call`, `prompts/get`, `resources/read` and
+/// `completion/complete`. No list has one.
 const OTHER_RESULTS: [&[u8]; 5] = [
     b"content",
     b"structuredContent",
@@ -39,7 +40,7 @@ const OTHER_RESULTS: [&[u8]; 5] = [
     b"completion",
 ];
 
-/// Names longer than this are none of those that matter.
+/// A name longer than this is not one that matters.
 const LONGEST_NAME: usize = 40;
 
 /// An id longer than this is not remembered.
@@ -66,12 +67,12 @@ enum Level {
 enum State {
     /// Before the message.
     Start,
-    /// Behind a brace or a comma.
+    /// After a brace or a comma.
     Name,
     InName,
-    /// Behind a name.
+    /// After a name.
     Colon,
-    /// Behind a colon.
+    /// After a colon.
     Value,
     InMethod,
     InId(Text),
@@ -84,18 +85,18 @@ enum State {
         text: Text,
     },
     SkipScalar,
-    /// Behind a value.
+    /// After a value.
     Comma,
-    /// Behind the message.
+    /// After the message.
     End,
 }
 
-/// A value that is passed over.
+/// A value that is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Text {
     Scalar,
     String,
-    /// Behind a backslash in a string.
+    /// After a backslash in a string.
     Escaped,
 }
 
@@ -117,12 +118,12 @@ impl OutlineReader {
         self.outline
     }
 
-    /// Whether it was known to hold nothing to hide, before a member came that says so again.
+    /// Whether it was known to hold nothing to hide, before a member came that says otherwise.
     pub(super) fn was_plain(&self) -> bool {
         self.was_plain
     }
 
-    /// Whether nothing but white space has come.
+    /// Whether only white space has arrived.
     pub(super) fn is_blank(&self) -> bool {
         self.outline == Outline::Open && self.state == State::Start
     }
@@ -132,14 +133,14 @@ impl OutlineReader {
         self.state == State::End
     }
 
-    /// The id of the message as JSON text, if it stands before what decided.
+    /// The id of the message as JSON text, if it comes before the member that decided.
     pub(super) fn id(&self) -> Option<&str> {
         let complete = !matches!(self.state, State::InId(_)) && !self.id.is_empty();
         let id = complete.then(|| std::str::from_utf8(&self.id).ok())??;
         (id.len() <= LONGEST_ID).then_some(id)
     }
 
-    /// Reads on, until it knows something new. Returns how many bytes it took.
+    /// Reads until it knows something new. Returns how many bytes it took.
     pub(super) fn read(&mut self, bytes: &[u8], view: &ListView) -> usize {
         let known = self.outline;
         let mut at = 0;
@@ -203,7 +204,7 @@ impl OutlineReader {
             State::Start => match byte {
                 b'{' => self.state = State::Name,
                 b'[' => self.decide(Outline::Held),
-                // A byte order mark, or UTF-16: some readers would take it.
+                // A byte order mark, or UTF-16: some readers would accept it.
                 0xEF | 0xFE | 0xFF | 0 => self.decide(Outline::Held),
                 _ => self.decide(Outline::NotJson),
             },
@@ -247,14 +248,14 @@ impl OutlineReader {
     fn in_name(&mut self, byte: u8) {
         match byte {
             b'"' => self.state = State::Colon,
-            // What an escape makes of the name is for the strict reading.
+            // The strict reading decides what an escape makes of the name.
             b'\\' | 0..0x20 => self.decide(Outline::Held),
             _ if self.name.len() <= LONGEST_NAME => self.name.push(byte),
             _ => {}
         }
     }
 
-    /// Behind the colon: some names decide whatever their value is.
+    /// After the colon: some names decide whatever their value is.
     fn enter_value(&mut self, view: &ListView) {
         self.state = State::Value;
         if self.level == Level::Message {
@@ -349,8 +350,8 @@ impl OutlineReader {
 }
 
 impl Text {
-    /// What the next byte makes of it; nothing behind its end. The end of a string is its last
-    /// byte, that of a scalar the byte behind it.
+    /// The state after the next byte; none after its end. The end of a string is its last byte,
+    /// that of a scalar the byte after it.
     fn step(self, byte: u8) -> Option<Self> {
         match self {
             Self::Escaped => Some(Self::String),
@@ -367,7 +368,7 @@ impl Text {
     }
 }
 
-/// Whether a notification may show a caller something hidden.
+/// Whether a notification may reveal something hidden to a caller.
 fn is_about_hidden(method: &[u8], view: &ListView) -> bool {
     let is = |name: &str| method == name.as_bytes();
     (is(UPDATED) && view.filters(Listed::Resources))

@@ -17,12 +17,12 @@ pub(super) struct JsonFilter {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Everything that came is held.
+    /// Everything received is held.
     Holding,
-    /// It was no list so far, and it is passed on: because it is known to be none, or has grown
-    /// over the limit.
+    /// So far it was not a list, and it is passed on: because it is known not to be one, or has
+    /// grown over the limit.
     Watching,
-    /// It is no JSON.
+    /// It is not JSON.
     Passing,
     /// It is not passed on.
     Refused(ListFaultKind),
@@ -109,7 +109,7 @@ impl JsonFilter {
                     message::write(text, &edits, out);
                     self.held.clear();
                 }
-                // A server answers no request with a notification alone.
+                // A notification alone answers no request.
                 Ok(Judged::Dropped) => return self.refuse(ListFaultKind::NotStrict),
                 Err(error) => {
                     let fault = ListFault::of_json(error, text);

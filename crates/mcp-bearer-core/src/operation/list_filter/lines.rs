@@ -1,13 +1,13 @@
 //! The lines of an event stream, and the fields in them.
 
-/// What is known of the line that is being read.
+/// What is known about the line that is being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line {
-    /// Nothing has come of it.
+    /// None of it has arrived.
     Empty,
-    /// The name of its field, which is one of those that matter so far.
+    /// The name of its field, so far one of those that matter.
     Name(Known),
-    /// The value of `data`; the first space has not come.
+    /// The value of `data`; its first space has not arrived.
     DataStart,
     Data,
     /// The value of `id`, or a line that may become one. In a passing event it is held.
@@ -17,7 +17,7 @@ pub(super) enum Line {
     Other,
 }
 
-/// How much of a field's name has come.
+/// How much of a field's name has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Known {
     Data(usize),
@@ -28,7 +28,7 @@ const DATA: &[u8] = b"data";
 const ID: &[u8] = b"id";
 
 impl Line {
-    /// Reads on in the name of the field; returns how many bytes belong to it and its colon.
+    /// Reads more of the field's name; returns how many bytes belong to it and its colon.
     pub(super) fn read_name(&mut self, bytes: &[u8]) -> usize {
         let mut taken = 0;
         for &byte in bytes {
@@ -61,7 +61,7 @@ impl Line {
         matches!(self, Self::Name(Known::Id(_)) | Self::Id)
     }
 
-    /// Whether it is `data` alone, or with nothing behind its colon.
+    /// Whether it is `data` alone, or with nothing after its colon.
     pub(super) fn is_empty_data(self) -> bool {
         match self {
             Self::DataStart => true,
@@ -71,7 +71,7 @@ impl Line {
     }
 }
 
-/// Whether a client remembers a value as the id of the last event: one with a NUL it ignores.
+/// Whether a client remembers a value as the id of the last event: it ignores one with a NUL.
 pub(super) fn is_event_id(value: &[u8]) -> bool {
     !value.is_empty() && !value.contains(&0)
 }

@@ -1,4 +1,4 @@
-//! One message of the server, read strictly: what has to be taken out of it.
+//! One message of the server, read strictly: what has to be removed from it.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -7,18 +7,18 @@ use super::first_look::UPDATED;
 use crate::json::{JsonError, Next, Walker};
 use crate::operation::list_view::{ListView, Listed};
 
-/// What becomes of a message.
+/// What happens to a message.
 #[derive(Debug, PartialEq)]
 pub(super) enum Judged {
-    /// It passes as it is.
+    /// It passes unchanged.
     Unchanged,
     /// It passes with these changes, in order.
     Changed(Vec<Edit>),
-    /// Nothing of it may be seen.
+    /// None of it may be seen.
     Dropped,
 }
 
-/// A range of the text, and what takes its place.
+/// A range of the text, and its replacement.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Edit {
     range: Range<usize>,
@@ -29,7 +29,7 @@ pub(super) struct Edit {
 #[derive(Default)]
 struct Elements {
     kept: usize,
-    /// Where the dropped elements behind the last kept one begin.
+    /// Where the dropped elements after the last kept one begin.
     dropped_from: Option<usize>,
     /// The end of the last kept element.
     kept_to: Option<usize>,
@@ -72,7 +72,7 @@ pub(super) fn judge(text: &str, view: &ListView) -> Result<Judged, JsonError> {
 pub(super) fn write(text: &str, edits: &[Edit], out: &mut Vec<u8>) {
     let mut from = 0;
     for edit in edits {
-        // Of two that overlap the outer one stands first: a message that is dropped with its items.
+        // Of two that overlap the outer one comes first: a message that is dropped with its items.
         if edit.range.start < from {
             continue;
         }
@@ -191,8 +191,8 @@ fn read_list(
 }
 
 impl Elements {
-    /// Counts the next element. What separates two elements goes with the second one; where the
-    /// first ones are dropped, with the first.
+    /// Counts the next element. The separator of two elements is removed with the second one, or
+    /// with the first if the first ones are dropped.
     fn add(&mut self, range: Range<usize>, keep: bool) {
         self.to = range.end;
         if !keep {
@@ -209,7 +209,7 @@ impl Elements {
         self.kept_to = Some(range.end);
     }
 
-    /// The changes that leave the kept elements, and every byte around and between them.
+    /// The changes that preserve the kept elements, and every byte around and between them.
     fn finish(mut self) -> Vec<Edit> {
         if let Some(from) = self.dropped_from {
             self.edits.push(Edit {

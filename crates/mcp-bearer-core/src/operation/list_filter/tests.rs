@@ -28,7 +28,7 @@ fn asked() -> Answers {
     Answers::to(&Operations::read(body, &RequestHeaders::default()).unwrap())
 }
 
-/// Everything that comes out, and whether there was a fault.
+/// The whole output, and whether there was a fault.
 fn run(mut filter: ListFilter, input: &[u8], cuts: &[usize]) -> (Vec<u8>, Option<ListFaultKind>) {
     let mut out = Vec::new();
     let mut rest = input;
@@ -101,7 +101,7 @@ fn list() -> impl Strategy<Value = String> {
     })
 }
 
-/// What is left of a message by the definition.
+/// What is left of a message according to the definition.
 fn by_definition(text: &str) -> Value {
     let mut message: Value = serde_json::from_str(text).unwrap();
     let result = &mut message["result"];
@@ -120,7 +120,7 @@ proptest! {
         prop_assert_eq!(fault, None);
         let left: Value = serde_json::from_slice(&out).unwrap();
         prop_assert_eq!(left, by_definition(&text));
-        // What stays is a subsequence of what came, but for the cache scope.
+        // The output is a subsequence of the input, except for the cache scope.
         let expected = text.replace("public", "private");
         let mut rest = expected.bytes();
         prop_assert!(out.iter().all(|byte| rest.any(|other| other == *byte)));
@@ -167,7 +167,7 @@ proptest! {
     }
 
     #[test]
-    fn what_holds_no_list_passes_byte_for_byte(
+    fn an_answer_without_a_list_passes_byte_for_byte(
         blocks in prop::collection::vec(prop_oneof!["[ -~]{0,20}", "data: [ -z]{0,20}", ": [ -~]{0,9}"], 0..6),
         end in prop_oneof!["\n", "\r", "\r\n"],
     ) {
@@ -252,7 +252,7 @@ fn a_large_event_is_held_or_passed_in_bounded_memory() {
 }
 
 #[test]
-fn a_json_answer_comes_out_once_it_is_no_list() {
+fn a_json_answer_passes_once_it_is_known_to_be_no_list() {
     let mut filter = ListFilter::json(view(), Answers::to_unknown());
     let mut out = Vec::new();
     filter
@@ -295,7 +295,7 @@ fn a_second_result_or_method_is_looked_at_as_the_first_was() {
             assert_eq!(fault, Some(ListFaultKind::NotStrict), "{text}");
             assert!(!String::from_utf8(out).unwrap().contains("\"x"), "{text}");
         }
-        // What is no list may hold anything else.
+        // Anything that is not a list may hold anything else.
         let text = format!("{{\"id\":1,{first},\"x\":[{{\"result\":1}}],\"y\":\"method\"}}");
         let filter = ListFilter::json(view(), Answers::to_unknown());
         let (out, fault) = run(filter, text.as_bytes(), &[]);

@@ -43,7 +43,7 @@ fn a_body_over_the_limit_is_refused_before_it_is_read() {
 
 #[test]
 fn a_call_over_the_limit_is_not_taken_for_a_shorter_one() {
-    // What is cut at the limit could be a message of its own.
+    // A body cut at the limit could be a message of its own.
     let mut reader = OperationReader::with_limit(60);
     let body = format!(
         r#"{{"jsonrpc":"2.0","id":1,"method":"ping"}}{}"#,

@@ -99,7 +99,7 @@ fn of_a_template_only_the_literal_text_counts() {
     for bad in ["file:///{a}/../b", "FILE:///{a}", "file:///%41{a}"] {
         assert!(template_fault(bad).is_some(), "{bad}");
     }
-    // In a URI the braces are characters.
+    // In a URI, braces are ordinary characters.
     assert!(fault("file:///{/../}x").is_some());
 }
 

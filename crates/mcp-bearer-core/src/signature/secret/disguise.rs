@@ -1,8 +1,8 @@
-//! Key documents that are given as shared secrets, in whatever wrapping.
+//! Key documents that are given as shared secrets, in any wrapping.
 //!
-//! A public key is known to everybody, so that anybody could sign with it; a private key in its
-//! wrapping is not the secret that the issuer uses. Nothing but the form is looked at, and a random
-//! secret has none of these forms: what is sought is either long enough or checked by arithmetic.
+//! Everyone knows a public key, so anyone could sign with it; a private key in its wrapping is not
+//! the secret that the issuer uses. Only the form is checked, and a random secret has none of these
+//! forms: each is either long enough or checked by arithmetic.
 
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
@@ -14,7 +14,7 @@ use crate::algorithm::Curve;
 use crate::json::unescape;
 use crate::signature::VerifyingKey;
 
-/// What can be in a wrapping, by the wrapping's name.
+/// What a wrapping can contain, by the wrapping's name.
 const WRAPPERS: [(&str, Unwrap); 5] = [
     ("UTF-16", of_utf16),
     ("escaped text", of_escapes),
@@ -23,20 +23,19 @@ const WRAPPERS: [(&str, Unwrap); 5] = [
     ("base64", of_base64),
 ];
 
-/// How many wrappings are taken off.
+/// How many wrappings are removed.
 const WRAPPINGS: usize = 5;
 
-/// What is longer is looked through for marks only. A key of 16 KiB in hexadecimal of base64 is 43
-/// KiB.
+/// A longer text is only searched for marks. A key of 16 KiB in hexadecimal of base64 is 43 KiB.
 const UNWRAPPED_BYTES: usize = 64 * 1024;
 
-/// What stands inside a wrapping: a secret, wiped when dropped.
+/// The contents of a wrapping: a secret, wiped when dropped.
 type Inner = Zeroizing<Vec<u8>>;
 
-/// Takes a wrapping off, when it is there.
+/// Removes a wrapping, if there is one.
 type Unwrap = fn(&[u8]) -> Option<Inner>;
 
-/// The form of the key that these bytes are, when they are one, such as `base64 of PEM`.
+/// The form of the key in these bytes, if they are one, such as `base64 of PEM`.
 pub(super) fn form_of(secret: &[u8]) -> Option<String> {
     inside(secret, WRAPPINGS)
 }
@@ -55,7 +54,7 @@ fn inside(bytes: &[u8], wrappings: usize) -> Option<String> {
     })
 }
 
-/// These bytes, and what is in them when so many wrappings are taken off, whichever fit.
+/// These bytes, and what they contain once up to this many wrappings are removed, whichever fit.
 pub(super) fn readings(bytes: &[u8], wrappings: usize) -> Vec<Inner> {
     let mut all: Vec<Inner> = vec![Zeroizing::new(bytes.to_vec())];
     if bytes.len() > UNWRAPPED_BYTES {
@@ -70,7 +69,7 @@ pub(super) fn readings(bytes: &[u8], wrappings: usize) -> Vec<Inner> {
     all
 }
 
-/// A form that shows by its words, read without case and without white space.
+/// A form that is recognised by its words, read without case and without white space.
 fn marked(bytes: &[u8]) -> Option<&'static str> {
     const MARKS: [(&str, &str); 31] = [
         ("---beginssh2", "the form of SSH2"),
@@ -120,15 +119,15 @@ fn marked(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// A form that shows by its bytes.
+/// A form that is recognised by its bytes.
 fn binary(bytes: &[u8]) -> Option<&'static str> {
-    // RSA, EC and Ed25519 by their object identifiers, whatever stands around them.
+    // RSA, EC and Ed25519 by their object identifiers, whatever surrounds them.
     const IDENTIFIERS: [&[u8]; 3] = [
         b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01",
         b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01",
         b"\x06\x03\x2b\x65\x70",
     ];
-    /// So many bytes too many, at either end, make no secret of a key; nor do so many too few.
+    /// This many extra bytes at either end, or this many missing, do not turn a key into a secret.
     const STRAY: usize = 4;
     if IDENTIFIERS.into_iter().any(|mark| contains(bytes, mark)) {
         return Some("DER");
@@ -147,8 +146,8 @@ fn binary(bytes: &[u8]) -> Option<&'static str> {
         .then_some("the form of a point on a curve")
 }
 
-/// Whether it begins as one ASN.1 SEQUENCE in its long form that ends where these bytes end, give
-/// or take a few.
+/// Whether it begins as one ASN.1 SEQUENCE in its long form that ends where these bytes end, within
+/// a few bytes.
 fn is_sequence(bytes: &[u8], stray: usize) -> bool {
     let ends = |declared: usize, rest: &[u8]| {
         declared.abs_diff(rest.trim_ascii_end().len()) <= stray
@@ -163,7 +162,7 @@ fn is_sequence(bytes: &[u8], stray: usize) -> bool {
     }
 }
 
-/// An uncompressed point, with the byte in front that says so or without.
+/// An uncompressed point, with or without the leading byte that marks it as one.
 fn is_point(curve: Curve, bytes: &[u8]) -> bool {
     let size = curve.field_bytes();
     let coordinates = match bytes {
@@ -179,14 +178,14 @@ pub(super) fn contains(bytes: &[u8], part: &[u8]) -> bool {
     memmem::find(bytes, part).is_some()
 }
 
-/// Some editors write UTF-16, and there every other byte of what is sought is zero.
+/// Some editors write UTF-16, where every other byte of the text is zero.
 fn of_utf16(bytes: &[u8]) -> Option<Inner> {
     let plain: Inner = Zeroizing::new(bytes.iter().copied().filter(|byte| *byte != 0).collect());
     let mostly_text = plain.len() < bytes.len() && plain.len() * 3 < bytes.len() * 2;
     mostly_text.then_some(plain)
 }
 
-/// The escapes of JSON, which programs and shells share.
+/// The escapes of JSON, which programs and shells also use.
 fn of_escapes(bytes: &[u8]) -> Option<Inner> {
     let text = std::str::from_utf8(bytes)
         .ok()
@@ -263,7 +262,7 @@ fn of_base64(bytes: &[u8]) -> Option<Inner> {
     };
     let packed = bytes.iter().copied().filter(meaningful).map(standard);
     let packed: Inner = Zeroizing::new(packed.collect());
-    // A lone character at the end stands for nothing.
+    // A lone character at the end encodes nothing.
     let whole = packed.len() - usize::from(packed.len() % 4 == 1);
     let plain = LENIENT.decode(packed.get(..whole)?).ok()?;
     Some(Zeroizing::new(plain))

@@ -1,21 +1,20 @@
-//! Whether a shared secret is in a text that everybody can read, such as a JWK Set, in whatever
-//! encoding.
+//! Whether a shared secret is in a text that everyone can read, such as a JWK Set, in any encoding.
 
 use super::disguise::{contains, readings};
 use crate::json::unescape;
 
-/// Wrappings of each string of the text, and of the secret. Three are base64 of hexadecimal of
+/// Wrappings of each string of the text, and of the secret. Three cover base64 of hexadecimal of
 /// UTF-16.
 const WRAPPINGS: usize = 3;
 
-/// What is shorter is found by accident. A secret of 32 characters in hexadecimal stands for as
-/// many bytes.
+/// Anything shorter would be found by accident. A secret of 32 characters in hexadecimal encodes
+/// this many bytes.
 const LEAST_BYTES: usize = 16;
 
-/// Whether the JSON text has the secret in one of its strings: as it is, in base64, hexadecimal,
-/// UTF-16, percent encoding or escapes, with something around it, or the decoded form of a secret
-/// that is itself encoded. A secret that has one of the strings inside, such as a modulus with a
-/// byte in front, is found too.
+/// Whether a string of the JSON text contains the secret: as it is, in base64, hexadecimal, UTF-16,
+/// percent encoding or escapes, with something around it, or as the decoded form of a secret that
+/// is itself encoded. A secret that contains one of the strings, such as a modulus with a byte in
+/// front, is found too.
 pub(super) fn is_in(secret: &[u8], json: &str) -> bool {
     let sought: Vec<_> = [secret, secret.trim_ascii()]
         .into_iter()
@@ -23,7 +22,7 @@ pub(super) fn is_in(secret: &[u8], json: &str) -> bool {
         .filter(|reading| reading.len() >= LEAST_BYTES)
         .collect();
     let is_known = |text: &str| {
-        // What is shorter holds no encoding of what is sought.
+        // A shorter text holds no encoding of a secret.
         let long = text.len() >= LEAST_BYTES;
         long && readings(text.as_bytes(), WRAPPINGS).iter().any(|found| {
             sought.iter().any(|sought| {
@@ -35,7 +34,7 @@ pub(super) fn is_in(secret: &[u8], json: &str) -> bool {
     strings(json).any(|raw| is_known(&unescape(raw)))
 }
 
-/// What stands between the quotes of each string in a JSON text, escapes included.
+/// The contents of each string in a JSON text, escapes included.
 fn strings(json: &str) -> impl Iterator<Item = &str> {
     let mut rest = json;
     std::iter::from_fn(move || {

@@ -1,4 +1,4 @@
-//! Every form of a key, in every wrapping, is no secret; and secrets are.
+//! No form of a key is accepted as a secret, in any wrapping; and secrets are.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{check, weakness};
 
-/// A key as people and programs write it.
+/// A key as written by people and programs.
 fn forms(key: &SigningKey) -> Vec<(String, Vec<u8>)> {
     let (pem, der, jwk) = (key.public_pem(), key.public_der(), key.jwk());
     let (jwk_text, private) = (jwk.to_string(), key.private_pem());
@@ -184,7 +184,7 @@ fn colons(bytes: &[u8]) -> String {
     pairs.join(":")
 }
 
-/// What people wrap a key into before it gets into a variable or a file.
+/// What people wrap a key in before it gets into a variable or a file.
 fn wrapped(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let (base64, in_hex) = (STANDARD.encode(bytes), hex(bytes));
     let lines: Vec<&str> = base64
@@ -323,7 +323,7 @@ fn secrets_are_secrets() {
 }
 
 #[test]
-fn weak_secrets_are_told_from_others() {
+fn weak_secrets_are_distinguished_from_others() {
     for weak in [
         "a".repeat(32),
         "ab".repeat(20),

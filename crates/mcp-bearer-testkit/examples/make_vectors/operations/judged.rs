@@ -1,4 +1,4 @@
-//! What the rules make of a request.
+//! What the rules decide about a request.
 
 use std::collections::BTreeMap;
 

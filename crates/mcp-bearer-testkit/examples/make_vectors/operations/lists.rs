@@ -32,7 +32,7 @@ pub(crate) fn changed(text: impl AsRef<[u8]>) -> ListExpect {
     ListExpect::Changed(Bytes::of(text.as_ref()))
 }
 
-/// The answer to a list request; `items` stands between the brackets.
+/// The answer to a list request; `items` goes between the brackets.
 pub(crate) fn tools(items: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{items}]}}}}"#)
 }

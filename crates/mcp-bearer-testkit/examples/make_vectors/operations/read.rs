@@ -134,7 +134,7 @@ fn json() -> RequestFile {
     file.finish()
 }
 
-/// A call whose arguments are nested so that the whole message has this many levels.
+/// A call with arguments nested so that the whole message has this many levels.
 fn nested(levels: usize) -> String {
     let inner = levels - 2;
     call("delete_all").replace("{}", &format!("{}{}", "[".repeat(inner), "]".repeat(inner)))

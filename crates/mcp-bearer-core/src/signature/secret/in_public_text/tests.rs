@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{is_in, strings};
 
-/// Bytes that differ from each other, and give `+` and `/` in base64.
+/// Bytes that differ from each other and produce `+` and `/` in base64.
 const BINARY: [u8; 40] = {
     let mut bytes = [255; 40];
     let mut index = 1;
