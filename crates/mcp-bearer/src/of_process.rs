@@ -13,7 +13,7 @@ use mcp_bearer_fork::Process;
 /// A value that only the process that made it can use.
 pub(crate) struct OfProcess<T> {
     process: Process,
-    /// `None` only while it is dropped.
+    /// `None` only during drop.
     value: Option<T>,
 }
 

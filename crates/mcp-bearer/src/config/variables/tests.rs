@@ -185,7 +185,7 @@ fn a_variable_that_is_set_to_nothing_is_refused() {
             "{error}"
         );
     }
-    // An empty list of scopes asks for none, and says so.
+    // An empty list of scopes is an explicit decision to require none.
     let scopes = [("MCP_BEARER_REQUIRED_SCOPES", "[]")];
     assert!(from(&[rest.as_slice(), &scopes].concat()).is_ok());
     for name in ["ALLOWED_CLIENT_IDS", "SCOPE_CLAIMS", "ALGORITHMS"] {
@@ -263,7 +263,7 @@ fn what_is_not_what_it_should_be_stands_in_no_error() {
             for value in values {
                 let error = from(&[(name, value)]).err();
                 let words = error.map(|error| error.to_string()).unwrap_or_default();
-                // An address of a document that everybody can read.
+                // The address of a document that everyone can read.
                 let public = *setting == Setting::Resource;
                 assert!(public || !words.contains("hunter2"), "{words}");
             }
