@@ -1,4 +1,4 @@
-//! `check`: what it says of good and bad issuers, and of wrong configurations.
+//! `check`: its reports on good and bad issuers, and on wrong configurations.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -169,7 +169,7 @@ fn an_issuer_that_cannot_be_reached_is_a_problem() {
     assert_eq!(lines[5], "1 problem");
 }
 
-/// What is told of an issuer of which one thing is wrong.
+/// The report on an issuer with one fault.
 fn problem(server: &JwksServer, more: &[&str]) -> String {
     let base = server.base();
     let mut arguments = vec!["check", "--discover", &base, "--audience", AUDIENCE];

@@ -1,4 +1,4 @@
-//! Colours: on a terminal, in no pipe, and never where `NO_COLOR` says so.
+//! Colours: on a terminal, not in a pipe, and never with `NO_COLOR`.
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,

@@ -97,7 +97,7 @@ fn another_issuers_tokens_are_let_in_when_it_is_named() {
     assert_eq!(demo.call("whoami", "{}", &[&bearer(&token)]).status(), 200);
     let own = format!("Authorization: Bearer {}", demo.token());
     assert_eq!(demo.call("whoami", "{}", &[&own]).status(), 200);
-    // Each issuer's keys are its own, and both names are told to clients.
+    // Each issuer's keys are its own, and clients see both names.
     let forged = token.clone().issuer(demo.origin());
     assert_eq!(demo.call("whoami", "{}", &[&bearer(&forged)]).status(), 401);
     let elsewhere = token.audience("https://mcp.example.com/mcp");
@@ -203,7 +203,7 @@ fn documents_are_where_clients_look() {
     assert_eq!(jwks["keys"][0]["alg"], json!("RS256"));
     assert_eq!(jwks["keys"][0].get("d"), None);
 
-    // The token is good by what is published, and by nothing else.
+    // The token verifies with what is published, and with nothing else.
     let (origin, url) = (demo.origin(), demo.url());
     let rules = [
         "verify",
@@ -293,7 +293,7 @@ fn a_trace_log_holds_no_secret() {
     let token = demo.token().to_owned();
     let bearer = format!("Authorization: Bearer {token}");
     assert_eq!(demo.call("whoami", "{}", &[&bearer]).status(), 200);
-    // One letter of the signature changed, and a header that holds the token in the wrong way.
+    // One character of the signature changed, and a header that carries the token wrongly.
     let wrong = format!("{bearer}A");
     assert_eq!(demo.call("whoami", "{}", &[&wrong]).status(), 401);
     assert_eq!(demo.call("whoami", "{}", &[&bearer, &bearer]).status(), 400);

@@ -72,7 +72,7 @@ fn a_shared_secret_is_one_file_that_nobody_else_reads() {
     let text = std::fs::read_to_string(&secret).unwrap();
     assert_eq!(text.len(), 86);
 
-    // Without a word about the algorithm, it is the usual one.
+    // If no algorithm is given, it is the usual one.
     for algorithm in [
         &[][..],
         &["--algorithm", "HS384"],

@@ -294,7 +294,7 @@ fn hostile_text_is_escaped_and_no_token_is_printed() {
 fn every_vector_is_shown_or_named() {
     let (mut shown, mut named) = (0, 0);
     for file in vectors::all() {
-        // Some of each file keep the test short.
+        // A few cases of each file keep the test short.
         for case in file.cases.iter().take(3) {
             let ran = pipe(
                 &["inspect", "--at", AT, "--format", "json"],

@@ -152,7 +152,7 @@ fn only_the_owner_can_read_a_private_key() {
         Some(0)
     );
     assert_eq!(mode("private.pem"), 0o600);
-    // Also where the file that it replaces was open to everyone.
+    // Also if the file that it replaces was open to everyone.
     std::fs::set_permissions(place.file("private.pem"), PermissionsExt::from_mode(0o644)).unwrap();
     assert_eq!(
         run(&["keygen", "--force", "--out", place.path().to_str().unwrap()]).code,

@@ -193,7 +193,7 @@ fn nothing_on_standard_input_is_no_answer() {
             "{ran:?}"
         );
     }
-    // An empty line is a line, and gets its answer.
+    // An empty line is a line, and gets an answer.
     let ran = up.verify(&[], "\n");
     assert_eq!((ran.code, ran.stdout.lines().count()), (Some(1), 1));
     let help = pipe(&["verify", "--help"], b"").stdout;

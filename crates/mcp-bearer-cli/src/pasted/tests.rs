@@ -59,11 +59,11 @@ fn broken_lines_are_joined() {
             assert_eq!(found(&text)[1..], [lines], "{width} {end:?}");
         }
     }
-    // Whole after the first line, but for the rest of its signature.
+    // Complete after the first line, except for the rest of its signature.
     let short = "eyJhbGciOiJFUzI1NiJ9.e30.MIGzAbCdEf\nGhIjKlMnOpQrStUvWxYz0123456789MIGzA\nbCdE";
     let pasted = understand(short.as_bytes()).unwrap();
     assert_eq!(pasted.token, short.replace('\n', ""));
-    // A word behind a token is no part of it.
+    // A word after a token is not part of it.
     let behind = format!("{TOKEN} # expires soon");
     assert_eq!(found(&behind), [Finding::Inside(Source::Text)]);
     let below = format!("{TOKEN}\nthe-end");
@@ -95,7 +95,7 @@ fn the_one_token_in_a_text_is_taken() {
     let other = TOKEN.replace("eyJhbGci", "eyJraWQi");
     assert!(refused(&format!("{TOKEN}\n{other}\n")).contains("2 tokens"));
     assert!(refused(&format!("a={TOKEN}&b={other}")).contains("2 tokens"));
-    // What goes on in another alphabet is not cut.
+    // A word that continues in another alphabet is not cut.
     for broken in [
         format!("{TOKEN}=="),
         format!("{TOKEN}+/a"),
