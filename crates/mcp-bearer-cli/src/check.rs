@@ -1,7 +1,7 @@
-//! `mcp-bearer check`: what would go wrong, before it does.
+//! `mcp-bearer check`: reports what would go wrong, before it does.
 //!
 //! It reads the configuration, asks each issuer for its keys once, and compares them with the
-//! rules. It must never change anything, and never ask an issuer twice when it fails.
+//! rules. It changes nothing, and never asks a failing issuer twice.
 
 mod report;
 
@@ -78,7 +78,7 @@ impl Check {
         }
         let providers: Vec<BearerAuthProvider> = provider.issuers().collect();
         let statuses = reach(&providers)?;
-        // Settings have their names from the file, or those of flags.
+        // Settings are named as in the file, or as flags.
         let words = match self.config {
             Some(_) => ToOwned::to_owned,
             None => in_flags,

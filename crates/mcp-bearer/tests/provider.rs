@@ -311,7 +311,7 @@ async fn an_issuer_that_is_down_is_not_the_tokens_fault() {
         .unwrap_err();
     assert_eq!(rejection.kind(), RejectionKind::KeysUnavailable);
     assert!(rejection.retry_after().unwrap() >= Duration::from_secs(1));
-    // What is told is what the fetch came to, not what was known before.
+    // The reason is the result of the fetch, not what was known before.
     assert!(
         rejection.to_string().contains("status 500"),
         "{rejection:?}"

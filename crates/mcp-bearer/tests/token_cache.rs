@@ -1,4 +1,4 @@
-//! The token cache: mix-ups that other projects had must not happen here, and a hit is worth a
+//! The token cache: mix-ups that other projects had must not happen here, and a hit is as good as a
 //! verification.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -227,7 +227,7 @@ fn keys_past_their_bound_serve_no_cached_token() {
     );
 }
 
-/// An issuer that answers once and is down from then on.
+/// An issuer that answers once and is then down.
 struct Once {
     answer: Mutex<Option<FetchResponse>>,
 }
@@ -270,7 +270,7 @@ async fn an_issuers_keys_past_their_bound_serve_no_cached_token() {
     assert!(verify().unwrap().is_same(&first));
     assert_eq!(keys.generation(), 1);
     time.advance(Duration::from_secs(1));
-    // At this very moment, whatever the source has noticed of the time.
+    // At this moment, whatever time the source has noticed.
     assert_eq!(keys.generation(), 0);
     assert_eq!(keys.snapshot().generation, 0);
     assert_eq!(verify().unwrap_err().kind(), RejectionKind::KeysUnavailable);

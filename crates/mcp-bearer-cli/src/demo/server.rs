@@ -22,7 +22,7 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use rmcp::{ErrorData, ServerHandler, tool, tool_handler, tool_router};
 use serde_json::json;
 
-/// Where the issuer's keys are.
+/// The path of the issuer's keys.
 pub(super) const JWKS_PATH: &str = "/.well-known/jwks.json";
 
 /// RFC 8414 section 3, for an issuer without a path.

@@ -155,7 +155,7 @@ async fn the_document_is_public_and_other_paths_are_not_found() {
     assert!(missing.challenge().unwrap().contains(METADATA_URL));
 }
 
-/// Whatever the resource's path looks like, it is no pattern, and nothing panics.
+/// Whatever the resource's path looks like, it is not a pattern, and nothing panics.
 #[tokio::test]
 async fn a_path_is_not_a_pattern() {
     for path in [

@@ -129,7 +129,7 @@ async fn of_the_providers_issuers_those_that_are_urls_are_named() {
             .algorithms([mcp_bearer::Algorithm::Es256]);
         BearerAuthLayer::new(provider.build().unwrap())
     };
-    // Some issuers sign under two names, and the provider trusts http where its operator does.
+    // Some issuers sign under two names, and the provider trusts http if its operator does.
     let issuers = [
         "https://idp.example.com",
         "idp.example.com",

@@ -1,4 +1,4 @@
-//! The rules of rotation as a user of the source meets them.
+//! The rules of rotation as a user of the source sees them.
 
 use std::{
     sync::{
@@ -77,7 +77,7 @@ async fn a_removed_key_is_gone_with_the_next_set() {
     eventually("the refresh", || kids(&world.keys.snapshot()) == ["b"]).await;
 }
 
-/// Seconds after which the source asks again of itself: not before, and not after.
+/// The seconds after which the source asks again by itself: not before, and not after.
 async fn asks_again(cache_control: &str, earliest: u64, latest: u64) {
     let world = World::holding(Behaviour::ok_with([("Cache-Control", cache_control)])).await;
     world.time.advance(secs(earliest - 1));
@@ -226,7 +226,7 @@ async fn a_set_past_its_bound_is_not_used_and_the_next_request_brings_it_back() 
     assert_eq!(kids(&world.keys.snapshot()), ["a"]);
     assert_eq!(world.keys.status().phase, KeyPhase::Aging);
     world.time.advance(secs(1));
-    // At this very moment, whatever the task has noticed.
+    // At this moment, whatever the task has noticed.
     let snapshot = world.keys.snapshot();
     assert_eq!((snapshot.set.len(), snapshot.generation), (0, 0));
     assert_eq!(world.keys.status().phase, KeyPhase::Stale);
@@ -296,7 +296,7 @@ fn one_source_serves_several_runtimes_and_threads() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                // As a provider does: ask only while the keys at hand lack it.
+                // Like a provider: ask only while the held keys lack it.
                 let (snapshot, miss) = (world.keys.snapshot(), unknown(&world.keys, "b"));
                 if !snapshot.set.has_kid("b") && snapshot.generation == miss.generation {
                     runtime().block_on(world.keys.refresh(miss));
@@ -325,7 +325,7 @@ async fn the_last_handle_takes_the_fetch_with_it() {
     .await;
 }
 
-/// Answers from memory, or worse.
+/// Answers from memory, or misbehaves.
 struct Scripted {
     calls: AtomicUsize,
     script: fn(usize) -> Result<FetchResponse, FetchError>,
@@ -410,7 +410,7 @@ async fn a_fetcher_that_never_answers_has_failed_after_five_seconds() {
     assert_eq!(keys.status().last_failure.unwrap(), "timed out");
 }
 
-/// An issuer on the internet whose metadata points into the machine.
+/// An issuer on the internet whose metadata points to this machine.
 struct Inward(String);
 
 impl Fetch for Inward {
@@ -497,6 +497,6 @@ fn a_snapshot_takes_nanoseconds() {
     for _ in 0..100_000 {
         std::hint::black_box(keys.snapshot());
     }
-    // Far above what it takes, and far below a lock or a system call under load.
+    // Far above the time it takes, and far below that of a lock or a system call under load.
     assert!(start.elapsed() < secs(1), "{:?}", start.elapsed() / 100_000);
 }

@@ -1,4 +1,4 @@
-//! What becomes of a request: the challenge, the refusals, what is passed on.
+//! What happens to a request: the challenge, the refusals, what is passed on.
 
 use http::{Method, Request};
 use mcp_bearer::http::{FromExtensions, JudgedOperations};
@@ -303,7 +303,7 @@ async fn an_assertion_of_a_proxy_is_judged_and_no_challenge_follows() {
     let answer = ask(service.clone(), asserted("read admin", call("delete_x"))).await;
     assert_eq!(answer.status, 200);
     assert!(!server.last().parts.headers.contains_key("x-assertion"));
-    // A credential of either kind is one, so that nothing is open to it without a token.
+    // Either kind of credential counts, so that nothing is open to it without a token.
     let answer = ask(service.clone(), post(&token("read"), LIST)).await;
     assert_eq!(answer.status, 401);
     let bad = with(asserted("read", LIST.to_owned()), "x-assertion", "x");
