@@ -16,7 +16,7 @@ METADATA_PATH = "/.well-known/oauth-protected-resource/mcp"
 
 
 class Recorder:
-    """An app that remembers what it was asked."""
+    """An app that remembers its requests."""
 
     def __init__(self):
         self.scopes = []
@@ -77,7 +77,7 @@ def test_the_peer_is_told_what_it_must_request(pair):
     assert document["scopes_supported"] == ["api://id/read", "urn:admin"]
     own = BearerAuthMiddleware(Recorder(), provider, required_scopes=["other"])
     assert 'scope="api://id/other"' in ask(own)[1]["www-authenticate"]
-    # What is assigned later counts.
+    # Later assignments count.
     provider.requested_scope_prefix = None
     assert 'scope="read urn:admin"' in ask(guarded)[1]["www-authenticate"]
 

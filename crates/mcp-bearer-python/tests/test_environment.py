@@ -40,7 +40,7 @@ def test_settings_from_the_environment(monkeypatch, pair, tmp_path):
         changed.delenv("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES")
         with pytest.raises(ValueError, match="FASTMCP_AUTH_BEARER_REQUIRED_SCOPES"):
             EnvBearerAuthProvider()
-        # A placeholder in the file, and a value where it runs.
+        # A placeholder in the file, and a value in the environment.
         changed.setenv("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES", '["write"]')
         assert EnvBearerAuthProvider().required_scopes == ["write"]
         (tmp_path / ".env").write_text("FASTMCP_AUTH_BEARER_ISSUER=https://file.example.com/\n")
@@ -108,7 +108,7 @@ def base64url(data):
 
 @pytest.fixture
 def rust(monkeypatch, pair, tmp_path):
-    """A provider from ``MCP_BEARER_*`` variables that suffice, and these."""
+    """A provider from ``MCP_BEARER_*`` variables that suffice, and from these."""
     monkeypatch.chdir(tmp_path)
 
     def make(**variables):
@@ -227,7 +227,7 @@ def test_an_argument_wins_over_a_decision_of_the_rust_crate(monkeypatch, tmp_pat
     with pytest.raises(ValueError, match="MCP_BEARER_AUDIENCE") as caught:
         EnvBearerAuthProvider(issuer=ISSUER)
     assert "ISSUER" not in str(caught.value)
-    # Each problem in the words of who said it.
+    # Each problem by the name that was used.
     monkeypatch.setenv("MCP_BEARER_MAX_AGE_SECONDS", "0")
     with pytest.raises(ValueError) as caught:
         EnvBearerAuthProvider(issuer=ISSUER, audience="a", leeway=999)

@@ -1,4 +1,4 @@
-"""`fetch` functions that misbehave: nothing is kept, nothing piles up, everything is answered and told."""
+"""`fetch` functions that misbehave: nothing is kept, nothing piles up, everything is answered and logged."""
 
 import asyncio
 import gc
@@ -35,7 +35,7 @@ assert asked.wait(20)
 
 
 def test_the_process_may_end_while_a_fetch_is_asked(token):
-    """A thread that Python does not know of is inside the interpreter then, and would be unwound there."""
+    """A thread that Python does not know of is then inside the interpreter, and would be unwound there."""
     for _ in range(3):
         ended = subprocess.run([sys.executable, "-c", ENDS_WHILE_ASKED, token], capture_output=True, text=True, timeout=60)
         assert ended.returncode == 0, ended.stderr
@@ -75,7 +75,7 @@ class OwnFetch(BearerAuthProvider):
 
 
 def test_a_fetch_that_refers_to_its_provider_goes_with_it(token, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("mcp_bearer"), "disabled", True)  # pytest keeps what is logged
+    monkeypatch.setattr(logging.getLogger("mcp_bearer"), "disabled", True)  # pytest keeps log records
     references = []
     for _ in range(5):
         provider = OwnFetch()

@@ -13,7 +13,7 @@ WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
 
 def served(provider, mcp_path="/mcp"):
-    """The paths of the provider's routes, and what a request for each is answered with."""
+    """The paths of the provider's routes, and the answer to a request for each."""
     from starlette.applications import Starlette
     from starlette.testclient import TestClient
 

@@ -169,7 +169,7 @@ def test_replicas_share_keys_and_keys_rotate(pair, tmp_path):
     assert goes_on(session) == 404
     (tmp_path / "keys").write_text(f"{new.decode()}\n{old}\n")
     assert goes_on(session, session_keys_file=tmp_path / "keys") == 200
-    # Without rules, sessions are bound all the same.
+    # Without rules, sessions are still bound.
     bound = ask(guarded(pair, server, None, session_keys=old), LIST, token).headers["mcp-session-id"]
     assert bound.startswith("own.")
 

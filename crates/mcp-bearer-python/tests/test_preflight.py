@@ -19,7 +19,7 @@ GONE = [{"type": "http.disconnect"}]
 
 
 class Reader(Recorder):
-    """An app that also reads what it is sent, to the end, and answers with headers of its own."""
+    """An app that also reads its input to the end, and answers with its own headers."""
 
     def __init__(self, headers=()):
         super().__init__()
@@ -67,7 +67,7 @@ def test_a_preflight_is_passed_on_with_what_cors_needs_and_nothing_else(provider
     assert {"user", "auth"}.isdisjoint(scope)
     assert scope["root_path"] == ""
     assert app.received == EMPTY
-    # What others hold of the request stays as it was.
+    # Other references to the request see no change.
     assert state["access_token"] == "of somebody else"
 
 
@@ -76,7 +76,7 @@ def test_header_names_are_read_without_case(provider):
     guarded = BearerAuthMiddleware(app, provider)
     mixed = [(b"Origin", ORIGIN[1]), (b"Access-Control-Request-Method", b"POST")]
     assert ask(guarded, mixed)[0] == 200
-    # HTTP/2 sends them in small letters, and ASGI allows any pair of bytes.
+    # HTTP/2 sends them in lower case, and ASGI allows any pair of bytes.
     assert ask(guarded, [list(pair) for pair in PREFLIGHT])[0] == 200
     assert ask(guarded, [*mixed, (b"AUTHORIZATION", b"")])[0] == 401
     assert len(app.scopes) == 2
@@ -170,7 +170,7 @@ def test_the_middleware_can_answer_them(cors, origin, allowed, provider, pair):
     assert [value for name, value in said if name == "vary"] == ["Origin"]
     assert "access-control-allow-credentials" not in dict(said)
 
-    # Every other answer says the same: a script could not read the challenge otherwise.
+    # Every other answer has the same headers: a script could not read the challenge otherwise.
     for token, expected in [(b"Bearer a.b.c", 401), (b"Bearer " + make_token(pair).encode(), 200)]:
         status, said = ask(guarded, [asked, (b"authorization", token)], method="POST")
         assert status == expected

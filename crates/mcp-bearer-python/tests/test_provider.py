@@ -16,7 +16,7 @@ from mcp_bearer import BearerAuthProvider, JWKData, JWKSData, Rejection, RSAKeyP
 
 
 async def refused(provider: BearerAuthProvider, token: str) -> str:
-    """The kind of the refusal; both ways of asking agree."""
+    """The kind of the refusal; both methods agree."""
     assert await provider.verify_token(token) is None
     with pytest.raises(Rejection) as caught:
         await provider.verify_token_or_raise(token)
@@ -126,7 +126,7 @@ async def test_a_filter_that_raises_changes_nothing(provider, pair, token, caplo
 
 
 def test_a_caller_without_stack_gets_an_answer(provider, token):
-    """As long as there is room for `verify_token` itself."""
+    """As long as there is enough stack for `verify_token` itself."""
 
     def ask(depth, asked):
         if depth:
@@ -255,7 +255,7 @@ async def test_a_key_for_another_algorithm_refuses_everything(pair, token, caplo
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512", ["HS256", "HS512"]])
 @pytest.mark.parametrize("key", [b"0" * 64, "a secret of at least sixty-four bytes, as HS512 wants it to be ....", "PEM"])
 def test_a_public_key_is_never_a_secret(algorithm, key, pair):
-    """Everybody knows a public key: whoever does could sign tokens with it."""
+    """A public key is known to everyone, so anyone could sign tokens with it."""
     key = pair.public_key if key == "PEM" else key
     with pytest.raises(ValueError, match="give it as secret=, not as public_key="):
         BearerAuthProvider(key, algorithm=algorithm)

@@ -19,7 +19,7 @@ from mcp_bearer.asgi import BearerAuthMiddleware
 
 
 def at_once(coroutine):
-    """What a coroutine that waits for nothing returns."""
+    """What a coroutine that never waits returns."""
     with pytest.raises(StopIteration) as done:
         coroutine.send(None)
     return done.value.value
@@ -187,7 +187,7 @@ def test_in_the_lifespan_of_an_app_behind_the_middleware(start, pair):
     app.add_middleware(BearerAuthMiddleware, provider=provider)
     with serving(app) as url:
         assert issuer.asked == 1
-        assert post(url, good(pair))[0] == 404  # let in, and there is nothing
+        assert post(url, good(pair))[0] == 404  # accepted, but there is nothing
         assert post(url, CONDEMNED["expired"][1](pair))[0] == 401
         assert issuer.asked == 1
 
