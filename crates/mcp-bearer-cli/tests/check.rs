@@ -104,7 +104,7 @@ ok
 }
 
 #[test]
-fn flags_take_the_place_of_a_file() {
+fn flags_replace_a_file() {
     let server = issuer(vec![rsa("a"), weak_keys::akp()]);
     let base = server.base();
     let ran = run(&[
@@ -188,7 +188,7 @@ fn problem(server: &JwksServer, more: &[&str]) -> String {
 }
 
 #[test]
-fn what_would_go_wrong_is_said() {
+fn what_would_go_wrong_is_reported() {
     let server = issuer(vec![weak_keys::akp()]);
     assert!(problem(&server, &[]).contains("no usable key"));
 
@@ -252,7 +252,7 @@ fn what_is_worth_knowing_is_noted() {
 }
 
 #[test]
-fn a_configuration_that_cannot_work_is_told_whole() {
+fn every_problem_of_an_invalid_configuration_is_reported() {
     let place = Place::new();
     let file = place.write(
         "gateway.toml",

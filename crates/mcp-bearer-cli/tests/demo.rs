@@ -16,7 +16,7 @@ use serde_json::json;
 use support::{Demo, Place, program, run, run_with};
 
 #[test]
-fn a_token_lets_in_and_names_its_subject() {
+fn a_token_is_accepted_and_names_its_subject() {
     let demo = Demo::start(&[], "info");
     let members: Vec<&String> = demo.line.as_object().unwrap().keys().collect();
     assert_eq!(members, ["expires_at", "metadata_url", "token", "url"]);
@@ -76,7 +76,7 @@ fn the_required_scopes_can_be_others_or_none() {
 }
 
 #[test]
-fn another_issuers_tokens_are_let_in_when_it_is_named() {
+fn another_issuers_tokens_are_accepted_if_it_is_named() {
     use mcp_bearer_testkit::{Forge, JwksServer, Response, SigningKey};
     let issuer = JwksServer::start();
     let key = SigningKey::ec_p256().with_kid("other");
@@ -114,7 +114,7 @@ fn another_issuers_tokens_are_let_in_when_it_is_named() {
 }
 
 #[test]
-fn refusals_are_those_of_the_specification() {
+fn refusals_follow_the_specification() {
     let place = Place::new();
     assert_eq!(run(&["keygen", "--out", &place.file("keys")]).code, Some(0));
     let key = place.file("keys/private.pem");
@@ -270,7 +270,7 @@ fn text_has_commands_to_paste() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     run(&["demo", "--listen", "0.0.0.0:8000", "--private-key", "no-such.pem"]).is(
         2,
         "",

@@ -84,7 +84,7 @@ fn without_the_token(mut ran: Ran) -> Ran {
 }
 
 #[test]
-fn text_is_one_line_for_each_token() {
+fn text_is_one_line_per_token() {
     let setting = Setting::new();
     let good = setting
         .forge()
@@ -109,7 +109,7 @@ fn text_is_one_line_for_each_token() {
 }
 
 #[test]
-fn json_is_one_object_for_each_token() {
+fn json_is_one_object_per_token() {
     let setting = Setting::new();
     let claims = format!(
         "{{\"iss\":{:?},\r\n \"aud\":{:?}, \"exp\":1800000001.50 ,\"x\":[1.0,1e2,12345678901234567890],\"b\":\"a\\n \u{2028}\u{9b}\\\" c\"}}\n",
@@ -418,7 +418,7 @@ fn keys_of_every_kind_and_place() {
 }
 
 #[test]
-fn unusable_keys_of_a_set_are_told_on_stderr() {
+fn unusable_keys_of_a_set_are_reported_on_stderr() {
     let place = Place::new();
     let key = SigningKey::shared_rsa_2048();
     let other = json!({"kty": "AKP", "kid": "pq"});
@@ -486,7 +486,7 @@ fn keys_from_an_address() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     run(&["verify", "--algorithm", "none", "--leeway", "x", "--at", "-", "--scope", "a b"]).is(
         2,
         "",
@@ -686,7 +686,7 @@ fn an_issuer_that_cannot_be_discovered_is_not_the_tokens_fault() {
 /// The library's advice names its own option, which this program does not have.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_machine_without_a_ca_store_is_told_what_helps_here() {
+fn without_a_ca_store_the_error_names_what_helps_here() {
     let token = Forge::new(&SigningKey::shared_rsa_2048(), NOW)
         .without_claim("iat")
         .token();
@@ -716,7 +716,7 @@ fn a_machine_without_a_ca_store_is_told_what_helps_here() {
 }
 
 #[test]
-fn an_exp_in_milliseconds_is_asked_about_where_the_token_is_accepted() {
+fn an_accepted_token_with_an_exp_in_milliseconds_gets_a_note() {
     let setting = Setting::new();
     let late = setting.forge().claim("exp", (NOW + 3600) * 1000).token();
     let note = "its exp is more than 10 years away: is it in milliseconds instead of seconds?";

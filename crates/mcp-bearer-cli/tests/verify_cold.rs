@@ -183,7 +183,7 @@ fn of_several_lines_the_worst_counts_and_a_failed_fetch_is_not_repeated() {
 }
 
 #[test]
-fn nothing_on_standard_input_is_no_answer() {
+fn an_empty_standard_input_gives_no_answer() {
     let up = Setting::new(Keys::Address, Issuer::Up);
     for more in [&[][..], &["--format", "json"], &["--explain"], &["-"]] {
         let ran = up.verify(more, "");

@@ -237,7 +237,7 @@ fn a_line_of_standard_input_stays_one_answer_that_names_what_is_broken() {
 }
 
 #[test]
-fn a_line_that_is_too_long_has_its_length_and_no_more() {
+fn only_the_length_of_a_line_that_is_too_long_is_shown() {
     let setting = Setting::new();
     let input = "a".repeat(3_000_000);
     let answer = setting

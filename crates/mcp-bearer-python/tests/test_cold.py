@@ -80,7 +80,7 @@ def test_a_good_token_is_never_refused_for_an_outage(after, state, start, pair):
 
 
 @pytest.mark.parametrize("fault", ["scopes", "forged"])
-def test_what_only_a_verified_token_can_be_refused_for_is_an_outage_still(fault, start, pair, other_pair):
+def test_a_fault_that_only_a_verified_token_can_have_is_still_an_outage(fault, start, pair, other_pair):
     """Otherwise a stranger could ask a cold server which scopes it requires."""
     token = sign(pair, scope="other") if fault == "scopes" else sign(other_pair)
     assert ask(guard(cold(start("down"))), f"Bearer {token}")[0] == 503

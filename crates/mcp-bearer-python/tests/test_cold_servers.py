@@ -36,7 +36,7 @@ def refuse(url, token):
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("names", ISSUERS)
 @pytest.mark.parametrize("fault", CONDEMNED)
-def test_a_condemned_token_is_refused_and_the_log_says_for_what(fault, names, state, app, start, pair, log):
+def test_a_condemned_token_is_refused_and_the_reason_is_logged(fault, names, state, app, start, pair, log):
     kind, make = CONDEMNED[fault]
     issuer, token = start(state), make(pair)
     with serving(app(cold(issuer, ISSUERS[names]))) as url:

@@ -121,7 +121,7 @@ def rust(monkeypatch, pair, tmp_path):
     return make
 
 
-def test_lists_mean_what_they_mean_to_the_rust_crate(rust):
+def test_lists_mean_the_same_as_in_the_rust_crate(rust):
     assert rust(REQUIRED_SCOPES=",").required_scopes == [","]
     assert rust(REQUIRED_SCOPES="read,write").required_scopes == ["read,write"]
     assert rust(REQUIRED_SCOPES=' ["read", "write"] ').required_scopes == ["read", "write"]
@@ -140,7 +140,7 @@ def test_lists_mean_what_they_mean_to_the_rust_crate(rust):
             rust(**{name: value})
 
 
-def test_every_problem_is_told_at_once(rust, monkeypatch):
+def test_every_problem_is_reported_at_once(rust, monkeypatch):
     monkeypatch.setenv("mcp_bearer_audience", "x")
     with pytest.raises(ValueError) as caught:
         rust(SCOPES="a", TOKEN_TYPE="id", ALGORITHMS=",", LEEWAY_SECONDS="soon", ISSUER="hunter2")
@@ -155,7 +155,7 @@ def test_every_problem_is_told_at_once(rust, monkeypatch):
     "name",
     ["FASTMCP_AUTH_BEARER_AUDIENCES", "fastmcp_auth_bearer_audience", "mcp_bearer_required_scopes", "Mcp_Bearer_Audience"],
 )
-def test_a_name_that_is_misspelt_or_in_small_letters(monkeypatch, pair, tmp_path, name):
+def test_a_name_that_is_misspelt_or_in_lower_case(monkeypatch, pair, tmp_path, name):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FASTMCP_AUTH_BEARER_PUBLIC_KEY", pair.public_key)
     monkeypatch.setenv(name, "a")
@@ -217,7 +217,7 @@ def test_a_value_that_is_not_unicode(tmp_path, name):
     assert b"hunter2" not in done.stderr
 
 
-def test_an_argument_wins_over_a_decision_of_the_rust_crate(monkeypatch, tmp_path):
+def test_an_argument_overrides_a_decision_of_the_rust_crate(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MCP_BEARER_JWKS_URI", JWKS_URI)
     provider = EnvBearerAuthProvider(issuer=ISSUER, audience="a")

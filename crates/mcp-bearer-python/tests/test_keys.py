@@ -58,7 +58,7 @@ async def test_made_up_key_ids_cause_few_fetches_and_wait_for_none(pair, token):
         (None, "returned NoneType, not bytes"),
     ],
 )
-async def test_answers_that_are_no_keys(token, answer, said):
+async def test_answers_that_are_not_keys(token, answer, said):
     provider = remote(CountingFetch(answer))
     with pytest.raises(Rejection) as caught:
         await provider.verify_token_or_raise(token)
@@ -67,7 +67,7 @@ async def test_answers_that_are_no_keys(token, answer, said):
     assert caught.value.retry_after >= 1
 
 
-async def test_a_fetch_that_raises_is_told_and_tried_again(pair, token, caplog):
+async def test_a_fetch_that_raises_is_logged_and_tried_again(pair, token, caplog):
     def fail():
         raise ConnectionError("no route")
 
@@ -137,7 +137,7 @@ async def test_a_filter_that_raises_does_not_end_the_loop_of_the_fetches(pair, t
         logging.getLogger("mcp_bearer").removeFilter(broken)
 
 
-async def test_a_fetch_that_hangs_ends_after_5_s_and_others_go_on(pair, token, provider):
+async def test_a_fetch_that_hangs_ends_after_5_s_and_others_continue(pair, token, provider):
     hanging = remote(CountingFetch(b"", seconds=60))
     started = time.monotonic()
     waiting = asyncio.create_task(hanging.verify_token(token))

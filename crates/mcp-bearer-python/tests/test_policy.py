@@ -29,7 +29,7 @@ async def test_a_hook_on_the_object(provider, token):
     assert (await provider.verify_token(token)).scopes == ["read", "write"]
 
 
-async def test_a_hook_that_is_put_on_the_class(provider, token, monkeypatch):
+async def test_a_hook_that_is_assigned_to_the_class(provider, token, monkeypatch):
     assert (await provider.verify_token(token)).scopes == ["read", "write"]
     with monkeypatch.context() as patched:
         patched.setattr(BearerAuthProvider, "_extract_scopes", lambda self, claims: no_write(claims))
@@ -38,7 +38,7 @@ async def test_a_hook_that_is_put_on_the_class(provider, token, monkeypatch):
     assert (await provider.verify_token(token)).scopes == ["read", "write"]
 
 
-def test_a_method_that_is_put_on_the_class_is_asked_by_the_middleware(provider, token, monkeypatch):
+def test_a_method_that_is_assigned_to_the_class_is_called_by_the_middleware(provider, token, monkeypatch):
     async def nobody(self, token):
         return None
 

@@ -103,14 +103,14 @@ def test_header_names_are_read_without_case(provider):
     ids=lambda given: given if isinstance(given, str) else "",
 )
 @pytest.mark.parametrize("choice", ["pass_on", Cors.any_origin()], ids=["pass_on", "answer"])
-def test_any_other_options_is_judged_as_any_request(label, headers, choice, provider):
+def test_any_other_options_request_is_judged_like_any_request(label, headers, choice, provider):
     app = Reader()
     status, _ = ask(BearerAuthMiddleware(app, provider, preflight=choice), headers)
     assert (status, app.scopes) == (401, []), label
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "HEAD", "options", "OPTIONS "])
-def test_another_method_is_judged_as_any_request(method, provider):
+def test_another_method_is_judged_like_any_request(method, provider):
     app = Reader()
     assert ask(BearerAuthMiddleware(app, provider), PREFLIGHT, method=method)[0] == 401
     assert app.scopes == []
@@ -118,13 +118,13 @@ def test_another_method_is_judged_as_any_request(method, provider):
 
 @pytest.mark.parametrize("messages", [WITH_BODY, STREAMED, GONE], ids=["body", "stream", "gone"])
 @pytest.mark.parametrize("choice", ["pass_on", Cors.any_origin()], ids=["pass_on", "answer"])
-def test_a_body_makes_it_no_preflight(messages, choice, provider):
+def test_a_request_with_a_body_is_not_a_preflight(messages, choice, provider):
     app = Reader()
     assert ask(BearerAuthMiddleware(app, provider, preflight=choice), PREFLIGHT, messages)[0] == 401
     assert app.scopes == []
 
 
-def test_what_comes_behind_the_empty_body_is_not_passed_on(provider):
+def test_what_follows_the_empty_body_is_not_passed_on(provider):
     seen = []
 
     async def app(scope, receive, send):
@@ -136,7 +136,7 @@ def test_what_comes_behind_the_empty_body_is_not_passed_on(provider):
     assert seen == [*EMPTY, *GONE]
 
 
-def test_options_with_a_good_token_is_let_in(provider, pair):
+def test_options_with_a_good_token_is_accepted(provider, pair):
     app = Reader()
     token = (b"authorization", b"Bearer " + make_token(pair).encode())
     assert ask(BearerAuthMiddleware(app, provider), [*PREFLIGHT, token], WITH_BODY)[0] == 200
@@ -197,7 +197,7 @@ def test_an_origin_that_no_browser_sends_is_refused(bad):
             Cors(origins)
 
 
-def test_a_choice_of_nothing_is_refused(provider):
+def test_an_empty_choice_is_refused(provider):
     with pytest.raises(ValueError, match="preflight"):
         Cors([])
     for nothing in ("", None, [], "Pass_On", object()):

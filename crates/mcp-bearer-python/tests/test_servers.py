@@ -155,7 +155,7 @@ def url(request, pair):
         yield url
 
 
-def test_a_token_lets_a_tool_be_called_and_the_tool_sees_whose_it_is(url, pair):
+def test_a_tool_is_called_with_a_token_and_sees_whose_it_is(url, pair):
     seen = call_tool(url, make_token(pair, additional_claims={"client_id": "app", "tenant": "blue"}))
     assert seen["client_id"] == "app"
     assert seen["scopes"] == ["read", "write"]

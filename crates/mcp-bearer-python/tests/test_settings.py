@@ -204,7 +204,7 @@ def test_an_argument_that_is_nothing_or_of_another_type_is_refused(name, pair):
         assert foreign(str(caught.value)) == []
 
 
-def test_every_problem_is_told_at_once(pair):
+def test_every_problem_is_reported_at_once(pair):
     with pytest.raises(ValueError) as caught:
         BearerAuthProvider("no key", leeway=999, token_type="x", max_age=0, required_claims={}, secret="")
     for name in ("leeway", "token_type", "max_age", "required_claims", "secret"):
@@ -256,7 +256,7 @@ async def test_a_hook_and_rules_for_scopes_exclude_each_other(pair, token):
 SECRET = "correct-horse-battery-staple-1234567890"
 
 
-async def test_a_secret_stands_beside_public_keys(pair, caplog):
+async def test_a_secret_is_combined_with_public_keys(pair, caplog):
     fetch = CountingFetch(make_jwks((pair, "a")))
     provider = BearerAuthProvider(
         jwks_uri=JWKS_URI, fetch=fetch, secret=SECRET, algorithm=["RS256", "HS256"], issuer=ISSUER, audience=AUDIENCE

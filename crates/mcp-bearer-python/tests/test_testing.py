@@ -69,7 +69,7 @@ async def test_rotation_and_outage():
         assert await make(issuer).verify_token(new)
 
 
-async def test_a_token_says_what_was_asked_for(issuer):
+async def test_a_token_has_the_requested_contents(issuer):
     auth = make(issuer, audience=["a", "b"])
     token = issuer.create_token(
         "alice",

@@ -87,7 +87,7 @@ def test_a_list_that_is_changed_while_another_thread_builds_counts(pair, token, 
     assert asyncio.run(provider.verify_token(token)) is None
 
 
-def test_threads_that_meet_a_new_policy_build_one_verifier(pair, slow_builder):
+def test_threads_that_see_a_new_policy_build_one_verifier(pair, slow_builder):
     built, go, builds = slow_builder
     provider = BearerAuthProvider(pair.public_key)
     provider.leeway = 59

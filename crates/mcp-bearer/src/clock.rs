@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_was_given_is_believed() {
+    fn a_time_that_was_given_is_trusted() {
         let clock = Clock::new(|| UnixTime::EPOCH);
         assert_eq!(clock.time_of_judgement(), Ok(UnixTime::EPOCH));
         assert!(Clock::system().time_of_judgement().is_ok());

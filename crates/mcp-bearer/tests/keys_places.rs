@@ -126,7 +126,7 @@ async fn asked_again(keys: &RemoteKeys) -> Refreshed {
 
 /// Each rule in turn, since all of them are about one process.
 #[tokio::test]
-async fn slow_sources_take_three_quarters_of_the_places_and_keep_no_well_one_waiting() {
+async fn slow_sources_take_three_quarters_of_the_places_and_delay_no_working_one() {
     let (clock, time): (_, ManualTime) = MonotonicClock::manual();
     let (well, unseen) = (source(Well, &clock), source(Well, &clock));
     assert_eq!(well.refresh(Miss::no_keys()).await, Refreshed::NewKeys);

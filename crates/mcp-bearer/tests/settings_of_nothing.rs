@@ -150,7 +150,7 @@ fn values(setting: Setting) -> Vec<Value> {
 }
 
 #[test]
-fn a_value_of_nothing_is_refused_whatever_read_it() {
+fn an_empty_value_is_refused_whatever_read_it() {
     for entrance in [Entrance::Flag, Entrance::Python, Entrance::Toml] {
         for setting in Setting::ALL.iter().copied() {
             if setting.shape() == Shape::Code || setting.name(entrance).is_none() {

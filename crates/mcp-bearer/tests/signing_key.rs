@@ -27,7 +27,7 @@ fn published(key: &SigningKey) -> Builder {
 }
 
 #[test]
-fn every_algorithm_signs_what_the_verifier_takes() {
+fn every_algorithm_signs_what_the_verifier_accepts() {
     for algorithm in Algorithm::ALL {
         let key = SigningKey::generate(algorithm).unwrap();
         assert_eq!(key.algorithm(), algorithm);
@@ -121,7 +121,7 @@ fn a_secret_is_read_as_verification_reads_it_and_never_published() {
 }
 
 #[test]
-fn what_is_no_private_key_is_named() {
+fn a_text_that_is_not_a_private_key_is_named() {
     let key = TestKey::shared_rsa_2048();
     let two = format!("{}{}", key.private_pem(), key.private_pem());
     let encrypted = key.private_pem().replace("PRIVATE", "ENCRYPTED PRIVATE");

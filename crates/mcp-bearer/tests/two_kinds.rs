@@ -159,7 +159,7 @@ async fn no_form_of_a_public_key_signs_hs256_cold_warm_or_after_a_rotation() {
 }
 
 #[tokio::test]
-async fn both_kinds_are_let_in_once_a_set_was_seen() {
+async fn both_kinds_are_accepted_once_a_set_was_seen() {
     let world = World::new();
     // It is not yet known whether the set contains the secret.
     let outcome = world.provider.try_verify_token(&hs256(SECRET).token());

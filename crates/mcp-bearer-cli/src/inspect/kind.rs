@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_decide_where_the_header_is_silent() {
+    fn claims_decide_if_the_header_does_not() {
         for (claims, name) in [
             (r#"{}"#, "jwt"),
             (r#"{"scope":"a"}"#, "access_token"),

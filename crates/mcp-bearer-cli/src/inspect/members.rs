@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_absence() {
+    fn null_counts_as_absent() {
         let found = members(&[("a", "null"), ("b", "1.50"), ("c", "1e999")]);
         assert!(!found.has("a") && found.has("b"));
         assert_eq!((found.number("b"), found.number("c")), (Some(1.5), None));

@@ -15,7 +15,7 @@ fn refused(text: &str) -> String {
 }
 
 #[test]
-fn what_stands_around_a_token_is_left_out() {
+fn text_around_a_token_is_removed() {
     assert_eq!(found(TOKEN), []);
     assert_eq!(found(&format!("  {TOKEN}\r\n\n")), []);
     for quoted in [
@@ -126,7 +126,7 @@ fn a_token_response_gives_its_access_token() {
 }
 
 #[test]
-fn what_is_something_else_is_named() {
+fn other_documents_are_named() {
     for (text, what) in [
         ("", "empty"),
         (" \n", "empty"),
@@ -226,7 +226,7 @@ fn damage_is_named() {
 }
 
 #[test]
-fn a_line_is_told_what_is_broken_in_it() {
+fn the_fault_of_a_line_is_named() {
     let response = format!("{{\"access_token\":\"{TOKEN}\"}}");
     let broken = format!("{}\t{}", &TOKEN[..76], &TOKEN[76..]);
     let address = format!("https://mcp.example.com/?access_token={TOKEN}");

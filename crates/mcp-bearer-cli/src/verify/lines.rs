@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_ends_at_a_line_feed_alone() {
+    fn a_line_ends_only_at_a_line_feed() {
         assert_eq!(lines(b"", 4), []);
         assert_eq!(lines(b"\n", 4), [(vec![], 0)]);
         assert_eq!(lines(b"a", 4), [(b"a".to_vec(), 1)]);

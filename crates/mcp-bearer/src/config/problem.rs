@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clause_about_what_cannot_be_said_is_left_out() {
+    fn a_clause_about_a_setting_without_a_name_is_left_out() {
         let fact =
             Fact::from("no issuer").clause("; or say ", Setting::AnyIssuer, " if any will do");
         let fact = Problem::new([], fact);

@@ -35,7 +35,7 @@ mod tests {
     use super::without_line_end;
 
     #[test]
-    fn a_line_end_is_no_part_of_a_text_and_part_of_anything_else() {
+    fn a_line_end_is_not_part_of_text_but_of_anything_else() {
         for (file, secret) in [
             ("secret", "secret"),
             ("secret\n", "secret"),

@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn what_text_can_say_has_a_name_in_every_entrance() {
+    fn what_text_can_express_has_a_name_in_every_entrance() {
         use Setting::{Jwks, KeyFile, PublicKey, SharedSecret};
         for setting in Setting::ALL {
             let entrances = ENTRANCES.into_iter().filter(|entrance| {

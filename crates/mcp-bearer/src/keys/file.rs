@@ -491,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lasting_failure_is_reported_once_and_looked_at_again() {
+    fn a_lasting_failure_is_reported_once_and_checked_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jwks.json");
         write(&path, "a");

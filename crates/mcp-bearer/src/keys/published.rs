@@ -17,7 +17,7 @@ use super::source::{KeyPhase, KeyStatus};
 
 /// A request that finds the set overdue wakes the task, but not more often than this.
 const WAKE_EVERY: Duration = Duration::from_secs(1);
-/// While no keys are held, requests cause attempts, at most one per second: that is when to retry.
+/// While no keys are held, requests cause the attempts, at most 1 s apart: that is when to retry.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What requests and the task of one source share. `R` is what a new task resumes from.

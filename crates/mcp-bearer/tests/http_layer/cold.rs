@@ -199,7 +199,7 @@ async fn good_tokens_are_answered_as_before() {
 /// Scopes, required claims and clients show what this server requires: a stranger must not learn
 /// it.
 #[tokio::test]
-async fn what_the_server_wants_is_not_told_before_a_signature_was_checked() {
+async fn what_the_server_requires_is_not_revealed_before_a_signature_was_checked() {
     let cold = Cold::new(Issuer::Down, Count::One);
     let answer = cold.ask(&forge().scope("nothing:useful")).await;
     assert_eq!(answer.reason(), "keys_unavailable");

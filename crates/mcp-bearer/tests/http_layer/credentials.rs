@@ -75,7 +75,7 @@ fn what_the_vectors_leave_out() {
 }
 
 #[test]
-fn the_operator_is_told_what_is_wrong_with_the_header() {
+fn the_log_names_what_is_wrong_with_the_header() {
     for (value, detail) in [
         ("Bearer", "no bearer token in the request"),
         ("Bearer   ", "no bearer token in the request"),

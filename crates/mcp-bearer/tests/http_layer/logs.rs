@@ -25,7 +25,7 @@ fn without_keys() -> BearerAuthLayer {
 }
 
 #[tokio::test]
-async fn one_event_for_each_denial() {
+async fn one_event_per_denial() {
     let expired = with_authorization(good().expires_in(-3600).authorization());
     let few = with_authorization(forge().authorization());
     let outage = with_authorization(good().authorization());

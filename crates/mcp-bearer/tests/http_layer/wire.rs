@@ -31,7 +31,7 @@ fn assert_denial(answer: &Answer, status: u16, reason: &str) {
 }
 
 #[tokio::test]
-async fn a_good_token_is_let_in_and_the_answer_is_the_inner_services() {
+async fn a_good_token_is_accepted_and_the_answer_is_the_inner_services() {
     let inner = Inner::default();
     let service = layer().layer(inner.clone());
     let answer = ask(service, with_authorization(good().authorization())).await;
@@ -307,7 +307,7 @@ async fn a_handler_answers_a_rejection_of_its_own() {
 }
 
 #[tokio::test]
-async fn nothing_of_the_token_is_told_to_the_peer() {
+async fn the_peer_learns_nothing_of_the_token() {
     let token = good()
         .claim("sub", "secret-subject")
         .expires_in(-9999)

@@ -62,7 +62,7 @@ impl Issuer {
 }
 
 #[tokio::test]
-async fn the_first_document_that_is_right_wins() {
+async fn the_first_valid_document_is_used() {
     for (at, asked) in [
         (RFC_8414, &[RFC_8414][..]),
         (OIDC_INSERTED, &[RFC_8414, OIDC_INSERTED]),

@@ -35,7 +35,7 @@ async fn fifty_requests_on_a_cold_cache_make_one_fetch() {
 }
 
 #[tokio::test]
-async fn nothing_is_fetched_before_the_first_question() {
+async fn nothing_is_fetched_before_the_first_request() {
     let world = World::new(Behaviour::ok());
     assert_eq!(world.keys.snapshot().set.len(), 0);
     assert_eq!(world.keys.status().phase, KeyPhase::Empty);
@@ -141,7 +141,7 @@ async fn a_confirmed_set_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_304_about_another_set_is_a_failure_and_the_set_is_asked_for_anew() {
+async fn a_304_about_another_set_is_a_failure_and_the_set_is_requested_again() {
     let behaviour = Behaviour::ok_with([("Cache-Control", "max-age=600"), ("ETag", "\"1\"")]);
     let world = World::holding(behaviour).await;
     let other = Response::empty(304).header("ETag", "\"2\"");
@@ -309,7 +309,7 @@ fn one_source_serves_several_runtimes_and_threads() {
 }
 
 #[tokio::test]
-async fn the_last_handle_takes_the_fetch_with_it() {
+async fn dropping_the_last_handle_cancels_the_fetch() {
     let world = World::new(Behaviour::HangBeforeHeaders);
     let other = world.keys.clone();
     drop(world.keys.refresh(Miss::no_keys()));
@@ -357,7 +357,7 @@ fn good() -> FetchResponse {
 }
 
 #[tokio::test]
-async fn a_fetcher_of_the_callers_own_is_held_to_the_same_rules() {
+async fn a_callers_own_fetcher_is_held_to_the_same_rules() {
     let (keys, _) = scripted(|_| Ok(good()));
     assert_eq!(keys.refresh(Miss::no_keys()).await, Refreshed::NewKeys);
     assert_eq!(kids(&keys.snapshot()), ["a"]);
@@ -372,7 +372,7 @@ async fn a_fetcher_of_the_callers_own_is_held_to_the_same_rules() {
 }
 
 #[tokio::test]
-async fn a_fetcher_that_panics_has_failed_and_no_more() {
+async fn a_fetcher_that_panics_has_only_failed() {
     let (keys, time) = scripted(|call| match call {
         0 => panic!("a fetcher's fault"),
         _ => Ok(good()),

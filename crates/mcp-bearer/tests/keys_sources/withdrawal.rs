@@ -216,7 +216,7 @@ async fn a_file_withdraws_every_key_when_it_has_been_without_one_for_sixty_secon
 }
 
 #[tokio::test]
-async fn a_deleted_or_broken_file_keeps_its_keys_for_a_day_and_not_for_ever() {
+async fn a_deleted_or_broken_file_keeps_its_keys_for_a_day_and_not_forever() {
     for broken in [None, Some("{"), Some("{}")] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jwks.json");

@@ -143,7 +143,7 @@ async fn a_byte_order_mark_is_400() {
 
 /// 17 bodies of 4 MiB do not fit in 64 MiB; dropping one frees its memory.
 #[tokio::test]
-async fn all_bodies_together_have_a_limit_and_a_dropped_one_makes_room() {
+async fn all_bodies_together_have_a_limit_and_a_dropped_one_frees_its_memory() {
     let service = layer().layer(Server::json(OK));
     let stuck = || Pieces::of([Piece::Data(long(4 * 1024 * 1024).into()), Piece::Never]);
     let mut waiting = Vec::new();

@@ -158,7 +158,7 @@ async fn an_event_that_cannot_be_filtered_becomes_an_error() {
 }
 
 #[tokio::test]
-async fn the_answer_to_a_call_passes_as_it_came() {
+async fn the_answer_to_a_call_passes_unchanged() {
     let large = "x".repeat(6 << 20);
     for result in [
         r#"{"content":[],"tools":[{"name":"secret_x"}]}"#.to_owned(),

@@ -116,7 +116,7 @@ fn an_event_belongs_to_its_principal_and_session() {
 }
 
 #[test]
-fn a_session_begun_without_a_token_is_nobodys_with_one() {
+fn a_session_started_without_a_token_is_not_valid_with_one() {
     let binding = binding(&[1]);
     let id = binding.bind_session(Principal::Anonymous, "s").unwrap();
     assert_eq!(binding.open_session(Principal::Anonymous, &id), Some("s"));

@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_guard_stands_between_a_name_and_its_addresses() {
+    async fn the_guard_checks_the_addresses_of_a_name() {
         let server = JwksServer::start();
         let url = server.url().replace("127.0.0.1", "localhost");
         let url = url.parse().unwrap();

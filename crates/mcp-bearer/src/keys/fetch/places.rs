@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn places_are_given_in_the_order_in_which_they_were_asked_for() {
+    async fn places_are_given_in_the_order_of_the_requests() {
         let places = Places::new(4);
         let mut taken: Vec<_> = (0..3)
             .filter_map(|_| take(&places, Standing::Unknown))

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_found_wherever_it_is_and_said_once() {
+    fn it_is_found_wherever_it_is_and_reported_once() {
         let unknown = || rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
         let plain = in_plain_words(&unknown()).unwrap();
         assert!(

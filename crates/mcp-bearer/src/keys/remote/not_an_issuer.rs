@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_is_let_pass() {
+    fn an_issuer_passes() {
         for url in [
             "https://idp.example.com",
             "https://idp.example.com/",

@@ -95,7 +95,7 @@ fn the_refresh_begins_ahead_and_the_set_stays_in_use() {
 }
 
 #[test]
-fn a_set_is_asked_for_again_with_its_validators_and_a_304_renews_it() {
+fn a_set_is_requested_again_with_its_validators_and_a_304_renews_it() {
     let mut rotation = holding(&[("a", 1)], tagged());
     let order = rotation.tick(secs(550)).fetch.unwrap();
     assert_eq!(order.validators.etag.as_deref(), Some("\"1\""));

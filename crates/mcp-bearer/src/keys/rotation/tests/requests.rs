@@ -425,7 +425,7 @@ fn a_request_that_saw_an_older_set_gets_the_newer_one_without_a_fetch() {
 }
 
 #[test]
-fn another_process_goes_on_with_the_set_and_its_age() {
+fn another_process_continues_with_the_set_and_its_age() {
     let rotation = holding(&[("a", 1)], headers("max-age=1000"));
     let mut child = Rotation::new(rotation.lifetimes, rotation.held.clone(), jitter());
     assert_eq!(child.next_wake(), Some(secs(850)));

@@ -53,7 +53,7 @@ fn less_than_sixty_seconds_apart_it_does_not_count_however_often() {
 
 /// The time is that of the requests: a slow answer describes the time when it was requested.
 #[test]
-fn a_slow_answer_counts_from_when_it_was_asked_for() {
+fn a_slow_answer_counts_from_when_it_was_requested() {
     let mut rotation = holding(&[("a", 1)], tagged());
     refreshed(&mut rotation, secs(500), set(&[], tagged()));
     let id = asked(&mut rotation, secs(557), unknown("x", 1));
