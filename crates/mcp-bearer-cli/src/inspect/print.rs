@@ -30,7 +30,7 @@ impl Inspection {
                     let members = members.lines(|name| self.time(members, name));
                     lines.extend(members.iter().map(|member| format!("  {}", Plain(member))));
                 }
-                // Nobody asks for the parts of what has none.
+                // Without a readable header, its parts are not listed.
                 Err(_) if self.header.is_err() => {}
                 Err(why) => lines.push(line(name, why)),
             }

@@ -339,7 +339,7 @@ class BearerAuthProvider(_fastmcp.Base):
         if idle := [name for name in reads if getattr(self, name)]:
             raise ValueError(f"{' and '.join(idle)}: would do nothing beside _extract_scopes")
 
-    # --- What clients are told ---
+    # --- Information for clients ---
 
     @property
     def scopes_supported(self) -> list[str]:
@@ -364,7 +364,7 @@ class BearerAuthProvider(_fastmcp.Base):
             routes += _metadata.routes(resource, self, _fastmcp.metadata_beside(self.base_url))
         return routes
 
-    # --- What the reference does not support either ---
+    # --- Not supported, as in FastMCP ---
 
     async def get_client(self, client_id: str) -> NoReturn:
         raise NotImplementedError("Client management not supported")

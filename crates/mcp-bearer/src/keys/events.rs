@@ -75,7 +75,7 @@ pub(super) fn report(source: &str, set: Option<&KeySet>, event: &KeyEvent) {
     }
 }
 
-/// Logs that a fetch starts, and its cause, which an operator needs who sees too many fetches.
+/// Logs that a fetch starts, and its cause, which explains it if there are too many fetches.
 pub(super) fn fetch_started(source: &str, cause: impl fmt::Debug) {
     tracing::debug!(target: TARGET, source, ?cause, "fetching keys");
 }
