@@ -1,7 +1,7 @@
 //! An MCP server that trusts one issuer and holds none of its keys when it starts.
 //!
-//! `clients/sign_in.py` starts it and describes what clients must see. A server for real users would
-//! call `provider.warm_up()` first; this one waits for its first token on purpose.
+//! `clients/sign_in.py` starts it and describes what clients must see. A server for real users
+//! would call `provider.warm_up()` first; this one waits for its first token on purpose.
 //!
 //! Usage: `one_issuer_server ISSUER`. It prints `{"url","metadata_url"}` once it listens, and logs
 //! to stderr.
