@@ -1,7 +1,7 @@
 //! An MCP server that trusts one issuer and holds none of its keys when it starts.
 //!
-//! `clients/sign_in.py` starts it; what clients must meet is written there. A server for real users
-//! would call `provider.warm_up()` first: this one waits for its first token on purpose.
+//! `clients/sign_in.py` starts it and describes what clients must see. A server for real users
+//! would call `provider.warm_up()` first; this one waits for its first token on purpose.
 //!
 //! Usage: `one_issuer_server ISSUER`. It prints `{"url","metadata_url"}` once it listens, and logs
 //! to stderr.
@@ -52,8 +52,8 @@ impl ServerHandler for Server {
 
 /// Reads a request before it is answered.
 ///
-/// hyper closes a connection without notice when it answers before the request's body has come. The
-/// Python client would send its next request into that connection, and fail.
+/// hyper closes a connection without notice if it answers before the request's body has arrived.
+/// The Python client would send its next request on that connection, and fail.
 async fn read_whole(request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
     match to_bytes(body, 1024 * 1024).await {

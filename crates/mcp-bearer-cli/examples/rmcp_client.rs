@@ -1,6 +1,7 @@
-//! Drives an MCP server with rmcp's client and prints what each case met, one JSON object a line.
+//! Drives an MCP server with rmcp's client and prints the result of each case, one JSON object per
+//! line.
 //!
-//! It only observes: what is right stands in `clients/drive.py`, which starts it. It never retries
+//! It only observes: `clients/drive.py`, which starts it, decides what is right. It never retries
 //! and never gets a token by itself.
 //!
 //! Usage: `rmcp_client CASES.json`
@@ -29,7 +30,7 @@ struct Work {
 struct Case {
     name: String,
     token: Option<String>,
-    /// Called alone, where it is named.
+    /// If given, the only tool that is called.
     tool: Option<String>,
 }
 

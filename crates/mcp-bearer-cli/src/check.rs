@@ -1,7 +1,7 @@
-//! `mcp-bearer check`: what would go wrong, before it does.
+//! `mcp-bearer check`: reports what would go wrong, before it does.
 //!
 //! It reads the configuration, asks each issuer for its keys once, and compares them with the
-//! rules. It must never change anything, and never ask an issuer twice when it fails.
+//! rules. It changes nothing, and never asks a failing issuer twice.
 
 mod report;
 
@@ -19,7 +19,7 @@ use crate::setting_flags::Flags;
 use crate::ui::{Failure, Outcome, Output, in_flags, note};
 use crate::verify::Format;
 
-/// Sections of the gateway's configuration that say nothing about tokens.
+/// Sections of the gateway's configuration that are not about tokens.
 const OTHER_SECTIONS: [&str; 6] = [
     "listen",
     "upstream",
@@ -29,14 +29,14 @@ const OTHER_SECTIONS: [&str; 6] = [
     "admin",
 ];
 
-/// So often a source is waited for, 5 s each: discovery may ask three addresses before it comes to
-/// the keys.
+/// How often to wait for a source, 5 s each time: discovery may ask three addresses before it gets
+/// to the keys.
 const WAITS: usize = 4;
 
-/// Say what would go wrong with a configuration, and list the keys of its issuers
+/// Report what would go wrong with a configuration, and list the keys of its issuers
 ///
-/// Reads the configuration, asks each issuer for its keys, and says which of them can be used, or
-/// why not. Exits with 1 when something would go wrong, such as an issuer that cannot be reached.
+/// Reads the configuration, asks each issuer for its keys, and reports which of them can be used,
+/// or why not. Exits with 1 when something would go wrong, such as an issuer that cannot be reached.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -48,8 +48,7 @@ Environment:
   SSL_CERT_FILE   CAs to trust for https instead of the machine's, in PEM
   SSL_CERT_DIR    the same, a directory of such files")]
 pub(crate) struct Check {
-    /// A configuration in TOML, instead of options: issuers, rules and all around them are looked
-    /// at
+    /// A configuration in TOML, instead of options: issuers, rules and all else are checked
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -78,7 +77,7 @@ impl Check {
         }
         let providers: Vec<BearerAuthProvider> = provider.issuers().collect();
         let statuses = reach(&providers)?;
-        // A file names settings, a command line flags.
+        // Settings are named as in the file, or as flags.
         let words = match self.config {
             Some(_) => ToOwned::to_owned,
             None => in_flags,
@@ -138,7 +137,7 @@ fn two_issuers(draft: &ServerDraft) -> Option<Problem> {
         .then(|| Problem::new([Setting::Discover, Setting::Issuer], why))
 }
 
-/// Asks every issuer at once; the states of their keys, in order.
+/// Asks all issuers at once; returns the states of their keys, in order.
 fn reach(providers: &[BearerAuthProvider]) -> Result<Vec<Option<KeyStatus>>, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -156,7 +155,7 @@ fn reach(providers: &[BearerAuthProvider]) -> Result<Vec<Option<KeyStatus>>, Fai
     Ok(providers.iter().map(status).collect())
 }
 
-/// Returns when an attempt has ended, well or not.
+/// Returns when an attempt has ended, whether or not it succeeded.
 async fn ask(provider: &BearerAuthProvider) {
     for _ in 0..WAITS {
         provider.warm_up().await;
@@ -168,5 +167,5 @@ async fn ask(provider: &BearerAuthProvider) {
     }
 }
 
-/// So many keys of one `kid` are tried.
+/// The number of keys with the same `kid` that are tried.
 const CANDIDATES: usize = Limits::KEY_CANDIDATES;

@@ -1,8 +1,7 @@
-//! `mcp-bearer demo`: a real MCP server behind the bearer layer, with an issuer of its own, on
-//! loopback.
+//! `mcp-bearer demo`: a real MCP server behind the bearer layer, with its own issuer, on loopback.
 //!
-//! Its key signs for nobody else and its one token is printed for everyone at this terminal to
-//! paste: it must never listen on an address that other machines can reach.
+//! Its key signs for nobody else, and its one token is printed for everyone at this terminal to
+//! paste, so it never listens on an address that other machines can reach.
 
 mod server;
 
@@ -26,10 +25,10 @@ use crate::setting_flags::Flags;
 use crate::signing;
 use crate::ui::{Failure, Outcome, Output, json_string, note};
 
-/// The scope that every request needs, unless told otherwise.
+/// The scope that every request needs by default.
 const SCOPE: &str = "mcp:read";
 
-/// How long the printed token lives.
+/// The lifetime of the printed token.
 const LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Start an MCP server behind bearer authentication, with a token to try it
@@ -118,7 +117,7 @@ impl Demo {
         runtime.block_on(self.serve(address, &keys))
     }
 
-    /// What every request needs, and what the printed token has: each scope once.
+    /// The scopes that every request needs and the printed token has, without repetitions.
     fn scopes(&self) -> Vec<String> {
         let draft = self.flags.draft().issuers.pop();
         let mut given = draft.map(|draft| draft.required_scopes).unwrap_or_default();
@@ -174,7 +173,7 @@ impl Demo {
         let token = keys.create_token(&request).map_err(failed)?;
 
         let stopped = stopped().map_err(|error| Failure::problem(format!("signals: {error}")))?;
-        // The socket listens by now: whoever connects is served as soon as the loop below runs.
+        // The socket is already listening: clients are served as soon as the loop below runs.
         let shown = Shown {
             place: &place,
             metadata_url: &metadata_url,
@@ -203,7 +202,7 @@ impl Demo {
         if let Some(issuer) = &self.also_issuer {
             draft.set(Setting::Discover, Value::text(issuer));
         }
-        // Whatever else is given describes another issuer.
+        // All other options describe another issuer.
         let mut given = self.flags.given();
         let described = given
             .any(|setting| setting.group() != Group::Server && setting != Setting::RequiredScopes);
@@ -220,7 +219,7 @@ impl Demo {
             }
             other.required_scopes = self.scopes();
         }
-        // The very set that it publishes, at hand: nothing is fetched from itself.
+        // The same set that it publishes, used directly: it fetches nothing from itself.
         let mut own = IssuerDraft::default();
         own.keys = serde_json::to_string(jwks).ok().map(Keys::JwksJson);
         own.issuers = Some(place.origin.as_str().into());
@@ -296,7 +295,7 @@ impl Shown<'_> {
             .iter()
             .map(|scope| format!(" --scope {}", shell_word(scope)))
             .collect();
-        // What verify takes unless told otherwise.
+        // What verify accepts by default.
         let algorithm = match self.algorithm {
             Algorithm::Rs256 => String::new(),
             other => format!(" --algorithm {other}"),
@@ -361,7 +360,7 @@ Ctrl-C stops it."
     }
 }
 
-/// A word as a shell reads it.
+/// A word in shell syntax.
 fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
@@ -411,7 +410,7 @@ fn stopped() -> std::io::Result<impl Future<Output = ()>> {
 #[cfg(not(unix))]
 fn stopped() -> std::io::Result<impl Future<Output = ()>> {
     Ok(async {
-        // Where Ctrl-C cannot be watched it ends the program by itself.
+        // If Ctrl-C cannot be watched, it ends the program by itself.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -1,16 +1,16 @@
-//! Reading what the user names: files of keys and tokens, bounded, with errors that name the file
-//! and never its contents.
+//! Reads the files that the user names: keys and tokens, within limits, with errors that name the
+//! file and never its contents.
 
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-/// No file of keys or of a token is larger: a JWK Set of 100 RSA-8192 keys with certificates takes
-/// half of it.
+/// The limit for files of keys or of a token: a JWK Set of 100 RSA-8192 keys with certificates
+/// takes half of it.
 const FILE_BYTES: u64 = 1024 * 1024;
 
-/// The bytes of a file. `option` is the one that names it; empty for an argument.
+/// The bytes of a file. `option` is the option that names it; empty for an argument.
 pub(crate) fn read(option: &str, path: &Path) -> Result<Vec<u8>, String> {
     let told = |why: &dyn Display| told(option, path, why);
     let file = File::open(path).map_err(|error| match error.kind() {

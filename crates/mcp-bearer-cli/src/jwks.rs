@@ -1,6 +1,6 @@
-//! `mcp-bearer jwks`: public keys in PEM to the JWK Set that an issuer publishes.
+//! `mcp-bearer jwks`: turns public keys in PEM into the JWK Set that an issuer publishes.
 //!
-//! A private key is refused: a set is for everyone to read.
+//! A private key is refused, because everyone can read a set.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `mcp-bearer keygen`: a key that signs tokens, and what verifies them, as files.
+//! `mcp-bearer keygen`: makes a key that signs tokens, and what verifies them, as files.
 //!
 //! A secret file is never readable by others, not even for a moment, and never overwritten unasked.
 
@@ -16,7 +16,7 @@ use crate::ui::{Failure, Outcome, Output, Plain, note};
 ///
 /// Writes private.pem (mode 0600; signs tokens, keep it secret), public.pem and jwks.json (verify
 /// tokens, publish either), and prints the key id. For HS256, HS384 and HS512 writes secret.txt
-/// alone (mode 0600), the secret that is shared with whoever verifies.
+/// alone (mode 0600), the secret that is shared with the verifier.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -36,11 +36,11 @@ pub(crate) struct Keygen {
     #[arg(long, value_name = "A", default_value = "RS256")]
     algorithm: String,
 
-    /// The size of an RSA modulus; 2048 unless given
+    /// The size of an RSA modulus; 2048 by default
     #[arg(long, value_name = "BITS")]
     bits: Option<Bits>,
 
-    /// The key id; the RFC 7638 thumbprint unless given
+    /// The key id; the RFC 7638 thumbprint by default
     #[arg(long, value_name = "ID")]
     kid: Option<String>,
 
@@ -156,7 +156,7 @@ impl Keygen {
         Ok(Outcome::Done)
     }
 
-    /// The algorithm, if the other options go with it.
+    /// The algorithm, if the other options fit it.
     fn algorithm(&self) -> Result<Algorithm, Failure> {
         let name = &self.algorithm;
         let algorithm: Algorithm = name
@@ -195,7 +195,7 @@ fn refusal(path: &Path) -> Option<String> {
     })
 }
 
-/// The files made so far: all of them are kept, or none of those that were new.
+/// The files made so far: either all are kept, or the new ones are removed.
 #[derive(Default)]
 struct Written {
     new: Vec<PathBuf>,
@@ -234,7 +234,7 @@ impl Drop for Written {
     }
 }
 
-/// Fails when the file exists, whoever made it and whenever.
+/// Fails if the file exists, whoever made it and whenever.
 fn create(path: &Path, readers: Readers, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -249,7 +249,7 @@ fn create(path: &Path, readers: Readers, bytes: &[u8]) -> io::Result<()> {
     written.inspect_err(|_| drop(fs::remove_file(path)))
 }
 
-/// Whoever reads the file meanwhile sees the old contents or the new, never a part.
+/// Anyone who reads the file meanwhile sees the old contents or the new, never a part.
 fn replace(path: &Path, readers: Readers, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}.new", std::process::id()));

@@ -1,8 +1,8 @@
 //! The program `mcp-bearer`: try, make, inspect and verify bearer tokens for MCP servers.
 //!
 //! This file parses the command line, starts logging and turns a command's result into an exit
-//! code. Each command has a file of its own; what is printed where is decided in `ui.rs` alone. It
-//! imports `mcp_bearer`, never the core.
+//! code. Each command has its own file; only `ui.rs` decides what is printed where. It imports
+//! `mcp_bearer`, never the core.
 #![forbid(unsafe_code)]
 
 mod check;
@@ -96,10 +96,10 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
 
 fn start_log(cli: &Cli) -> Result<(), Failure> {
     let default = match cli.command {
-        // The MCP library tells of every request at INFO; ours tell what was let in and what was
-        // not.
+        // The MCP library logs every request at INFO; ours logs what was accepted and what was
+        // refused.
         Command::Demo(_) => "info,rmcp=warn",
-        // What became of the keys is its very answer.
+        // It reports on the keys itself.
         Command::Check(_) => "warn,mcp_bearer::keys=off",
         _ => "warn",
     };

@@ -1,12 +1,12 @@
-//! Times of tokens as people read them: a date, and how far away it is.
+//! Times in tokens, in readable form: a date, and how far away it is.
 
 use std::time::{Duration, SystemTime};
 
 use mcp_bearer::UnixTime;
 use mcp_bearer::core::NumericDate;
 
-/// The date of a NumericDate (RFC 7519 section 2), where the calendar of RFC 3339 has one: from
-/// 1970 to 9999.
+/// The date of a NumericDate (RFC 7519 section 2), if the calendar of RFC 3339 has one: from 1970
+/// to 9999.
 pub(crate) fn date(at: f64) -> Option<String> {
     let in_calendar = (0.0..=253_402_300_799.0).contains(&at);
     in_calendar
@@ -15,7 +15,7 @@ pub(crate) fn date(at: f64) -> Option<String> {
         .map(|date| humantime::format_rfc3339_seconds(date).to_string())
 }
 
-/// What to ask about an `exp` that is legal, and hardly meant.
+/// A question about an `exp` that is legal but hardly intended.
 pub(crate) fn late_expiry(exp: NumericDate, now: UnixTime) -> Option<&'static str> {
     exp.is_implausibly_late(now)
         .then_some("its exp is more than 10 years away: is it in milliseconds instead of seconds?")

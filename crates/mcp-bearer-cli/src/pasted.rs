@@ -1,7 +1,8 @@
-//! What people paste where a token is wanted: understood where one reading alone is possible, and
-//! named where not.
+//! Reads what people paste where a token is expected: used if there is only one possible reading,
+//! otherwise named.
 //!
-//! No text from here holds the token or another part of what was pasted, but names of files.
+//! No text from here contains the token or any other part of what was pasted, except names of
+//! files.
 
 mod around;
 mod damage;
@@ -17,7 +18,7 @@ pub(crate) use self::damage::{damage, is_opaque};
 use crate::files;
 use crate::ui::note;
 
-/// No pasted text is longer; a token response with three tokens of 16 KiB is a tenth of it.
+/// The limit for pasted text; a token response with three tokens of 16 KiB is a tenth of it.
 pub(crate) const PASTED_BYTES: usize = 1024 * 1024;
 
 /// A token, and what was around it.
@@ -98,7 +99,7 @@ pub(crate) fn understand(text: &[u8]) -> Result<Pasted, String> {
     Ok(Pasted { token, findings })
 }
 
-/// What is broken in a line of which every byte counts, for a line that was refused.
+/// What is broken in a refused line, of which every byte counts.
 pub(crate) fn hint(line: &[u8]) -> Option<String> {
     let said = |text: &str| Some(text.to_owned());
     match line {
@@ -125,14 +126,14 @@ pub(crate) fn hint(line: &[u8]) -> Option<String> {
     damage::of_a_line(text).or_else(|| damage(text))
 }
 
-/// Without what stands around a token: white space, quotes, the header's name, the word Bearer.
+/// Removes what surrounds a token: white space, quotes, the header's name, the word Bearer.
 fn unwrapped(text: &str, findings: &mut Vec<Finding>) -> String {
     let mut text = text.trim().to_owned();
     if let Some(first) = text.chars().find(|c| is_invisible(*c)) {
         findings.push(Finding::Invisible(first));
         text.retain(|c| !is_invisible(c));
     }
-    // Each turn takes something away, and no paste has more layers.
+    // Each turn removes something, and no paste has more layers.
     for _ in 0..8 {
         let before = text.len();
         text = without_quotes(&text, findings).trim().to_owned();
@@ -158,7 +159,7 @@ fn without_quotes<'t>(text: &'t str, findings: &mut Vec<Finding>) -> &'t str {
     let inner = PAIRS.iter().find_map(|(open, close)| {
         let inner = end.strip_prefix(*open)?;
         inner.strip_suffix(*close).or_else(|| {
-            // One that was forgotten at an end.
+            // A quote that is missing at one end.
             (!inner.contains(*close) && *open != '<').then_some(inner)
         })
     });
@@ -195,7 +196,7 @@ fn without_prefix<'t>(text: &'t str, findings: &mut Vec<Finding>) -> &'t str {
     }
 }
 
-/// A credential that is no bearer token, by the word in front of it.
+/// A credential that is not a bearer token, by the word before it.
 fn other_scheme(text: &str) -> Option<&'static str> {
     let (word, _) = text.split_once(char::is_whitespace)?;
     ["Basic", "Digest", "Negotiate", "ApiKey"]
@@ -231,7 +232,7 @@ fn bare(text: &str, findings: &mut Vec<Finding>) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A token that was broken into lines, and their number.
+/// A token that was broken into lines, and the number of lines.
 fn joined(text: &str) -> Result<Option<(String, usize)>, String> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let Some((first, rest)) = words.split_first() else {
@@ -244,7 +245,7 @@ fn joined(text: &str) -> Result<Option<(String, usize)>, String> {
     if whole > 1 {
         return Err(several(whole));
     }
-    // A token that lacks nothing has no second half.
+    // A complete token has no second half.
     if !starts_like_a_token(first) || (is_whole(first) && damage(first).is_none()) {
         return Ok(None);
     }
@@ -252,7 +253,7 @@ fn joined(text: &str) -> Result<Option<(String, usize)>, String> {
     Ok(matches!(dots(&joined), 2 | 4).then_some((joined, words.len())))
 }
 
-/// So many tokens in one text are not told apart any more.
+/// From this many on, the tokens in one text are not counted.
 const MANY: usize = 20;
 
 /// The one token inside a text: an address, a command, a line of a log.
@@ -265,9 +266,9 @@ fn the_one_inside(text: &str) -> Result<Option<&str>, String> {
             .find(|c: char| !is_base64url_or_dot(c))
             .unwrap_or(tail.len());
         let (run, behind) = tail.split_at_checked(end).unwrap_or((tail, ""));
-        // What goes on in another alphabet is no whole token.
+        // A word that continues in another alphabet is not a whole token.
         let goes_on = behind.starts_with(['+', '/', '=', '~']);
-        // The full stop of a sentence; an unsigned token ends in one of its own.
+        // The full stop of a sentence; an unsigned token ends with one of its own.
         let run = match run.strip_suffix('.') {
             Some(shorter) if dots(shorter) >= 2 => shorter,
             _ => run,
@@ -311,7 +312,7 @@ pub(crate) fn starts_like_a_token(text: &str) -> bool {
     text.starts_with("ey") || text.starts_with("ew")
 }
 
-/// Header, claims and signature are there, or the five parts of an encrypted token.
+/// Whether header, claims and signature are present, or the five parts of an encrypted token.
 pub(crate) fn is_whole(text: &str) -> bool {
     text.len() >= 16 && starts_like_a_token(text) && matches!(dots(text), 2 | 4)
 }
@@ -320,7 +321,7 @@ fn dots(text: &str) -> usize {
     text.bytes().filter(|byte| *byte == b'.').count()
 }
 
-/// RFC 6750 section 2.1, but for `~+/=`, which no JWT has.
+/// RFC 6750 section 2.1, except for `~+/=`, which no JWT contains.
 fn is_token_byte(byte: u8) -> bool {
     is_base64url_or_dot(char::from(byte))
 }
@@ -329,7 +330,7 @@ fn is_base64url_or_dot(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
 
-/// Characters that come along when text is copied, and that nobody sees.
+/// Invisible characters that come along when text is copied.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{00ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
 }

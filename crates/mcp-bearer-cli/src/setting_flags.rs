@@ -1,18 +1,18 @@
-//! The options that describe an issuer and its server: one for each setting of the library that has
-//! a name on a command line. The library says what is missing, so that everything that is wrong is
-//! reported at once.
+//! The options that describe an issuer and its server: one per setting of the library that has a
+//! name on the command line. The library reports what is missing, so that all problems are reported
+//! at once.
 
 use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use mcp_bearer::config::{Entrance, Group, ServerDraft, Setting, Shape, Value};
 
-/// What is given of them.
+/// Those that were given.
 #[derive(Clone, Debug)]
 pub(crate) struct Flags(Vec<(Setting, Value)>);
 
 impl Flags {
-    /// One issuer, as far as it is described.
+    /// One issuer, as far as it was described.
     pub(crate) fn draft(&self) -> ServerDraft {
         let mut draft = ServerDraft::from_entrance(Entrance::Flag);
         for (setting, value) in &self.0 {
@@ -21,7 +21,7 @@ impl Flags {
         draft
     }
 
-    /// The settings that are given.
+    /// The settings that were given.
     pub(crate) fn given(&self) -> impl Iterator<Item = Setting> {
         self.0.iter().map(|(setting, _)| *setting)
     }

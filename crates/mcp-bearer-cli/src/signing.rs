@@ -1,4 +1,4 @@
-//! The key that a command signs with: read from the file that an option names.
+//! The key that a command signs with, read from the file that an option names.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ pub(crate) fn secret(path: &Path, algorithm: Option<Algorithm>) -> Result<Signin
         .map_err(|error| format!("--secret-file: {error}; mcp-bearer keygen makes one"))
 }
 
-/// Prints a warning where other users of the machine may read the secret in a file.
+/// Prints a warning if other users of the machine may read the secret in a file.
 #[cfg(unix)]
 fn warn_of_readers(option: &str, path: &Path) {
     use std::os::unix::fs::PermissionsExt;
@@ -32,7 +32,7 @@ fn warn_of_readers(option: &str, path: &Path) {
         return;
     };
     let mode = about.permissions().mode() & 0o777;
-    // What is no file, such as a pipe, has no readers that stay.
+    // Something that is not a file, such as a pipe, has no lasting readers.
     if about.is_file() && mode & 0o044 != 0 {
         let path = path.display();
         note(format_args!(

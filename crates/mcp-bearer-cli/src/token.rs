@@ -39,12 +39,12 @@ pub(crate) struct Token {
     )]
     private_key: Option<PathBuf>,
 
-    /// A secret shared with whoever verifies, such as secret.txt of `keygen`: the bytes of the
+    /// A secret shared with the verifier, such as secret.txt of `keygen`: the bytes of the
     /// file, without the line end behind printable text
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
 
-    /// The algorithm to sign with; the usual one of the key unless given
+    /// The algorithm to sign with; the usual one of the key by default
     #[arg(long, value_name = "A")]
     algorithm: Option<String>,
 
@@ -122,7 +122,7 @@ impl Token {
 }
 
 impl Token {
-    /// The key to sign with; a problem by now where there is none.
+    /// The key to sign with; if there is none, `problems` already contains that.
     fn key(&self, problems: &mut Vec<String>) -> Option<SigningKey> {
         let algorithm = match self.algorithm.as_deref().map(str::parse::<Algorithm>) {
             None => None,
@@ -142,7 +142,7 @@ impl Token {
     }
 }
 
-/// A duration in words, with a sign in front where it lies in the past.
+/// A duration in words, with a sign in front if it is in the past.
 fn seconds(text: &str) -> Result<i64, String> {
     let (sign, amount) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),

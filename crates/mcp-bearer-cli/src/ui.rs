@@ -1,14 +1,13 @@
-//! What is printed where, written once.
+//! Decides what is printed where.
 //!
-//! - stdout holds data and nothing else: tokens, keys, answers, help that was asked for.
+//! - stdout gets only data: tokens, keys, answers, help that was requested.
 //! - Everything else goes to stderr: errors, notes, logs.
-//! - Exit codes are those of [`EXIT_CODES`]. A reader of stdout that leaves early ends the program
-//!   without a word and with 141, as a shell reports it for a program ended by SIGPIPE: what was
-//!   asked for is not done.
+//! - Exit codes are those of [`EXIT_CODES`]. If a reader of stdout leaves early, the program ends
+//!   silently with 141, as a shell reports for a program ended by SIGPIPE: the work was not done.
 //! - Text from a token or a file is printed on one line, with everything that could move a cursor
 //!   escaped.
 //!
-//! No secret may get in here but the token or key that was asked for.
+//! The only secret that is printed is the token or key that was requested.
 
 mod colour;
 mod in_flags;
@@ -27,7 +26,7 @@ pub(crate) const EXIT_CODES: &str = "\
 Data goes to stdout, everything else to stderr.
 Exit codes: 0 done; 1 the answer is no (a token was rejected); 2 usage, configuration or key errors, no token at all.";
 
-/// How a command ended when nothing went wrong. Of several, the greatest counts.
+/// How a command ended if nothing went wrong. Of several, the greatest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
     /// Exit code 0.
@@ -41,7 +40,7 @@ pub(crate) enum Outcome {
 /// Why a command could not do its work.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// All that is wrong with usage, configuration or keys, each with what to do next: exit code 2.
+    /// Everything wrong with usage, configuration or keys, each with what to do next: exit code 2.
     Problems(Vec<String>),
     /// stdout cannot be written.
     Stdout(io::Error),
@@ -94,13 +93,13 @@ impl<W: Write> Output<W> {
         writeln!(self.writer, "{text}").map_err(Failure::Stdout)
     }
 
-    /// Hands on what was written so far.
+    /// Flushes what was written so far.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         self.writer.flush().map_err(Failure::Stdout)
     }
 }
 
-/// Says something to people, on stderr. That it cannot be said is no failure.
+/// Prints a note for people on stderr. Failing to print it is not an error.
 pub(crate) fn note(text: impl fmt::Display) {
     let text = Plain(&without_tokens(&text.to_string())).to_string();
     let colours = Colours::of_stderr();
@@ -119,12 +118,12 @@ pub(crate) fn note(text: impl fmt::Display) {
     };
 }
 
-/// What clap has to say: help on stdout, mistakes on stderr.
+/// Prints clap's message: help on stdout, mistakes on stderr.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
     let shown = without_tokens(&text);
     if shown == text {
-        // A reader that has left is no reason to complain.
+        // A reader that has left is not an error.
         let _ = error.print();
     } else {
         note(shown.trim_end());
@@ -132,13 +131,13 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
-/// The text with every token in it cut to its first letters: a token typed in a wrong place must
-/// not get into the log of whoever runs this program.
+/// Cuts every token in the text to its first characters: a token typed in the wrong place must not
+/// get into the caller's log.
 fn without_tokens(text: &str) -> String {
     let in_token = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let mut shown = String::with_capacity(text.len());
-    // A key pasted where its file's name belongs: what follows the label has a line of base64,
-    // which no words of ours have.
+    // A key pasted instead of its file's name: a line of base64 follows the label, and our own
+    // words contain none.
     let in_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
     let (text, cut) = match text.split_once("-----BEGIN ") {
         Some((before, after)) if after.split(|c| !in_base64(c)).any(|run| run.len() >= 24) => (
@@ -167,7 +166,7 @@ fn without_tokens(text: &str) -> String {
     shown
 }
 
-/// The exit code of a command's result; errors are told on stderr.
+/// The exit code of a command's result; errors are printed on stderr.
 pub(crate) fn exit(result: Result<Outcome, Failure>, help: &str) -> ExitCode {
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
@@ -190,7 +189,7 @@ pub(crate) fn exit(result: Result<Outcome, Failure>, help: &str) -> ExitCode {
     }
 }
 
-/// Text as it is, but for characters that could move a cursor or hide others. Line feeds stay.
+/// Text unchanged, except for characters that could move a cursor or hide others. Line feeds stay.
 pub(crate) struct Plain<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Plain<'_> {
@@ -217,9 +216,9 @@ pub(crate) fn json_string_or_null(text: Option<&str>) -> String {
     text.map_or_else(|| "null".to_owned(), json_string)
 }
 
-/// Valid JSON on one line: white space between values goes, and what a terminal or a line reader
-/// could take for something else is written as an escape. Numbers and names keep their spelling,
-/// all values stay the same.
+/// Valid JSON on one line: white space between values is removed, and what a terminal or a line
+/// reader could misread is escaped. Numbers and names keep their spelling, and all values stay the
+/// same.
 pub(crate) fn json_line(json: &str) -> String {
     let mut line = String::with_capacity(json.len());
     let (mut in_string, mut escaped) = (false, false);

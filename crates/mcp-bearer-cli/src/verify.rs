@@ -1,7 +1,7 @@
-//! `mcp-bearer verify`: one answer for each token.
+//! `mcp-bearer verify`: one answer per token.
 //!
-//! Tokens come as an argument or as lines of stdin; a line is bytes, and whatever it holds it gets
-//! exactly one answer, in order, in bounded memory. It must never print a token.
+//! Tokens come as an argument or as lines of stdin. A line is bytes, and whatever it contains, it
+//! gets exactly one answer, in order, in bounded memory. A token is never printed.
 
 mod answer;
 mod lines;
@@ -25,11 +25,11 @@ use crate::pasted;
 use crate::setting_flags::Flags;
 use crate::ui::{Failure, Outcome, Output, note};
 
-/// Verify tokens, and say why one is refused
+/// Verify tokens, and report why one is refused
 ///
 /// Keys, issuer and audience must be decided; "any" is spelled out. --discover ISSUER decides the
-/// issuer too, unless --issuer or --any-issuer says otherwise. Without TOKEN, reads one token a
-/// line from stdin (better than an argument, which other users of the machine can see) and answers
+/// issuer too, unless --issuer or --any-issuer is given. Without TOKEN, reads one token per line
+/// from stdin (better than an argument, which other users of the machine can see) and answers
 /// each line in order. Exits with 1 when any token was refused, and with 2 when there were no keys
 /// to verify one with, or no token at all.
 #[derive(Args)]
@@ -71,7 +71,7 @@ pub(crate) struct Verify {
     )]
     format: Format,
 
-    /// Say of every step of verification whether it was passed, and what was seen
+    /// Show, for each verification step, whether it passed and what was found
     #[arg(long, help_heading = "Output")]
     explain: bool,
 }
@@ -139,7 +139,7 @@ fn epoch(text: &str) -> Result<u64, String> {
     })
 }
 
-/// Keys of a set that cannot be used are worth knowing before tokens fail.
+/// Reports keys of a set that cannot be used, before tokens fail.
 fn tell_skipped(provider: &BearerAuthProvider) {
     for status in provider.key_status() {
         for skipped in status.snapshot.set.skipped() {
@@ -158,15 +158,15 @@ fn from_stdin(
     }
     let mut lines = Lines::new(io::stdin().lock(), verifier.limit());
     let mut worst = None;
-    // One line per answer, so that programs can count them. Only where a single token was given,
-    // the answer goes on.
+    // One line per answer, so that programs can count them. Only the answer to a single token has
+    // more.
     let block = match verifier.detail {
         Detail::EveryStep => Block::Below,
         Detail::Verdict => Block::Left,
     };
     let mut only = None;
-    // Answers are handed on before the next read could wait, so that a program can converse with
-    // this one.
+    // Answers are flushed before the next read could wait, so that a program can converse with this
+    // one.
     while let Some(line) = lines.next(|| output.flush())? {
         let answer = verifier.answer(&line)?;
         answer.print(output, format, block)?;
@@ -178,7 +178,7 @@ fn from_stdin(
         answer.print_block(output)?;
     }
     output.flush()?;
-    // A script that lets in whatever exits with 0 must not let in nothing at all.
+    // A script that accepts whatever exits with 0 must not accept empty input.
     worst.ok_or_else(|| {
         Failure::problem(
             "no token on standard input; give one per line, or one as the argument TOKEN",
@@ -186,14 +186,14 @@ fn from_stdin(
     })
 }
 
-/// How much is told of a verification.
+/// How much of a verification is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Detail {
     Verdict,
     EveryStep,
 }
 
-/// One provider for all tokens, and the runtime for those that have to wait for keys.
+/// One provider for all tokens, and the runtime for those that must wait for keys.
 struct Verifier {
     provider: BearerAuthProvider,
     required: Scopes,
@@ -260,7 +260,7 @@ impl Verifier {
         })
     }
 
-    /// Without waiting where the keys are at hand.
+    /// Verifies without waiting if the keys are at hand.
     fn verify(&self, token: &str) -> Result<Result<AccessToken, Rejection>, Failure> {
         self.fetch_first(token)?;
         Ok(match self.provider.try_verify_token(token) {
@@ -272,8 +272,8 @@ impl Verifier {
         })
     }
 
-    /// Waits once for the first fetch, even for a token that its own claims condemn: what is asked
-    /// here is also whether it was signed. A server never waits for that.
+    /// Waits once for the first fetch, even for a token that its own claims rule out: the user also
+    /// wants to know whether it was signed. A server never waits for that.
     fn fetch_first(&self, token: &str) -> Result<(), Failure> {
         if self.warmed_up.get() {
             return Ok(());

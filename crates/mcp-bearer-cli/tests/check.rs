@@ -1,4 +1,4 @@
-//! `check`: what it says of good and bad issuers, and of wrong configurations.
+//! `check`: its reports on good and bad issuers, and on wrong configurations.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -104,7 +104,7 @@ ok
 }
 
 #[test]
-fn flags_take_the_place_of_a_file() {
+fn flags_replace_a_file() {
     let server = issuer(vec![rsa("a"), weak_keys::akp()]);
     let base = server.base();
     let ran = run(&[
@@ -169,7 +169,7 @@ fn an_issuer_that_cannot_be_reached_is_a_problem() {
     assert_eq!(lines[5], "1 problem");
 }
 
-/// What is told of an issuer of which one thing is wrong.
+/// The report on an issuer with one fault.
 fn problem(server: &JwksServer, more: &[&str]) -> String {
     let base = server.base();
     let mut arguments = vec!["check", "--discover", &base, "--audience", AUDIENCE];
@@ -188,7 +188,7 @@ fn problem(server: &JwksServer, more: &[&str]) -> String {
 }
 
 #[test]
-fn what_would_go_wrong_is_said() {
+fn what_would_go_wrong_is_reported() {
     let server = issuer(vec![weak_keys::akp()]);
     assert!(problem(&server, &[]).contains("no usable key"));
 
@@ -252,7 +252,7 @@ fn what_is_worth_knowing_is_noted() {
 }
 
 #[test]
-fn a_configuration_that_cannot_work_is_told_whole() {
+fn every_problem_of_an_invalid_configuration_is_reported() {
     let place = Place::new();
     let file = place.write(
         "gateway.toml",

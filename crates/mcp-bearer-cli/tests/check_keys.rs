@@ -1,5 +1,5 @@
-//! `check` and `--discover`: which key is which, why one cannot be used, and addresses that are no
-//! issuer's.
+//! `check` and `--discover`: which key is which, why one cannot be used, and addresses that are not
+//! an issuer's.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -25,7 +25,7 @@ fn check(more: &[&str]) -> support::Ran {
 }
 
 #[test]
-fn two_keys_of_one_kid_are_told_apart() {
+fn two_keys_with_one_kid_are_distinguished() {
     let place = Place::new();
     let (one, other) = (
         SigningKey::ec_p256().with_kid("same"),
@@ -57,7 +57,7 @@ fn two_keys_of_one_kid_are_told_apart() {
 }
 
 #[test]
-fn check_says_why_a_key_of_a_file_cannot_be_used_as_verify_does() {
+fn check_reports_why_a_key_in_a_file_cannot_be_used_as_verify_does() {
     let place = Place::new();
     let set = json!({"keys": [weak_keys::akp()]});
     let file = place.write("jwks.json", set.to_string());
@@ -75,7 +75,7 @@ fn check_says_why_a_key_of_a_file_cannot_be_used_as_verify_does() {
 }
 
 #[test]
-fn an_address_that_is_no_issuers_is_recognised() {
+fn an_address_that_is_not_an_issuers_is_recognised() {
     let jwks = "https://idp.example.com/.well-known/jwks.json";
     let metadata = "https://idp.example.com/t/.well-known/openid-configuration";
     for (url, advice) in [
@@ -98,7 +98,7 @@ fn an_address_that_is_no_issuers_is_recognised() {
 }
 
 #[test]
-fn what_is_worth_knowing_of_a_key_is_noted() {
+fn what_is_worth_knowing_about_a_key_is_noted() {
     let place = Place::new();
     // A coordinate without its leading zero.
     let mut short = mcp_bearer_testkit::vectors::all()
@@ -194,7 +194,7 @@ fn two_kinds_of_keys_are_both_listed_and_a_published_secret_is_a_problem() {
 }
 
 #[test]
-fn what_clients_must_request_is_shown_where_it_differs() {
+fn what_clients_must_request_is_shown_if_it_differs() {
     let place = Place::new();
     let key = SigningKey::shared_rsa_2048();
     let file = place.write("jwks.json", key.jwks().to_string());

@@ -1,4 +1,4 @@
-//! Colours: on a terminal, in no pipe, and never where `NO_COLOR` says so.
+//! Colours: on a terminal, not in a pipe, and never with `NO_COLOR`.
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
@@ -109,7 +109,7 @@ fn on_a_terminal(arguments: &[&str], variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn a_terminal_has_colours_unless_it_wants_none() {
+fn a_terminal_has_colours_unless_they_are_turned_off() {
     let setting = Setting::new();
     for arguments in setting.commands() {
         let shown = on_a_terminal(&arguments, &[]);
@@ -129,7 +129,7 @@ fn a_terminal_has_colours_unless_it_wants_none() {
 }
 
 #[test]
-fn a_pipe_has_none_unless_it_is_asked_for() {
+fn a_pipe_has_no_colours_unless_they_are_forced() {
     let setting = Setting::new();
     for arguments in setting.commands() {
         let plain = piped(&arguments, &[]);

@@ -16,7 +16,7 @@ use serde_json::json;
 use support::{Demo, Place, program, run, run_with};
 
 #[test]
-fn a_token_lets_in_and_names_its_subject() {
+fn a_token_is_accepted_and_names_its_subject() {
     let demo = Demo::start(&[], "info");
     let members: Vec<&String> = demo.line.as_object().unwrap().keys().collect();
     assert_eq!(members, ["expires_at", "metadata_url", "token", "url"]);
@@ -76,7 +76,7 @@ fn the_required_scopes_can_be_others_or_none() {
 }
 
 #[test]
-fn another_issuers_tokens_are_let_in_when_it_is_named() {
+fn another_issuers_tokens_are_accepted_if_it_is_named() {
     use mcp_bearer_testkit::{Forge, JwksServer, Response, SigningKey};
     let issuer = JwksServer::start();
     let key = SigningKey::ec_p256().with_kid("other");
@@ -97,7 +97,7 @@ fn another_issuers_tokens_are_let_in_when_it_is_named() {
     assert_eq!(demo.call("whoami", "{}", &[&bearer(&token)]).status(), 200);
     let own = format!("Authorization: Bearer {}", demo.token());
     assert_eq!(demo.call("whoami", "{}", &[&own]).status(), 200);
-    // Each issuer's keys are its own, and both names are told to clients.
+    // Each issuer's keys are its own, and clients see both names.
     let forged = token.clone().issuer(demo.origin());
     assert_eq!(demo.call("whoami", "{}", &[&bearer(&forged)]).status(), 401);
     let elsewhere = token.audience("https://mcp.example.com/mcp");
@@ -114,7 +114,7 @@ fn another_issuers_tokens_are_let_in_when_it_is_named() {
 }
 
 #[test]
-fn refusals_are_those_of_the_specification() {
+fn refusals_follow_the_specification() {
     let place = Place::new();
     assert_eq!(run(&["keygen", "--out", &place.file("keys")]).code, Some(0));
     let key = place.file("keys/private.pem");
@@ -203,7 +203,7 @@ fn documents_are_where_clients_look() {
     assert_eq!(jwks["keys"][0]["alg"], json!("RS256"));
     assert_eq!(jwks["keys"][0].get("d"), None);
 
-    // The token is good by what is published, and by nothing else.
+    // The token verifies with what is published, and with nothing else.
     let (origin, url) = (demo.origin(), demo.url());
     let rules = [
         "verify",
@@ -270,7 +270,7 @@ fn text_has_commands_to_paste() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     run(&["demo", "--listen", "0.0.0.0:8000", "--private-key", "no-such.pem"]).is(
         2,
         "",
@@ -293,7 +293,7 @@ fn a_trace_log_holds_no_secret() {
     let token = demo.token().to_owned();
     let bearer = format!("Authorization: Bearer {token}");
     assert_eq!(demo.call("whoami", "{}", &[&bearer]).status(), 200);
-    // One letter of the signature changed, and a header that holds the token in the wrong way.
+    // One character of the signature changed, and a header that carries the token wrongly.
     let wrong = format!("{bearer}A");
     assert_eq!(demo.call("whoami", "{}", &[&wrong]).status(), 401);
     assert_eq!(demo.call("whoami", "{}", &[&bearer, &bearer]).status(), 400);

@@ -84,7 +84,7 @@ fn a_tool_can_need_a_scope_of_its_own() {
 }
 
 #[test]
-fn a_session_belongs_to_the_user_that_began_it() {
+fn a_session_belongs_to_the_user_that_started_it() {
     let world = World::start();
     let (alice, bob) = (
         world.bearer("alice", &["mcp:read"]),

@@ -27,7 +27,7 @@ fn mode(path: &str) -> u32 {
 }
 
 #[test]
-fn keys_of_every_algorithm_sign_what_verify_takes() {
+fn keys_of_every_algorithm_sign_what_verify_accepts() {
     for algorithm in ASYMMETRIC {
         let place = Place::new();
         let out = place.file("keys");
@@ -56,7 +56,7 @@ fn keys_of_every_algorithm_sign_what_verify_takes() {
 }
 
 #[test]
-fn a_shared_secret_is_one_file_that_nobody_else_reads() {
+fn a_shared_secret_is_one_file_that_only_its_owner_can_read() {
     let place = Place::new();
     let out = place.file("shared");
     let ran = run(&["keygen", "--out", &out, "--algorithm", "HS256"]);
@@ -72,7 +72,7 @@ fn a_shared_secret_is_one_file_that_nobody_else_reads() {
     let text = std::fs::read_to_string(&secret).unwrap();
     assert_eq!(text.len(), 86);
 
-    // Without a word about the algorithm, it is the usual one.
+    // If no algorithm is given, it is the usual one.
     for algorithm in [
         &[][..],
         &["--algorithm", "HS384"],
@@ -137,7 +137,7 @@ fn the_algorithm_is_that_of_the_key_unless_another_is_given() {
 }
 
 #[test]
-fn what_does_not_go_together_is_an_error() {
+fn options_that_do_not_fit_together_are_an_error() {
     let place = Place::new();
     let (rsa, secret) = (
         place.write_private("rsa.pem", SigningKey::shared_rsa_2048().private_pem()),

@@ -78,7 +78,7 @@ fn examples(help: &str) -> Vec<String> {
     examples
 }
 
-/// An issuer on loopback, and a directory with all that examples name.
+/// An issuer on loopback, and a directory with everything that examples name.
 struct Stage {
     server: JwksServer,
     place: Place,
@@ -141,7 +141,7 @@ impl Stage {
         run_with(&mut self.shell(script), b"")
     }
 
-    /// Starts what does not end by itself, and gives its first line.
+    /// Starts a command that does not end by itself, and returns its first line.
     fn first_line(&self, script: &str) -> String {
         let mut child = self
             .shell(&format!("exec {}", script.trim_start()))

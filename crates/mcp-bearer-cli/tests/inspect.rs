@@ -33,7 +33,7 @@ fn object(input: impl AsRef<[u8]>) -> Value {
 }
 
 #[test]
-fn text_shows_header_and_claims_as_people_read_them() {
+fn text_shows_header_and_claims_in_readable_form() {
     let token = forge()
         .scope("mcp:read")
         .claim("nbf", NOW - 300)
@@ -178,7 +178,7 @@ fn other_kinds_of_tokens_are_named() {
 }
 
 #[test]
-fn notes_say_what_is_odd() {
+fn notes_name_what_is_odd() {
     let noted = |forge: &Forge, what: &str| {
         let notes = object(forge.token())["notes"].to_string();
         assert!(notes.contains(what), "{what}: {notes}");
@@ -205,7 +205,7 @@ fn notes_say_what_is_odd() {
 }
 
 #[test]
-fn a_part_that_is_broken_hides_no_other() {
+fn a_broken_part_hides_no_other_part() {
     let token = forge().raw_claims("[1]").token();
     let found = object(&token);
     assert_eq!(found["claims"], Value::Null);
@@ -294,7 +294,7 @@ fn hostile_text_is_escaped_and_no_token_is_printed() {
 fn every_vector_is_shown_or_named() {
     let (mut shown, mut named) = (0, 0);
     for file in vectors::all() {
-        // Some of each file keep the test short.
+        // A few cases of each file keep the test short.
         for case in file.cases.iter().take(3) {
             let ran = pipe(
                 &["inspect", "--at", AT, "--format", "json"],

@@ -152,7 +152,7 @@ fn only_the_owner_can_read_a_private_key() {
         Some(0)
     );
     assert_eq!(mode("private.pem"), 0o600);
-    // Also where the file that it replaces was open to everyone.
+    // Also if the file that it replaces was open to everyone.
     std::fs::set_permissions(place.file("private.pem"), PermissionsExt::from_mode(0o644)).unwrap();
     assert_eq!(
         run(&["keygen", "--force", "--out", place.path().to_str().unwrap()]).code,
@@ -237,7 +237,7 @@ fn taken_apart(token: &str) -> (Value, Value) {
 }
 
 #[test]
-fn token_says_what_it_is_told() {
+fn token_signs_the_given_claims() {
     let place = Place::new();
     let key = place.write_private("key.pem", SigningKey::shared_rsa_2048().private_pem());
     let ran = run(&["token", "--private-key", &key]);
@@ -293,7 +293,7 @@ fn token_says_what_it_is_told() {
 }
 
 #[test]
-fn token_tells_all_mistakes_at_once() {
+fn token_reports_all_mistakes_at_once() {
     let place = Place::new();
     let public = place.write_private("public.pem", SigningKey::shared_rsa_2048().public_pem());
     run(&[

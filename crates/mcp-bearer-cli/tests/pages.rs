@@ -1,4 +1,4 @@
-//! Commands in the pages that a newcomer reads: each names options that the program has.
+//! Commands in the pages that a newcomer reads: each uses options that the program has.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -26,7 +26,7 @@ fn the_program_knows_every_option_of_every_command() {
         let commands = commands_in(text);
         assert!(commands.len() >= at_least, "{page}: {commands:?}");
         for command in commands {
-            // What is wrong with an option is found before help is printed.
+            // Wrong options are found before help is printed.
             let mut arguments: Vec<&str> = command.split_whitespace().skip(1).collect();
             arguments.push("--help");
             let ran = support::run(&arguments);

@@ -18,7 +18,7 @@ use mcp_bearer_testkit::vectors::{self, Case, Expect, VectorFile};
 use serde_json::{Value, json};
 use support::{Place, pipe};
 
-/// Settings under which no token could be good: the program says so and does not start.
+/// Settings with which no token could be good: the program reports that and does not start.
 const CANNOT_START: [(&str, &str); 5] = [
     (
         "signature/confusion_jwks.json",
@@ -89,7 +89,7 @@ fn every_case_is_answered_as_its_file_says() {
 /// The claims may be as deep as `serde_json` reads, so the object around them would be one level
 /// too deep for it.
 fn answer(line: &str) -> Value {
-    // The claims of a refused token are shown with a depth that every reader of JSON takes.
+    // The claims of a refused token are shown with a depth that every JSON reader accepts.
     if line.starts_with("{\"accepted\":false,") {
         return serde_json::from_str(line).expect(line);
     }

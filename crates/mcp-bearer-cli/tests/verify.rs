@@ -1,4 +1,4 @@
-//! `verify`: what it answers, how it reads its input, and what it says of wrong settings.
+//! `verify`: its answers, how it reads its input, and what it reports for wrong settings.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -70,7 +70,7 @@ impl Setting {
     }
 }
 
-/// A transcript without what the last member of a refused answer says about the token.
+/// A transcript without the last member of a refused answer, which describes the token.
 fn without_the_token(mut ran: Ran) -> Ran {
     let lines = ran.stdout.lines().map(|line| {
         let start = line.split(r#","inspect":{"verified":false"#).next();
@@ -84,7 +84,7 @@ fn without_the_token(mut ran: Ran) -> Ran {
 }
 
 #[test]
-fn text_is_one_line_for_each_token() {
+fn text_is_one_line_per_token() {
     let setting = Setting::new();
     let good = setting
         .forge()
@@ -109,7 +109,7 @@ fn text_is_one_line_for_each_token() {
 }
 
 #[test]
-fn json_is_one_object_for_each_token() {
+fn json_is_one_object_per_token() {
     let setting = Setting::new();
     let claims = format!(
         "{{\"iss\":{:?},\r\n \"aud\":{:?}, \"exp\":1800000001.50 ,\"x\":[1.0,1e2,12345678901234567890],\"b\":\"a\\n \u{2028}\u{9b}\\\" c\"}}\n",
@@ -418,7 +418,7 @@ fn keys_of_every_kind_and_place() {
 }
 
 #[test]
-fn unusable_keys_of_a_set_are_told_on_stderr() {
+fn unusable_keys_of_a_set_are_reported_on_stderr() {
     let place = Place::new();
     let key = SigningKey::shared_rsa_2048();
     let other = json!({"kty": "AKP", "kid": "pq"});
@@ -465,7 +465,7 @@ fn keys_from_an_address() {
         (accepted, server.total_hits()),
         (vec![true, false, true], 1)
     );
-    // What no key could save asks nobody.
+    // A token that no key could save causes no fetch.
     assert_eq!(pipe(&rules, b"nonsense\n").code, Some(1));
     assert_eq!(server.total_hits(), 1);
     let ran = run_with(program().args(rules).arg("--explain"), good.as_bytes());
@@ -486,7 +486,7 @@ fn keys_from_an_address() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     run(&["verify", "--algorithm", "none", "--leeway", "x", "--at", "-", "--scope", "a b"]).is(
         2,
         "",
@@ -605,7 +605,7 @@ fn text_of_a_token_cannot_move_the_cursor() {
     }
 }
 
-/// An issuer whose metadata lead to its keys.
+/// An issuer whose metadata leads to its keys.
 fn discoverable(key: &SigningKey) -> JwksServer {
     let server = JwksServer::start();
     server.set_keys(vec![key.jwk()]);
@@ -638,7 +638,7 @@ fn keys_are_discovered_and_decide_the_issuer() {
     assert_eq!(ran.code, Some(1));
     assert_eq!(server.hits(JwksServer::JWKS_PATH), 1);
 
-    // A word of one's own wins over the default.
+    // An explicit choice overrides the default.
     let mut other = rules.to_vec();
     other.extend(["--issuer", Forge::ISSUER]);
     let ran = pipe(&other, format!("{foreign}\n{own}\n").as_bytes());
@@ -686,7 +686,7 @@ fn an_issuer_that_cannot_be_discovered_is_not_the_tokens_fault() {
 /// The library's advice names its own option, which this program does not have.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_machine_without_a_ca_store_is_told_what_helps_here() {
+fn without_a_ca_store_the_error_names_what_helps_here() {
     let token = Forge::new(&SigningKey::shared_rsa_2048(), NOW)
         .without_claim("iat")
         .token();
@@ -716,7 +716,7 @@ fn a_machine_without_a_ca_store_is_told_what_helps_here() {
 }
 
 #[test]
-fn an_exp_in_milliseconds_is_asked_about_where_the_token_is_accepted() {
+fn an_accepted_token_with_an_exp_in_milliseconds_gets_a_note() {
     let setting = Setting::new();
     let late = setting.forge().claim("exp", (NOW + 3600) * 1000).token();
     let note = "its exp is more than 10 years away: is it in milliseconds instead of seconds?";
@@ -734,7 +734,7 @@ fn an_exp_in_milliseconds_is_asked_about_where_the_token_is_accepted() {
     assert_eq!(ran.json()[0]["notes"], json!([note]));
     let ran = setting.verify(&["--explain"], late.as_bytes());
     assert!(ran.stdout.contains(note), "{ran:?}");
-    // In a refused answer it is a note of the token.
+    // In a refused answer it is a note about the token.
     let other = Forge::new(&SigningKey::shared_rsa_2048_b(), NOW).claim("exp", (NOW + 3600) * 1000);
     let ran = setting.verify(&["--format", "json"], other.token().as_bytes());
     assert_eq!(ran.json()[0]["inspect"]["notes"], json!([note]));

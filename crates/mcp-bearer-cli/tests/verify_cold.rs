@@ -183,7 +183,7 @@ fn of_several_lines_the_worst_counts_and_a_failed_fetch_is_not_repeated() {
 }
 
 #[test]
-fn nothing_on_standard_input_is_no_answer() {
+fn an_empty_standard_input_gives_no_answer() {
     let up = Setting::new(Keys::Address, Issuer::Up);
     for more in [&[][..], &["--format", "json"], &["--explain"], &["-"]] {
         let ran = up.verify(more, "");
@@ -193,7 +193,7 @@ fn nothing_on_standard_input_is_no_answer() {
             "{ran:?}"
         );
     }
-    // An empty line is a line, and gets its answer.
+    // An empty line is a line, and gets an answer.
     let ran = up.verify(&[], "\n");
     assert_eq!((ran.code, ran.stdout.lines().count()), (Some(1), 1));
     let help = pipe(&["verify", "--help"], b"").stdout;

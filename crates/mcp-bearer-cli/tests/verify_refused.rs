@@ -1,5 +1,5 @@
-//! What `verify` prints for a refused token beside the verdict: what is broken in the line, all
-//! that is wrong, and what the token says.
+//! What `verify` prints for a refused token below the verdict: what is broken in the line,
+//! everything that is wrong, and the token's contents.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -45,7 +45,7 @@ impl Setting {
         run_with(&mut command, input.as_ref())
     }
 
-    /// Expired, for somebody else, and without the scope.
+    /// Expired, for another audience, and without the scope.
     fn hopeless(&self) -> String {
         let forge = self.forge().expires_in(-3600).scope("mcp:read");
         forge.audience("https://other.example.com/mcp").token()
@@ -108,7 +108,7 @@ fn text_has_the_verdict_the_other_faults_and_the_block_of_inspect() {
     setting
         .verify(&[], format!("{token}\n"))
         .is(1, &expected, "");
-    // Of several, each has one line.
+    // If there are several, each has one line.
     let several = format!("{token}\n\n{token}\n");
     let lines = format!(
         "rejected: {first}\nrejected: malformed: 1 segments where a signed token has three (the line is empty)\nrejected: {first}\n"
@@ -169,7 +169,7 @@ fn the_argument_is_understood_as_inspect_does() {
         assert_eq!(ran.stderr.is_empty(), note.is_empty(), "{ran:?}");
         assert!(ran.stderr.contains(note), "{note}: {}", ran.stderr);
     }
-    // Where there is no token, there is no answer.
+    // Without a token there is no answer.
     for argument in [
         "",
         "{\"error\":\"invalid_grant\"}",
@@ -183,7 +183,7 @@ fn the_argument_is_understood_as_inspect_does() {
     let ran = setting.verify(&["ya29.a0AfB_byC"], "");
     assert_eq!(ran.code, Some(1));
     assert!(ran.stdout.contains("an access token of Google"), "{ran:?}");
-    // What is wrong is said once.
+    // Each problem is printed once.
     assert_eq!(ran.stdout.matches("introspection").count(), 1, "{ran:?}");
 }
 
@@ -229,7 +229,7 @@ fn a_line_of_standard_input_stays_one_answer_that_names_what_is_broken() {
         let detail = answer["detail"].as_str().unwrap();
         assert!(detail.contains(what), "{line}: {detail}");
     }
-    // What the line is about is shown all the same.
+    // What the line contains is shown nevertheless.
     assert_eq!(answers[1]["inspect"]["claims"]["iss"], json!(Forge::ISSUER));
     // A well-formed token has no such hint.
     let ran = setting.verify(&["--format", "json"], setting.hopeless());
@@ -237,7 +237,7 @@ fn a_line_of_standard_input_stays_one_answer_that_names_what_is_broken() {
 }
 
 #[test]
-fn a_line_that_is_too_long_has_its_length_and_no_more() {
+fn only_the_length_of_a_line_that_is_too_long_is_shown() {
     let setting = Setting::new();
     let input = "a".repeat(3_000_000);
     let answer = setting
@@ -247,7 +247,7 @@ fn a_line_that_is_too_long_has_its_length_and_no_more() {
     assert_eq!(answer["faults"][0]["reason"], json!("token_too_large"));
     assert_eq!(answer["inspect"]["bytes"], json!(3_000_000));
     assert_eq!(answer["inspect"]["header"], Value::Null);
-    // A longer token that is given as an argument is looked at, but not verified.
+    // A longer token that is given as an argument is inspected, but not verified.
     let long = setting.forge().at_least_bytes(20_000).token();
     let file = setting.place.write("long.txt", &long);
     let answer = setting

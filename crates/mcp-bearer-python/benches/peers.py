@@ -21,8 +21,8 @@ ISSUER = "https://idp.example.com/realms/mcp"
 AUDIENCE = "https://mcp.example.com/mcp"
 
 OLD = fastmcp.__version__.startswith("2.9.")
-# Two threads that sleep for the interpreter use 0.9 to 1.3 cores. One that needs it for a quarter of its work, as with FastMCP 4,
-# cannot reach two; which of its phases meet differs from run to run.
+# Two threads that sleep for the interpreter use 0.9 to 1.3 cores. If they need it for a quarter of their work, as with
+# FastMCP 4, they cannot reach two; which of their phases meet differs from run to run.
 PROMISED = {"first sight": 2.5 if OLD else 3.0, "from the cache": 10.0, "two threads": 1.35}
 
 
@@ -79,7 +79,7 @@ def ours(settings, **options):
 
 
 async def batch(verify, token: str, count: int) -> float:
-    """Seconds of CPU for one."""
+    """Seconds of CPU per call."""
     assert await verify(token) is not None
     start = time.thread_time()
     for _ in range(count):
@@ -88,7 +88,7 @@ async def batch(verify, token: str, count: int) -> float:
 
 
 def two_threads(settings, token: str) -> float:
-    """How many cores two threads use: their work beside that of two processes, which is two.
+    """How many cores two threads use: their work relative to that of two processes, which is two.
 
     Processes meet the same load of the machine as threads do, and share no interpreter.
     """
@@ -100,7 +100,7 @@ def two_threads(settings, token: str) -> float:
 
 
 def work_of(count: int, settings, token: str, run) -> int:
-    """What so many do in a third of a second, each with an event loop of its own."""
+    """How much this many do in a third of a second, each with its own event loop."""
     verify = ours(settings, token_cache=False)
     start = time.monotonic() + 0.05
 

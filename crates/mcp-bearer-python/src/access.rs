@@ -1,6 +1,7 @@
-//! What verification found out, as the arguments of whatever `AccessToken` class the caller uses.
+//! The result of a verification, as arguments for the caller's `AccessToken` class.
 //!
-//! Every call makes fresh objects: what a handler changes in them must never reach another request.
+//! Every call makes new objects, so that what a handler changes in them never reaches another
+//! request.
 
 use std::sync::Arc;
 
@@ -12,12 +13,12 @@ use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::claims;
 
-/// Whether the caller's class has room for them.
+/// Whether the caller's class has fields for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Identity {
     /// `subject` and `claims` too.
     Whole,
-    /// The token, the client, the scopes and the expiry: all there was up to FastMCP 2.11.
+    /// The token, the client, the scopes and the expiry: the only fields up to FastMCP 2.11.
     Client,
 }
 
@@ -25,7 +26,7 @@ pub(crate) enum Identity {
 #[derive(Clone, Debug)]
 pub(crate) struct Shown {
     identity: Identity,
-    /// Scopes that others may include: who asks for one looks at the list only.
+    /// Scopes that others may include: code that checks for one looks only at the list.
     implied: Arc<[String]>,
 }
 

@@ -1,7 +1,7 @@
-//! Arguments from Python, as the library's table of settings wants them.
+//! Converts arguments from Python for the library's table of settings.
 //!
 //! As in FastMCP, an issuer or audience that is `None` is not checked. Unlike there, `public_key`
-//! is never the secret of HS* algorithms: a key that everybody knows would sign tokens.
+//! is never the secret of HS* algorithms: anyone who knows the public key could sign tokens.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use crate::fetch::PythonFetch;
 
-/// Sets what the arguments say.
+/// Sets the values of the arguments.
 ///
 /// # Errors
 /// A `TypeError` for a value of another type, and a `ValueError` in FastMCP's words.
@@ -37,7 +37,7 @@ pub(crate) fn fill(draft: &mut ServerDraft, arguments: &Bound<'_, PyDict>) -> Py
             _ => draft.set(setting, value(setting, name, &given)?),
         }
     }
-    // `None` is not checked, unless something else says what is meant.
+    // `None` is not checked, unless another argument decides.
     let resource = draft.resource.is_some();
     if let Some(issuer) = draft.issuers.first_mut() {
         let discovered = matches!(issuer.keys, Some(Keys::Discover(_)));
@@ -51,8 +51,8 @@ pub(crate) fn fill(draft: &mut ServerDraft, arguments: &Bound<'_, PyDict>) -> Py
     Ok(())
 }
 
-/// In FastMCP's words, what an algorithm with a shared secret cannot stand beside, and which
-/// argument the secret has here.
+/// Refuses, in FastMCP's words, what an algorithm with a shared secret excludes, and names the
+/// argument for the secret.
 fn refuse_keys_as_secrets(arguments: &Bound<'_, PyDict>) -> PyResult<()> {
     let Some(given) = given(arguments, "algorithm")? else {
         return Ok(());
@@ -82,7 +82,7 @@ fn refuse_keys_as_secrets(arguments: &Bound<'_, PyDict>) -> PyResult<()> {
     Ok(())
 }
 
-/// Whether the secret has an argument of its own, so that `public_key` is a public key.
+/// Whether the secret has its own argument, so that `public_key` is a public key.
 fn has_own_secret(arguments: &Bound<'_, PyDict>) -> PyResult<bool> {
     Ok(given(arguments, "secret")?.is_some() || given(arguments, "secret_file")?.is_some())
 }
@@ -128,12 +128,13 @@ fn value(setting: Setting, name: &str, given: &Bound<'_, PyAny>) -> PyResult<Val
     }
 }
 
-/// A switch as its argument, and back: `require_expiry` says the opposite of what it switches.
+/// Converts a switch to its argument, and back: `require_expiry` is the opposite of what it
+/// switches.
 pub(crate) fn argument_of(setting: Setting, switch: bool) -> bool {
     switch != (setting == Setting::AcceptTokensThatNeverExpire)
 }
 
-/// An argument that is there and not `None`.
+/// An argument that is present and not `None`.
 pub(crate) fn given<'py>(
     arguments: &Bound<'py, PyDict>,
     name: &str,
@@ -148,7 +149,7 @@ fn json(given: &Bound<'_, PyAny>) -> PyResult<String> {
         .extract()
 }
 
-/// The same names of claims; a nested claim, which is a list of names, is written as JSON.
+/// The names of claims; a nested claim, which is a list of names, is written as JSON.
 fn paths<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     if !is_list(given) {
         return Ok(given.clone());
@@ -168,7 +169,7 @@ fn is_list(given: &Bound<'_, PyAny>) -> bool {
     given.is_instance_of::<PyList>() || given.is_instance_of::<PyTuple>()
 }
 
-/// One text or several. The member of an enumeration of strings means its value.
+/// One text or several. A member of a string enumeration means its value.
 fn texts(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     if given.is_instance_of::<PyString>() {
         return Ok(vec![text(name, given)?]);

@@ -1,6 +1,6 @@
-//! Validated JSON text into Python objects, without a tree in between.
+//! Converts validated JSON text into Python objects, without a tree in between.
 //!
-//! Only text that the core has validated comes here: its depth and its numbers are bounded.
+//! Only text that the core has validated gets here: its depth and its numbers are bounded.
 
 use std::fmt;
 
@@ -9,15 +9,15 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyList, PyString};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// From here on an integer fits neither `i64` nor `u64` and would come as a float.
+/// From here on an integer fits neither `i64` nor `u64`, and would become a float.
 const BEYOND_INTEGERS: f64 = 9_223_372_036_854_775_808.0;
 
-/// The value that the text says.
+/// The value of the text.
 pub(crate) fn to_python<'py>(py: Python<'py>, json: &str) -> PyResult<Bound<'py, PyAny>> {
     let mut text = serde_json::Deserializer::from_str(json);
     match Json(py).deserialize(&mut text) {
         Ok(value) => Ok(value),
-        // Slower, and Python's integers have no end.
+        // Slower, but Python's integers have no limit.
         Err(_) => py.import("json")?.call_method1("loads", (json,)),
     }
 }

@@ -1,9 +1,9 @@
 //! The end of the interpreter, for threads that Python does not know of.
 //!
-//! CPython ends a thread that wants the interpreter back while it is torn down, by unwinding its
-//! stack, and where Rust stands on that stack the process aborts. So none may be inside by then:
-//! `atexit` calls [`interpreter_ends`] before, which lets none in any more and waits for those who
-//! are. It must never wait longer than [`PATIENCE`], and never hold the interpreter or a lock
+//! CPython ends a thread that asks for the interpreter during shutdown by unwinding its stack, and
+//! if Rust is on that stack the process aborts. So no thread may be inside by then: `atexit` calls
+//! [`interpreter_ends`] first, which admits no more threads and waits at most [`PATIENCE`] for
+//! those inside, holding neither the interpreter nor a lock.
 //! meanwhile.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,24 +12,24 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 
-/// Inside is only who hands a question over, which takes microseconds.
+/// A thread is inside only while it hands over a request, which takes microseconds.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 static ENDING: AtomicBool = AtomicBool::new(false);
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
 
-/// Does `work` with the interpreter; nothing when that ends or has ended.
+/// Does `work` with the interpreter; nothing if that is ending or has ended.
 pub(crate) fn attached<T>(work: impl FnOnce(Python<'_>) -> T) -> Option<T> {
     let _inside = Inside::enter();
-    // Entered before this look, and the other side looks who is inside after it has said so: one of
-    // both sees the other.
+    // This thread entered before this check, and the other side checks who is inside after setting
+    // the flag: one of them sees the other.
     if ENDING.load(Ordering::SeqCst) {
         return None;
     }
     Python::try_attach(work)
 }
 
-/// Lets no thread of ours in any more, and waits until none is inside.
+/// Admits no more of our threads, and waits until none is inside.
 #[pyfunction]
 pub(crate) fn interpreter_ends(py: Python<'_>) {
     ENDING.store(true, Ordering::SeqCst);
@@ -41,13 +41,13 @@ pub(crate) fn interpreter_ends(py: Python<'_>) {
     });
 }
 
-/// For a child of `fork`, where the threads that were inside do not exist.
+/// For a child of `fork`, in which the threads that were inside do not exist.
 #[pyfunction]
 pub(crate) fn nobody_inside() {
     INSIDE.store(0, Ordering::SeqCst);
 }
 
-/// A thread is, or is about to be, where only the interpreter lets it out.
+/// A thread is, or is about to be, where only the interpreter can release it.
 struct Inside;
 
 impl Inside {
@@ -59,7 +59,7 @@ impl Inside {
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        // Not below nothing, should a fork have forgotten this one.
+        // Not below zero, in case a fork has forgotten this one.
         let less = |inside: usize| inside.checked_sub(1);
         let _ = INSIDE.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
     }

@@ -1,6 +1,6 @@
-//! Key documents from a function of the caller's: through a corporate proxy, from a test.
+//! Key documents from a function of the caller: through a corporate proxy, from a test.
 //!
-//! The function is asked on a thread that may wait for the interpreter; the driver thread of the
+//! The function is called on a thread that may wait for the interpreter; the driver thread of the
 //! key sources never does.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,14 +14,14 @@ use tokio::task::spawn_blocking;
 
 use crate::ending::attached;
 
-/// A fetcher whose answers come from Python. The garbage collector sees nothing of what `ask`
-/// refers to.
+/// A fetcher whose answers come from Python. The garbage collector does not see what `ask` refers
+/// to.
 pub(crate) struct PythonFetch {
     ask: Arc<Py<PyAny>>,
 }
 
 impl PythonFetch {
-    /// `ask(url, answer)` must return at once, and see to it that `answer` is completed.
+    /// `ask(url, answer)` must return at once, and ensure that `answer` is completed.
     pub(crate) fn new(ask: Py<PyAny>) -> Self {
         Self { ask: Arc::new(ask) }
     }
@@ -36,7 +36,7 @@ impl Fetch for PythonFetch {
                 sender: Mutex::new(Some(sender)),
             };
             let limit = request.max_body_bytes;
-            // Waiting for the interpreter must not hold up the sources that need none.
+            // Waiting for the interpreter must not delay the sources that do not need it.
             let asked = spawn_blocking(move || {
                 attached(|py| {
                     ask.call1(py, (request.url, answer))
@@ -64,10 +64,10 @@ impl Fetch for PythonFetch {
     }
 }
 
-/// What a `fetch` function gave, or why it gave nothing.
+/// What a `fetch` function returned, or why it returned nothing.
 type Document = Result<Vec<u8>, String>;
 
-/// Where a `fetch` function's answer goes. Only the first one counts.
+/// Receives the answer of a `fetch` function. Only the first one counts.
 #[pyclass(frozen, module = "mcp_bearer._native")]
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -89,14 +89,14 @@ impl Answer {
 
 impl Answer {
     fn send(&self, result: Document) {
-        // The place is whole at every moment a panic could strike.
+        // No panic can leave the value half changed.
         let sender = self
             .sender
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(sender) = sender {
-            // Nobody waits any more after 5 s.
+            // After 5 s nobody waits any more.
             let _ = sender.send(result);
         }
     }

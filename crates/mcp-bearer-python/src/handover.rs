@@ -1,9 +1,10 @@
-//! The interpreter, given up while a signature is checked and taken back after it.
+//! Releases the interpreter while a signature is checked, and takes it back afterwards.
 //!
-//! A thread that asks for the interpreter while another one holds it is put to sleep, and to be
-//! woken takes several times as long as the other needs it: of two threads that only verify, each
-//! would sleep half of its time. So a thread first waits awake for one that came out of here just
-//! now and will soon be back. It must never do so for longer than [`AWAKE`], nor when another
+//! A thread that asks for the interpreter while another one holds it is put to sleep, and waking it
+//! takes several times as long as the other needs the interpreter: of two threads that only verify,
+//! each would sleep half of its time. So a thread first waits awake for one that just left here and
+//! will soon be back: at most [`AWAKE`], and not if another thread already waits, which it would
+//! overtake. What it assumes about the interpreter affects only timing.
 //! thread waits already, which it would overtake; and what it believes of the interpreter must
 //! never matter for anything but time.
 
@@ -14,20 +15,20 @@ use std::time::Instant;
 
 use pyo3::prelude::*;
 
-/// What it takes to be put to sleep and woken, so that a wait in vain at most doubles that.
-/// `verify_token` needs the interpreter for a tenth of it; who has held it longer is at something
+/// The time to be put to sleep and woken, so that a wait in vain at most doubles it. `verify_token`
+/// needs the interpreter for a tenth of it; a thread that has held it longer is doing something
 /// else. Nanoseconds.
 const AWAKE: u64 = 100_000;
 
-/// When a thread last took the interpreter back, in nanoseconds since [`START`]; 0 when it was
-/// given up after that.
+/// When a thread last took the interpreter back, in nanoseconds since [`START`]; 0 if it was
+/// released after that.
 static TAKEN: AtomicU64 = AtomicU64::new(0);
 
-/// How many threads want the interpreter back, awake or asleep. Too many in a child of `fork`,
+/// How many threads want the interpreter back, awake or asleep. Too high in a child of `fork`,
 /// which then waits asleep.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
-/// Set when the module is loaded: later a `fork` could find it half set.
+/// Set when the module is loaded: later, a `fork` could find it half set.
 pub(crate) static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Runs `work` without the interpreter.
@@ -45,8 +46,7 @@ pub(crate) fn without_interpreter<T: Send>(py: Python<'_>, work: impl FnOnce() -
     result
 }
 
-/// Waits until no thread that came out of here is busy with the interpreter, or has been for too
-/// long.
+/// Waits until no thread that left here is busy with the interpreter, or has been for too long.
 fn wait_awake() {
     let begun = now();
     loop {

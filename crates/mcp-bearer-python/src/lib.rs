@@ -1,8 +1,8 @@
 //! `mcp_bearer._native`: the Rust provider as Python sees it.
 //!
-//! Only conversions stand here: what is true of a token is decided in `mcp-bearer`, how a Python
-//! class looks in `python/mcp_bearer/`. Nothing here may hold the interpreter while a signature is
-//! checked or keys are awaited.
+//! It contains only conversions: `mcp-bearer` decides about tokens, and `python/mcp_bearer/` has
+//! the Python classes. Nothing here may hold the interpreter while a signature is checked or keys
+//! are awaited.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -28,7 +28,7 @@ use mcp_bearer::config::{Entrance, Group, Setting};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// The module's contents; `_native.pyi` says what each is.
+/// The module's contents; `_native.pyi` describes each.
 #[pymodule]
 mod _native {
     #[pymodule_export]
@@ -69,7 +69,7 @@ mod _native {
         module.add("ALGORITHMS", names)?;
         module.add("TOKEN_FAULTS", crate::test_issuer::token_faults())?;
         let settings = PyDict::new(module.py());
-        // Those of a layer are arguments of the middleware.
+        // The settings of a layer are arguments of the middleware.
         let of_provider = |setting: &&Setting| setting.group() != Group::Layer;
         for setting in Setting::ALL.iter().filter(of_provider) {
             if let Some(argument) = setting.name(Entrance::Python) {

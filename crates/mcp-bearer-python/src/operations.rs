@@ -1,8 +1,8 @@
 //! The Rust layer of operations, for an ASGI app behind it.
 //!
-//! The layer is run as it is, one future per request. Python moves the bytes: it brings the body of
-//! the request when that is asked for, calls the app when the request was passed on, and brings
-//! what the app answers. Nothing is decided in Python.
+//! The layer runs unchanged, one future per request. Python moves the bytes: it brings the body of
+//! the request when asked, calls the app if the request was passed on, and brings the app's answer.
+//! Python decides nothing.
 
 mod bridge;
 mod exchange;
@@ -26,20 +26,20 @@ use crate::access::Shown;
 use crate::rejection::scopes;
 use crate::verifier::Verifier;
 
-/// What is configured once for a middleware: everything but what verifies tokens, which can change.
+/// The configuration of a middleware, except for what verifies tokens, which can change.
 #[pyclass(frozen, module = "mcp_bearer._native")]
 pub(crate) struct Operations {
     rules: OperationRules,
     keys: SessionKeys,
     token_header: Option<String>,
-    /// The identifier of the resource and the servers of its document.
+    /// The resource's identifier and the authorization servers of its document.
     resource: Option<(String, Vec<String>)>,
 }
 
 #[pymethods]
 impl Operations {
     /// # Errors
-    /// A `ValueError` when a key is too short or cannot be read, or there are no random bytes for
+    /// A `ValueError` if a key is too short or cannot be read, or there are no random bytes for
     /// one.
     #[new]
     fn new(
@@ -74,7 +74,7 @@ impl Operations {
         })
     }
 
-    /// The layer for this verifier, and for these scopes that every request needs.
+    /// The layer for this verifier, with these scopes that every request needs.
     ///
     /// # Errors
     /// A `ValueError` with every problem.
@@ -120,7 +120,7 @@ enum Layer {
 }
 
 impl Layer {
-    /// In front of an app that serves one request.
+    /// The layer in front of an app that serves one request.
     fn service(&self, app: Bridge) -> OperationsService<Bridge> {
         match self {
             Self::WithoutResource(layer) => layer.layer(app),
@@ -129,7 +129,7 @@ impl Layer {
     }
 }
 
-/// The layer in front of an app, with what verifies tokens.
+/// The layer in front of an app, with its verifier.
 #[pyclass(frozen, module = "mcp_bearer._native")]
 #[derive(Debug)]
 pub(crate) struct GuardedApp {
@@ -139,7 +139,7 @@ pub(crate) struct GuardedApp {
 
 #[pymethods]
 impl GuardedApp {
-    /// Begins with a request. Header names and values are as ASGI has them.
+    /// Starts a request. Header names and values are as in ASGI.
     fn begin(
         &self,
         method: &str,

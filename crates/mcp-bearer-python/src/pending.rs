@@ -12,10 +12,10 @@ use pyo3::types::PyString;
 use crate::access::Shown;
 use crate::verifier::outcome;
 
-/// The rest of a verification. Dropping it cancels no fetch: that belongs to the key source.
+/// The rest of a verification. Dropping it cancels no fetch, which belongs to the key source.
 pub(crate) type Rest = BoxFuture<'static, Result<AccessToken, mcp_bearer::Rejection>>;
 
-/// The keys at hand do not suffice, and a fetch of newer ones is under way.
+/// The keys at hand are not enough, and newer ones are being fetched.
 #[pyclass(frozen, module = "mcp_bearer._native")]
 pub(crate) struct Pending {
     token: Py<PyString>,

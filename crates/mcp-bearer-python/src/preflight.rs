@@ -1,5 +1,4 @@
-//! CORS preflights as the middleware meets them: the library's rule, asked with the headers of
-//! ASGI.
+//! CORS preflights in the middleware: the library's rule, applied to ASGI headers.
 
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ORIGIN, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -9,26 +8,26 @@ use pyo3::prelude::*;
 
 type Headers = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// What becomes of CORS preflights.
+/// How CORS preflights are handled.
 #[pyclass(frozen, module = "mcp_bearer._native")]
 #[derive(Debug)]
 pub(crate) struct Preflight(mcp_bearer::http::Preflight);
 
 #[pymethods]
 impl Preflight {
-    /// The app gets them, with what CORS needs and nothing else.
+    /// The app gets them, with only what CORS needs.
     #[staticmethod]
     fn pass_on() -> Self {
         Self(mcp_bearer::http::Preflight::PassOn)
     }
 
-    /// They are judged as any request.
+    /// They are judged like any request.
     #[staticmethod]
     fn refuse() -> Self {
         Self(mcp_bearer::http::Preflight::Refuse)
     }
 
-    /// They are answered for pages of these origins; of any, for `None`.
+    /// They are answered for pages of these origins; for any if `None`.
     #[staticmethod]
     fn answer(origins: Option<Vec<String>>) -> PyResult<Self> {
         let cors = match origins {
@@ -39,15 +38,15 @@ impl Preflight {
         Ok(Self(mcp_bearer::http::Preflight::Answer(cors)))
     }
 
-    /// `None` for a request that is judged as any other; `(None, headers)` for a preflight that the
-    /// app gets with these headers alone; `(status, headers)` for the answer to one.
+    /// `None` for a request that is judged like any other; `(None, headers)` for a preflight that
+    /// the app gets with only these headers; `(status, headers)` for the answer to one.
     fn judge(
         &self,
         method: &str,
         headers: Headers,
         has_no_body: bool,
     ) -> Option<(Option<u16>, Headers)> {
-        // What is no HTTP is no preflight.
+        // A method that is not valid HTTP makes no preflight.
         let method = Method::from_bytes(method.as_bytes()).ok()?;
         let headers = read(headers.iter())?;
         match self.0.judge(&method, &headers, has_no_body) {
@@ -71,7 +70,7 @@ impl Preflight {
     }
 }
 
-/// The app's headers stay as they are, but for those that the grant replaces.
+/// The app's headers are unchanged, except for those that the grant replaces.
 fn with_grant(grant: &mcp_bearer::http::Grant, answer: Headers) -> Headers {
     let mut said = HeaderMap::new();
     grant.apply(&mut said);
@@ -89,7 +88,7 @@ fn is(name: &[u8], header: &HeaderName) -> bool {
     name.eq_ignore_ascii_case(header.as_str().as_bytes())
 }
 
-/// `None` when one of them is no header of HTTP.
+/// `None` if one of them is not a valid HTTP header.
 fn read<'h>(headers: impl Iterator<Item = &'h (Vec<u8>, Vec<u8>)>) -> Option<HeaderMap> {
     let mut read = HeaderMap::new();
     for (name, value) in headers {

@@ -1,4 +1,4 @@
-//! A refusal, and what the peer is told of it.
+//! A refusal, and the answer that the peer gets.
 
 use mcp_bearer::config::Limits;
 use mcp_bearer::core::{Scopes, UnverifiedToken};
@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use crate::settings::UNTIL_FIXED;
 use crate::verifier::Verifier;
 
-/// Why a token is refused. It holds nothing of the token that could serve an attacker.
+/// Why a token is refused. It contains nothing of the token that could help an attacker.
 #[pyclass(frozen, module = "mcp_bearer._native")]
 #[derive(Debug)]
 pub(crate) struct Rejection(mcp_bearer::Rejection);
@@ -39,7 +39,7 @@ impl Rejection {
         ))))
     }
 
-    /// `malformed`, for what is no text, and for tokens that Python refuses after they were
+    /// `malformed`, for what is not text, and for tokens that Python refuses after they were
     /// verified.
     #[staticmethod]
     fn malformed() -> PyResult<Self> {
@@ -49,7 +49,7 @@ impl Rejection {
         }
     }
 
-    /// `keys_unavailable`, for a provider that only its operator can mend.
+    /// `keys_unavailable`, for a provider that only its operator can fix.
     #[staticmethod]
     fn unusable(why: String) -> Self {
         Self(mcp_bearer::Rejection::keys_unavailable(why, UNTIL_FIXED))

@@ -1,6 +1,6 @@
-//! The provider that arguments make.
+//! Makes a provider from arguments.
 //!
-//! As in FastMCP, a `public_key` or `jwks_uri` that cannot verify anything gives a provider that
+//! As in FastMCP, a `public_key` or `jwks_uri` that cannot verify anything makes a provider that
 //! refuses everything. Any other mistake is an error.
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use pyo3::types::PyDict;
 
 use crate::arguments::{fill, given};
 
-/// The `Retry-After` when only the operator can help.
+/// The `Retry-After` if only the operator can help.
 pub(crate) const UNTIL_FIXED: Duration = Duration::from_secs(60);
 
 /// A provider, why it refuses everything if it does, and what its operator should know.
@@ -26,7 +26,7 @@ pub(crate) struct Built {
     pub(crate) warnings: Vec<String>,
 }
 
-/// The provider of these arguments, at the fixed time `_now` if there is one.
+/// The provider for these arguments, at the fixed time `_now` if given.
 ///
 /// # Errors
 /// A `TypeError` for a value of another type, a `ValueError` with every problem.
@@ -45,8 +45,8 @@ pub(crate) fn build(arguments: &Bound<'_, PyDict>) -> PyResult<Built> {
     })
 }
 
-/// The provider of a draft; problems are in the words of `entrance`, but for the names that the
-/// caller has for some settings.
+/// The provider for a draft. Problems use the words of `entrance`, except for the caller's own
+/// names for some settings.
 ///
 /// # Errors
 /// A `ValueError` with every problem.
@@ -84,7 +84,7 @@ pub(crate) fn provider(
     }
 }
 
-/// The same provider with keys that never come; `None` when more than the keys is wrong.
+/// The same provider with keys that never come; `None` if more than the keys is wrong.
 fn closed(draft: &ServerDraft, why: &str) -> Option<BearerAuthProvider> {
     let mut draft = draft.clone();
     let issuer = draft.issuers.first_mut()?;
@@ -94,7 +94,7 @@ fn closed(draft: &ServerDraft, why: &str) -> Option<BearerAuthProvider> {
     let set = KeySet::unavailable(why, UNTIL_FIXED);
     issuer.keys = Some(Keys::Source(Arc::new(StaticKeys::new(set))));
     issuer.secret = None;
-    // What such keys do not serve for.
+    // Settings that do not fit such keys.
     (issuer.algorithms, issuer.ca_file, issuer.proxy) = (None, None, None);
     (issuer.max_freshness, issuer.staleness_bound) = (None, None);
     draft.check().ok()

@@ -1,4 +1,4 @@
-//! The issuer for tests, as `python/mcp_bearer/testing.py` wraps it.
+//! The issuer for tests, wrapped by `python/mcp_bearer/testing.py`.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use serde_json::{Map, Value};
 
-/// An issuer that stops when the object goes.
+/// An issuer that stops when the object is deleted.
 #[pyclass(frozen, module = "mcp_bearer._native")]
 pub(crate) struct TestIssuer(Issuer);
 

@@ -1,4 +1,4 @@
-//! The arguments that the variables of an environment stand for.
+//! Converts the variables of an environment into arguments.
 
 use mcp_bearer::config::{Entrance, ServerDraft, Setting, Value, Variables};
 use pyo3::exceptions::PyTypeError;
@@ -9,11 +9,11 @@ use crate::arguments::{argument_of, fill};
 use crate::settings::provider;
 
 /// `found` are variables of any name (`None`: a name without a value), `given` the arguments, which
-/// win over their variables.
+/// override their variables.
 ///
 /// # Errors
-/// A `ValueError` with every problem, in the words of who said it: the variables' names, or the
-/// arguments'.
+/// A `ValueError` with every problem, by the names that were used: those of variables or of
+/// arguments.
 #[pyfunction]
 pub(crate) fn variables<'py>(
     found: &Bound<'py, PyDict>,

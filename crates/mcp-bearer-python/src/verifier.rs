@@ -1,4 +1,4 @@
-//! Tokens in; fields, a rejection, or a wait out.
+//! Takes tokens; returns fields, a rejection, or a wait.
 
 use std::fmt;
 use std::task::{Context, Poll, Waker};
@@ -56,15 +56,15 @@ impl Verifier {
         self.problem.as_deref()
     }
 
-    /// What works and may not be meant, a sentence each.
+    /// What works but may not be intended, one sentence each.
     #[getter]
     fn warnings(&self) -> Vec<String> {
         self.warnings.clone()
     }
 
     /// Fetches the keys unless they are held, and blocks this thread meanwhile, at most 5 s and
-    /// without the interpreter. The result is `(source, why)` for each source that has no keys
-    /// still; nothing when `problem` says why.
+    /// without the interpreter. Returns `(source, why)` for each source that still has no keys;
+    /// nothing if `problem` gives the reason.
     fn warm_up(&self, py: Python<'_>) -> Vec<(String, String)> {
         if self.problem.is_some() {
             return Vec::new();
@@ -83,7 +83,7 @@ impl Verifier {
         })
     }
 
-    /// What clients must request to get tokens with these scopes, each once.
+    /// What clients must request to get tokens with these scopes, without repetitions.
     fn scopes_to_request(&self, names: Vec<String>) -> PyResult<Vec<String>> {
         let scopes = rejection::scopes(&names)?;
         let scopes = match self.requested_scopes() {
@@ -93,17 +93,17 @@ impl Verifier {
         Ok(scopes.iter().map(str::to_owned).collect())
     }
 
-    /// How many verified tokens are kept; `None` without a cache.
+    /// The number of cached tokens; `None` without a cache.
     #[getter]
     fn cached_tokens(&self) -> Option<usize> {
         self.provider.cached_tokens()
     }
 
-    /// A `dict` of fields, a `Rejection`, or a `Pending`. Never waits; without the interpreter
-    /// while it verifies.
+    /// A `dict` of fields, a `Rejection`, or a `Pending`. Never waits, and verifies without the
+    /// interpreter.
     fn verify(&self, token: &Bound<'_, PyString>) -> PyResult<Py<PyAny>> {
         let py = token.py();
-        // A lone surrogate is in no token; its replacement is no character of one either.
+        // No token contains a lone surrogate, nor its replacement.
         let text = token.to_string_lossy();
         match without_interpreter(py, || self.attempt(&text)) {
             Attempt::Done(verified) => outcome(token, verified, &self.shown),
@@ -124,14 +124,14 @@ impl Verifier {
     }
 }
 
-/// What can be said of a token at once.
+/// The result of a verification without waiting.
 enum Attempt {
     Done(Result<AccessToken, Rejection>),
     Waiting(Rest),
 }
 
 impl Verifier {
-    /// Of the one issuer that Python's arguments describe.
+    /// Those of the one issuer that Python's arguments describe.
     pub(crate) fn requested_scopes(&self) -> Option<&RequestedScopes> {
         self.provider
             .policies()
@@ -148,8 +148,8 @@ impl Verifier {
         let (provider, token) = (self.provider.clone(), token.to_owned());
         let mut rest: Rest =
             Box::pin(async move { provider.verify_with_newer_keys(&token, needs).await });
-        // The question is put at the first poll, and most questions are answered there: only a
-        // fetch is worth a thread.
+        // The request is made at the first poll, and most are answered there: only a fetch is worth
+        // a thread.
         match rest.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(verified) => Attempt::Done(verified),
             Poll::Pending => Attempt::Waiting(rest),

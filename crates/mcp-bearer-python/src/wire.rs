@@ -1,4 +1,4 @@
-//! What stands on the wire beside the token: the credential's header, and the RFC 9728 document.
+//! The credential's header and the RFC 9728 document.
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use mcp_bearer::config::Limits;

@@ -20,7 +20,7 @@ CONDEMNED: dict[str, tuple[str, Callable[[RSAKeyPair], str]]] = {
 """The kind of the refusal, and how such a token is made. Its signature is good."""
 
 ISSUERS = {"one": ISSUER, "several": [ISSUER, "https://partner.example.com/"]}
-"""What a provider may be told of its issuers."""
+"""What a provider may know of its issuers."""
 
 
 def cold(issuer: Issuer, names: str | list[str] = ISSUER) -> BearerAuthProvider:

@@ -21,7 +21,7 @@ from issuers import TRANSPORTS, starter
 
 from mcp_bearer import BearerAuthProvider, RSAKeyPair
 
-# What hypothesis remembers of its runs belongs with what a build makes, not among the tests.
+# What hypothesis saves about its runs belongs with the build output, not among the tests.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(__file__).parents[1] / "target" / "hypothesis"))
 
 ISSUER = "https://idp.example.com/"
@@ -50,7 +50,7 @@ def provider(pair: RSAKeyPair) -> BearerAuthProvider:
 
 @pytest.fixture(params=TRANSPORTS)
 def start(request, pair):
-    """Starts an issuer of the pair in a state, behind each transport in turn."""
+    """Starts an issuer of the pair in a state, with each transport in turn."""
     with starter(make_jwks((pair, None))) as start:
         yield partial(start, transport=request.param)
 
@@ -103,7 +103,7 @@ def _base64url(number: int) -> str:
 
 
 class CountingFetch:
-    """A `fetch` function: what it was asked, where, and what it says."""
+    """A `fetch` function that records its calls and their threads, and what it returns."""
 
     def __init__(self, answer: bytes | Callable[[], bytes], seconds: float = 0.0) -> None:
         self.answer = answer

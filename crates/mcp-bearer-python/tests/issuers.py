@@ -19,7 +19,7 @@ class Issuer:
         self.released = threading.Event()
 
     def options(self) -> dict[str, object]:
-        """The arguments of a provider that asks it."""
+        """The arguments of a provider that uses it."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -27,7 +27,7 @@ class Issuer:
 
 
 class HookIssuer(Issuer):
-    """Behind a `fetch` function."""
+    """Reached by a `fetch` function."""
 
     def options(self) -> dict[str, object]:
         return {"jwks_uri": JWKS_URI, "fetch": self}
@@ -57,7 +57,7 @@ class HttpIssuer(Issuer):
                     self.send_response(200)
                     self.send_header("Content-Length", str(len(issuer.jwks)))
                     self.end_headers()
-                    with contextlib.suppress(ConnectionError):  # who asked for held keys may have given up
+                    with contextlib.suppress(ConnectionError):  # the client that waited for held keys may have given up
                         self.wfile.write(issuer.jwks)
 
             def log_message(self, *arguments: object) -> None:

@@ -21,7 +21,7 @@ from mcp_bearer._unknown_arguments import ELSEWHERE
         ("zzz", "FastMCP's class has none"),
     ],
 )
-def test_the_error_names_what_takes_its_place(cls, pair, name, instead):
+def test_the_error_names_the_replacement(cls, pair, name, instead):
     with pytest.raises(TypeError) as caught:
         cls(pair.public_key, **{name: "a-secret-value"})
     assert f"{cls.__name__} has no argument {name!r}" in str(caught.value)
@@ -34,7 +34,7 @@ def test_all_of_them_are_named_at_once(pair):
         BearerAuthProvider(pair.public_key, http_client=None, jwks_refresh_interval=30.0)
 
 
-def test_every_argument_of_fastmcps_class_is_taken_or_explained():
+def test_every_argument_of_fastmcps_class_is_accepted_or_explained():
     jwt = pytest.importorskip("fastmcp.server.auth.providers.jwt", reason="FastMCP 2.11 and later")
     theirs = set(inspect.signature(jwt.JWTVerifier.__init__).parameters) - {"self"}
     ours = set(inspect.signature(BearerAuthProvider.__init__).parameters)

@@ -16,7 +16,7 @@ METADATA_PATH = "/.well-known/oauth-protected-resource/mcp"
 
 
 class Recorder:
-    """An app that remembers what it was asked."""
+    """An app that remembers its requests."""
 
     def __init__(self):
         self.scopes = []
@@ -48,7 +48,7 @@ def provider(pair):
     return BearerAuthProvider(pair.public_key, issuer=ISSUER, audience=AUDIENCE, required_scopes=["read"])
 
 
-def test_a_good_token_is_let_in_and_the_app_sees_whose_it_is(provider, pair):
+def test_a_good_token_is_accepted_and_the_app_sees_whose_it_is(provider, pair):
     app = Recorder()
     token = make_token(pair)
     for value in (f"Bearer {token}", f"bearer   {token}"):
@@ -57,7 +57,7 @@ def test_a_good_token_is_let_in_and_the_app_sees_whose_it_is(provider, pair):
     assert (access.client_id, access.scopes) == ("alice", ["read", "write"])
 
 
-def test_the_peer_is_told_what_it_must_request(pair):
+def test_the_challenge_names_what_the_peer_must_request(pair):
     provider = BearerAuthProvider(
         pair.public_key,
         issuer=ISSUER,
@@ -77,7 +77,7 @@ def test_the_peer_is_told_what_it_must_request(pair):
     assert document["scopes_supported"] == ["api://id/read", "urn:admin"]
     own = BearerAuthMiddleware(Recorder(), provider, required_scopes=["other"])
     assert 'scope="api://id/other"' in ask(own)[1]["www-authenticate"]
-    # What is assigned later counts.
+    # Later assignments count.
     provider.requested_scope_prefix = None
     assert 'scope="read urn:admin"' in ask(guarded)[1]["www-authenticate"]
 
@@ -106,7 +106,7 @@ def test_refusals(provider, pair):
     assert app.scopes == []
 
 
-def test_keys_that_cannot_be_had_are_not_the_caller_s_fault(token):
+def test_missing_keys_are_not_the_caller_s_fault(token):
     provider = BearerAuthProvider(jwks_uri=JWKS_URI, fetch=CountingFetch(b"<html>"))
     status, headers, body = ask(BearerAuthMiddleware(Recorder(), provider), f"Bearer {token}")
     assert (status, body) == (503, '{"error":"temporarily_unavailable"}')
@@ -138,7 +138,7 @@ class Both(Stricter):
 
 
 @pytest.mark.parametrize("kind", [Strict, Stricter, Both])
-def test_a_subclass_that_refuses_a_good_token_is_asked(kind, pair):
+def test_a_subclass_that_refuses_a_good_token_is_called(kind, pair):
     app = Recorder()
     guarded = BearerAuthMiddleware(app, kind(pair.public_key, issuer=ISSUER, audience=AUDIENCE))
     status, headers, body = ask(guarded, "Bearer " + make_token(pair))
@@ -148,7 +148,7 @@ def test_a_subclass_that_refuses_a_good_token_is_asked(kind, pair):
     assert ask(guarded, "Bearer " + make_token(pair, subject="bob"))[0] == 200
 
 
-def test_a_method_that_is_replaced_on_the_object_is_asked_too(provider, pair):
+def test_a_method_that_is_replaced_on_the_object_is_called_too(provider, pair):
     async def nobody(token):
         return None
 
@@ -196,7 +196,7 @@ def no_access_token(provider):
 
 
 @pytest.mark.parametrize("spoil", [bad_leeway, bad_scopes, broken_method, no_access_token])
-def test_a_provider_that_cannot_work_lets_nobody_in_and_is_not_the_caller_s_fault(spoil, provider, pair, caplog):
+def test_a_provider_that_cannot_work_accepts_nobody_and_is_not_the_caller_s_fault(spoil, provider, pair, caplog):
     app = Recorder()
     guarded = BearerAuthMiddleware(app, provider)
     spoil(provider)

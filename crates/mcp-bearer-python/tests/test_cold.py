@@ -1,4 +1,4 @@
-"""A server without keys, behind the middleware: an outage is for tokens that keys could save."""
+"""A server without keys, behind the middleware: an outage affects only tokens that keys could save."""
 
 import asyncio
 import json
@@ -80,8 +80,8 @@ def test_a_good_token_is_never_refused_for_an_outage(after, state, start, pair):
 
 
 @pytest.mark.parametrize("fault", ["scopes", "forged"])
-def test_what_only_a_verified_token_can_be_refused_for_is_an_outage_still(fault, start, pair, other_pair):
-    """Otherwise a stranger could ask a cold server which scopes it wants."""
+def test_a_fault_that_only_a_verified_token_can_have_is_still_an_outage(fault, start, pair, other_pair):
+    """Otherwise a stranger could ask a cold server which scopes it requires."""
     token = sign(pair, scope="other") if fault == "scopes" else sign(other_pair)
     assert ask(guard(cold(start("down"))), f"Bearer {token}")[0] == 503
     provider = cold(start("up"))
@@ -110,7 +110,7 @@ def test_a_signature_of_an_impossible_length_starts_no_fetch(start, pair):
 
 @pytest.mark.parametrize("state", ["held", "down"])
 def test_a_flood_of_condemned_tokens_starts_one_fetch(state, start, pair):
-    """From several threads and loops; also when the first fetch has failed."""
+    """From several threads and loops; also if the first fetch has failed."""
     issuer = start(state)
     provider = cold(issuer)
     tokens = [make(pair) for _, make in CONDEMNED.values()]
@@ -134,7 +134,7 @@ def test_a_flood_of_condemned_tokens_starts_one_fetch(state, start, pair):
 
     assert from_all() < 4  # nobody waits for 5 s
     until(lambda: issuer.asked == 1)
-    time.sleep(1.1)  # from then on, a good token would start another one
+    time.sleep(1.1)  # from then on, a good token would start another fetch
     from_all()
     time.sleep(0.2)
     assert len(seen) == 2 * 4 * 20 * len(tokens)
@@ -143,7 +143,7 @@ def test_a_flood_of_condemned_tokens_starts_one_fetch(state, start, pair):
 
 
 def test_each_policy_asks_for_its_own_keys(pair):
-    """Another policy is another source: it was never asked either."""
+    """Another policy is another source, which was not asked either."""
     issuer = HookIssuer(make_jwks((pair, None)), "up")
     provider = cold(issuer)
     expired = CONDEMNED["expired"][1](pair)

@@ -1,4 +1,4 @@
-"""Cold servers of FastMCP and of the SDK, which know no 503: the peer sees 401, the log says why."""
+"""Cold servers of FastMCP and of the SDK, which have no 503: the peer sees 401, the log has the reason."""
 
 import logging
 
@@ -13,7 +13,7 @@ INVALID = 'error="invalid_token"'
 
 @pytest.fixture
 def start(pair):
-    """Starts an issuer of the pair in a state, behind a `fetch` function unless a test names a transport."""
+    """Starts an issuer of the pair in a state, reached by a `fetch` function unless a test names a transport."""
     with starter(make_jwks((pair, None))) as start:
         yield start
 
@@ -36,7 +36,7 @@ def refuse(url, token):
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("names", ISSUERS)
 @pytest.mark.parametrize("fault", CONDEMNED)
-def test_a_condemned_token_is_refused_and_the_log_says_for_what(fault, names, state, app, start, pair, log):
+def test_a_condemned_token_is_refused_and_the_reason_is_logged(fault, names, state, app, start, pair, log):
     kind, make = CONDEMNED[fault]
     issuer, token = start(state), make(pair)
     with serving(app(cold(issuer, ISSUERS[names]))) as url:
@@ -81,7 +81,7 @@ def test_a_good_token_after_a_condemned_one(transport, app, start, pair, log):
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("fault", CONDEMNED)
 def test_several_providers_behind_one_fastmcp_server(fault, state, start, pair, log):
-    """Each of them is asked, and each says why."""
+    """Each of them is called, and each logs the reason."""
     auth = pytest.importorskip("fastmcp.server.auth")
     if not hasattr(auth, "MultiAuth"):
         pytest.skip("this release has no MultiAuth")

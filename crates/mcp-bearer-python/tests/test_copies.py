@@ -1,4 +1,4 @@
-"""Providers and rejections are copied and pickled, as the reference's are."""
+"""Providers and rejections are copied and pickled, as FastMCP's are."""
 
 import copy
 import pickle

@@ -40,7 +40,7 @@ def test_settings_from_the_environment(monkeypatch, pair, tmp_path):
         changed.delenv("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES")
         with pytest.raises(ValueError, match="FASTMCP_AUTH_BEARER_REQUIRED_SCOPES"):
             EnvBearerAuthProvider()
-        # A placeholder in the file, and a value where it runs.
+        # A placeholder in the file, and a value in the environment.
         changed.setenv("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES", '["write"]')
         assert EnvBearerAuthProvider().required_scopes == ["write"]
         (tmp_path / ".env").write_text("FASTMCP_AUTH_BEARER_ISSUER=https://file.example.com/\n")
@@ -108,7 +108,7 @@ def base64url(data):
 
 @pytest.fixture
 def rust(monkeypatch, pair, tmp_path):
-    """A provider from ``MCP_BEARER_*`` variables that suffice, and these."""
+    """A provider from ``MCP_BEARER_*`` variables that suffice, and from these."""
     monkeypatch.chdir(tmp_path)
 
     def make(**variables):
@@ -121,7 +121,7 @@ def rust(monkeypatch, pair, tmp_path):
     return make
 
 
-def test_lists_mean_what_they_mean_to_the_rust_crate(rust):
+def test_lists_mean_the_same_as_in_the_rust_crate(rust):
     assert rust(REQUIRED_SCOPES=",").required_scopes == [","]
     assert rust(REQUIRED_SCOPES="read,write").required_scopes == ["read,write"]
     assert rust(REQUIRED_SCOPES=' ["read", "write"] ').required_scopes == ["read", "write"]
@@ -140,7 +140,7 @@ def test_lists_mean_what_they_mean_to_the_rust_crate(rust):
             rust(**{name: value})
 
 
-def test_every_problem_is_told_at_once(rust, monkeypatch):
+def test_every_problem_is_reported_at_once(rust, monkeypatch):
     monkeypatch.setenv("mcp_bearer_audience", "x")
     with pytest.raises(ValueError) as caught:
         rust(SCOPES="a", TOKEN_TYPE="id", ALGORITHMS=",", LEEWAY_SECONDS="soon", ISSUER="hunter2")
@@ -155,7 +155,7 @@ def test_every_problem_is_told_at_once(rust, monkeypatch):
     "name",
     ["FASTMCP_AUTH_BEARER_AUDIENCES", "fastmcp_auth_bearer_audience", "mcp_bearer_required_scopes", "Mcp_Bearer_Audience"],
 )
-def test_a_name_that_is_misspelt_or_in_small_letters(monkeypatch, pair, tmp_path, name):
+def test_a_name_that_is_misspelt_or_in_lower_case(monkeypatch, pair, tmp_path, name):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FASTMCP_AUTH_BEARER_PUBLIC_KEY", pair.public_key)
     monkeypatch.setenv(name, "a")
@@ -217,7 +217,7 @@ def test_a_value_that_is_not_unicode(tmp_path, name):
     assert b"hunter2" not in done.stderr
 
 
-def test_an_argument_wins_over_a_decision_of_the_rust_crate(monkeypatch, tmp_path):
+def test_an_argument_overrides_a_decision_of_the_rust_crate(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MCP_BEARER_JWKS_URI", JWKS_URI)
     provider = EnvBearerAuthProvider(issuer=ISSUER, audience="a")
@@ -227,7 +227,7 @@ def test_an_argument_wins_over_a_decision_of_the_rust_crate(monkeypatch, tmp_pat
     with pytest.raises(ValueError, match="MCP_BEARER_AUDIENCE") as caught:
         EnvBearerAuthProvider(issuer=ISSUER)
     assert "ISSUER" not in str(caught.value)
-    # Each problem in the words of who said it.
+    # Each problem by the name that was used.
     monkeypatch.setenv("MCP_BEARER_MAX_AGE_SECONDS", "0")
     with pytest.raises(ValueError) as caught:
         EnvBearerAuthProvider(issuer=ISSUER, audience="a", leeway=999)

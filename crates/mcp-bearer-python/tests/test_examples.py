@@ -1,4 +1,4 @@
-"""The examples, served: a good token comes through, none does not."""
+"""The examples, served: a good token is accepted, a request without one is not."""
 
 import contextlib
 import importlib.util
@@ -19,7 +19,7 @@ RESOURCE = "https://mcp.example.com/mcp"
 
 @pytest.fixture
 def issuer(pair, monkeypatch):
-    """The one whose keys the examples fetch."""
+    """The issuer whose keys the examples fetch."""
     with contextlib.closing(HttpIssuer(make_jwks((pair, None)), "up")) as issuer:
         monkeypatch.setenv("JWKS_URI", issuer.options()["jwks_uri"])
         yield issuer

@@ -1,4 +1,4 @@
-"""`fetch` functions that misbehave: nothing is kept, nothing piles up, everything is answered and told."""
+"""`fetch` functions that misbehave: nothing is kept, nothing piles up, everything is answered and logged."""
 
 import asyncio
 import gc
@@ -35,7 +35,7 @@ assert asked.wait(20)
 
 
 def test_the_process_may_end_while_a_fetch_is_asked(token):
-    """A thread that Python does not know of is inside the interpreter then, and would be unwound there."""
+    """A thread that Python does not know of is then inside the interpreter, and would be unwound there."""
     for _ in range(3):
         ended = subprocess.run([sys.executable, "-c", ENDS_WHILE_ASKED, token], capture_output=True, text=True, timeout=60)
         assert ended.returncode == 0, ended.stderr
@@ -58,7 +58,7 @@ except Exception as error:
 """
 
 
-def test_no_fetch_is_asked_once_the_interpreter_ends(token):
+def test_no_fetch_is_called_once_the_interpreter_ends(token):
     ended = subprocess.run([sys.executable, "-c", ASKED_AT_EXIT, token], capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0
     assert "the interpreter is shutting down" in ended.stdout
@@ -74,8 +74,8 @@ class OwnFetch(BearerAuthProvider):
         raise OSError
 
 
-def test_a_fetch_that_refers_to_its_provider_goes_with_it(token, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("mcp_bearer"), "disabled", True)  # pytest keeps what is logged
+def test_a_fetch_that_refers_to_its_provider_is_collected_with_it(token, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("mcp_bearer"), "disabled", True)  # pytest keeps log records
     references = []
     for _ in range(5):
         provider = OwnFetch()
@@ -122,7 +122,7 @@ class Log(Exception):
     [(Unreadable(), "without a readable text"), (Log(), f"Log: GET {JWKS_URI} failed for s3cret  xxx")],
     ids=["unreadable", "long"],
 )
-def test_what_a_fetch_raises_is_told_at_once_in_one_short_line(error, said, token, caplog):
+def test_what_a_fetch_raises_is_logged_at_once_in_one_short_line(error, said, token, caplog):
     async def fetch(url):
         raise error
 

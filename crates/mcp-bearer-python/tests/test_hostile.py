@@ -1,4 +1,4 @@
-"""Whatever a token holds, `verify_token` returns `None` and never raises."""
+"""Whatever a token contains, `verify_token` returns `None` and never raises."""
 
 import asyncio
 import base64
@@ -44,7 +44,7 @@ def test_any_claims_that_are_signed(claims):
     try:
         token = PAIR.create_token(additional_claims=claims)
     except ValueError:
-        return  # not JSON: a number that is none
+        return  # not JSON: a number that is not valid
     access = verify(token)
     if access is not None and getattr(access, "claims", None) is not None:
         assert all(isinstance(scope, str) for scope in access.scopes)

@@ -58,7 +58,7 @@ async def test_made_up_key_ids_cause_few_fetches_and_wait_for_none(pair, token):
         (None, "returned NoneType, not bytes"),
     ],
 )
-async def test_answers_that_are_no_keys(token, answer, said):
+async def test_answers_that_are_not_keys(token, answer, said):
     provider = remote(CountingFetch(answer))
     with pytest.raises(Rejection) as caught:
         await provider.verify_token_or_raise(token)
@@ -67,7 +67,7 @@ async def test_answers_that_are_no_keys(token, answer, said):
     assert caught.value.retry_after >= 1
 
 
-async def test_a_fetch_that_raises_is_told_and_tried_again(pair, token, caplog):
+async def test_a_fetch_that_raises_is_logged_and_tried_again(pair, token, caplog):
     def fail():
         raise ConnectionError("no route")
 
@@ -137,7 +137,7 @@ async def test_a_filter_that_raises_does_not_end_the_loop_of_the_fetches(pair, t
         logging.getLogger("mcp_bearer").removeFilter(broken)
 
 
-async def test_a_fetch_that_hangs_ends_after_5_s_and_others_go_on(pair, token, provider):
+async def test_a_fetch_that_hangs_ends_after_5_s_and_others_continue(pair, token, provider):
     hanging = remote(CountingFetch(b"", seconds=60))
     started = time.monotonic()
     waiting = asyncio.create_task(hanging.verify_token(token))
@@ -228,7 +228,7 @@ def test_a_cold_cache_in_four_loops_in_four_threads(pair, token):
 
 
 def in_child(check, seconds=20):
-    """What `check` says after a `fork` must be true, and the child must not hang."""
+    """What `check` returns after a `fork` must be true, and the child must not hang."""
     child = os.fork()
     if child == 0:
         code = 1
@@ -248,7 +248,7 @@ def in_child(check, seconds=20):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_it_survives_a_fork(pair, other_pair, token):
-    """While other threads verify, so that some of their locks are held in the child for ever."""
+    """While other threads verify, so that some of their locks are never released in the child."""
     fetch = CountingFetch(lambda: make_jwks((pair, "a"), (other_pair, "b")))
     provider, static = remote(fetch), BearerAuthProvider(pair.public_key)
     assert asyncio.run(provider.verify_token(make_token(pair, kid="a"))) is not None
@@ -258,7 +258,7 @@ def test_it_survives_a_fork(pair, other_pair, token):
     def busy():
         verifier, _ = static._verifier()
         while not stop.is_set():
-            verifier.verify(bad)  # failures are not kept, so that this token is being verified nearly all the time
+            verifier.verify(bad)  # failures are not cached, so this token is being verified nearly all the time
 
     def goes_on():
         refused = asyncio.run(static.verify_token(bad))
@@ -280,14 +280,14 @@ def test_it_survives_a_fork(pair, other_pair, token):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_fork_while_good_tokens_are_put_into_the_cache(pair):
-    """Each of them is written under a lock of the cache, which the child must not ask for."""
+    """Each of them is written under a lock of the cache, which the child must not take."""
     provider = BearerAuthProvider(pair.public_key)
     tokens = [make_token(pair, subject=f"user-{number}") for number in range(300)]
     stop = threading.Event()
 
     def busy(mine):
         while not stop.is_set():
-            provider.leeway = 60  # and the cache is cold again, and the key new
+            provider.leeway = 60  # the cache is cold again, and the key new
             verifier, _ = provider._verifier()
             for token in mine:
                 verifier.verify(token)
@@ -307,7 +307,7 @@ def test_a_fork_while_good_tokens_are_put_into_the_cache(pair):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_fork_while_fetched_keys_are_used_for_the_first_time(pair):
-    """The crypto library prepares a key on its first use, under a lock which the child must not wait for."""
+    """The crypto library prepares a key on its first use, under a lock that the child must not wait for."""
     token, unknown = make_token(pair, kid="a"), make_token(pair, kid="unknown")
     verifiers = queue.SimpleQueue()
 
@@ -324,7 +324,7 @@ def test_a_fork_while_fetched_keys_are_used_for_the_first_time(pair):
             if isinstance(waiting := verifier.verify(unknown), _native.Pending):
                 waiting.wait()
             verifiers.put(verifier)  # with keys that were never used
-            time.sleep(0.00001)  # the other thread has begun, and not ended
+            time.sleep(0.00001)  # the other thread has started, and not ended
             in_child(lambda provider=provider: asyncio.run(provider.verify_token(token)) is not None)
     finally:
         verifiers.put(None)

@@ -13,7 +13,7 @@ WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
 
 def served(provider, mcp_path="/mcp"):
-    """The paths of the provider's routes, and what a request for each is answered with."""
+    """The paths of the provider's routes, and the answer to a request for each."""
     from starlette.applications import Starlette
     from starlette.testclient import TestClient
 
@@ -80,7 +80,7 @@ def test_the_challenge_names_a_path_that_is_served(base_url, pair):
 
 
 @pytest.mark.parametrize("servers", ["nothing", ["https://idp.example.com/", "http://far.example/"]])
-def test_what_is_no_authorization_server_is_refused(servers, pair):
+def test_an_invalid_authorization_server_is_refused(servers, pair):
     with pytest.raises(ValueError, match="authorization_servers"):
         provider_at(pair, "https://h.example", servers).get_routes("/mcp")
     provider = provider_at(pair, "https://h.example")
@@ -89,7 +89,7 @@ def test_what_is_no_authorization_server_is_refused(servers, pair):
         provider.get_routes("/mcp")
 
 
-def test_who_allows_http_for_keys_may_name_such_a_server(pair):
+def test_allowing_http_for_keys_allows_such_a_server_too(pair):
     servers = ["http://idp.internal:8080/realms/x"]
     provider = BearerAuthProvider(
         pair.public_key, base_url="https://h.example", authorization_servers=servers, insecure_allow_http=True

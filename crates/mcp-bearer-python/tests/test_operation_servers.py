@@ -51,7 +51,7 @@ def provider(pair):
 
 
 def fastmcp_app(pair, stateless=False):
-    """FastMCP looks at the token, too, behind the middleware."""
+    """FastMCP also checks the token, behind the middleware."""
     fastmcp = pytest.importorskip("fastmcp")
     server = fastmcp.FastMCP("Example", auth=provider(pair))
     tools(lambda tool: server.tool(tool))
@@ -150,7 +150,7 @@ def test_fastmcp_s_own_requirements_become_rules(pair):
                 answer = await ask("read", body)
                 assert (answer.status, f'scope="{needed}"' in answer.headers["www-authenticate"]) == (403, True)
                 assert (await ask(needed, body)).status == 200
-            # No scope opens it, and FastMCP says so.
+            # No scope allows it, and FastMCP reports that.
             answer = await ask("read admin write", call("promote"))
             assert answer.status == 200 and b"promoted" not in answer.body
             assert b"plain" in (await ask("read", call("plain"))).body

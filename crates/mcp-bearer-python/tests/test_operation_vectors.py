@@ -96,7 +96,7 @@ def test_lists(file, pair):
         scopes = case["caller"].get("scopes")
         written = bytes_of(case["input"])
         events = case["format"] == "events"
-        # The limit is the layer's own, and so are the tags of ids. Strangers ask by POST alone.
+        # The limit is the layer's own, and so are the tags of ids. Callers without a token only POST.
         if "limit" in case or case.get("ids_are_tagged") or scopes is None or (events and b"id:" in written):
             continue
         kind = b"text/event-stream" if events else b"application/json"

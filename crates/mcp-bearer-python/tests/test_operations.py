@@ -169,12 +169,12 @@ def test_replicas_share_keys_and_keys_rotate(pair, tmp_path):
     assert goes_on(session) == 404
     (tmp_path / "keys").write_text(f"{new.decode()}\n{old}\n")
     assert goes_on(session, session_keys_file=tmp_path / "keys") == 200
-    # Without rules, sessions are bound all the same.
+    # Without rules, sessions are still bound.
     bound = ask(guarded(pair, server, None, session_keys=old), LIST, token).headers["mcp-session-id"]
     assert bound.startswith("own.")
 
 
-def test_what_is_open_needs_no_token(pair):
+def test_an_anonymous_operation_needs_no_token(pair):
     server = Server(b'{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}')
     app = guarded(pair, server, OPEN)
     assert ask(app).status == 200
@@ -242,7 +242,7 @@ def test_a_provider_that_python_decides_for_has_no_rules(kind, pair):
     assert server.bodies == []
 
 
-def test_attributes_count_as_they_are_when_a_request_comes(pair, other_pair):
+def test_attributes_count_with_their_values_at_the_request(pair, other_pair):
     app = guarded(pair, Server(), RULES)
     token = token_of(other_pair, "read write")
     assert ask(app, LIST, token).status == 401
@@ -269,7 +269,7 @@ def test_a_request_waits_for_keys(pair):
     assert (answer.status, "retry-after" in answer.headers) == (503, True)
 
 
-def test_requests_at_once_do_not_meet(pair):
+def test_concurrent_requests_do_not_mix(pair):
     class Slow(Server):
         async def __call__(self, scope, receive, send):
             await asyncio.sleep(0.01)

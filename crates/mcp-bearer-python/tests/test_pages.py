@@ -37,7 +37,7 @@ def blocks():
 def test_block(needs, code, tmp_path):
     if not AVAILABLE[needs]:
         pytest.skip(f"needs {needs}")
-    # In a process and a folder of its own: some set variables, and providers read `.env`.
+    # In its own process and folder: some set variables, and providers read `.env`.
     surroundings = {name: value for name, value in os.environ.items() if not name.startswith(("FASTMCP_", "MCP_BEARER_"))}
     ran = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], cwd=tmp_path, env=surroundings, capture_output=True, text=True, timeout=120

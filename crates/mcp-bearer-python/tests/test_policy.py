@@ -1,4 +1,4 @@
-"""A token is judged by the policy of that moment, however it came to be; what is no policy is refused."""
+"""A token is judged by the policy at that moment, however it was set; an invalid policy is refused."""
 
 import asyncio
 import enum
@@ -29,7 +29,7 @@ async def test_a_hook_on_the_object(provider, token):
     assert (await provider.verify_token(token)).scopes == ["read", "write"]
 
 
-async def test_a_hook_that_is_put_on_the_class(provider, token, monkeypatch):
+async def test_a_hook_that_is_assigned_to_the_class(provider, token, monkeypatch):
     assert (await provider.verify_token(token)).scopes == ["read", "write"]
     with monkeypatch.context() as patched:
         patched.setattr(BearerAuthProvider, "_extract_scopes", lambda self, claims: no_write(claims))
@@ -38,7 +38,7 @@ async def test_a_hook_that_is_put_on_the_class(provider, token, monkeypatch):
     assert (await provider.verify_token(token)).scopes == ["read", "write"]
 
 
-def test_a_method_that_is_put_on_the_class_is_asked_by_the_middleware(provider, token, monkeypatch):
+def test_a_method_that_is_assigned_to_the_class_is_called_by_the_middleware(provider, token, monkeypatch):
     async def nobody(self, token):
         return None
 
@@ -53,7 +53,7 @@ def test_a_method_that_is_put_on_the_class_is_asked_by_the_middleware(provider, 
     assert sent[0]["status"] == 401
 
 
-# --- What changes without an assignment ---
+# --- Changes without an assignment ---
 
 
 async def test_an_attribute_that_a_subclass_computes(pair, other_pair, token):

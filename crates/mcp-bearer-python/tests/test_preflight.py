@@ -19,7 +19,7 @@ GONE = [{"type": "http.disconnect"}]
 
 
 class Reader(Recorder):
-    """An app that also reads what it is sent, to the end, and answers with headers of its own."""
+    """An app that also reads its input to the end, and answers with its own headers."""
 
     def __init__(self, headers=()):
         super().__init__()
@@ -67,7 +67,7 @@ def test_a_preflight_is_passed_on_with_what_cors_needs_and_nothing_else(provider
     assert {"user", "auth"}.isdisjoint(scope)
     assert scope["root_path"] == ""
     assert app.received == EMPTY
-    # What others hold of the request stays as it was.
+    # Other references to the request see no change.
     assert state["access_token"] == "of somebody else"
 
 
@@ -76,7 +76,7 @@ def test_header_names_are_read_without_case(provider):
     guarded = BearerAuthMiddleware(app, provider)
     mixed = [(b"Origin", ORIGIN[1]), (b"Access-Control-Request-Method", b"POST")]
     assert ask(guarded, mixed)[0] == 200
-    # HTTP/2 sends them in small letters, and ASGI allows any pair of bytes.
+    # HTTP/2 sends them in lower case, and ASGI allows any pair of bytes.
     assert ask(guarded, [list(pair) for pair in PREFLIGHT])[0] == 200
     assert ask(guarded, [*mixed, (b"AUTHORIZATION", b"")])[0] == 401
     assert len(app.scopes) == 2
@@ -103,14 +103,14 @@ def test_header_names_are_read_without_case(provider):
     ids=lambda given: given if isinstance(given, str) else "",
 )
 @pytest.mark.parametrize("choice", ["pass_on", Cors.any_origin()], ids=["pass_on", "answer"])
-def test_any_other_options_is_judged_as_any_request(label, headers, choice, provider):
+def test_any_other_options_request_is_judged_like_any_request(label, headers, choice, provider):
     app = Reader()
     status, _ = ask(BearerAuthMiddleware(app, provider, preflight=choice), headers)
     assert (status, app.scopes) == (401, []), label
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "HEAD", "options", "OPTIONS "])
-def test_another_method_is_judged_as_any_request(method, provider):
+def test_another_method_is_judged_like_any_request(method, provider):
     app = Reader()
     assert ask(BearerAuthMiddleware(app, provider), PREFLIGHT, method=method)[0] == 401
     assert app.scopes == []
@@ -118,13 +118,13 @@ def test_another_method_is_judged_as_any_request(method, provider):
 
 @pytest.mark.parametrize("messages", [WITH_BODY, STREAMED, GONE], ids=["body", "stream", "gone"])
 @pytest.mark.parametrize("choice", ["pass_on", Cors.any_origin()], ids=["pass_on", "answer"])
-def test_a_body_makes_it_no_preflight(messages, choice, provider):
+def test_a_request_with_a_body_is_not_a_preflight(messages, choice, provider):
     app = Reader()
     assert ask(BearerAuthMiddleware(app, provider, preflight=choice), PREFLIGHT, messages)[0] == 401
     assert app.scopes == []
 
 
-def test_what_comes_behind_the_empty_body_is_not_passed_on(provider):
+def test_what_follows_the_empty_body_is_not_passed_on(provider):
     seen = []
 
     async def app(scope, receive, send):
@@ -136,7 +136,7 @@ def test_what_comes_behind_the_empty_body_is_not_passed_on(provider):
     assert seen == [*EMPTY, *GONE]
 
 
-def test_options_with_a_good_token_is_let_in(provider, pair):
+def test_options_with_a_good_token_is_accepted(provider, pair):
     app = Reader()
     token = (b"authorization", b"Bearer " + make_token(pair).encode())
     assert ask(BearerAuthMiddleware(app, provider), [*PREFLIGHT, token], WITH_BODY)[0] == 200
@@ -170,7 +170,7 @@ def test_the_middleware_can_answer_them(cors, origin, allowed, provider, pair):
     assert [value for name, value in said if name == "vary"] == ["Origin"]
     assert "access-control-allow-credentials" not in dict(said)
 
-    # Every other answer says the same: a script could not read the challenge otherwise.
+    # Every other answer has the same headers: a script could not read the challenge otherwise.
     for token, expected in [(b"Bearer a.b.c", 401), (b"Bearer " + make_token(pair).encode(), 200)]:
         status, said = ask(guarded, [asked, (b"authorization", token)], method="POST")
         assert status == expected
@@ -197,7 +197,7 @@ def test_an_origin_that_no_browser_sends_is_refused(bad):
             Cors(origins)
 
 
-def test_a_choice_of_nothing_is_refused(provider):
+def test_an_empty_choice_is_refused(provider):
     with pytest.raises(ValueError, match="preflight"):
         Cors([])
     for nothing in ("", None, [], "Pass_On", object()):

@@ -16,7 +16,7 @@ from mcp_bearer import BearerAuthProvider, JWKData, JWKSData, Rejection, RSAKeyP
 
 
 async def refused(provider: BearerAuthProvider, token: str) -> str:
-    """The kind of the refusal; both ways of asking agree."""
+    """The kind of the refusal; both methods agree."""
     assert await provider.verify_token(token) is None
     with pytest.raises(Rejection) as caught:
         await provider.verify_token_or_raise(token)
@@ -47,7 +47,7 @@ async def test_client_id_before_azp_before_sub_before_unknown(pair):
         assert access.client_id == expected
 
 
-async def test_every_call_gives_fresh_objects(pair):
+async def test_every_call_returns_new_objects(pair):
     provider = BearerAuthProvider(pair.public_key, issuer=ISSUER)
     token = make_token(pair, additional_claims={"roles": ["a"], "deep": {"list": [1]}})
     first = await provider.verify_token(token)
@@ -126,7 +126,7 @@ async def test_a_filter_that_raises_changes_nothing(provider, pair, token, caplo
 
 
 def test_a_caller_without_stack_gets_an_answer(provider, token):
-    """As long as there is room for `verify_token` itself."""
+    """As long as there is enough stack for `verify_token` itself."""
 
     def ask(depth, asked):
         if depth:
@@ -173,7 +173,7 @@ async def test_leeway_and_expiry(pair):
         BearerAuthProvider(pair.public_key, leeway=-1)
 
 
-async def test_required_scopes_are_the_layer_s_to_ask_for(pair):
+async def test_required_scopes_are_checked_by_the_layer(pair):
     provider = BearerAuthProvider(pair.public_key, required_scopes=["admin"])
     assert provider.required_scopes == ["admin"]
     assert await provider.verify_token(make_token(pair)) is not None
@@ -197,7 +197,7 @@ def test_positions_are_those_of_2_9(pair):
 
 
 @pytest.mark.parametrize("audience", ["RS256", "HS512", ["ES256"]])
-def test_an_algorithm_in_the_place_of_the_audience(pair, audience):
+def test_an_algorithm_passed_as_the_audience(pair, audience):
     with pytest.raises(TypeError, match="algorithm="):
         BearerAuthProvider(pair.public_key, None, ISSUER, audience)
 
@@ -237,7 +237,7 @@ def test_what_cannot_work_is_refused(pair):
         {"jwks_uri": "http://idp.example.com/jwks.json"},
     ],
 )
-async def test_keys_that_are_none_refuse_everything_and_say_so_at_once(arguments, token, caplog):
+async def test_invalid_keys_refuse_everything_and_are_reported_at_once(arguments, token, caplog):
     with caplog.at_level(logging.ERROR, logger="mcp_bearer"):
         provider = BearerAuthProvider(**arguments)
     assert "refuses every token" in caplog.text
@@ -255,7 +255,7 @@ async def test_a_key_for_another_algorithm_refuses_everything(pair, token, caplo
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512", ["HS256", "HS512"]])
 @pytest.mark.parametrize("key", [b"0" * 64, "a secret of at least sixty-four bytes, as HS512 wants it to be ....", "PEM"])
 def test_a_public_key_is_never_a_secret(algorithm, key, pair):
-    """Everybody knows a public key: whoever does could sign tokens with it."""
+    """A public key is known to everyone, so anyone could sign tokens with it."""
     key = pair.public_key if key == "PEM" else key
     with pytest.raises(ValueError, match="give it as secret=, not as public_key="):
         BearerAuthProvider(key, algorithm=algorithm)
@@ -271,7 +271,7 @@ async def test_an_algorithm_that_is_assigned_makes_no_secret_of_a_public_key(pai
     assert await refused(provider, token) == "keys_unavailable"
 
 
-async def test_shared_secret_and_integers_without_end():
+async def test_shared_secret_and_integers_without_limit():
     secret = "this is a secret of at least 32 bytes"
 
     def base64url(data):
@@ -322,7 +322,7 @@ async def test_a_list_that_is_changed_counts_too(pair, token):
     assert await refused(provider, token) == "wrong_issuer"
 
 
-async def test_keys_can_be_exchanged_for_an_address(provider, pair, token):
+async def test_keys_can_be_replaced_by_an_address(provider, pair, token):
     provider.public_key = None
     assert await provider.verify_token(token) is None
     provider.jwks_uri = JWKS_URI
@@ -330,7 +330,7 @@ async def test_keys_can_be_exchanged_for_an_address(provider, pair, token):
     assert await provider.verify_token(token) is not None
 
 
-async def test_an_assignment_that_cannot_work_closes(provider, token):
+async def test_an_invalid_assignment_refuses_everything(provider, token):
     provider.leeway = 1e9
     assert await refused(provider, token) == "keys_unavailable"
     provider.leeway = 60
@@ -394,7 +394,7 @@ def test_key_pairs(pair):
     assert RSAKeyPair.generate().public_key != pair.public_key
 
 
-def test_tokens_have_the_defaults_of_the_reference(pair):
+def test_tokens_have_the_defaults_of_fastmcp(pair):
     header, claims, _ = pair.create_token(kid="k").split(".")
     decode = lambda part: json.loads(base64.urlsafe_b64decode(part + "=="))  # noqa: E731
     assert decode(header)["alg"] == "RS256"

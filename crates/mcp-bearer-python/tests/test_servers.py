@@ -1,4 +1,4 @@
-"""Real servers over HTTP, whichever of FastMCP and the official SDK is installed: a client calls a tool, or may not."""
+"""Real servers over HTTP, with the installed FastMCP or official SDK: a client calls a tool, or is refused."""
 
 import asyncio
 import contextlib
@@ -93,7 +93,7 @@ def serving(app):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         try:
-            # What FastMCP 2.9 mounts lies behind the slash.
+            # What FastMCP 2.9 mounts is after the slash.
             yield f"http://127.0.0.1:{listener.getsockname()[1]}/mcp" + ("/" if OAUTH_PROVIDER else "")
         finally:
             server.should_exit = True
@@ -155,7 +155,7 @@ def url(request, pair):
         yield url
 
 
-def test_a_token_lets_a_tool_be_called_and_the_tool_sees_whose_it_is(url, pair):
+def test_a_tool_is_called_with_a_token_and_sees_whose_it_is(url, pair):
     seen = call_tool(url, make_token(pair, additional_claims={"client_id": "app", "tenant": "blue"}))
     assert seen["client_id"] == "app"
     assert seen["scopes"] == ["read", "write"]
@@ -186,7 +186,7 @@ def test_too_few_scopes(url, pair):
 
 @pytest.mark.skipif(fastmcp is None, reason="FastMCP is not installed")
 def test_our_answers_in_any_fastmcp_server(pair):
-    """FastMCP 2.9 says 401 and 403 without a challenge, and serves no RFC 9728 document."""
+    """FastMCP 2.9 answers 401 and 403 without a challenge, and serves no RFC 9728 document."""
     from starlette.middleware import Middleware
 
     from mcp_bearer.asgi import BearerAuthMiddleware

@@ -1,4 +1,4 @@
-"""Every argument and every variable changes what becomes of a token, and every error has the name that the operator used."""
+"""Every argument and every variable changes the result for a token, and every error has the name that the operator used."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ EFFECTS = json.loads((Path(__file__).parents[3] / "vectors" / "settings" / "effe
 ARGUMENT = {method: name for name, method in _native.SETTINGS.items()}
 """The argument for each method of the Rust builder."""
 
-# Functions, objects, and what FastMCP's base class asks for.
+# Functions, objects, and what FastMCP's base class requires.
 NO_TEXT = {"fetch", "authorization_servers"}
 
 
@@ -29,20 +29,20 @@ def folder(tmp_path, monkeypatch):
 
 
 def given(settings, folder):
-    """The arguments that these settings of the vectors are."""
+    """The arguments for these settings of the vectors."""
     arguments = {}
     for method, value in settings.items():
         if isinstance(value, str) and value.startswith("file:"):
             value = folder / value.removeprefix("file:")
         elif isinstance(value, str) and value.startswith("text:"):
             value = EFFECTS["files"][value.removeprefix("text:")]
-        # The argument says the opposite.
+        # The argument means the opposite.
         arguments[ARGUMENT[method]] = not value if ARGUMENT[method] == "require_expiry" else value
     return arguments
 
 
 def outcome(make, arguments, token):
-    """What becomes of the token."""
+    """The result for the token."""
     scopes = arguments.get("required_scopes", [])
     try:
         provider = make(arguments)
@@ -71,7 +71,7 @@ def walk(make, folder):
         with_it = base | given({case["setting"]: case["value"]}, folder)
         without, got = outcome(make, base, case["token"]), outcome(make, with_it, case["token"])
         assert got == case["with"], case["setting"]
-        # Issuer and audience may be absent, and are not checked then.
+        # Issuer and audience may be absent, and are then not checked.
         may_be_absent = case["setting"] in ("issuer", "audience", "resource")
         assert without != got or may_be_absent, f"{case['setting']} changes nothing"
         assert without == case["without"] or may_be_absent, case["setting"]
@@ -106,7 +106,7 @@ def test_every_variable_has_an_effect(folder, monkeypatch):
         with monkeypatch.context() as changed:
             for name, value in arguments.items():
                 changed.setenv(variable(name), text(name, value))
-            # Which of the two, the Rust crate demands to be decided.
+            # The Rust crate requires a decision between the two.
             for name in ("issuer", "audience"):
                 overruled = {name, f"any_{name}", "discover" if name == "issuer" else "resource"}
                 if not overruled & arguments.keys():
@@ -131,7 +131,7 @@ def text(argument, value):
     return str(value) if isinstance(value, (str, Path)) else json.dumps(value)
 
 
-# --- What is wrong ---
+# --- Mistakes ---
 
 WRONG = [
     {"algorithm": []},
@@ -172,7 +172,7 @@ WRONG = [
 
 
 def foreign(words):
-    """Names that only other entrances have. One of a single word is English, too."""
+    """Names that only other entrances have. A name of one word is also English."""
     methods = {method for method in _native.SETTINGS.values() if "_" in method} - _native.SETTINGS.keys()
     return [word for word in re.findall(r"[\w.-]+", words) if word in methods or word.startswith(("--", "MCP_", "issuer."))]
 
@@ -204,7 +204,7 @@ def test_an_argument_that_is_nothing_or_of_another_type_is_refused(name, pair):
         assert foreign(str(caught.value)) == []
 
 
-def test_every_problem_is_told_at_once(pair):
+def test_every_problem_is_reported_at_once(pair):
     with pytest.raises(ValueError) as caught:
         BearerAuthProvider("no key", leeway=999, token_type="x", max_age=0, required_claims={}, secret="")
     for name in ("leeway", "token_type", "max_age", "required_claims", "secret"):
@@ -216,7 +216,7 @@ def test_an_unknown_argument_is_refused(pair):
         BearerAuthProvider(pair.public_key, required_claim={"a": 1})
 
 
-# --- What only Python has ---
+# --- Only in Python ---
 
 
 async def test_scopes_that_are_included_are_shown(pair):
@@ -256,7 +256,7 @@ async def test_a_hook_and_rules_for_scopes_exclude_each_other(pair, token):
 SECRET = "correct-horse-battery-staple-1234567890"
 
 
-async def test_a_secret_stands_beside_public_keys(pair, caplog):
+async def test_a_secret_is_combined_with_public_keys(pair, caplog):
     fetch = CountingFetch(make_jwks((pair, "a")))
     provider = BearerAuthProvider(
         jwks_uri=JWKS_URI, fetch=fetch, secret=SECRET, algorithm=["RS256", "HS256"], issuer=ISSUER, audience=AUDIENCE

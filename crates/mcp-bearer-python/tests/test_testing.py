@@ -69,7 +69,7 @@ async def test_rotation_and_outage():
         assert await make(issuer).verify_token(new)
 
 
-async def test_a_token_says_what_was_asked_for(issuer):
+async def test_a_token_has_the_requested_contents(issuer):
     auth = make(issuer, audience=["a", "b"])
     token = issuer.create_token(
         "alice",
@@ -126,7 +126,7 @@ def test_a_child_that_drops_it_does_not_hang():
         issuer.close()
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    # It goes on in the parent.
+    # It continues in the parent.
     with urllib.request.urlopen(issuer.jwks_uri) as answer:
         assert len(json.load(answer)["keys"]) == 3
     issuer.close()

@@ -24,7 +24,7 @@ def test_the_interpreter_is_free_while_a_signature_is_checked(pair, token):
 
     other = threading.Thread(target=take_turns)
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1000)  # from now on nobody is made to hand the interpreter over
+    sys.setswitchinterval(1000)  # from now on no thread is made to release the interpreter
     try:
         other.start()
         before = turns
@@ -51,7 +51,7 @@ def test_one_provider_in_many_threads(provider, pair):
 
 @pytest.fixture
 def slow_builder(monkeypatch):
-    """A thread named "slow" waits, with the verifier built, until it is let go: who builds, who waits, who is let go."""
+    """A thread named "slow" waits, with the verifier built, until it is released: who builds, who waits, who is released."""
     built, go, builds = threading.Event(), threading.Event(), []
 
     class Slow:
@@ -87,7 +87,7 @@ def test_a_list_that_is_changed_while_another_thread_builds_counts(pair, token, 
     assert asyncio.run(provider.verify_token(token)) is None
 
 
-def test_threads_that_meet_a_new_policy_build_one_verifier(pair, slow_builder):
+def test_threads_that_see_a_new_policy_build_one_verifier(pair, slow_builder):
     built, go, builds = slow_builder
     provider = BearerAuthProvider(pair.public_key)
     provider.leeway = 59

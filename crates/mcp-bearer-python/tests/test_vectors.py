@@ -19,7 +19,7 @@ REFUSED_AT_ONCE = {
     "signature/secret_short.json",
 }
 
-# Keys that serve for nothing: the class refuses every token.
+# Keys that fit nothing: the class refuses every token.
 CLOSED = {"signature/no_keys.json"}
 
 
@@ -94,7 +94,7 @@ def check(name, case, got):
         assert not isinstance(got, Rejection), f"{label}: {got}"
         client = wanted.get("client_id", wanted.get("subject", "unknown"))
         scopes = wanted.get("scopes", [])
-        # Those that are included stand behind those that the token names.
+        # Included scopes come after those that the token names.
         assert (got.client_id, got.scopes[: len(scopes)]) == (client, scopes), label
         assert len(got.scopes) == len(scopes) or name.startswith("scopes/implied"), label
         expires_at = wanted.get("expires_at")
@@ -104,7 +104,7 @@ def check(name, case, got):
         if name not in CLOSED:
             wanted = case["expect"]["reject"]
             assert got.kind == wanted["kind"], f"{label}: {got}"
-            # Why there are no keys is the class's own text.
+            # The class has its own text for why there are no keys.
             if got.kind != "keys_unavailable":
                 assert wanted.get("detail", "") in str(got), label
 

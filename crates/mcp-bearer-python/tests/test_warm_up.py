@@ -19,13 +19,13 @@ from mcp_bearer.asgi import BearerAuthMiddleware
 
 
 def at_once(coroutine):
-    """What a coroutine that waits for nothing returns."""
+    """What a coroutine that never waits returns."""
     with pytest.raises(StopIteration) as done:
         coroutine.send(None)
     return done.value.value
 
 
-async def test_the_first_token_waits_for_nothing(start, pair, log):
+async def test_the_first_token_does_not_wait(start, pair, log):
     issuer = start("up")
     provider = cold(issuer)
     assert await provider.warm_up() is None
@@ -67,7 +67,7 @@ async def test_calls_at_once_share_one_fetch(start):
     assert issuer.asked == 1
 
 
-async def test_an_issuer_that_is_down_fails_nothing(start, pair, log):
+async def test_an_issuer_that_is_down_causes_no_error(start, pair, log):
     issuer = start("down")
     provider = cold(issuer)
     await provider.warm_up()
@@ -107,7 +107,7 @@ async def test_a_call_that_is_cancelled_cancels_no_fetch(start, pair):
     assert issuer.asked == 1
 
 
-async def test_a_fetch_that_is_replaced_before_it_is_asked_still_answers(pair, log, monkeypatch):
+async def test_a_fetch_that_is_replaced_before_it_is_called_still_answers(pair, log, monkeypatch):
     issuer = HookIssuer(make_jwks((pair, None)), "up")
     provider = cold(issuer)
     run_sync = anyio.to_thread.run_sync
@@ -151,7 +151,7 @@ async def test_keys_that_are_not_fetched_need_nothing(pair, provider, log):
     assert log.text == ""  # the constructor has logged it
 
 
-async def test_settings_that_cannot_work_fail_nothing(provider, log):
+async def test_settings_that_cannot_work_cause_no_error(provider, log):
     provider.leeway = 1e9
     await provider.warm_up()
     (said,) = log.records
@@ -187,7 +187,7 @@ def test_in_the_lifespan_of_an_app_behind_the_middleware(start, pair):
     app.add_middleware(BearerAuthMiddleware, provider=provider)
     with serving(app) as url:
         assert issuer.asked == 1
-        assert post(url, good(pair))[0] == 404  # let in, and there is nothing
+        assert post(url, good(pair))[0] == 404  # accepted, but there is nothing
         assert post(url, CONDEMNED["expired"][1](pair))[0] == 401
         assert issuer.asked == 1
 

@@ -26,7 +26,7 @@ use tower::{ServiceExt, service_fn};
 
 const ISSUER: &str = "https://idp.example.com/";
 
-/// What is behind the layer. It runs only with a good token.
+/// The service behind the layer. It runs only with a good token.
 async fn hello(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let access = AccessToken::from_extensions(request.extensions());
     let name = access.and_then(AccessToken::subject).unwrap_or("nobody");
@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let metadata = auth.metadata_service();
     let guarded = auth.layer(service_fn(hello));
-    // Neither the layer nor the metadata service reads the path: that is the program's.
+    // Neither the layer nor the metadata service reads the path: the program does.
     let app = service_fn(move |request: Request<Incoming>| {
         let (metadata, guarded) = (metadata.clone(), guarded.clone());
         async move {
@@ -77,7 +77,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let (stream, _) = listener.accept().await?;
         let service = TowerToHyperService::new(app.clone());
         let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-        // A peer that leaves in the middle is none of our business.
+        // A peer that disconnects in the middle does not matter.
         tokio::spawn(async move { connection.await.ok() });
     }
 }

@@ -1,11 +1,12 @@
-//! A handler that asks for more scopes than the layer in front of it:
+//! A handler that requires more scopes than the layer in front of it:
 //!
 //! ```sh
 //! cargo run -p mcp-bearer --features axum --example more_scopes
 //! ```
 //!
-//! The layer asks every request for `notes:read`. Deleting needs `notes:admin` as well, which one
-//! handler says by a type and another one by hand. It prints two tokens and `curl` commands.
+//! The layer requires `notes:read` of every request. Deleting also needs `notes:admin`, which one
+//! handler states by a type and another one checks by hand. It prints two tokens and `curl`
+//! commands.
 #![allow(clippy::print_stdout, reason = "it tells the reader what to paste")]
 
 use std::error::Error;
@@ -27,7 +28,7 @@ impl RequiredScopes for Admin {
     const SCOPES: &'static [&'static str] = &["notes:admin"];
 }
 
-/// The layer has asked for all that is needed.
+/// The layer has checked all that is needed.
 async fn read(Bearer(access): Bearer) -> String {
     format!("{} may read\n", access.subject().unwrap_or("?"))
 }
@@ -40,7 +41,7 @@ async fn delete_all(access: Scoped<Admin>) -> String {
     )
 }
 
-/// By hand: what is needed is known only when the request is looked at.
+/// By hand: what is needed depends on the request.
 async fn delete_one(
     Bearer(access): Bearer,
     Extension(guard): Extension<Guard>,
@@ -74,7 +75,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = Router::new()
         .route("/notes", get(read).merge(delete(delete_all)))
         .route("/notes/{note}", delete(delete_one))
-        // Not `layer`: that one would answer unknown paths with 401.
+        // Not `layer`, which would answer unknown paths with 401.
         .route_layer(auth.clone())
         .merge(auth.metadata_route())
         .with_state("notes:admin".parse::<Scopes>()?);

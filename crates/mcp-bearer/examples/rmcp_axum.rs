@@ -4,10 +4,10 @@
 //! cargo run -p mcp-bearer --features axum --example rmcp_axum
 //! ```
 //!
-//! It prints a token and `curl` commands that call its tools. `delete_notes` needs a scope of its
-//! own, which the token lacks: that call is answered with 403 and the scopes to ask for. The key
-//! pair lives in memory and is in the place of an identity provider; a real server has
-//! `.jwks_uri(...)` instead of `.public_key(...)`.
+//! It prints a token and `curl` commands that call its tools. `delete_notes` needs its own scope,
+//! which the token lacks: that call is answered with 403 and the scopes to request. The key pair,
+//! in memory, replaces an identity provider; a real server has `.jwks_uri(...)` instead of
+//! `.public_key(...)`.
 #![allow(clippy::print_stdout, reason = "it tells the reader what to paste")]
 
 use std::error::Error;
@@ -70,9 +70,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .audience(&resource)
         .required_scopes(["mcp:read"])
         .build()?;
-    // With keys from an address this fetches them now, so that the first request need not wait.
+    // With keys from an address, this fetches them now, so that the first request need not wait.
     provider.warm_up().await;
-    // What single tools need beyond that.
+    // What single tools need in addition.
     let rules = OperationRules::new(
         Unmatched::Allow,
         [RuleDraft::new("tools/call")
@@ -83,14 +83,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .resource(&resource)?
         .operations(rules);
 
-    // rmcp binds no session to its user; the layer does.
+    // rmcp does not bind sessions to their users; the layer does.
     let config = StreamableHttpServerConfig::default()
         .with_allowed_hosts(["127.0.0.1"])
         .enforce_origin_validation()
         .with_json_response(true);
     let sessions = Arc::<LocalSessionManager>::default();
     let mcp = StreamableHttpService::new(|| Ok(Server), sessions, config);
-    // The layer is around the MCP service alone, so that unknown paths are 404, not 401.
+    // The layer wraps only the MCP service, so that unknown paths get 404, not 401.
     let app = Router::new()
         .merge(auth.auth().metadata_route())
         .nest_service("/mcp", auth.layer(mcp));

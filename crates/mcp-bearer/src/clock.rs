@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use mcp_bearer_core::{Limits, Rejection, UnixTime};
 
-/// What time it is: the system's clock, or a function that a test hands in. Cheap to clone.
+/// The time source: the system's clock, or a function that a test supplies. Cheap to clone.
 ///
 /// ```
 /// use mcp_bearer::{Clock, UnixTime};
@@ -25,15 +25,15 @@ enum Source {
 }
 
 impl Clock {
-    /// The system's clock. While it stands before 2020 it has not been set, and every token is
+    /// The system's clock. If it shows a time before 2020, it has not been set, and every token is
     /// refused with [`ClockUnset`](mcp_bearer_core::RejectionKind::ClockUnset): an expired one
-    /// would pass for a good one.
+    /// would pass.
     #[must_use]
     pub const fn system() -> Self {
         Self(Source::System)
     }
 
-    /// A clock that asks a function each time. Whatever it gives is believed.
+    /// A clock that calls a function each time and trusts its result.
     #[must_use]
     pub fn new(now: impl Fn() -> UnixTime + Send + Sync + 'static) -> Self {
         Self(Source::Given(Arc::new(now)))
@@ -50,7 +50,7 @@ impl Clock {
 }
 
 impl Clock {
-    /// The time to judge tokens by.
+    /// The time at which tokens are judged.
     pub(crate) fn time_of_judgement(&self) -> Result<UnixTime, Rejection> {
         let now = self.now();
         match &self.0 {
@@ -60,9 +60,9 @@ impl Clock {
     }
 }
 
-/// What a system clock says, when it has been set.
+/// The time of a system clock, if the clock has been set.
 fn if_set(now: UnixTime) -> Result<UnixTime, Rejection> {
-    /// Each request is refused and logged; the line for the operator comes once.
+    /// Each request is refused and logged; the message to the operator is logged once.
     static REPORTED: AtomicBool = AtomicBool::new(false);
     if now >= UnixTime::from(Limits::CLOCK_SET_FROM) {
         return Ok(now);
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_was_given_is_believed() {
+    fn a_time_that_was_given_is_trusted() {
         let clock = Clock::new(|| UnixTime::EPOCH);
         assert_eq!(clock.time_of_judgement(), Ok(UnixTime::EPOCH));
         assert!(Clock::system().time_of_judgement().is_ok());

@@ -1,7 +1,7 @@
-//! A verification told step by step, for the operator: `--explain` of the program, and whoever else
-//! shows a token's fate.
+//! Explains a verification step by step, for the operator: `--explain` of the program, and anything
+//! else that shows why a token was refused.
 //!
-//! The facts may hold text of the token, quoted and cut by the verifier; never the token.
+//! The facts may contain text of the token, quoted and cut by the verifier, but never the token.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ pub use mcp_bearer_core::{Observer, Step, Unobserved};
 
 use crate::provider::BearerAuthProvider;
 
-/// What came of a token, and of each step of its verification.
+/// The result for a token, and for each step of its verification.
 ///
 /// ```
 /// # async fn doc(provider: mcp_bearer::BearerAuthProvider) {
@@ -25,11 +25,11 @@ use crate::provider::BearerAuthProvider;
 pub struct Explanation {
     /// Whether it is accepted, required scopes included.
     pub verdict: Result<AccessToken, Rejection>,
-    /// Every [`Step`] in order, and behind them the required scopes.
+    /// Every [`Step`] in order, followed by the required scopes.
     pub steps: Vec<ExplainedStep>,
 }
 
-/// One step and what came of it.
+/// One step and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExplainedStep {
@@ -37,19 +37,19 @@ pub struct ExplainedStep {
     pub number: &'static str,
     /// What it checks.
     pub title: &'static str,
-    /// What came of it.
+    /// Its result.
     pub outcome: StepOutcome,
     /// What was found, or why it failed or was skipped. For operators, not for the peer.
     pub facts: String,
 }
 
-/// What can come of a step.
+/// The possible results of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StepOutcome {
-    /// It was passed.
+    /// The token passed it.
     Passed,
-    /// The token is refused by it.
+    /// The token failed it.
     Failed,
     /// There was nothing to check.
     Skipped,
@@ -71,9 +71,9 @@ impl StepOutcome {
 }
 
 impl BearerAuthProvider {
-    /// Verifies a token, asks it for the required scopes of its issuer, and records every step.
+    /// Verifies a token, checks the required scopes of its issuer, and records every step.
     ///
-    /// Keys are fetched first, even for a token that its own claims condemn, so that every step is
+    /// Keys are fetched first, even for a token that its own claims rule out, so that every step is
     /// reached.
     pub async fn explain_token(&self, token: &str) -> Explanation {
         let mut recorder = Recorder::default();
@@ -89,8 +89,7 @@ impl BearerAuthProvider {
 }
 
 impl Explanation {
-    /// Of a token that was refused before a provider saw it, such as one that is too long to be
-    /// read.
+    /// For a token that was refused before a provider saw it, such as one that is too long to read.
     #[must_use]
     pub fn refused(step: Step, rejection: Rejection) -> Self {
         let mut recorder = Recorder::default();
@@ -99,7 +98,7 @@ impl Explanation {
     }
 }
 
-/// Keeps what it observes.
+/// Records what it observes.
 #[derive(Default)]
 struct Recorder {
     steps: Vec<(Step, StepOutcome, String)>,
@@ -124,7 +123,7 @@ impl Observer for Recorder {
 }
 
 impl Recorder {
-    /// The scopes that a token needs after its verification.
+    /// The required scopes, checked after the verification.
     fn required_scopes(&mut self, required: &Scopes, refused: Option<&Rejection>) {
         self.scopes = Some(match refused {
             Some(rejection) => (StepOutcome::Failed, rejection.to_string()),
@@ -137,7 +136,7 @@ impl Recorder {
         let not_reached = || (StepOutcome::NotReached, String::new());
         let mut steps = Vec::with_capacity(Step::ALL.len() + 1);
         for step in Step::ALL {
-            // What was observed last of a step is what came of it.
+            // The last observation of a step is its result.
             let mut observed = self.steps.iter_mut().rev();
             let observed = observed.find(|(observed, ..)| *observed == step);
             let observed = observed.map(|(_, outcome, facts)| (*outcome, std::mem::take(facts)));

@@ -1,7 +1,7 @@
 //! Bearer-token authentication for hosted [MCP](https://modelcontextprotocol.io) servers.
 //!
-//! An identity provider signs JWT access tokens; [`BearerAuthProvider`] finds out which of them
-//! were signed for this server, and [`BearerAuthLayer`] lets in exactly those requests.
+//! An identity provider signs JWT access tokens; [`BearerAuthProvider`] verifies which of them
+//! were signed for this server, and [`BearerAuthLayer`] accepts exactly those requests.
 //!
 //! # In front of a server
 //!

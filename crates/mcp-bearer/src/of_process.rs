@@ -1,8 +1,8 @@
 //! [`OfProcess`]: a value that belongs to one process, and that a child of `fork` must leave alone.
 //!
-//! In a child the parent's other threads do not exist: a lock that one of them held stays held for
-//! ever, and what one was changing stays half changed. So such a value is not used there, nor
-//! dropped.
+//! The parent's other threads do not exist in a child: a lock that one of them held is never
+//! released, and data that one was changing stays half changed. So a child neither uses nor drops
+//! such a value.
 
 use std::mem;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use mcp_bearer_fork::Process;
 /// A value that only the process that made it can use.
 pub(crate) struct OfProcess<T> {
     process: Process,
-    /// `None` only while it is dropped.
+    /// `None` only during drop.
     value: Option<T>,
 }
 
@@ -48,8 +48,7 @@ impl<T> PerProcess<T> {
         Self(ArcSwapOption::const_empty())
     }
 
-    /// The value of this process. Of two threads that make it at the same time, the first one's is
-    /// kept.
+    /// The value of this process. If two threads make it at the same time, the first one's is kept.
     pub(crate) fn get_or_make<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
         let found = self.0.load();
         if let Some(value) = found.as_ref().and_then(|found| found.get()) {

@@ -1,8 +1,7 @@
-//! [`BearerAuthProvider`]: tokens in, access tokens or rejections out, with the keys and policy of one or of several
-//! issuers.
+//! [`BearerAuthProvider`]: verifies tokens with the keys and policies of one or several issuers.
 //!
-//! It joins what core decides with keys that change. It must never verify with the keys of an
-//! issuer other than the one the token names, and never wait for keys that could not help.
+//! A token is verified only with the keys of the issuer that it names, and never waits for keys
+//! that could not help.
 
 mod builder;
 mod issuer;
@@ -45,7 +44,7 @@ use crate::token_cache::{Found, Joined, ProcessCache, TokenCache, TokenCacheSize
 /// # Ok::<(), mcp_bearer::ConfigError>(())
 /// ```
 ///
-/// The three decisions are demanded by the compiler:
+/// The compiler requires the three decisions:
 ///
 /// ```compile_fail
 /// // No keys, no audience.
@@ -64,7 +63,7 @@ struct Inner {
     cache: Option<Arc<ProcessCache>>,
 }
 
-/// What can be said of a token without waiting.
+/// The result of verifying a token without waiting.
 #[derive(Clone, Debug)]
 pub enum TryVerify {
     /// It is good.
@@ -84,13 +83,13 @@ pub struct NeedsKeys {
 }
 
 impl BearerAuthProvider {
-    /// Begins a provider for one issuer. Keys, issuer and audience must be decided.
+    /// Starts building a provider for one issuer. Keys, issuer and audience must be decided.
     pub fn builder() -> IssuerBuilder<Undecided, Undecided, Undecided> {
         IssuerBuilder::new()
     }
 
     /// A provider for several issuers, each with its own keys, algorithms, audiences, required
-    /// scopes and leeway. A token's `iss` chooses among them before any key is looked at.
+    /// scopes and leeway. A token's `iss` selects the issuer before any key is used.
     ///
     /// ```
     /// use mcp_bearer::BearerAuthProvider;
@@ -108,8 +107,8 @@ impl BearerAuthProvider {
     /// ```
     ///
     /// # Errors
-    /// Every problem of every issuer at once; an issuer of any name, a name twice, no issuer at
-    /// all.
+    /// Every problem of every issuer at once. Accepting any issuer, a name that occurs twice and an
+    /// empty list are problems too.
     pub fn for_issuers(
         issuers: impl IntoIterator<Item = IssuerBuilder<Decided, Decided, Decided>>,
     ) -> Result<Self, ConfigError> {
@@ -142,8 +141,8 @@ impl BearerAuthProvider {
         self.changed(|inner| inner.clock = clock)
     }
 
-    /// The same provider, which shares its keys and its cache with this one, with other scopes that
-    /// every request needs, whoever its issuer is.
+    /// The same provider, sharing its keys and cache with this one, but requiring other scopes of
+    /// every request, whatever its issuer.
     #[must_use]
     pub fn with_required_scopes(mut self, scopes: &Scopes) -> Self {
         for issuer in &mut Arc::make_mut(&mut self.inner).issuers {
@@ -158,12 +157,12 @@ impl BearerAuthProvider {
         self.changed(|inner| inner.limits = limits)
     }
 
-    /// The same provider with a cache of verified tokens, for clients that send one token with
-    /// every request. Off unless called.
+    /// The same provider with a cache of verified tokens, for clients that send the same token with
+    /// every request. Off by default.
     ///
-    /// A hit is worth what a verification would be worth: times are checked again, and a token is
-    /// forgotten when its key is removed or replaced. A token that was revoked without that stays
-    /// good until it expires, with and without.
+    /// A hit is as good as a verification: times are checked again, and a token is dropped when its
+    /// key is removed or replaced. A token that is revoked in any other way stays good until it
+    /// expires, with or without the cache.
     #[must_use]
     pub fn with_token_cache(self, size: TokenCacheSize) -> Self {
         self.changed(|inner| inner.cache = Some(Arc::new(ProcessCache::new(size))))
@@ -175,8 +174,8 @@ impl BearerAuthProvider {
         self.changed(|inner| inner.cache = None)
     }
 
-    /// What one provider kept must never be seen by another, so a changed provider begins with an
-    /// empty cache.
+    /// One provider must never see what another cached, so a changed provider starts with an empty
+    /// cache.
     fn changed(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         let inner = Arc::make_mut(&mut self.inner);
         inner.cache = inner
@@ -187,7 +186,7 @@ impl BearerAuthProvider {
         self
     }
 
-    /// How many verified tokens are kept; `None` without a cache.
+    /// The number of cached tokens; `None` without a cache.
     #[must_use]
     pub fn cached_tokens(&self) -> Option<usize> {
         let caches = self.inner.cache.as_ref();
@@ -196,7 +195,7 @@ impl BearerAuthProvider {
 
     /// Verifies a token with the keys at hand, without waiting.
     ///
-    /// Required scopes are not looked at here: see
+    /// Required scopes are not checked here: see
     /// [`check_required_scopes`](Self::check_required_scopes).
     #[must_use]
     pub fn try_verify_token(&self, token: &str) -> TryVerify {
@@ -213,7 +212,7 @@ impl BearerAuthProvider {
         caches.with(|cache| self.verify_or_find(cache, token, now))
     }
 
-    /// The verification, or what the cache has kept of one.
+    /// Verifies the token, or returns the cached result.
     fn verify_or_find(&self, cache: &TokenCache, token: &str, now: UnixTime) -> TryVerify {
         if let Some(access) = self.find_cached(cache, token, now) {
             return TryVerify::Accepted(access);
@@ -222,7 +221,7 @@ impl BearerAuthProvider {
             Ok(parsed) => parsed,
             Err(rejection) => return TryVerify::Rejected(rejection),
         };
-        // What no key could verify is not worth anybody's wait.
+        // A token that no key could verify never waits.
         let algorithm = parsed.unverified.algorithm();
         let joined = algorithm.map(|_| cache.join_verification(token));
         if matches!(joined, Some(Joined::Waited))
@@ -249,14 +248,15 @@ impl BearerAuthProvider {
         }
     }
 
-    /// Verifies a token; when newer keys could help, waits for them, at most 5 s, and tries once
+    /// Verifies a token. If newer keys could help, waits for them for at most 5 s, and tries once
     /// more.
     ///
-    /// Required scopes are not looked at here: see
+    /// Required scopes are not checked here: see
     /// [`check_required_scopes`](Self::check_required_scopes).
     ///
     /// ```
-    /// # async fn doc(provider: mcp_bearer::BearerAuthProvider) -> Result<(), mcp_bearer::Rejection> {
+    /// # use mcp_bearer::{BearerAuthProvider, Rejection};
+    /// # async fn doc(provider: BearerAuthProvider) -> Result<(), Rejection> {
     /// let access = provider.verify_token("eyJhbGciOi...").await?;
     /// println!("{:?} calls through {}", access.subject(), access.client_id_or_subject());
     /// # Ok(()) }
@@ -291,12 +291,12 @@ impl BearerAuthProvider {
         if refreshed == Refreshed::Unchanged && !outage {
             return Err(needs.rejection);
         }
-        // New keys; or none still, and then the reason may have changed.
+        // The keys are new, or still missing, perhaps for another reason.
         self.try_verify_token(token).into_result()
     }
 
-    /// [`verify_token`](Self::verify_token), with every step reported to an observer once the keys
-    /// are as good as they get.
+    /// Like [`verify_token`](Self::verify_token), but reports every step to an observer, after any
+    /// wait for newer keys.
     ///
     /// # Errors
     /// The first step that fails.
@@ -312,7 +312,7 @@ impl BearerAuthProvider {
         self.verify_uncached(token, now, observer).into_result()
     }
 
-    /// The verification itself.
+    /// The verification itself, without the cache.
     fn verify_uncached(
         &self,
         token: &str,
@@ -358,7 +358,7 @@ impl BearerAuthProvider {
         token.choose_issuer_observed(named, observer)
     }
 
-    /// Asks a verified token for the required scopes of its issuer.
+    /// Checks that a verified token has the required scopes of its issuer.
     ///
     /// # Errors
     /// [`InsufficientScope`](mcp_bearer_core::RejectionKind::InsufficientScope).
@@ -366,8 +366,8 @@ impl BearerAuthProvider {
         access.require_scopes(&self.required_scopes_for(access))
     }
 
-    /// The scopes that every request with this token needs: those of its issuer. A token that
-    /// another provider verified needs those of all issuers.
+    /// The scopes that every request with this token needs: those of its issuer, or those of all
+    /// issuers if another provider verified the token.
     pub(crate) fn required_scopes_for(&self, access: &AccessToken) -> Cow<'_, Scopes> {
         let issuer = match self.inner.issuers.as_slice() {
             [only] => Some(only),
@@ -382,8 +382,8 @@ impl BearerAuthProvider {
         }
     }
 
-    /// What the challenge to a refused token says about scopes: what all issuers agree on, or what
-    /// belongs to the issuer that the token names.
+    /// The scopes for the challenge to a refused token: those that all issuers agree on, or else
+    /// those of the issuer that the token names.
     #[cfg(feature = "http")]
     pub(crate) fn challenge_context(&self, token: Option<&str>) -> ChallengeContext<'_> {
         let agreed = || {
@@ -401,38 +401,38 @@ impl BearerAuthProvider {
         issuer.map_or_else(ChallengeContext::default, Issuer::challenge_context)
     }
 
-    /// What clients must request for these scopes, by the map of each issuer, each once.
+    /// What clients must request for these scopes, by each issuer's map, without repetitions.
     #[cfg(feature = "http")]
     pub(crate) fn scopes_to_request(&self, scopes: &Scopes) -> Scopes {
         let issuers = self.inner.issuers.iter();
         each_once(issuers.map(|issuer| issuer.policy.requested_scopes().of_all(scopes)))
     }
 
-    /// What clients must request for all required scopes of every issuer, each once.
+    /// What clients must request for all required scopes of every issuer, without repetitions.
     #[cfg(feature = "http")]
     pub(crate) fn required_scopes_to_request(&self) -> Scopes {
         let issuers = self.inner.issuers.iter();
         each_once(issuers.map(Issuer::scopes_to_request))
     }
 
-    /// Every required scope of every issuer, as for the `scopes_supported` of RFC 9728.
+    /// Every required scope of every issuer, for the `scopes_supported` of RFC 9728.
     #[must_use]
     pub fn required_scopes(&self) -> Scopes {
         let issuers = self.inner.issuers.iter();
         each_once(issuers.map(|issuer| issuer.required_scopes.clone()))
     }
 
-    /// The names of the configured issuers; none for "any issuer".
+    /// The names of the configured issuers; none if any issuer is accepted.
     pub fn issuer_names(&self) -> impl Iterator<Item = &str> {
         self.inner.issuers.iter().flat_map(Issuer::names)
     }
 
-    /// The policies, one an issuer.
+    /// The policies, one per issuer.
     pub fn policies(&self) -> impl Iterator<Item = &Policy> {
         self.inner.issuers.iter().map(|issuer| &issuer.policy)
     }
 
-    /// The state of the keys, one an issuer.
+    /// The state of the keys, one entry per issuer.
     #[must_use]
     pub fn key_status(&self) -> Vec<KeyStatus> {
         self.inner
@@ -443,9 +443,9 @@ impl BearerAuthProvider {
     }
 
     /// Fetches the keys of every issuer that has none yet, all at once and for at most 5 s. Call it
-    /// at startup: the first token need not wait then.
+    /// at startup so that the first token need not wait.
     ///
-    /// It does not fail when an issuer is down: the log says so, and later requests ask again.
+    /// It does not fail when an issuer is down: it logs that, and later requests try again.
     ///
     /// ```
     /// # async fn doc(provider: mcp_bearer::BearerAuthProvider) {
@@ -454,7 +454,7 @@ impl BearerAuthProvider {
     /// ```
     pub async fn warm_up(&self) {
         let empty = |issuer: &&Issuer| issuer.keys.snapshot().set.is_empty();
-        // A source is asked when `refresh` is called, so all of them fetch at the same time.
+        // A source starts when `refresh` is called, so all of them fetch at the same time.
         let asked = self.inner.issuers.iter().filter(empty);
         let asked: Vec<_> = asked
             .map(|issuer| issuer.keys.refresh(Miss::no_keys()))
@@ -464,7 +464,7 @@ impl BearerAuthProvider {
         }
     }
 
-    /// The limits it works under.
+    /// Its limits.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.inner.limits
@@ -482,7 +482,7 @@ fn each_once(lists: impl Iterator<Item = Scopes>) -> Scopes {
     Scopes::from_names(names).unwrap_or_default()
 }
 
-/// A token, and the issuer whose keys and policy it has to meet.
+/// A token, and the issuer whose keys and policy it must satisfy.
 struct TokenOfIssuer<'t, 'p> {
     unverified: UnverifiedToken<'t>,
     index: usize,
@@ -490,7 +490,7 @@ struct TokenOfIssuer<'t, 'p> {
 }
 
 impl TokenOfIssuer<'_, '_> {
-    /// Steps 5 to 19, and the generation of the keys.
+    /// Steps 5 to 19; also returns the generation of the keys.
     fn verify(&self, now: UnixTime, observer: &mut impl Observer) -> (TryVerify, u64) {
         let snapshot = self.issuer.keys.snapshot();
         let (unverified, policy) = (&self.unverified, &self.issuer.policy);
@@ -543,10 +543,10 @@ impl fmt::Debug for BearerAuthProvider {
 }
 
 impl TryVerify {
-    /// The answer with the keys at hand.
+    /// The result with the keys at hand.
     ///
     /// # Errors
-    /// When the token is refused, or would need newer keys.
+    /// When the token is refused, or newer keys would be needed.
     pub fn into_result(self) -> Result<AccessToken, Rejection> {
         match self {
             Self::Accepted(access) => Ok(access),

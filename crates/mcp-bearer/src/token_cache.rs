@@ -1,8 +1,8 @@
 //! Verified tokens, cached by the whole token.
 //!
-//! A hit is worth exactly what a verification would be worth at that moment: times are checked
-//! again, the key that verified the token must still be in use, and one provider never sees what
-//! another's policy decided. Failures are not cached, so bad tokens cannot fill it.
+//! A hit is exactly as good as a verification at that moment: times are checked again, the key that
+//! verified the token must still be in use, and no provider sees another policy's decisions.
+//! Failures are not cached, so bad tokens cannot fill the cache.
 
 mod in_flight;
 mod per_process;
@@ -19,7 +19,7 @@ pub(crate) use per_process::ProcessCache;
 
 use crate::keys::KeySource;
 
-/// How much a token cache holds at most, and for how long.
+/// The limits of a token cache: how much it holds, and for how long.
 ///
 /// ```
 /// use mcp_bearer::TokenCacheSize;
@@ -34,7 +34,7 @@ pub struct TokenCacheSize {
     /// At most this many bytes, as far as they can be counted. 64 MiB: 10,000 tokens of 6 KiB.
     pub bytes: usize,
     /// A token is verified again after this time. 5 min: how long a decision may outlive its
-    /// reason, such as a key that was removed from an issuer that cannot be reached.
+    /// reason, such as a key that was removed by an issuer that cannot be reached.
     pub max_age: Duration,
 }
 
@@ -112,7 +112,7 @@ pub(crate) struct Older<'a> {
 impl TokenCache {
     pub(crate) fn new(size: TokenCacheSize) -> Self {
         let entries = size.entries.max(1);
-        // An entry weighs at least its share, so that the bound in bytes also bounds the entries.
+        // An entry weighs at least its share, so that the limit in bytes also limits the entries.
         let share = u64::try_from(size.bytes / entries)
             .unwrap_or(u64::MAX)
             .max(1);
@@ -178,14 +178,14 @@ impl TokenCache {
         self.kept.insert(Key(access), kept);
     }
 
-    /// Begins the verification of a token that is not cached, or waits for one in flight.
+    /// Starts verifying a token that is not cached, or waits for a verification in progress.
     pub(crate) fn join_verification(&self, token: &str) -> Joined<'_> {
         self.in_flight.join(token)
     }
 }
 
 impl Older<'_> {
-    /// Caches it under the newer set; its age counts on.
+    /// Caches the token under the newer set; its age does not start again.
     pub(crate) fn renew(self) -> AccessToken {
         let access = self.kept.access.clone();
         let kept = Kept {
@@ -205,11 +205,11 @@ impl std::fmt::Debug for TokenCache {
     }
 }
 
-/// A token to look for.
+/// A token to look up.
 struct Token<'t>(&'t str);
 
-/// The part of a token that is hashed. The end of the signature differs as much as the whole token,
-/// which is compared anyway.
+/// The part of a token that is hashed. The end of the signature differs as much as the whole token
+/// does, and the whole token is compared anyway.
 fn ending(token: &str) -> &[u8] {
     let bytes = token.as_bytes();
     bytes.last_chunk::<32>().map_or(bytes, <[u8; 32]>::as_slice)

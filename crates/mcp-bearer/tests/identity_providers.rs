@@ -1,4 +1,4 @@
-//! `docs/identity-providers.md` and `vectors/providers/` say the same.
+//! `docs/identity-providers.md` and `vectors/providers/` agree.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 use std::collections::BTreeSet;

@@ -1,5 +1,5 @@
-//! What all sources of a process do at the same time. A test program of its own: its sources take
-//! the places that the sources of other tests would wait for.
+//! What all sources of a process do at the same time. A separate test program: its sources take the
+//! places that the sources of other tests would wait for.
 
 #![allow(
     clippy::unwrap_used,
@@ -56,7 +56,7 @@ impl Fetch for Slow {
     }
 }
 
-/// An issuer that answers at once, each time with another key.
+/// An issuer that answers at once, each time with a new key.
 struct Well;
 
 impl Fetch for Well {
@@ -77,7 +77,7 @@ fn source(fetch: impl Fetch + 'static, clock: &MonotonicClock) -> RemoteKeys {
 }
 
 /// A machine under load may be slow; what never happens does not happen in this time either,
-/// because the clock of the sources stands still.
+/// because the clock of the sources does not move.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn eventually(what: &str, mut done: impl FnMut() -> bool) {
@@ -113,7 +113,7 @@ impl Flood {
     }
 }
 
-/// Asks an issuer that answered before, which must be quick.
+/// Asks an issuer that has answered before, which must be quick.
 async fn asked_again(keys: &RemoteKeys) -> Refreshed {
     let miss = keys
         .snapshot()
@@ -124,9 +124,9 @@ async fn asked_again(keys: &RemoteKeys) -> Refreshed {
     quick.expect("a source that answers waits for slow ones")
 }
 
-/// Each row of the rules in turn, since all of them are about one process.
+/// Each rule in turn, since all of them are about one process.
 #[tokio::test]
-async fn slow_sources_take_three_quarters_of_the_places_and_keep_no_well_one_waiting() {
+async fn slow_sources_take_three_quarters_of_the_places_and_delay_no_working_one() {
     let (clock, time): (_, ManualTime) = MonotonicClock::manual();
     let (well, unseen) = (source(Well, &clock), source(Well, &clock));
     assert_eq!(well.refresh(Miss::no_keys()).await, Refreshed::NewKeys);
@@ -136,7 +136,7 @@ async fn slow_sources_take_three_quarters_of_the_places_and_keep_no_well_one_wai
     // An issuer that answered before is asked at once.
     assert_eq!(asked_again(&well).await, Refreshed::NewKeys);
 
-    // One that was never seen waits, but its request no longer than any.
+    // One that has never answered waits, but its request no longer than any other.
     let mut asked = unseen.refresh(Miss::no_keys());
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!((&mut asked).now_or_never().is_none());
@@ -144,14 +144,14 @@ async fn slow_sources_take_three_quarters_of_the_places_and_keep_no_well_one_wai
     time.advance(EXCHANGE);
     assert_eq!(asked.await, Refreshed::Unchanged);
 
-    // Each gets its turn, in the order in which they asked, and no more than 48 at a time.
+    // Each gets its turn, in the order of the requests, and at most 48 at a time.
     let mut rounds = 1;
     while unseen.status().fetched == 0 {
         eventually("a round begins", || {
             unseen.status().fetched > 0 || count(&flood.exchanges.started) > started
         })
         .await;
-        // The whole round, or all that is left: what begins later would miss the next advance.
+        // The whole round, or all that is left: a later start would miss the next advance.
         eventually("a round is whole", || {
             let all_started = count(&flood.exchanges.started) >= 1000;
             all_started || count(&flood.exchanges.running) == 48

@@ -148,7 +148,7 @@ fn a_configuration_error_names_every_problem() {
 }
 
 #[test]
-fn several_issuers_must_be_told_apart() {
+fn several_issuers_must_be_distinguishable() {
     let entry = || BearerAuthProvider::builder().jwks_uri("https://idp.example.com/jwks.json");
     let twice = BearerAuthProvider::for_issuers([
         entry().issuer(A).any_audience(),
@@ -311,7 +311,7 @@ async fn an_issuer_that_is_down_is_not_the_tokens_fault() {
         .unwrap_err();
     assert_eq!(rejection.kind(), RejectionKind::KeysUnavailable);
     assert!(rejection.retry_after().unwrap() >= Duration::from_secs(1));
-    // What is told is what the fetch came to, not what was known before.
+    // The reason is the result of the fetch, not what was known before.
     assert!(
         rejection.to_string().contains("status 500"),
         "{rejection:?}"
@@ -327,7 +327,7 @@ async fn an_issuer_that_is_down_is_not_the_tokens_fault() {
 }
 
 #[test]
-fn time_is_the_clocks() {
+fn the_time_is_that_of_the_clock() {
     let test = TestClock::new(NOW);
     let key = SigningKey::shared_rsa_2048();
     let provider = BearerAuthProvider::builder().public_key(key.public_pem());
@@ -345,7 +345,7 @@ fn time_is_the_clocks() {
 }
 
 #[test]
-fn the_key_pair_makes_what_the_reference_makes() {
+fn the_key_pair_makes_what_fastmcp_makes() {
     let pair = RsaKeyPair::generate().unwrap();
     let token = pair.create_token(&TokenRequest::new()).unwrap();
     let provider = BearerAuthProvider::builder()

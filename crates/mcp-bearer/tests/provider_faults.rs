@@ -49,7 +49,7 @@ fn a_token_is_judged_by_the_rules_of_its_issuer_alone() {
 }
 
 #[test]
-fn what_is_no_token_has_that_fault_alone() {
+fn a_text_that_is_not_a_token_has_only_that_fault() {
     let key = SigningKey::shared_rsa_2048();
     let provider = BearerAuthProvider::builder()
         .public_key(key.public_pem())

@@ -1,4 +1,4 @@
-//! Every setting through every entrance of this crate: each changes what becomes of a token, and
+//! Every setting through every entrance of this crate: each changes the result for a token, and
 //! each error names it in the entrance's own words.
 #![allow(
     clippy::unwrap_used,
@@ -26,7 +26,7 @@ use serde_json::{Value as Json, json};
 type Given = BTreeMap<Setting, Json>;
 type Entered = Result<BearerAuthProvider, ConfigError>;
 
-/// The files of the vectors, in a folder of their own.
+/// The files of the vectors, in their own folder.
 struct World {
     effects: Effects,
     folder: tempfile::TempDir,
@@ -52,7 +52,7 @@ impl World {
         }
     }
 
-    /// The settings of a case without the one that it is about, and with it.
+    /// The settings of a case, without the one that it is about and with it.
     fn given(&self, case: &Effect) -> [Given; 2] {
         let named = |name: &str| Setting::named(name, Entrance::Rust).expect(name);
         let base = case.base.iter();
@@ -64,7 +64,7 @@ impl World {
         [without, with]
     }
 
-    /// What becomes of the token of a case.
+    /// The result for the token of a case.
     fn outcome(&self, provider: Entered, case: &Effect) -> String {
         let Ok(provider) = provider else {
             return "does not start".to_owned();
@@ -83,7 +83,7 @@ impl World {
         }
     }
 
-    /// Enters each case that the entrance has names for, and sees the change.
+    /// Enters each case that the entrance has names for, and checks that it has an effect.
     fn walk(&self, entrance: Entrance, enter: impl Fn(&Given) -> Entered) {
         let mut seen = BTreeSet::new();
         for case in &self.effects.cases {
@@ -98,13 +98,13 @@ impl World {
             let [without, with] = given.map(|given| self.outcome(enter(&given), case));
             assert_eq!(with, case.with, "{entrance:?} with {setting:?}");
             assert_ne!(without, with, "{entrance:?}: {setting:?} changes nothing");
-            // To FastMCP an absent issuer is no mistake.
+            // In FastMCP an absent issuer is not a mistake.
             if entrance != Entrance::FastMcpVariable {
                 assert_eq!(without, case.without, "{entrance:?} without {setting:?}");
             }
             seen.insert(setting);
         }
-        // What belongs to a layer is tested with one.
+        // The settings of a layer are tested with one.
         let of_provider = |setting: &&Setting| setting.group() != Group::Layer;
         for setting in Setting::ALL.iter().filter(of_provider) {
             let named = setting.name(entrance).is_some() && setting.shape() != Shape::Code;
@@ -149,7 +149,7 @@ fn variables(given: &Given, entrance: Entrance) -> Entered {
         .iter()
         .map(|(setting, value)| {
             let text = match (setting, value) {
-                // As it is, or as a JSON list.
+                // Unchanged, or as a JSON list.
                 (Setting::Issuer | Setting::Audience, Json::Array(names)) if names.len() == 1 => {
                     names[0].as_str().unwrap().to_owned()
                 }
@@ -208,7 +208,7 @@ fn texts(value: &Json) -> Vec<String> {
     value.as_array().unwrap().iter().map(text).collect()
 }
 
-/// As the other entrances read it.
+/// In the form that the other entrances read.
 fn claim_path(text: String) -> ClaimPath {
     match serde_json::from_str::<Vec<String>>(&text) {
         Ok(names) => names.into(),
@@ -225,7 +225,7 @@ fn pairs(value: &Json) -> impl Iterator<Item = (String, Vec<Json>)> {
     members.map(|(name, values)| (name, values.as_array().unwrap().clone()))
 }
 
-/// The builder; what its types refuse to compile does not start.
+/// The builder; what its types do not compile counts as refused.
 fn by_methods(given: &Given) -> Entered {
     use Setting::*;
     let missing = || Err(ConfigError::new(Vec::new()));
@@ -323,7 +323,7 @@ fn by_methods(given: &Given) -> Entered {
     })
 }
 
-/// The settings of fetching, if there are some.
+/// The settings of fetching, if there are any.
 fn fetching(given: &Given, mut keys: RemoteKeysBuilder) -> Option<RemoteKeysBuilder> {
     let fetching = given
         .iter()
@@ -386,7 +386,7 @@ fn by_fields(given: &Given) -> ServerDraft {
     server
 }
 
-/// Values that cannot be, of one setting or of several.
+/// Invalid values, of one setting or of several.
 fn mistakes() -> Vec<Vec<(Setting, Value)>> {
     use Setting::*;
     let text = |text: &str| Value::text(text);
@@ -429,7 +429,7 @@ fn mistakes() -> Vec<Vec<(Setting, Value)>> {
             (SharedSecret, text("x")),
             (Discover, text("x")),
         ],
-        // A secret beside public keys: the algorithms of both, and a secret that nobody can read.
+        // A secret beside public keys: the algorithms of both, and a secret that cannot be read.
         vec![(PublicKey, pem()), (SharedSecret, text(secret))],
         vec![
             (PublicKey, pem()),
@@ -498,8 +498,8 @@ const ENTRANCES: [Entrance; 6] = [
     Entrance::Python,
 ];
 
-/// Names of settings in `text` that some entrance has and this one has not. A name of one plain
-/// word is also English.
+/// Names of settings in `text` that belong to other entrances and not to this one. A name that is
+/// one plain word is also English.
 fn foreign(text: &str, entrance: Entrance) -> Vec<&str> {
     let of = |entrance: Entrance| {
         let all = Setting::ALL.iter();
@@ -544,7 +544,7 @@ fn every_error_names_its_setting_in_the_words_of_its_entrance_and_in_no_others()
             {
                 continue;
             }
-            // What is usual, but for what the mistake is about.
+            // The usual settings, except for what the mistake is about.
             let about = |setting: Setting| {
                 let decision = setting.group() == Group::Decisions;
                 mistake.iter().any(|(other, _)| match decision {

@@ -1,5 +1,5 @@
 //! Every setting through every entrance of this crate, set to nothing, as `AUDIENCE=${UNSET}` sets
-//! it: each is refused by its name. An empty list of required scopes alone is a decision.
+//! it: each is refused by its name. Only an empty list of required scopes is a decision.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -19,8 +19,7 @@ use serde_json::Value as Json;
 
 const URI: &str = "https://idp.example.com/jwks.json";
 
-/// What is given beside the setting in question: keys, issuer and audience, unless it is about
-/// them.
+/// The other settings that are given: keys, issuer and audience, unless the setting is one of them.
 fn beside(setting: Setting) -> impl Iterator<Item = (Setting, &'static str)> {
     let usual = [
         (Setting::JwksUri, URI),
@@ -37,7 +36,7 @@ fn beside(setting: Setting) -> impl Iterator<Item = (Setting, &'static str)> {
     })
 }
 
-/// Whether the error is about the setting, and names it.
+/// Whether the error is about the setting and names it.
 fn refuses<T>(entered: Result<T, ConfigError>, setting: Setting, entrance: Entrance, how: &str) {
     let error = entered.err().unwrap_or_else(|| {
         panic!("{entrance:?}: {setting:?} of {how:?} is let pass");
@@ -134,7 +133,7 @@ fn a_key_of_a_file_that_is_set_to_nothing_is_refused() {
     assert!(enter(Setting::RequiredScopes, "[]").is_ok());
 }
 
-/// What an entrance may hand over, whatever reads it: a flag, an argument.
+/// What an entrance may pass, such as a flag or an argument.
 fn values(setting: Setting) -> Vec<Value> {
     let texts = |texts: &[&str]| {
         let texts = texts.iter().map(|text| (*text).to_owned());
@@ -151,7 +150,7 @@ fn values(setting: Setting) -> Vec<Value> {
 }
 
 #[test]
-fn a_value_of_nothing_is_refused_whatever_read_it() {
+fn an_empty_value_is_refused_whatever_read_it() {
     for entrance in [Entrance::Flag, Entrance::Python, Entrance::Toml] {
         for setting in Setting::ALL.iter().copied() {
             if setting.shape() == Shape::Code || setting.name(entrance).is_none() {
@@ -311,7 +310,7 @@ fn by_methods(setting: Setting) -> Option<Vec<Result<(), ConfigError>>> {
                 built.map(drop).map_err(ConfigError::from)
             })
             .into(),
-        // Switches, lengths of time, enumerations and objects are always something.
+        // Switches, lengths of time, enumerations and objects are never empty.
         AnyIssuer
         | AnyAudience
         | Leeway
@@ -344,7 +343,7 @@ fn a_method_that_is_called_with_nothing_is_refused() {
     for setting in Setting::ALL.iter().copied() {
         let built = by_methods(setting).into_iter().flatten();
         for (index, built) in built.enumerate() {
-            // A method of one name stands for these files, and reports by it.
+            // One method covers both files, and reports by its name.
             let setting = match setting {
                 Setting::PublicKeyFile | Setting::JwksFile => Setting::KeyFile,
                 other => other,

@@ -1,4 +1,4 @@
-//! What works and may not be meant is logged once, at WARN, when a provider is made: checks that
+//! What works but may not be intended is logged once, at WARN, when a provider is made: checks that
 //! nobody decided about, and shared secrets that are easily guessed.
 #![allow(clippy::unwrap_used, reason = "a test")]
 

@@ -1,4 +1,5 @@
-//! `SigningKey`: every algorithm signs what the verifier takes, and every form of a key is read.
+//! `SigningKey`: every algorithm signs tokens that the verifier accepts, and every form of a key is
+//! read.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::process::{Command, Stdio};
@@ -16,7 +17,7 @@ fn accepts(keys: Builder, algorithm: Algorithm, token: &str) -> bool {
     provider.try_verify_token(token).into_result().is_ok()
 }
 
-/// The key that verifies, as its owner would give it away.
+/// The key that verifies, as its owner would publish it.
 fn published(key: &SigningKey) -> Builder {
     let builder = BearerAuthProvider::builder();
     match key.secret() {
@@ -26,7 +27,7 @@ fn published(key: &SigningKey) -> Builder {
 }
 
 #[test]
-fn every_algorithm_signs_what_the_verifier_takes() {
+fn every_algorithm_signs_what_the_verifier_accepts() {
     for algorithm in Algorithm::ALL {
         let key = SigningKey::generate(algorithm).unwrap();
         assert_eq!(key.algorithm(), algorithm);
@@ -120,7 +121,7 @@ fn a_secret_is_read_as_verification_reads_it_and_never_published() {
 }
 
 #[test]
-fn what_is_no_private_key_is_named() {
+fn a_text_that_is_not_a_private_key_is_named() {
     let key = TestKey::shared_rsa_2048();
     let two = format!("{}{}", key.private_pem(), key.private_pem());
     let encrypted = key.private_pem().replace("PRIVATE", "ENCRYPTED PRIVATE");
@@ -169,7 +170,7 @@ fn nothing_of_a_key_is_shown() {
     assert_eq!(key.secret().unwrap().len(), 86);
 }
 
-/// OpenSSL writes other forms of the same keys; a machine without it has the other tests.
+/// OpenSSL writes the same keys in other forms; a machine without it still runs the other tests.
 #[test]
 fn keys_that_openssl_writes_are_read() {
     let openssl = |arguments: &[&str]| -> Option<String> {

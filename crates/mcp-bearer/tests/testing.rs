@@ -133,7 +133,7 @@ async fn two_issuers_share_no_key() {
 }
 
 #[tokio::test]
-async fn a_token_says_what_was_asked_for() {
+async fn a_token_has_the_requested_contents() {
     let issuer = TestIssuer::start().unwrap();
     let provider = provider_for(&issuer);
     let token = issuer
@@ -222,7 +222,7 @@ fn it_answers_get_with_its_documents_and_nothing_else() {
 }
 
 #[test]
-fn a_client_that_says_nothing_keeps_nobody_waiting() {
+fn a_silent_client_delays_nobody() {
     let issuer = TestIssuer::start().unwrap();
     let address = issuer.url().strip_prefix("http://").unwrap().to_owned();
     let silent: Vec<TcpStream> = (0..8)

@@ -1,4 +1,4 @@
-//! The token cache: mix-ups that other projects had must not happen here, and a hit is worth a
+//! The token cache: mix-ups that other projects had must not happen here, and a hit is as good as a
 //! verification.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -94,7 +94,7 @@ impl World {
 }
 
 #[test]
-fn a_second_sight_is_the_first_verification() {
+fn repeated_use_of_a_token_returns_the_first_verification() {
     let world = World::new(TokenCacheSize::default());
     let token = world.forge().token();
     let first = world.verify(&token).unwrap();
@@ -132,7 +132,7 @@ fn the_same_header_and_signature_with_other_claims_is_another_token() {
 }
 
 #[test]
-fn a_changed_provider_begins_anew() {
+fn a_changed_provider_starts_with_an_empty_cache() {
     let world = World::new(TokenCacheSize::default());
     let token = world.forge().token();
     world.verify(&token).unwrap();
@@ -154,7 +154,7 @@ fn a_changed_provider_begins_anew() {
 }
 
 #[test]
-fn a_removed_key_takes_its_tokens_with_it() {
+fn removing_a_key_removes_its_tokens() {
     let world = World::new(TokenCacheSize::default());
     let token = world.forge().token();
     world.verify(&token).unwrap();
@@ -167,7 +167,7 @@ fn a_removed_key_takes_its_tokens_with_it() {
 }
 
 #[test]
-fn a_new_key_under_the_same_kid_takes_the_old_tokens_with_it() {
+fn a_new_key_under_the_same_kid_removes_the_old_tokens() {
     let world = World::new(TokenCacheSize::default());
     let token = world.forge().token();
     world.verify(&token).unwrap();
@@ -182,7 +182,7 @@ fn a_new_key_under_the_same_kid_takes_the_old_tokens_with_it() {
 }
 
 #[test]
-fn a_key_that_changes_its_use_takes_its_tokens_with_it() {
+fn changing_the_use_of_a_key_removes_its_tokens() {
     let world = World::new(TokenCacheSize::default());
     let token = world.forge().token();
     let key = || world.key.clone();
@@ -227,7 +227,7 @@ fn keys_past_their_bound_serve_no_cached_token() {
     );
 }
 
-/// An issuer that answers once and is down from then on.
+/// An issuer that answers once and is then down.
 struct Once {
     answer: Mutex<Option<FetchResponse>>,
 }
@@ -270,14 +270,14 @@ async fn an_issuers_keys_past_their_bound_serve_no_cached_token() {
     assert!(verify().unwrap().is_same(&first));
     assert_eq!(keys.generation(), 1);
     time.advance(Duration::from_secs(1));
-    // At this very moment, whatever the source has noticed of the time.
+    // At this moment, whatever time the source has noticed.
     assert_eq!(keys.generation(), 0);
     assert_eq!(keys.snapshot().generation, 0);
     assert_eq!(verify().unwrap_err().kind(), RejectionKind::KeysUnavailable);
 }
 
 #[test]
-fn a_kept_token_expires_as_any_other() {
+fn a_cached_token_expires_like_any_other() {
     let world = World::new(TokenCacheSize::default().with_max_age(Duration::from_secs(86_400)));
     let token = world.forge().expires_in(100).token();
     world.verify(&token).unwrap();
@@ -291,7 +291,7 @@ fn a_kept_token_expires_as_any_other() {
 }
 
 #[test]
-fn a_clock_that_jumps_back_is_believed() {
+fn a_clock_that_jumps_back_is_trusted() {
     let world = World::new(TokenCacheSize::default());
     let token = world.forge().not_before_in(0).token();
     world.verify(&token).unwrap();
@@ -305,7 +305,7 @@ fn a_clock_that_jumps_back_is_believed() {
 }
 
 #[test]
-fn a_kept_token_is_verified_anew_after_its_age() {
+fn a_cached_token_is_verified_again_after_its_age() {
     let world = World::new(TokenCacheSize::default());
     let token = world.forge().token();
     let first = world.verify(&token).unwrap();
@@ -316,7 +316,7 @@ fn a_kept_token_is_verified_anew_after_its_age() {
 }
 
 #[test]
-fn renewal_does_not_make_a_kept_token_younger() {
+fn renewal_does_not_make_a_cached_token_younger() {
     let world = World::new(TokenCacheSize::default());
     let token = world.forge().token();
     let first = world.verify(&token).unwrap();

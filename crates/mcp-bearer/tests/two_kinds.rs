@@ -73,7 +73,7 @@ fn hs256(secret: impl AsRef<[u8]>) -> Forge {
     Forge::new(&SigningKey::hmac(secret), NOW).alg("HS256")
 }
 
-/// What everybody can know of a key, as the secret of a forged HS256 token.
+/// What anyone can know of a key, as the secret of a forged HS256 token.
 fn public_forms(key: &SigningKey) -> Vec<Vec<u8>> {
     let (pem, der, jwk) = (key.public_pem(), key.public_der(), key.jwk());
     let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
@@ -138,7 +138,7 @@ async fn no_form_of_a_public_key_signs_hs256_cold_warm_or_after_a_rotation() {
         });
         forms.collect()
     };
-    // Cold: none may be let in without a set.
+    // Cold: none may be accepted without a set.
     for token in forged(&first).iter().step_by(7) {
         let cold = World::new();
         cold.server.set_keys(jwks(&first));
@@ -159,9 +159,9 @@ async fn no_form_of_a_public_key_signs_hs256_cold_warm_or_after_a_rotation() {
 }
 
 #[tokio::test]
-async fn both_kinds_are_let_in_once_a_set_was_seen() {
+async fn both_kinds_are_accepted_once_a_set_was_seen() {
     let world = World::new();
-    // Whether the set holds the secret is not known yet.
+    // It is not yet known whether the set contains the secret.
     let outcome = world.provider.try_verify_token(&hs256(SECRET).token());
     assert!(matches!(outcome, TryVerify::NeedsKeys(_)), "{outcome:?}");
     assert_eq!(world.verify(&hs256(SECRET)).await, Ok(()));
@@ -173,7 +173,7 @@ async fn both_kinds_are_let_in_once_a_set_was_seen() {
         Ok(())
     );
     assert_eq!(world.server.total_hits(), 1);
-    // One name for the other's signature.
+    // The name of one for the other's signature.
     let mixed = [
         world.good().alg_name("HS256"),
         hs256(SECRET).alg_name("ES256").kid("a"),
@@ -221,7 +221,7 @@ async fn a_set_that_holds_the_secret_switches_hmac_off_for_cached_tokens_too_and
         assert_eq!(world.verify(&world.good()).await, Ok(()));
         let status = &world.provider.key_status()[0];
         assert!(status.snapshot.set.publishes_the_secret());
-        // Nothing but another set switches it on again.
+        // Only another set turns it on again.
         world.server.set_keys(vec![world.key.jwk()]);
         world.see_new_keys().await;
         assert_eq!(world.verify(&new).await, Ok(()));

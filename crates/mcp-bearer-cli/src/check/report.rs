@@ -1,4 +1,4 @@
-//! What `check` found out about each issuer, and how it is printed.
+//! What `check` found about each issuer, and how it is printed.
 //!
 //! A problem refuses tokens that should be good; a note is worth knowing. Names from a key set are
 //! quoted and escaped.
@@ -34,8 +34,8 @@ pub(super) struct IssuerReport<'a> {
 
 struct UsableKey {
     info: KeyInfo,
-    /// Which public key, whatever its `kid` (RFC 7638). That of a secret is a hash of it, and not
-    /// shown.
+    /// Identifies a public key, whatever its `kid` (RFC 7638). That of a secret is a hash of it,
+    /// and is not shown.
     thumbprint: Option<Thumbprint>,
     /// The algorithms that a token signed with it may name.
     serves: Vec<Algorithm>,
@@ -78,7 +78,7 @@ impl Report<'_> {
 }
 
 impl<'a> IssuerReport<'a> {
-    /// Of the provider of this one issuer.
+    /// For the provider of this one issuer.
     pub(super) fn new(
         draft: &IssuerDraft,
         provider: &'a BearerAuthProvider,
@@ -199,7 +199,7 @@ impl<'a> IssuerReport<'a> {
                 (Some(note), Some(_)) => {
                     self.notes.push(format!("{}: {note}", self.name_of(key)));
                 }
-                // The one secret needs no name.
+                // There is only one secret, so it needs no name.
                 (Some(note), None) => self.notes.push(note.to_owned()),
                 (None, _) => {}
             }
@@ -273,7 +273,7 @@ impl<'a> IssuerReport<'a> {
         self.policy.requested_scopes().of_all(&self.required_scopes)
     }
 
-    /// The key by its `kid`; where others have the same, or none has one, by its thumbprint too.
+    /// The key's `kid`, and its thumbprint too if others have the same `kid` or none has one.
     fn name_of(&self, key: &UsableKey) -> String {
         let name = match (&key.info.kid, &key.thumbprint) {
             (Some(kid), _) => format!("key {kid:?}"),

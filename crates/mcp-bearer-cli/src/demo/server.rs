@@ -22,7 +22,7 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use rmcp::{ErrorData, ServerHandler, tool, tool_handler, tool_router};
 use serde_json::json;
 
-/// Where the issuer's keys are.
+/// The path of the issuer's keys.
 pub(super) const JWKS_PATH: &str = "/.well-known/jwks.json";
 
 /// RFC 8414 section 3, for an issuer without a path.
@@ -36,7 +36,7 @@ pub(super) struct Issuer {
 
 impl Issuer {
     pub(super) fn new(origin: &str, jwks: &JwksData) -> Self {
-        // It issues by the command line only: no endpoint, so no grant and no response type.
+        // It issues tokens only on the command line: no endpoint, so no grant and no response type.
         let metadata = json!({
             "issuer": origin,
             "jwks_uri": format!("{origin}{JWKS_PATH}"),
@@ -51,7 +51,7 @@ impl Issuer {
     }
 }
 
-/// The tool with a scope of its own, and that scope.
+/// The tool with its own scope, and that scope.
 pub(super) const ADMIN_TOOL: &str = "delete_all";
 pub(super) const ADMIN_SCOPE: &str = "mcp:admin";
 
@@ -61,7 +61,7 @@ pub(super) fn rules() -> Result<OperationRules, RulesError> {
     OperationRules::new(Unmatched::Allow, [admin.scopes([ADMIN_SCOPE])])
 }
 
-/// Everything at its path; all other paths are 404.
+/// Serves everything at its path; all other paths get 404.
 pub(super) fn router(
     layer: &OperationsLayer<Resource>,
     issuer: &Issuer,
@@ -113,7 +113,7 @@ impl DemoServer {
         }
     }
 
-    /// Tells what the server knows of its caller.
+    /// Returns what the server knows about its caller.
     #[tool(
         description = "Names the subject, the client and the scopes of the token you called with"
     )]
@@ -143,7 +143,7 @@ impl DemoServer {
         Ok(CallToolResult::structured(json!({ "sum": sum })))
     }
 
-    /// Does nothing, so that anyone may be let in.
+    /// Does nothing, so that anyone may call it.
     #[tool(description = "Pretends to delete everything. Needs the scope mcp:admin")]
     async fn delete_all(&self) -> Result<CallToolResult, ErrorData> {
         Ok(CallToolResult::structured(json!({ "deleted": 0 })))

@@ -1,4 +1,4 @@
-//! What is read of one token, whatever is broken in it. The work is bounded by the token's length.
+//! What was read of one token, whatever is broken in it. The work is bounded by the token's length.
 
 use mcp_bearer::config::Limits;
 use mcp_bearer::core::TokenParts;
@@ -9,17 +9,17 @@ use super::remarks;
 use super::token_kind::{self, Kind};
 use crate::pasted::{PASTED_BYTES, damage, is_opaque, starts_like_a_token};
 
-/// What a token says, not verified.
+/// The contents of a token, not verified.
 pub(crate) struct Inspection {
     pub(super) kind: Kind,
     pub(super) bytes: usize,
-    /// How many parts there are between full stops.
+    /// The number of parts between full stops.
     pub(super) parts: usize,
     pub(super) header: Result<Members, String>,
     pub(super) claims: Result<Members, String>,
     pub(super) signature_bytes: Result<usize, String>,
     pub(super) remarks: Vec<String>,
-    /// The time that distances are measured from.
+    /// The time from which distances are measured.
     pub(super) now: f64,
 }
 
@@ -51,7 +51,7 @@ impl Inspection {
         }
     }
 
-    /// A line that was too long to be held.
+    /// For a line that was too long to hold.
     pub(crate) fn too_long(bytes: usize, now: UnixTime) -> Self {
         Self::unread(bytes, "too long to be looked at", now.as_secs_f64())
     }

@@ -1,4 +1,4 @@
-//! The members of a header or of claims, made fit to be printed: bounded, escaped, without tokens.
+//! The members of a header or of claims, made safe to print: bounded, escaped, without tokens.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -8,16 +8,16 @@ use serde_json::Value;
 use crate::pasted::is_whole;
 use crate::ui::{json_line, json_string};
 
-/// Members that are shown as text; JSON has all of them.
+/// How many members are shown as text; JSON has all of them.
 const SHOWN_MEMBERS: usize = 64;
 
-/// Characters of one value that are shown as text.
+/// How many characters of one value are shown as text.
 const SHOWN_CHARS: usize = 200;
 
-/// A value that is nested deeper is not shown: readers of JSON have limits of their own.
+/// A value that is nested deeper is not shown: JSON readers have limits of their own.
 const DEPTH: usize = 32;
 
-/// Names and values in their order, the values in JSON.
+/// Names and values in order, the values in JSON.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Members(Vec<(String, String)>);
 
@@ -34,7 +34,7 @@ impl Members {
         Self(members.collect())
     }
 
-    /// A value; `null` is absence.
+    /// A value; `null` counts as absent.
     pub(super) fn get(&self, name: &str) -> Option<Value> {
         let (_, json) = self.0.iter().find(|(other, _)| other == name)?;
         serde_json::from_str(json)
@@ -72,7 +72,7 @@ impl Members {
         object
     }
 
-    /// A line per member: its name, its value, and what `explain` adds.
+    /// One line per member: its name, its value, and what `explain` adds.
     pub(super) fn lines(&self, explain: impl Fn(&str) -> Option<String>) -> Vec<String> {
         let shown = || self.0.iter().take(SHOWN_MEMBERS);
         let names: Vec<String> = shown().map(|(name, _)| shown_name(name)).collect();
@@ -134,11 +134,11 @@ fn depth(json: &str) -> usize {
     deepest
 }
 
-/// With each number that no double can hold in quotes, because many readers of JSON stop at one.
+/// Quotes each number that no double can hold, because many JSON readers stop at one.
 fn finite(json: &str) -> Cow<'_, str> {
     let in_number = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
     let huge = |piece: &str| piece.parse().is_ok_and(|number: f64| number.is_infinite());
-    // Without an exponent it takes 309 digits to be huge.
+    // Without an exponent, such a number needs 309 digits.
     if json.len() < 300 && !json.contains(['e', 'E']) {
         return Cow::Borrowed(json);
     }
@@ -163,7 +163,7 @@ fn finite(json: &str) -> Cow<'_, str> {
     Cow::Owned(whole)
 }
 
-/// Where the string ends that the text begins with.
+/// The end of the string that the text begins with.
 fn end_of_string(text: &str) -> usize {
     let mut escaped = false;
     for (at, byte) in text.bytes().enumerate().skip(1) {
@@ -175,7 +175,7 @@ fn end_of_string(text: &str) -> usize {
     text.len()
 }
 
-/// A claim may hold another token, which is as secret as this one.
+/// Hides tokens: a claim may contain another one, which is as secret as this one.
 fn without_tokens(json: &str) -> String {
     let in_token = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     json.split_inclusive(|c| !in_token(c))
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_absence() {
+    fn null_counts_as_absent() {
         let found = members(&[("a", "null"), ("b", "1.50"), ("c", "1e999")]);
         assert!(!found.has("a") && found.has("b"));
         assert_eq!((found.number("b"), found.number("c")), (Some(1.5), None));

@@ -10,8 +10,8 @@ use crate::ui::{Colours, Plain, Tone, json_string, json_string_or_null};
 const TIMES: [&str; 5] = ["exp", "nbf", "iat", "auth_time", "updated_at"];
 
 impl Inspection {
-    /// The lines, without characters that could move a cursor, and without the remark that was made
-    /// before.
+    /// The lines, without characters that could move a cursor, and without a remark that was
+    /// already made.
     pub(crate) fn text(&self, colours: Colours, before: Option<&str>) -> Vec<String> {
         let warning = "NOT VERIFIED: anyone can write such a token";
         let mut lines = vec![colours.paint(Tone::Doubt, warning).to_string()];
@@ -30,7 +30,7 @@ impl Inspection {
                     let members = members.lines(|name| self.time(members, name));
                     lines.extend(members.iter().map(|member| format!("  {}", Plain(member))));
                 }
-                // Nobody asks for the parts of what has none.
+                // Without a readable header, its parts are not listed.
                 Err(_) if self.header.is_err() => {}
                 Err(why) => lines.push(line(name, why)),
             }
@@ -102,7 +102,7 @@ impl Inspection {
         }
     }
 
-    /// A time as people read it.
+    /// A time in readable form.
     fn time(&self, members: &Members, name: &str) -> Option<String> {
         let at = TIMES.contains(&name).then(|| members.number(name))??;
         let distance = distance(at, self.now);

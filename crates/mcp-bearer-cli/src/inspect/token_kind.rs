@@ -1,12 +1,12 @@
-//! Which kind of token it looks like, by what its header and claims say.
+//! Guesses the kind of a token from its header and claims.
 //!
-//! A guess for people: the verifier has rules of its own.
+//! For people only: the verifier has its own rules.
 
 use serde_json::Value;
 
 use super::members::Members;
 
-/// A kind, and what it was recognised by.
+/// A kind, and how it was recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Kind {
     /// The stable name in JSON.
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_decide_where_the_header_is_silent() {
+    fn claims_decide_if_the_header_does_not() {
         for (claims, name) in [
             (r#"{}"#, "jwt"),
             (r#"{"scope":"a"}"#, "access_token"),

@@ -1,7 +1,7 @@
-//! What was found around a token: what was done about it where a text may be read freely, and what
-//! is wrong with it where a line must be a token and nothing else.
+//! What was found around a token: what was done about it in text that is read freely, and what is
+//! wrong with it in a line that must contain only a token.
 
-/// One thing that is no part of the token.
+/// Something that is not part of the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Finding {
     /// The token is in the file of this name.
@@ -12,14 +12,14 @@ pub(crate) enum Finding {
     HeaderName,
     /// The authentication scheme in front.
     Scheme(&'static str),
-    /// It is the `access_token` of a token response (RFC 6749 section 5.1), beside these other
+    /// It is the `access_token` of a token response (RFC 6749 section 5.1) with these other
     /// members.
     TokenResponse { others: Vec<&'static str> },
     /// A token response without an access token.
     IdentityToken,
-    /// So many lines were joined.
+    /// This many lines were joined.
     Joined(usize),
-    /// A character that nobody sees.
+    /// An invisible character.
     Invisible(char),
     /// It is inside something else.
     Inside(Source),

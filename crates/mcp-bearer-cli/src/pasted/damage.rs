@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{PASTED_BYTES, dots, is_token_byte, starts_like_a_token};
 
-/// Tokens that are known by their beginning, and whose they are.
+/// Tokens that are recognised by their beginning, and their issuers.
 const KNOWN: [(&str, &str); 13] = [
     ("ya29.", "an access token of Google"),
     ("1//", "a refresh token of Google"),
@@ -24,7 +24,7 @@ const KNOWN: [(&str, &str); 13] = [
     ("v4.local.", "a PASETO"),
 ];
 
-/// What probably happened to this token; `None` when its shape is that of a whole one.
+/// What probably happened to this token; `None` if it has the shape of a whole one.
 pub(crate) fn damage(token: &str) -> Option<String> {
     let limits = Limits::default().with_token_bytes(PASTED_BYTES);
     let parts = TokenParts::read(token, &limits).ok()?;
@@ -45,7 +45,7 @@ pub(crate) fn damage(token: &str) -> Option<String> {
             if !signature.bytes().all(is_token_byte) {
                 return None;
             }
-            // By its length: where it was cut, its last bits are seldom what base64url wants.
+            // By its length: if it was cut, its last bits are seldom valid base64url.
             let (got, least) = (signature.len() * 3 / 4, *possible.start());
             if got < least {
                 let or_more = if *possible.end() == least {
@@ -84,7 +84,7 @@ fn opaque(token: &str) -> String {
     )
 }
 
-/// A line that is one piece of a token which was broken into lines.
+/// A line that is one piece of a token that was broken into lines.
 pub(super) fn of_a_line(line: &str) -> Option<String> {
     const WIDTHS: [usize; 7] = [60, 64, 70, 72, 75, 76, 80];
     let columns = line.len();

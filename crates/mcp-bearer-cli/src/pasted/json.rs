@@ -27,7 +27,7 @@ pub(super) fn token(text: &str, findings: &mut Vec<Finding>) -> Result<String, S
     inside(text, findings)
 }
 
-/// JSON that is known, and is no token.
+/// Known JSON that is not a token.
 fn other_document(object: &Map<String, Value>) -> Option<String> {
     let has = |name: &str| object.contains_key(name);
     if let Some(error) = object.get("error").and_then(Value::as_str) {
@@ -56,7 +56,7 @@ fn other_document(object: &Map<String, Value>) -> Option<String> {
     Some(what.to_owned())
 }
 
-/// Some other JSON, or the cut piece of a response.
+/// Other JSON, or a piece of a response.
 fn inside(text: &str, findings: &mut Vec<Finding>) -> Result<String, String> {
     match the_one_inside(text)? {
         Some(token) if is_whole(token) => {

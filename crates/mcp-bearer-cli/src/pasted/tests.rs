@@ -15,7 +15,7 @@ fn refused(text: &str) -> String {
 }
 
 #[test]
-fn what_stands_around_a_token_is_left_out() {
+fn text_around_a_token_is_removed() {
     assert_eq!(found(TOKEN), []);
     assert_eq!(found(&format!("  {TOKEN}\r\n\n")), []);
     for quoted in [
@@ -59,11 +59,11 @@ fn broken_lines_are_joined() {
             assert_eq!(found(&text)[1..], [lines], "{width} {end:?}");
         }
     }
-    // Whole after the first line, but for the rest of its signature.
+    // Complete after the first line, except for the rest of its signature.
     let short = "eyJhbGciOiJFUzI1NiJ9.e30.MIGzAbCdEf\nGhIjKlMnOpQrStUvWxYz0123456789MIGzA\nbCdE";
     let pasted = understand(short.as_bytes()).unwrap();
     assert_eq!(pasted.token, short.replace('\n', ""));
-    // A word behind a token is no part of it.
+    // A word after a token is not part of it.
     let behind = format!("{TOKEN} # expires soon");
     assert_eq!(found(&behind), [Finding::Inside(Source::Text)]);
     let below = format!("{TOKEN}\nthe-end");
@@ -95,7 +95,7 @@ fn the_one_token_in_a_text_is_taken() {
     let other = TOKEN.replace("eyJhbGci", "eyJraWQi");
     assert!(refused(&format!("{TOKEN}\n{other}\n")).contains("2 tokens"));
     assert!(refused(&format!("a={TOKEN}&b={other}")).contains("2 tokens"));
-    // What goes on in another alphabet is not cut.
+    // A word that continues in another alphabet is not cut.
     for broken in [
         format!("{TOKEN}=="),
         format!("{TOKEN}+/a"),
@@ -126,7 +126,7 @@ fn a_token_response_gives_its_access_token() {
 }
 
 #[test]
-fn what_is_something_else_is_named() {
+fn other_documents_are_named() {
     for (text, what) in [
         ("", "empty"),
         (" \n", "empty"),
@@ -226,7 +226,7 @@ fn damage_is_named() {
 }
 
 #[test]
-fn a_line_is_told_what_is_broken_in_it() {
+fn the_fault_of_a_line_is_named() {
     let response = format!("{{\"access_token\":\"{TOKEN}\"}}");
     let broken = format!("{}\t{}", &TOKEN[..76], &TOKEN[76..]);
     let address = format!("https://mcp.example.com/?access_token={TOKEN}");

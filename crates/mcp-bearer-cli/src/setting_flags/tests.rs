@@ -1,4 +1,4 @@
-//! Every option changes what becomes of a token.
+//! Every option changes the result for a token.
 #![allow(clippy::as_conversions, reason = "a test")]
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ fn parse(arguments: Vec<String>) -> Flags {
     Flags::from_arg_matches(&matches).unwrap()
 }
 
-/// As somebody types it.
+/// As a user types it.
 fn words(setting: Setting, value: &Json) -> Vec<String> {
     let name = setting.name(Entrance::Flag).unwrap();
     let with = |text: String| [name.to_owned(), text];

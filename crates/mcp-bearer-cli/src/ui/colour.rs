@@ -1,5 +1,5 @@
-//! Colours, on a terminal alone. `NO_COLOR`, `CLICOLOR_FORCE` and `TERM=dumb` are respected, as
-//! clap does for help.
+//! Colours, only on a terminal. `NO_COLOR`, `CLICOLOR_FORCE` and `TERM=dumb` are respected, as clap
+//! does for help.
 
 use std::fmt::{self, Display};
 use std::io;
@@ -14,7 +14,7 @@ pub(crate) enum Colours {
     Off,
 }
 
-/// What a colour says.
+/// The meaning of a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
     Good,

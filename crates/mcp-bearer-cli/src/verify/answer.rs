@@ -16,17 +16,17 @@ use crate::ui::{
 
 pub(super) struct Answer<'a> {
     pub(super) verdict: Result<AccessToken, Rejection>,
-    /// What an operator wants to know of a refused token.
+    /// What an operator wants to know about a refused token.
     pub(super) refused: Option<Refused>,
     pub(super) required: &'a Scopes,
     /// What clients must request for a scope.
     pub(super) requested: Option<&'a RequestedScopes>,
-    /// What is worth knowing of a token that is accepted.
+    /// What is worth knowing about an accepted token.
     pub(super) notes: Vec<&'static str>,
     pub(super) steps: Option<Vec<ExplainedStep>>,
 }
 
-/// Whether all that is wrong with a refused token, and what it says, is printed below the verdict.
+/// Whether everything wrong with a refused token, and its contents, is printed below the verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Block {
     Below,
@@ -42,7 +42,7 @@ impl Answer<'_> {
         }
     }
 
-    /// JSON has the block in any case.
+    /// JSON always has the block.
     pub(super) fn print(
         &self,
         output: &mut Output,
@@ -88,7 +88,8 @@ impl Answer<'_> {
         let mut json = format!(
             r#"{{"accepted":false,"reason":"{}",{}"detail":{},"status":{},"www_authenticate":{}"#,
             rejection.kind(),
-            // Only said where it is: no signature was checked, and the claims may be a stranger's.
+            // Printed only in this case: no signature was checked, and the claims may be a
+            // stranger's.
             if rejection.is_unverified() {
                 r#""verified":false,"#
             } else {
@@ -106,7 +107,7 @@ impl Answer<'_> {
 
     fn print_text(&self, output: &mut Output) -> Result<(), Failure> {
         let colours = output.colours();
-        // The step that failed is the last one to be read.
+        // The failed step is printed last.
         let steps = self.steps.iter().flatten();
         for step in steps.filter(|step| step.outcome != StepOutcome::NotReached) {
             let outcome = step.outcome.name().replace('_', " ");
@@ -155,7 +156,7 @@ impl Answer<'_> {
     }
 }
 
-/// Notes are a member only where there are some.
+/// Notes are a member only if there are any.
 fn accepted_json(access: &AccessToken, notes: &[&str]) -> String {
     let notes: Vec<String> = notes.iter().map(|note| json_string(note)).collect();
     let notes = match notes.is_empty() {
@@ -204,7 +205,7 @@ fn accepted_text(access: &AccessToken, notes: &[&str]) -> String {
     )
 }
 
-/// The time of expiry as a date where the calendar has one.
+/// The time of expiry, as a date if the calendar has one.
 fn expiry_text(at: NumericDate) -> String {
     match date(at.as_secs_f64()) {
         Some(date) => format!("expires {date}"),
@@ -212,7 +213,7 @@ fn expiry_text(at: NumericDate) -> String {
     }
 }
 
-/// The sentence of a rejection, fit for this program.
+/// The sentence of a rejection, adapted to this program.
 pub(super) fn told(rejection: &Rejection) -> String {
     let told = rejection.to_string();
     // Other sentences may quote the token, and stay as they are.

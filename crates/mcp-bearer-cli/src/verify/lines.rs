@@ -1,7 +1,7 @@
 //! Lines of bytes in bounded memory.
 //!
-//! A line ends at a line feed and nowhere else: a carriage return is part of it. Of a line longer
-//! than the limit only the beginning is held, but its length is counted to the end.
+//! A line ends only at a line feed: a carriage return is part of it. Of a line longer than the
+//! limit only the beginning is held, but its length is counted to the end.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, Read};
@@ -18,7 +18,7 @@ pub(super) struct Lines<R> {
 pub(super) struct Line<'a> {
     /// Its beginning: all of it, unless it is longer than the limit.
     pub(super) held: &'a [u8],
-    /// How many bytes it has.
+    /// Its length in bytes.
     pub(super) length: usize,
 }
 
@@ -31,8 +31,8 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// The next line; none at the end of the input. A last line without a line feed counts, one
-    /// without a byte does not.
+    /// The next line; `None` at the end of the input. A last line without a line feed counts,
+    /// unless it is empty.
     ///
     /// `before_waiting` runs before every read that may wait.
     pub(super) fn next(
@@ -76,8 +76,8 @@ impl<R: Read> Lines<R> {
 }
 
 impl<'a> Line<'a> {
-    /// The line as text. Where it is not UTF-8 a character stands instead that no token may hold,
-    /// so that the verifier refuses it at this very place; what follows is left out.
+    /// The line as text. Where it stops being UTF-8, it gets a character that no token may contain,
+    /// so that the verifier refuses it at that place; what follows is left out.
     pub(super) fn text(&self) -> Cow<'a, str> {
         match std::str::from_utf8(self.held) {
             Ok(text) => Cow::Borrowed(text),
@@ -98,7 +98,7 @@ impl<'a> Line<'a> {
 mod tests {
     use super::*;
 
-    /// Gives one byte at a time, as a slow writer does.
+    /// Returns one byte at a time, like a slow writer.
     struct Slow<'a>(&'a [u8]);
 
     impl Read for Slow<'_> {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_ends_at_a_line_feed_alone() {
+    fn a_line_ends_only_at_a_line_feed() {
         assert_eq!(lines(b"", 4), []);
         assert_eq!(lines(b"\n", 4), [(vec![], 0)]);
         assert_eq!(lines(b"a", 4), [(b"a".to_vec(), 1)]);

@@ -1,7 +1,7 @@
-//! What an operator wants to know of a refused token: what is broken in the line, all that is
-//! wrong, and what the token says.
+//! What an operator wants to know about a refused token: what is broken in the line, everything
+//! that is wrong, and the token's contents.
 //!
-//! The verdict stays that of the first fault. Nothing here gets to a peer.
+//! The verdict remains that of the first fault. Nothing here reaches a peer.
 
 use mcp_bearer::{BearerAuthProvider, Rejection, RejectionKind};
 
@@ -28,7 +28,7 @@ impl Refused {
                 inspection: Inspection::too_long(line.length, now),
             };
         }
-        // Only these may come of a line that is more or less than a token.
+        // Only these can result from a line that is more or less than a token.
         let broken = matches!(
             verdict.kind(),
             RejectionKind::Malformed | RejectionKind::BadSignature
@@ -56,7 +56,7 @@ impl Refused {
         self.hint.as_deref()
     }
 
-    /// Members of the answer's JSON object, each with a comma in front.
+    /// Members of the answer's JSON object, each with a comma before it.
     pub(super) fn json_members(&self) -> String {
         let faults = self.faults.iter().map(|fault| {
             let (reason, detail) = (fault.kind(), json_string(&told(fault)));

@@ -11,7 +11,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
-/// What a run of the program left behind.
+/// The result of a run of the program.
 #[derive(Debug)]
 pub struct Ran {
     pub code: Option<i32>,
@@ -20,7 +20,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// One JSON object for each line of stdout.
+    /// One JSON object per line of stdout.
     pub fn json(&self) -> Vec<Value> {
         let lines = self.stdout.split_terminator('\n');
         lines
@@ -38,7 +38,7 @@ impl Ran {
     }
 }
 
-/// The program, with nothing of the caller's environment that it would read.
+/// The program, without any of the caller's environment that it would read.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-bearer"));
     let read = [
@@ -76,7 +76,7 @@ pub fn run_with(command: &mut Command, input: &[u8]) -> Ran {
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let output = std::thread::scope(|scope| {
-        // A program that does not read its input may be gone before all is written.
+        // A program that does not read its input may exit before all is written.
         scope.spawn(move || drop(stdin.write_all(input)));
         child.wait_with_output().unwrap()
     });
@@ -87,7 +87,7 @@ pub fn run_with(command: &mut Command, input: &[u8]) -> Ran {
     }
 }
 
-/// A directory of a test's own, with the names of files in it.
+/// A test's own directory, with the names of files in it.
 pub struct Place(tempfile::TempDir);
 
 impl Place {
@@ -129,7 +129,7 @@ pub struct Demo {
     pub line: Value,
 }
 
-/// What each request says of its client, as there is no session.
+/// What each request says about its client, as there is no session.
 const META: &str = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
 
 impl Demo {
@@ -209,7 +209,7 @@ impl Demo {
         self.origin().strip_prefix("http://").unwrap()
     }
 
-    /// Asks it to end, as a service manager does. Gives the exit code, the rest of stdout, and
+    /// Asks it to end, as a service manager does. Returns the exit code, the rest of stdout, and
     /// stderr.
     #[cfg(unix)]
     pub fn terminate(mut self) -> Ran {

@@ -1,7 +1,7 @@
 """`EnvBearerAuthProvider`: a provider from the variables of FastMCP or those of the Rust crate.
 
-The library's table says which there are and what they mean. A ``.env`` file is read as FastMCP reads it. A line of it that
-is skipped, and a variable that would do nothing, raise: they must not pass for a rule. No error holds a secret.
+The library's table defines the variables. A ``.env`` file is read as FastMCP reads it. A line that is skipped, and a
+variable that would do nothing, raise an error: they must not pass for a rule. No error contains a secret.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _FAMILIES = ("MCP_BEARER_", "FASTMCP_AUTH_BEARER_")
 class EnvBearerAuthProvider(BearerAuthProvider):
     """A `BearerAuthProvider` whose settings come from the environment and a ``.env`` file.
 
-    The variables are ``FASTMCP_AUTH_BEARER_PUBLIC_KEY``, ``_JWKS_URI``, ``_ISSUER``, ``_AUDIENCE`` and ``_REQUIRED_SCOPES`` (a
-    JSON list); or, when one of them is set, the ``MCP_BEARER_*`` variables of the Rust crate, which has one for every
-    argument of `BearerAuthProvider` that text can give. With those, issuer and audience have to be decided
-    (``MCP_BEARER_ANY_AUDIENCE=true`` is a decision). An argument wins over its variable, ``None`` included.
+    The variables are ``FASTMCP_AUTH_BEARER_PUBLIC_KEY``, ``_JWKS_URI``, ``_ISSUER``, ``_AUDIENCE`` and ``_REQUIRED_SCOPES``
+    (a JSON list); or, if one of them is set, the ``MCP_BEARER_*`` variables of the Rust crate, which has one for every
+    argument of `BearerAuthProvider` that text can express. With those, issuer and audience must be decided
+    (``MCP_BEARER_ANY_AUDIENCE=true`` is a decision). An argument overrides its variable, even if it is ``None``.
 
     Raises:
         ValueError: with every problem of the variables at once, by their names.
@@ -53,7 +53,7 @@ class EnvBearerAuthProvider(BearerAuthProvider):
         given = {name: value for name, value in arguments.items() if value is not ...} | options
         if "required_scopes" in given:
             given["required_scopes"] = scope_list(given["required_scopes"])
-        # How a `fetch` function is asked is not known yet.
+        # How to call a `fetch` function is not known yet.
         known = {name: value for name, value in given.items() if name != "fetch"}
         super().__init__(**(_native.variables({**_file(), **os.environ}, known) | given))
 

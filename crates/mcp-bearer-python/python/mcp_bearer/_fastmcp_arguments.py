@@ -1,4 +1,4 @@
-"""What FastMCP takes for an argument and the library's table of settings does not say."""
+"""Arguments that FastMCP accepts and the library's table of settings does not cover."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mcp_bearer._fetch_thread import Asker
 
 
 def arguments(policy: Mapping[str, Any], ask: Asker | None) -> dict[str, Any]:
-    """What `_native.Verifier` takes, from the attributes that `_cell.POLICY` lists."""
+    """The arguments of `_native.Verifier`, from the attributes that `_cell.POLICY` lists."""
     audience = policy["audience"]
     for name in audience if isinstance(audience, (list, tuple)) else [audience]:
         # FastMCP 2.10 had `algorithm` where 2.9 and this package have `audience`.
@@ -21,7 +21,7 @@ def arguments(policy: Mapping[str, Any], ask: Asker | None) -> dict[str, Any]:
 
 
 def scope_list(value: object) -> list[str] | None:
-    """A list, a JSON list, or names split by commas or blanks, as FastMCP takes them."""
+    """A list, a JSON list, or names separated by commas or blanks, as FastMCP accepts them."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -35,9 +35,9 @@ def scope_list(value: object) -> list[str] | None:
     for scope in value:
         if not isinstance(scope, str):
             raise TypeError(f"required_scopes: must be a list of strings, and {type(scope).__name__} stands in it")
-        scopes.append(str.__str__(scope))  # the member of an enumeration of strings means its value
+        scopes.append(str.__str__(scope))  # a member of a string enumeration means its value
     try:
-        _native.Rejection.insufficient_scope(scopes, [])  # refuses what no token could hold
+        _native.Rejection.insufficient_scope(scopes, [])  # refuses what no token could contain
     except ValueError as error:
         raise ValueError(f"required_{error}") from None
     return scopes

@@ -1,8 +1,8 @@
-"""The thread on which a `fetch` function of the caller's is awaited, with an event loop of its own.
+"""The thread on which a caller's `fetch` function is awaited, with its own event loop.
 
-The callers of `verify_token` come and go with their loops; this one stays, whatever a `fetch` function does to it. It
-must never hand a `fetch` function to a caller's loop, and never leave a question without an answer. It is made anew in a
-forked child, where the parent's thread does not exist.
+The callers of `verify_token` come and go with their loops; this one stays, whatever a `fetch` function does to it. A `fetch`
+function never runs on a caller's loop, and every request gets an answer. The thread is started again in a forked child,
+where the parent's thread does not exist.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from mcp_bearer import _log, _native
 Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
 
 Asker: TypeAlias = Callable[[str, _native.Answer], None]
-"""What `_native` asks: returns at once, and completes the answer later."""
+"""What `_native` calls: returns at once, and completes the answer later."""
 
-# A key source gives an exchange up after 5 s; what still runs then must not pile up.
+# A key source gives up on an exchange after 5 s; what is still running then must not pile up.
 _SECONDS = 5.0
 # Calls of one function that nobody waits for any more, and that do not end when they are cancelled.
 _LEFT_OVER = 4
-# Characters that are told of what a function raised.
+# How many characters of an exception of the function are reported.
 _TEXT = 500
 
 
@@ -75,8 +75,8 @@ atexit.register(_native.interpreter_ends)
 
 
 class Hook:
-    """A `fetch` function. It lasts as long as who made it keeps it: `_native` does not, for what Rust keeps is hidden from
-    the garbage collector, and the function may well refer to its provider."""
+    """A `fetch` function. It lasts as long as its creator keeps it: `_native` does not, because what Rust keeps is hidden
+    from the garbage collector, and the function may well refer to its provider."""
 
     __slots__ = ("__weakref__", "_running", "fetch")
 
@@ -116,7 +116,7 @@ class Hook:
 
     async def _document(self, url: str) -> bytes:
         loop = asyncio.get_running_loop()
-        # Those of a loop that was closed, or of the process before a fork, will never end.
+        # Those of a closed loop, or of the process before a fork, will never end.
         self._running = {task for task in self._running if task.get_loop() is loop}
         if len(self._running) >= _LEFT_OVER:
             raise _Failed(f"{_LEFT_OVER} earlier calls of the fetch function were cancelled and still run")
@@ -148,11 +148,11 @@ class Hook:
     def _ended(self, task: asyncio.Task[object]) -> None:
         self._running.discard(task)
         if not task.cancelled():
-            task.exception()  # asyncio reports what nobody has looked at
+            task.exception()  # asyncio reports exceptions that nobody has retrieved
 
 
 class _Failed(Exception):
-    """Why a fetch function gave nothing."""
+    """Why a fetch function returned nothing."""
 
 
 def _fail(answer: _native.Answer, url: str, why: str) -> None:
@@ -161,7 +161,7 @@ def _fail(answer: _native.Answer, url: str, why: str) -> None:
 
 
 def _told(error: BaseException, url: str) -> str:
-    """In one line, and without what of the address may be a secret."""
+    """In one line, and without those parts of the address that may be secret."""
     try:
         text = str(error).replace(url, _label(url))
         if query := urlsplit(url).query:

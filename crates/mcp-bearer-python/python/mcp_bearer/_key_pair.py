@@ -56,7 +56,7 @@ class RSAKeyPair:
         additional_claims: dict[str, Any] | None = None,
         kid: str | None = None,
     ) -> str:
-        """A token signed with RS256. A negative lifetime makes one that has expired already."""
+        """A token signed with RS256. A negative lifetime makes one that has already expired."""
         claims: dict[str, Any] = {}
         if audience:
             claims["aud"] = audience

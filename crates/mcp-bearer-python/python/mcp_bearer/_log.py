@@ -1,6 +1,6 @@
-"""The one way into the log (logger ``mcp_bearer``).
+"""Writes to the log (logger ``mcp_bearer``).
 
-It must never raise, whatever the application's filters do: a refused token stays refused. It must never be given a token.
+It never raises, whatever the application's filters do: a refused token stays refused. No caller passes it a token.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ _logger = logging.getLogger("mcp_bearer")
 
 
 def write(level: int, message: str, *arguments: object, exc_info: bool = False) -> None:
-    """As `Logger.log`, with the place of the caller."""
+    """Like `Logger.log`, with the caller's place in the code."""
     try:
         _logger.log(level, message, *arguments, exc_info=exc_info, stacklevel=2)
     except Exception:

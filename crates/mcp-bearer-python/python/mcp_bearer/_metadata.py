@@ -1,6 +1,6 @@
-"""The RFC 9728 document: what it is made of, where requests ask for it, and its Starlette routes for FastMCP.
+"""The RFC 9728 document: its contents, the paths at which requests ask for it, and its Starlette routes for FastMCP.
 
-What may stand in it is decided by `_native` alone, for every user of this file.
+Only `_native` decides what may be in it, for every user of this file.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ HEADERS = {
 
 
 def resource(base_url: str, path: str | None) -> str:
-    """The resource identifier: the URL of the MCP endpoint, without a slash that nobody configured."""
+    """The resource identifier: the URL of the MCP endpoint, without a slash that was not configured."""
     return f"{base_url.rstrip('/')}/{path.lstrip('/')}" if path else base_url
 
 
 def servers(given: Any) -> list[str]:
-    """A list of authorization servers, or a single one: as a string, or as a URL of pydantic's. ``None`` is none.
+    """A list of authorization servers, or a single one: as a string, or as a pydantic URL. ``None`` means none.
 
     Raises:
-        ValueError: for a list or a name of nothing.
+        ValueError: for an empty list or an empty name.
     """
     if given is None:
         return []
@@ -49,12 +49,12 @@ def is_asked_for(path: str, scope: MutableMapping[str, Any]) -> bool:
 
 
 def routes(identifier: str, provider: Any, beside: str | None) -> list[Any]:
-    """The routes of one resource's document: at its own path and, when clients are told another one too, at that.
+    """The routes of one resource's document: at its own path and, if clients are given another one too, at that.
 
     Raises:
-        ValueError: when the document cannot be served there.
+        ValueError: if the document cannot be served there.
     """
-    # Starlette is there: FastMCP is built on it.
+    # Starlette is installed: FastMCP is built on it.
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import Route

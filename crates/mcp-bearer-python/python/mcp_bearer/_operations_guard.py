@@ -1,6 +1,6 @@
 """Carries bytes between an ASGI server, the Rust layer of operations, and the app behind it.
 
-The layer decides; nothing here reads a body or a header for its meaning.
+The layer decides; nothing here interprets a body or a header.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SHOWN_CHARACTERS = 200
 
 
 class OperationsGuard:
-    """The layer in front of one app, whatever verifies tokens at the moment."""
+    """The layer in front of one app, with the provider's current verifier."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class OperationsGuard:
         self._made: tuple[_native.Verifier, list[str], _native.GuardedApp] | None = None
 
     def layer(self, required_scopes: list[str]) -> tuple[_native.GuardedApp, Any]:
-        """The layer for the provider's attributes as they are, and what has to be held while it waits for keys."""
+        """The layer for the provider's current attributes, and what must be kept alive while it waits for keys."""
         verifier, cell = self._provider._verifier()
         made = self._made
         if made is None or made[0] is not verifier or made[1] != required_scopes:
@@ -64,7 +64,7 @@ class OperationsGuard:
             if step[0] == "keys":
                 await waited(exchange.wait_for_keys, cell)
             elif not await body.bring():
-                return  # the client has left
+                return  # the client has disconnected
         if step[0] == "answer":
             await _answer(send, *step[1])
             return
@@ -76,19 +76,19 @@ class OperationsGuard:
 
 
 class _Body:
-    """Brings the body of a request, within its time."""
+    """Reads the body of a request within its time limit."""
 
     def __init__(self, exchange: _native.Exchange, receive: Receive, seconds: float) -> None:
         self._exchange, self._receive, self._seconds = exchange, receive, seconds
         self._until: float | None = None
 
     async def bring(self) -> bool:
-        """One part, or nothing once the time is up: then the layer answers. False when the client has left."""
+        """One part, or nothing once the time is up: then the layer answers. False if the client has disconnected."""
         now = anyio.current_time()
         if self._until is None:
             self._until = now + self._seconds
         message: Message = {"type": "late"}
-        # The layer has begun to count earlier, but for the precision of two clocks.
+        # The layer started counting earlier, within the precision of two clocks.
         with anyio.move_on_after(max(self._until - now, 0.01)):
             message = await self._receive()
         if message["type"] == "http.request":
@@ -97,7 +97,7 @@ class _Body:
 
 
 class _Answer:
-    """Takes what the app answers, and sends what the layer makes of it."""
+    """Takes the app's answer, and sends what the layer makes of it."""
 
     def __init__(self, exchange: _native.Exchange, send: Send) -> None:
         self._exchange, self._send = exchange, send
@@ -144,7 +144,7 @@ def _is_stream(start: Message) -> bool:
 
 
 def _after(body: bytes, receive: Receive) -> Receive:
-    """The body that was read, and then what else the server has to say."""
+    """The body that was read, and then whatever else the server sends."""
     first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> Message:
@@ -171,7 +171,7 @@ async def _answer(
 
 
 def _reason(body: bytes) -> str:
-    """What an answer of the layer says is wrong."""
+    """The fault that an answer of the layer reports."""
     try:
         answer = json.loads(body)
         return str((answer[0] if isinstance(answer, list) else answer)["error"]["message"])

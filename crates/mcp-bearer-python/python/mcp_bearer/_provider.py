@@ -1,7 +1,7 @@
-"""`BearerAuthProvider`: FastMCP's class, with a verifier in Rust behind it.
+"""`BearerAuthProvider`: FastMCP's class, backed by a verifier in Rust.
 
-Nothing a token holds may make `verify_token` raise. An attribute counts as it is when the token comes, assigned, changed
-in place or computed by a subclass: the old verifier goes with its cache.
+`verify_token` raises for no token, whatever it contains. An attribute counts with its value when the token arrives, whether
+it was assigned, changed in place or computed by a subclass: the old verifier is dropped with its cache.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mcp_bearer._fetch_thread import Fetch
 from mcp_bearer._rejection import Rejection
 from mcp_bearer._releases import AccessToken
 
-# anyio imports it when first used: a child of a `fork` in the middle of that would wait for the import for ever.
+# anyio imports it on first use: a child of a `fork` in the middle of that would wait for the import forever.
 with contextlib.suppress(ImportError):
     importlib.import_module("anyio._backends._asyncio")
 
@@ -34,66 +34,66 @@ StrPath: TypeAlias = "str | os.PathLike[str]"
 class BearerAuthProvider(_releases.Base):
     """Verifies the bearer tokens of a hosted MCP server: JWTs that a control plane signed.
 
-    Takes part in no OAuth flow. It can be used from several threads and event loops at once, and after a `fork`.
+    It takes part in no OAuth flow. It can be used from several threads and event loops at once, and after a `fork`.
 
     Args:
         public_key: a PEM public key or certificate; with an HS* algorithm, the shared secret.
         jwks_uri: where the issuer publishes its keys.
-        issuer: what ``iss`` must be, or a list of such values. Not checked when absent, as in FastMCP; a WARNING then says
-            so.
-        audience: what ``aud`` must contain, or a list of which one suffices. Not checked when absent: then a token
-            that was made for another server is accepted here, and a WARNING says so.
-        required_scopes: asked for by the HTTP layer, which answers 403.
-        algorithm: what tokens are signed with, or a list; RS256, or HS256 with ``secret`` alone, unless given. With a
+        issuer: what ``iss`` must be, or a list of such values. If absent, it is not checked, as in FastMCP, and a WARNING is
+            logged.
+        audience: what ``aud`` must contain, or a list of which one suffices. If absent, it is not checked: a token for
+            another server is then accepted here, and a WARNING is logged.
+        required_scopes: required by the HTTP layer, which answers 403.
+        algorithm: what tokens are signed with, or a list; by default RS256, or HS256 with ``secret`` alone. With a
             secret beside public keys, those of both must be listed.
         base_url: the public URL of this server, for its RFC 9728 document.
         authorization_servers: where clients get a token; FastMCP 2.11 and later then serve the RFC 9728 document.
         leeway: seconds by which clocks may differ, at most 300.
         require_expiry: whether a token without ``exp`` is refused.
-        token_cache: whether tokens that were verified are kept for some minutes; times are checked every time.
-        ssrf_safe: connects to public addresses only, for a ``jwks_uri`` that somebody else names.
-        fetch: ``async def fetch(url: str) -> bytes``, which gives the JWKS. It is awaited on an event loop of its own,
-            so it must not use objects of another; its answer counts for one hour.
-        insecure_allow_http: allows a ``jwks_uri`` with http beyond loopback. Whoever stands between can mint tokens. It
-            allows ``authorization_servers`` with http, too.
+        token_cache: whether verified tokens are kept for some minutes; times are checked every time.
+        ssrf_safe: connects to public addresses only, for a ``jwks_uri`` that someone else names.
+        fetch: ``async def fetch(url: str) -> bytes``, which returns the JWKS. It is awaited on its own event loop,
+            so it must not use objects of another; its answer is used for one hour.
+        insecure_allow_http: allows a ``jwks_uri`` with http beyond loopback. Anyone on the path can then mint tokens. It
+            also allows ``authorization_servers`` with http.
         public_key_file, jwks_file: a file with a PEM public key or a JWK Set, read again when it changes.
         jwks: a JWK Set in JSON.
-        discover: an issuer, whose metadata lead to its keys. ``iss`` must be this one unless ``issuer`` says another.
-        secret, secret_file: the secret shared with the issuer, or a file that holds it: alone, or beside one source of
+        discover: an issuer whose metadata leads to its keys. ``iss`` must be this one unless ``issuer`` names another.
+        secret, secret_file: the secret shared with the issuer, or a file that contains it: alone, or beside one source of
             public keys. HS256, HS384 and HS512 then belong to the secret, and all others to the public keys. One
-            that is easily guessed gets a WARNING.
-        any_issuer, any_audience: not checked, by decision: without a WARNING, and though ``discover`` or ``resource`` is
+            that is easily guessed causes a WARNING.
+        any_issuer, any_audience: deliberately not checked: without a WARNING, and even if ``discover`` or ``resource`` is
             given.
         max_age: the largest age of a token by ``iat`` in seconds; ``iat`` is then required.
         token_type: ``"any"``, or ``"rfc9068"`` for ``at+jwt`` alone.
-        also_accept_types: further ``typ`` that are accepted like ``JWT``, for issuers with a type of their own.
+        also_accept_types: further ``typ`` values that are accepted like ``JWT``, for issuers with their own type.
         required_claims: claims that must be equal to a value, or to one of a list.
         required_claims_containing: claims that must contain a value, or one of a list.
-        allowed_client_ids: the clients that may come, by ``client_id``, ``azp``, ``cid`` or ``appid``.
-        scope_claims: the claims that scopes are read from, the first one present winning; ``scope``, ``scp`` unless given.
+        allowed_client_ids: the clients that are allowed, by ``client_id``, ``azp``, ``cid`` or ``appid``.
+        scope_claims: the claims that scopes are read from; the first one present is used. By default ``scope``, ``scp``.
             A nested claim is a list of names: ``[["realm_access", "roles"]]``.
-        accept_scopes_beyond_consent: counts the scopes of all these claims, not of the first one alone. Roles of a user then
-            count though the user has not consented to them for this client.
-        scope_implies: scopes with those that they include, which ``AccessToken.scopes`` then shows, too.
-        requested_scope_prefix: what clients put before a scope when they request it: with ``"api://ID/"`` they ask for
+        accept_scopes_beyond_consent: uses the scopes of all these claims, not only of the first. A user's roles then count
+            even if the user has not consented to them for this client.
+        scope_implies: scopes with those that they include, which ``AccessToken.scopes`` then also shows.
+        requested_scope_prefix: what clients put before a scope when they request it: with ``"api://ID/"`` they request
             ``api://ID/read`` to get a token that holds ``read``. Challenges and ``scopes_supported`` name that.
-        requested_scopes: scopes with the one that clients must request to get each. They win over the prefix.
+        requested_scopes: scopes with the one that clients must request to get each. They take precedence over the prefix.
         accept_identity_token_shape: accepts tokens with ``at_hash`` or ``c_hash``, the marks of an ID token.
-        accept_tokens_issued_in_the_future: accepts tokens whose ``iat`` lies in the future, for issuers whose clock runs
+        accept_tokens_issued_in_the_future: accepts tokens whose ``iat`` is in the future, for issuers whose clock is
             ahead by more than the leeway.
-        ca_file: the certificates to trust when keys are fetched, and no others.
+        ca_file: the only certificates to trust when keys are fetched.
         proxy: the proxy for https, as ``http://host:port``.
         max_freshness: the longest lifetime in seconds that an issuer may give to its keys.
         staleness_bound: how many seconds past their lifetime keys are used while the issuer cannot be reached.
-        resource: the URL of this server as an audience, unless one is given.
+        resource: the URL of this server as the audience, unless one is given.
 
-    One source of public keys must be given, or a secret, or both. What is `None` is absent; anything else that is empty is an error.
+    One source of public keys must be given, or a secret, or both. `None` means absent; any other empty value is an error.
 
     Raises:
-        ValueError: with every problem at once. A ``public_key`` or ``jwks_uri`` that cannot verify anything is none: then an
-            error is logged and every token is refused.
-        TypeError: when an algorithm stands in the place of the audience, and for a value of another type. An argument
-            that only FastMCP's own class has raises it, too, and the error names what takes its place here.
+        ValueError: with every problem at once. A ``public_key`` or ``jwks_uri`` that cannot verify anything is not one: then
+            an error is logged and every token is refused.
+        TypeError: if an algorithm is passed as the audience, and for a value of another type. Also for an argument that
+            only FastMCP's own class has; the error then names its replacement here.
     """
 
     public_key: str | bytes | None
@@ -221,9 +221,9 @@ class BearerAuthProvider(_releases.Base):
     async def warm_up(self) -> None:
         """Fetches the keys, so that the first token does not wait for them. Call it at startup.
 
-        It returns at once when keys are held, and after 5 s at the latest. It never raises: when the
-        keys cannot be fetched, the reason is in the log, and a later token starts another attempt.
-        It does not block the event loop, and its keys serve every loop, so that
+        It returns at once if keys are held, and after 5 s at the latest. It never raises: if the
+        keys cannot be fetched, the reason is logged, and a later token starts another attempt.
+        It does not block the event loop, and its keys serve every loop, so
         ``asyncio.run(auth.warm_up())`` before the server starts is enough.
         """
         try:
@@ -237,14 +237,14 @@ class BearerAuthProvider(_releases.Base):
     # --- Verification ---
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """The token's contents; ``None`` when it is refused, and then the reason is in the log."""
+        """The token's contents; ``None`` if it is refused, and then the reason is logged."""
         try:
             return await self.load_access_token(token)
-        except RecursionError:  # the caller left no room to look at the token
+        except RecursionError:  # the caller left too little stack to check the token
             return None
 
     async def load_access_token(self, token: str) -> AccessToken | None:
-        """What `verify_token` asks. A subclass that overrides it is asked instead."""
+        """What `verify_token` calls. A subclass that overrides it is called instead."""
         try:
             try:
                 return await self._verified(token)
@@ -253,15 +253,15 @@ class BearerAuthProvider(_releases.Base):
                 _log.write(level, "bearer token rejected: %s: %s", rejection.kind, rejection)
             except Exception:
                 _log.write(logging.ERROR, "bearer token rejected: it could not be verified", exc_info=True)
-        except RecursionError:  # nor to say so
+        except RecursionError:  # nor enough to log it
             pass
         return None
 
     async def verify_token_or_raise(self, token: str) -> AccessToken:
-        """As `verify_token`, for callers that want the reason.
+        """Like `verify_token`, for callers that want the reason.
 
         Raises:
-            Rejection: when the token is refused.
+            Rejection: if the token is refused.
         """
         return await self._verified(token)
 
@@ -295,7 +295,7 @@ class BearerAuthProvider(_releases.Base):
             raise Rejection(_native.Rejection.malformed(), kind="invalid_claim", detail=detail) from error
 
     def _extract_scopes(self, claims: dict[str, Any]) -> list[str]:
-        """The scopes in these claims: ``scope``, else ``scp``. Asked only when a subclass overrides it."""
+        """The scopes in these claims: ``scope``, else ``scp``. Called only if a subclass overrides it."""
         for name in ("scope", "scp"):
             if name in claims:
                 value = claims[name]
@@ -330,16 +330,16 @@ class BearerAuthProvider(_releases.Base):
         return verifier
 
     def _has_hook(self) -> bool:
-        """Whether scopes are extracted by another's function: a subclass's, the object's, or one put on this class."""
+        """Whether another function extracts scopes: a subclass's, the object's, or one assigned to this class."""
         return type(self)._extract_scopes is not _EXTRACT_SCOPES or "_extract_scopes" in self.__dict__
 
     def _refuse_idle_rules(self) -> None:
-        """Beside a function that gives the scopes, a rule for how they are read would do nothing."""
+        """With a function that returns the scopes, a rule for how they are read would do nothing."""
         reads = (name for name in POLICY if "scope" in name and not name.startswith("requested_"))
         if idle := [name for name in reads if getattr(self, name)]:
             raise ValueError(f"{' and '.join(idle)}: would do nothing beside _extract_scopes")
 
-    # --- What clients are told ---
+    # --- Information for clients ---
 
     @property
     def scopes_supported(self) -> list[str]:
@@ -347,15 +347,15 @@ class BearerAuthProvider(_releases.Base):
         return self.get_challenge_scopes()
 
     def get_challenge_scopes(self, required_scopes: Sequence[str] | None = None) -> list[str]:
-        """What clients must request to get tokens with these scopes; the required ones unless given.
+        """What clients must request to get tokens with these scopes; by default the required ones.
 
-        FastMCP 4 asks this for its challenges.
+        FastMCP 4 calls this for its challenges.
         """
         scopes = self.required_scopes if required_scopes is None else required_scopes
         return self._verifier()[0].scopes_to_request(list(scopes or []))
 
     def get_routes(self, *args: Any, **options: Any) -> list[Any]:
-        """The RFC 9728 document of this server, when its authorization servers are known. FastMCP mounts it."""
+        """The RFC 9728 document of this server, if its authorization servers are known. FastMCP mounts it."""
         inherited = getattr(super(), "get_routes", None)
         routes: list[Any] = list(inherited(*args, **options)) if inherited else []
         path = args[0] if args else options.get("mcp_path")
@@ -364,7 +364,7 @@ class BearerAuthProvider(_releases.Base):
             routes += _metadata.routes(resource, self, _releases.metadata_beside(self.base_url))
         return routes
 
-    # --- What the reference does not support either ---
+    # --- Not supported, as in FastMCP ---
 
     async def get_client(self, client_id: str) -> NoReturn:
         raise NotImplementedError("Client management not supported")
@@ -392,7 +392,7 @@ class BearerAuthProvider(_releases.Base):
 
 
 BUILT_IN = MappingProxyType(dict(vars(BearerAuthProvider)))
-"""The methods as they are written here, whatever is put on the class later."""
+"""The methods as written here, whatever is assigned to the class later."""
 
 _EXTRACT_SCOPES = BUILT_IN["_extract_scopes"]
 
@@ -400,7 +400,7 @@ _EXTRACT_SCOPES = BUILT_IN["_extract_scopes"]
 async def _settled(
     outcome: dict[str, Any] | _native.Rejection | _native.Pending, cell: Cell
 ) -> dict[str, Any] | _native.Rejection:
-    """What comes of it with newer keys."""
+    """The outcome with newer keys."""
     while isinstance(outcome, _native.Pending):
         outcome = await waited(outcome.wait, cell)
     return outcome
@@ -409,6 +409,6 @@ async def _settled(
 async def waited(wait: Callable[[], _T], cell: Cell) -> _T:
     """Waits for keys, at most 5 s, in a thread that no other work of the program queues for.
 
-    The cell is held meanwhile: with it would go the `fetch` function, should another be assigned.
+    The cell is held meanwhile: without it the `fetch` function would be collected if another one is assigned.
     """
     return await anyio.to_thread.run_sync(wait, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1))

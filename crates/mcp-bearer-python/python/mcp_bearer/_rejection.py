@@ -1,4 +1,4 @@
-"""Why a token is refused, as an exception. It must never hold the token, so that it may be logged, copied and pickled."""
+"""Why a token is refused, as an exception. It does not contain the token, so it may be logged, copied and pickled."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 class Rejection(Exception):
-    """A token is refused. The text is for operators; what the peer may be told is in `mcp_bearer.asgi`."""
+    """A token is refused. The text is for operators; `mcp_bearer.asgi` has what the peer may see."""
 
     kind: str
     """The stable name of the reason, such as ``expired`` or ``wrong_audience``."""
 
     status: int
-    """The HTTP status that it is answered with."""
+    """The HTTP status of the answer."""
 
     retry_after: int | None
     """With ``keys_unavailable``: seconds until a request can start another fetch of keys. With ``clock_unset``: a minute."""
@@ -26,10 +26,10 @@ class Rejection(Exception):
     """With ``insufficient_scope``: all that the operation needs."""
 
     missing_scopes: list[str]
-    """With ``insufficient_scope``: what the token lacks of them."""
+    """With ``insufficient_scope``: those of them that the token lacks."""
 
     _retry_after: int | None = None
-    """What the peer is told, of one that was copied."""
+    """The answer to the peer, for a copy."""
 
     def __init__(self, native: _native.Rejection, *, kind: str | None = None, detail: str | None = None) -> None:
         super().__init__(detail or native.detail)
@@ -46,9 +46,9 @@ class Rejection(Exception):
         resource_metadata: str | None = None,
         provider: BearerAuthProvider | None = None,
     ) -> tuple[int, str | None, int | None, str]:
-        """What the peer is told: status, ``WWW-Authenticate``, ``Retry-After`` and body.
+        """The answer to the peer: status, ``WWW-Authenticate``, ``Retry-After`` and body.
 
-        With ``provider``, the challenge names what its clients must request for the scopes, where that differs.
+        With ``provider``, the challenge names what its clients must request for the scopes, if that differs.
         """
         verifier = provider._verifier()[0] if provider is not None else None
         status, header, retry_after, body = self._native.challenge(required_scopes, resource_metadata, verifier)
@@ -64,7 +64,7 @@ class Rejection(Exception):
 def _again(
     kind_of: type[Rejection], arguments: tuple[Any, ...], kind: str, required: list[str], missing: list[str]
 ) -> Rejection:
-    """One that is answered alike. The peer can tell few kinds apart, so few have to be made."""
+    """A rejection with the same answer. The peer can distinguish few kinds, so few have to be made."""
     native: Any
     if kind == "insufficient_scope":
         native = _native.Rejection.insufficient_scope(required, [scope for scope in required if scope not in missing])

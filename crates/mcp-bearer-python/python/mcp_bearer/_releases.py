@@ -1,6 +1,6 @@
-"""What differs between the releases of FastMCP and of the official SDK, looked up once, at import.
+"""The differences between the releases of FastMCP and of the official SDK, found once, at import.
 
-Everything else must be the same for all of them: no other file may ask for a version or probe a class.
+Everything else is the same for all of them: no other file asks for a version or probes a class.
 
 | installed | base class | what verification returns |
 |---|---|---|
@@ -20,7 +20,7 @@ from pydantic import AnyHttpUrl, BaseModel, Field, ValidationError
 __all__ = ["HAS_CLAIMS", "AccessToken", "Base", "initialize", "metadata_beside"]
 
 if TYPE_CHECKING:
-    # What is not installed is `Any` to a type checker, which the official SDK's protocol takes too.
+    # For a type checker, what is not installed is `Any`, which the official SDK's protocol accepts too.
     from fastmcp.server.auth.auth import AccessToken
     from fastmcp.server.auth.auth import TokenVerifier as Base
 
@@ -71,7 +71,7 @@ else:
     elif Base is object:
 
         def initialize(provider, issuer, base_url, required_scopes):
-            """The SDK's protocol asks for a method and nothing else."""
+            """The SDK's protocol requires only a method."""
             provider.base_url = base_url
             provider.required_scopes = required_scopes or []
 
@@ -86,24 +86,24 @@ else:
 
 
 HAS_CLAIMS: bool = "claims" in AccessToken.model_fields
-"""Whether `AccessToken` has room for claims (and, where it has that field, for the subject)."""
+"""Whether `AccessToken` has fields for claims (and, where it has that field, for the subject)."""
 
 
 _routes = getattr(Base, "get_routes", None)
 NAMES_METADATA_BESIDE = hasattr(Base, "get_resource_metadata_url") or (
     _routes is not None and "mcp_endpoint" in inspect.signature(_routes).parameters
 )
-"""Whether challenges say that the RFC 9728 document is found below the base URL, and not where RFC 9728 puts it: FastMCP 2.11
-up to 2.12.0 by the one, from then to 2.12.5 by the other."""
+"""Whether challenges name the RFC 9728 document below the base URL instead of where RFC 9728 puts it: FastMCP 2.11 up to 2.12.0
+in one way, from then to 2.12.5 in the other."""
 
 
 def metadata_beside(base_url: Any) -> str | None:
-    """The URL that challenges give for the RFC 9728 document, when it is not the one of RFC 9728."""
+    """The URL that challenges name for the RFC 9728 document, if it is not that of RFC 9728."""
     return f"{str(base_url).rstrip('/')}/.well-known/oauth-protected-resource" if NAMES_METADATA_BESIDE else None
 
 
 def _url_or_default(issuer: Any) -> AnyHttpUrl:
-    """Any string may be an issuer (RFC 7519 section 4.1.1), but not in this place."""
+    """Any string may be an issuer (RFC 7519 section 4.1.1), but not here."""
     try:
         return AnyHttpUrl(issuer)
     except ValidationError:

@@ -1,4 +1,4 @@
-"""What to say when somebody gives the provider an argument that it does not have."""
+"""The error for an argument that the provider does not have."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 import inspect
 from collections.abc import Iterable
 
-# Arguments of FastMCP's classes, past and present, and what takes their place here.
+# Arguments of FastMCP's classes, past and present, and what replaces them here.
 ELSEWHERE = {
     "algorithms": "algorithm= takes a list, too",
     "http_client": "fetch= takes a function that returns the JWKS: async def fetch(url: str) -> bytes",
@@ -20,7 +20,7 @@ ELSEWHERE = {
 
 
 def refuse_unknown(cls: type, names: Iterable[str]) -> None:
-    """Raises `TypeError` when there is a name, with what to write instead of each."""
+    """Raises `TypeError` if there is a name, with what to write instead of each."""
     problems = [f"{name!r} ({_instead(cls, name)})" for name in names]
     if problems:
         raise TypeError(f"{cls.__name__} has no argument {', '.join(problems)}")

@@ -1,10 +1,10 @@
 """Bearer authentication for any ASGI app: Starlette, FastAPI, an MCP server.
 
-FastMCP and the official SDK answer refused requests in words of their own. Behind this middleware
+FastMCP and the official SDK have their own answers to refused requests. Behind this middleware
 the answers are those of the specifications instead: RFC 6750 challenges with ``scope`` and
-``resource_metadata``, 503 for a token that keys could save while they cannot be fetched. It must
-never let a request through by default, whatever the provider or a subclass of it does, and never
-report to the peer which check failed.
+``resource_metadata``, 503 for a token that keys could save while they cannot be fetched. No request
+passes by default, whatever the provider or a subclass of it does, and the peer never learns which
+check failed.
 """
 
 from __future__ import annotations
@@ -54,35 +54,35 @@ class Cors:
 
 
 class BearerAuthMiddleware:
-    """Lets in requests with a good token that holds the required scopes.
+    """Accepts requests with a good token that holds the required scopes.
 
     The handler finds the token's contents as ``request.state.access_token`` (``scope["state"]["access_token"]``).
 
     Args:
         app: the app behind it.
-        provider: what verifies tokens. A subclass that overrides `verify_token` or `load_access_token` is asked by
-            `verify_token`; the log then says no reason.
+        provider: what verifies tokens. If a subclass overrides `verify_token` or `load_access_token`, `verify_token` is
+            called, and the log then gives no reason.
         required_scopes: instead of the provider's; ``[]`` for none.
         resource: the public URL of this app, for its RFC 9728 document.
-        authorization_servers: where clients get a token; the provider's unless given. With ``resource`` the document is
+        authorization_servers: where clients get a token; by default the provider's. With ``resource`` the document is
             served, to anyone, and challenges name it.
         resource_name: what this app is called there, for people.
         resource_documentation: the URL of its documentation there.
-        preflight: what becomes of a CORS preflight, which carries no token: an ``OPTIONS`` request with one ``Origin``, one
+        preflight: how a CORS preflight is handled, which carries no token: an ``OPTIONS`` request with one ``Origin``, one
             ``Access-Control-Request-Method`` that names a method, no ``Authorization`` and no body. ``"pass_on"``: the
-            app gets it, with ``Host``, ``Origin`` and ``Access-Control-Request-*`` and no other header, and must do nothing on
+            app gets it, with only the headers ``Host``, ``Origin`` and ``Access-Control-Request-*``, and must do nothing on
             it but answer CORS. A `Cors`: this middleware answers it, and puts the rules on every other answer.
-            ``"refuse"``: it is judged as any request.
-        operations: what single tools, prompts and resources need; then the app behind must be an MCP server, because every
+            ``"refuse"``: it is judged like any request.
+        operations: what single tools, prompts and resources need; the app behind must then be an MCP server, because every
             request is judged as one. With this or one of the next three, sessions are bound to their users.
         session_keys: the keys that bind sessions, each of at least 32 random bytes; the first one signs, all of them verify.
-            Replicas share them. Each process has its own unless given.
+            Replicas share them. By default each process has its own.
         session_keys_file: the same keys in a file, one per line.
         token_header: the header that holds the token instead of ``Authorization``: the assertion of a proxy in front.
 
     Raises:
-        ValueError: when a scope, the resource, the servers, the origins, a key or the header cannot work, and for ``operations`` with a
-            provider whose methods a subclass overrides.
+        ValueError: if a scope, the resource, the servers, the origins, a key or the header is invalid, and for ``operations``
+            with a provider whose methods a subclass overrides.
     """
 
     def __init__(
@@ -149,9 +149,9 @@ class BearerAuthMiddleware:
             await self.app(scope, receive, send)
 
     async def _preflighted(self, scope: Scope, receive: Receive, send: Send) -> bool:
-        """Whether it was a CORS preflight, which is done with then."""
+        """Whether it was a CORS preflight, which is then finished."""
         headers = _headers(scope)
-        # A body is looked for only where it decides.
+        # Looks for a body only where that decides.
         if self._preflight.judge(scope["method"], headers, True) is None:
             return False
         verdict = self._preflight.judge(scope["method"], headers, await _has_no_body(receive))
@@ -165,7 +165,7 @@ class BearerAuthMiddleware:
         return True
 
     def _with_cors(self, scope: Scope, send: Send) -> Send:
-        """Every answer says what CORS allows: a script could not read a challenge otherwise."""
+        """Puts CORS headers on every answer: a script could not read a challenge otherwise."""
         if not self._answers_cors or scope["type"] != "http":
             return send
 
@@ -187,11 +187,11 @@ class BearerAuthMiddleware:
             return
         if scope["type"] == "http":
             await guard.serve(self.app, scope, receive, send, required)
-        else:  # what goes over it cannot be judged
+        else:  # what is sent over it cannot be judged
             await send({"type": "websocket.close", "code": 1008})
 
     def _refuse_overrides(self) -> None:
-        """What Python decides about a token, the rules would not know."""
+        """The rules would not know what Python decides about a token."""
         names = ("verify_token", "load_access_token", "verify_token_or_raise")
         if any(self._overrides(name) for name in names) or self.provider._has_hook():
             raise ValueError("rules for operations need a provider whose methods are not overridden")
@@ -236,7 +236,7 @@ class BearerAuthMiddleware:
         try:
             required = self._required_scopes()
             status, challenge, retry_after, body = rejection.challenge(required, self._url, self.provider)
-        except Exception:  # scopes or settings that cannot work
+        except Exception:  # invalid scopes or settings
             status, challenge, retry_after, body = rejection.challenge([], self._url)
         headers = [
             (b"content-length", str(len(body.encode())).encode()),
@@ -250,7 +250,7 @@ class BearerAuthMiddleware:
         if retry_after is not None:
             headers.append((b"retry-after", str(retry_after).encode()))
         if scope["type"] == "websocket":
-            # Closing before accepting is answered with 403: all that every server understands.
+            # Closing before accepting is answered with 403: every server understands only that.
             await send({"type": "websocket.close", "code": 1008})
             return
         await _answer(send, status, headers, body.encode())
@@ -295,13 +295,13 @@ def _headers(message: MutableMapping[str, Any]) -> Headers:
 
 
 async def _has_no_body(receive: Receive) -> bool:
-    """Whether the first message ends a body that is empty. A server may announce no length, as HTTP/2 allows."""
+    """Whether the first message ends an empty body. A server may announce no length, as HTTP/2 allows."""
     message = await receive()
     return message["type"] == "http.request" and not message.get("body") and not message.get("more_body", False)
 
 
 def _bodyless(receive: Receive) -> Receive:
-    """The empty body, which was received already, and then what comes behind it."""
+    """The empty body, which was already received, and then what follows it."""
     given = False
 
     async def bodyless() -> MutableMapping[str, Any]:
@@ -317,7 +317,7 @@ def _bodyless(receive: Receive) -> Receive:
 
 
 def _without_caller(scope: Scope, headers: Headers) -> Scope:
-    """The scope with these headers, and with nothing in it that stands for a caller."""
+    """The scope with these headers, and without anything that identifies a caller."""
     passed = {name: value for name, value in scope.items() if name not in ("user", "auth")}
     if "state" in passed:
         passed["state"] = {name: value for name, value in passed["state"].items() if name != "access_token"}

@@ -1,4 +1,4 @@
-"""Rules for operations from what a FastMCP server says of its own components. For FastMCP 4.x."""
+"""Rules for operations from the auth checks of a FastMCP server's components. For FastMCP 4.x."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ async def rules_from(
 ) -> OperationRules:
     """A rule for each tool, prompt and resource that has ``auth=require_scopes(...)`` or ``restrict_tag(...)``.
 
-    A call that lacks such a scope then gets a 403 with a challenge, where FastMCP answers 200 with an error. FastMCP asks
-    its own checks all the same, so that nothing is opened by what is not found here: checks that are functions of yours or
+    A call that lacks such a scope then gets a 403 with a challenge, where FastMCP answers 200 with an error. FastMCP still
+    runs its own checks, so nothing is opened by what is not found here: checks that are your own functions or
     `require_roles`, resource templates, and components of mounted servers, which list only what the caller may use.
 
     Args:
         server: the server, with all its components.
-        further: rules beside these.
-        unmatched: what an operation gets that no rule matches.
+        further: rules in addition to these.
+        unmatched: what happens to an operation that no rule matches.
         hide: leaves out of lists what the caller may not use, as FastMCP does.
 
     Raises:
-        TypeError: when this release of FastMCP has no checks that name their scopes (2.x, 3.x).
-        ValueError: when a name cannot stand in a rule.
+        TypeError: if this release of FastMCP has no checks that name their scopes (2.x, 3.x).
+        ValueError: if a rule cannot contain a name.
     """
     try:
         from fastmcp.server.auth import AccessToken, AuthContext, require_scopes
@@ -58,7 +58,7 @@ async def rules_from(
 
 
 def _checks(auth: Any) -> Iterator[Any]:
-    """Those that name their scopes."""
+    """The checks that name their scopes."""
     for check in auth if isinstance(auth, Sequence) else [auth]:
         if hasattr(check, "missing_scopes"):
             yield check

@@ -1,6 +1,6 @@
 """Rules for single tools, prompts and resources: what a caller needs for them, and what it sees.
 
-What a rule means, and what is wrong with one, is decided in Rust; `docs/operations.md` explains it.
+Rust decides what a rule means and what is wrong with one; `docs/operations.md` explains it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class OperationRule:
 
     Args:
         method: a pattern for the JSON-RPC method, such as ``tools/call``.
-        name: a pattern for the name of the tool or prompt, or the URI of the resource; without it, for all.
+        name: a pattern for the name of the tool or prompt, or the URI of the resource; absent, it matches all.
         scopes: what the operation needs beyond what every request needs.
         hide: leaves out of lists what the caller may not use, which is then answered as if it did not exist.
         anonymous: opens the operation to callers without a token.
@@ -34,14 +34,14 @@ class OperationRule:
 
 
 class OperationRules:
-    """The rules of a server. All that match an operation apply; their order means nothing, and their scopes add up.
+    """The rules of a server. All that match an operation apply, in any order, and their scopes add up.
 
     Args:
         rules: the rules.
-        unmatched: what an operation gets that no rule matches; it has to be decided once there is a rule.
-        tasks: ``"bound_by_server"`` passes ``tasks/*`` on, which is refused otherwise.
-        hidden_answer: ``"challenge"`` answers 403 for what is hidden, which is not found otherwise.
-        anonymous_sees: ``"all"`` shows lists in full to callers without a token, which otherwise see what they may use.
+        unmatched: what happens to an operation that no rule matches; it must be decided once there is a rule.
+        tasks: ``"bound_by_server"`` passes ``tasks/*`` on, which is otherwise refused.
+        hidden_answer: ``"challenge"`` answers 403 for what is hidden, which is otherwise not found.
+        anonymous_sees: ``"all"`` shows full lists to callers without a token, which otherwise see what they may use.
 
     Raises:
         ValueError: with every problem at once.

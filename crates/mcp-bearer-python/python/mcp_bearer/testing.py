@@ -1,7 +1,7 @@
 """For tests only: an issuer on loopback, and tokens of every kind.
 
-A `TestIssuer` publishes keys and metadata as an identity provider does, but on 127.0.0.1 alone, and signs whatever token
-a test asks for. `TokenFault` lists tokens that a server must refuse, each with the reason that its log should show::
+A `TestIssuer` publishes keys and metadata as an identity provider does, but only on 127.0.0.1, and signs whatever token a
+test asks for. `TokenFault` lists tokens that a server must refuse, each with the reason that its log should show::
 
     from mcp_bearer.testing import TestIssuer, TokenFault
 
@@ -60,11 +60,11 @@ class TokenFault(enum.Enum):
 class TestIssuer:
     """An issuer for tests: it serves its keys and metadata on 127.0.0.1, and signs tokens.
 
-    It stops when it is closed, at the end of a ``with`` block, and when the object goes. It has an RSA key of 2048 bits, a
-    P-256 key and an Ed25519 key.
+    It stops when it is closed, at the end of a ``with`` block, and when the object is deleted. It has an RSA key of 2048 bits,
+    a P-256 key and an Ed25519 key.
     """
 
-    __test__ = False  # no test class, whatever its name says to pytest
+    __test__ = False  # not a test class, whatever its name suggests to pytest
 
     def __init__(self) -> None:
         self._issuer: _native.TestIssuer | None = _native.TestIssuer()
@@ -81,7 +81,7 @@ class TestIssuer:
 
     @property
     def key_requests(self) -> int:
-        """How many times its keys were asked for, also while it was down."""
+        """How many times its keys were requested, including while it was down."""
         return self._open().key_requests
 
     def create_token(

@@ -1,7 +1,7 @@
 //! The ASGI app as the service behind the layer: bodies that Python fills, and an answer that
 //! Python brings.
 //!
-//! Nobody is woken: whoever brings something polls next.
+//! There are no wakers: the caller that brings something polls next.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -26,14 +26,14 @@ pub(super) struct Feed(Arc<Mutex<Pieces>>);
 struct Pieces {
     waiting: VecDeque<Bytes>,
     ended: bool,
-    /// Whether somebody has asked for more than there is.
+    /// Whether more was requested than is available.
     asked: bool,
-    /// How long it will be at least.
+    /// Its minimum length.
     length: u64,
 }
 
 impl Feed {
-    /// One that has nothing.
+    /// An empty body.
     pub(super) fn empty() -> Self {
         let feed = Self::default();
         feed.pieces().ended = true;
@@ -101,7 +101,7 @@ impl Body for Feed {
 /// A request that was passed on to the app.
 pub(super) type Passed = (Parts, OperationBody<Feed>);
 
-/// The app as it serves one request: what it is given, and what it answers.
+/// The app as it serves one request: its input and its answer.
 #[derive(Clone, Default)]
 pub(super) struct Bridge(Arc<Mutex<Both>>);
 

@@ -26,7 +26,7 @@ type Running = OperationsFuture<Bridge, Feed, Feed>;
 type Answered = Response<OperationsBody<Feed>>;
 type Headers = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// One request on its way to the app, and the answer on its way back.
+/// A request to the app, and the answer to it.
 #[pyclass(frozen, module = "mcp_bearer._native")]
 pub(crate) struct Exchange {
     state: Mutex<State>,
@@ -38,14 +38,14 @@ pub(crate) struct Exchange {
 
 enum State {
     Running(Pin<Box<Running>>),
-    /// The answer's head is known, and waits to be taken.
+    /// The answer's head is known, but not yet taken.
     Answered(Box<Answered>),
     Streaming(Pin<Box<OperationsBody<Feed>>>),
     Ended,
 }
 
-/// What Python has to do next: bring the body of the request, wait for keys, call the app, or send
-/// an answer.
+/// What Python must do next: bring the body of the request, wait for keys, call the app, or send an
+/// answer.
 #[derive(IntoPyObject)]
 enum Step<'py> {
     Plain((&'static str,)),
@@ -68,7 +68,7 @@ type Answer<'py> = (
     Option<rejection::Rejection>,
 );
 
-/// What goes to the client: the head once, then parts of the body; whether more will come.
+/// What goes to the client: the head once, then parts of the body, and whether more will come.
 type Sent<'py> = (Option<(u16, Headers)>, Bound<'py, PyBytes>, bool);
 
 impl Exchange {
@@ -84,7 +84,7 @@ impl Exchange {
                 let future = Box::pin(service.call(request));
                 (State::Running(future), feed)
             }
-            // A server lets through what this library takes for no request at all.
+            // A server may let through what this library does not accept as a request.
             None => (State::Ended, Feed::empty()),
         };
         Self {
@@ -100,7 +100,7 @@ impl Exchange {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the layer go on; ready when Python has to do something.
+    /// Lets the layer continue; ready when Python must do something.
     fn advance(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state();
         if let State::Running(future) = &mut *state
@@ -149,7 +149,7 @@ impl Exchange {
         self.request.push(piece, more);
     }
 
-    /// Blocks this thread until keys have come or the attempt has ended, without the interpreter.
+    /// Blocks this thread, without the interpreter, until keys have come or the attempt has ended.
     fn wait_for_keys(&self, py: Python<'_>) {
         py.detach(|| futures_executor::block_on(poll_fn(|cx| self.advance(cx))));
     }
@@ -157,7 +157,7 @@ impl Exchange {
     /// Brings the head of the app's answer.
     ///
     /// # Errors
-    /// A `RuntimeError` for what is no head of an answer.
+    /// A `RuntimeError` if it is not a valid head.
     fn respond(&self, status: u16, headers: Headers, is_empty: bool) -> PyResult<()> {
         let wrong = |what: &str| PyRuntimeError::new_err(format!("the app's answer: {what}"));
         let status = StatusCode::from_u16(status).map_err(|_| wrong("no status"))?;
@@ -172,7 +172,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// Brings a part of the app's body; what can be sent to the client by now.
+    /// Brings a part of the app's body; returns what can now be sent to the client.
     fn send<'py>(&self, py: Python<'py>, piece: &[u8], more: bool) -> Sent<'py> {
         self.response.push(piece, more);
         let (head, body, ended) = py.detach(|| self.drain());
@@ -183,7 +183,7 @@ impl Exchange {
 impl Exchange {
     fn drain(&self) -> (Option<(u16, Headers)>, Vec<u8>, bool) {
         let mut cx = Context::from_waker(Waker::noop());
-        // Without the state locked: it is locked again there.
+        // The state is not locked here, because it is locked again there.
         let _ = self.advance(&mut cx);
         let mut state = self.state();
         let mut head = None;
@@ -223,7 +223,7 @@ impl Exchange {
     }
 }
 
-/// Takes what there is of a body; whether that was all.
+/// Takes the available part of a body; also returns whether that was all.
 fn take<B: Body<Data = bytes::Bytes, Error = Infallible>>(
     mut body: Pin<&mut B>,
     cx: &mut Context<'_>,
@@ -242,7 +242,7 @@ fn take<B: Body<Data = bytes::Bytes, Error = Infallible>>(
     }
 }
 
-/// The request, if it is one.
+/// The request, if it is valid.
 pub(super) fn request(method: &str, http_version: &str, headers: Headers) -> Option<Request<Feed>> {
     let method = Method::from_bytes(method.as_bytes()).ok()?;
     let headers = header_map(headers)?;
@@ -251,7 +251,7 @@ pub(super) fn request(method: &str, http_version: &str, headers: Headers) -> Opt
         Some(length) => length.to_str().ok()?.trim().parse().ok()?,
         None => 0,
     };
-    // ASGI reports no body; only a POST has one that no header announces, over HTTP/2.
+    // ASGI does not announce a body; only a POST over HTTP/2 has one that no header announces.
     let has_body = length > 0 || headers.contains_key(TRANSFER_ENCODING) || method == Method::POST;
     let body = match has_body {
         true => Feed::of_length(length),

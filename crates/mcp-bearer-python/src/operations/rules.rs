@@ -1,4 +1,4 @@
-//! Rules as Python gives them. What they mean, and what is wrong with them, Rust says.
+//! Rules from Python. Rust decides what they mean and what is wrong with them.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -31,7 +31,7 @@ impl Rules {
         let mut draft = OperationRulesDraft::default();
         if let Some(unmatched) = unmatched {
             let word = word("unmatched", unmatched, &mut problems);
-            // What does not fit is reported; it is not missing as well.
+            // A value that does not fit is reported; it is not also missing.
             draft.unmatched = word.or(Some(Unmatched::Deny));
         }
         draft.tasks = word("tasks", tasks, &mut problems).unwrap_or_default();

@@ -1,7 +1,7 @@
 """Runs FastMCP's own tests against our classes: `pytest -p plugin` from the unpacked source distribution.
 
-The classes are swapped before the tests import them. Key documents come through the `fetch` hook from the HTTP client
-that the tests mock. Tests that use private parts of the reference are named in `exceptions.json`, each with its reason;
+The classes are replaced before the tests import them. Key documents come through the `fetch` hook from the HTTP client
+that the tests mock. Tests that use private parts of FastMCP are named in `exceptions.json`, each with its reason;
 an entry that matches no failing test fails the run.
 """
 
@@ -35,7 +35,7 @@ class BearerAuthProvider(mcp_bearer.BearerAuthProvider):
 
 
 class EnvBearerAuthProvider(mcp_bearer.EnvBearerAuthProvider, BearerAuthProvider):
-    """Ours, and an instance of the class above, as there."""
+    """Ours, and an instance of the class above, as in FastMCP."""
 
 
 assert _provider.BearerAuthProvider in BearerAuthProvider.__mro__
@@ -76,14 +76,14 @@ class _Exceptions:
             name = item.nodeid.split("/")[-1]
             if name in self.reasons:
                 self.seen.add(name)
-                # Strict: a test that passes all of a sudden is a stale entry, and fails.
+                # Strict: if a listed test suddenly passes, its entry is stale, and the run fails.
                 item.add_marker(pytest.mark.xfail(reason=self.reasons[name], strict=True))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo) -> pytest.TestReport:
         report = yield
         if call.when == "teardown" and item.nodeid.split("/")[-1] in self.reasons:
-            report.outcome = "passed"  # the mock misses the requests that the test did not come to
+            report.outcome = "passed"  # the mock misses the requests that the test did not get to
             report.__dict__.pop("wasxfail", None)
         return report
 

@@ -1,5 +1,5 @@
-//! From a draft to a provider, or to everything that cannot work: decisions that were not taken
-//! beside values that do not fit, of all issuers at once.
+//! Turns a draft into a provider, or into all of its problems: missing decisions and values that do
+//! not fit, of all issuers at once.
 
 use std::collections::BTreeSet;
 
@@ -17,11 +17,11 @@ const NO_AUDIENCE: &str = "the audience is not checked: a token that was made fo
                            is accepted here; decide with ";
 
 impl IssuerDraft {
-    /// Checks the whole, reads its key files, and makes a provider for this one issuer. Nothing is
-    /// fetched.
+    /// Checks all settings, reads the key files, and makes a provider for this one issuer. Nothing
+    /// is fetched.
     ///
     /// # Errors
-    /// Every problem at once, missing decisions among them.
+    /// Every problem at once, including missing decisions.
     pub fn check(&self) -> Result<BearerAuthProvider, ConfigError> {
         let mut server = ServerDraft::default();
         server.issuers.push(self.clone());
@@ -30,18 +30,17 @@ impl IssuerDraft {
 }
 
 impl ServerDraft {
-    /// Checks the whole, reads its key files, and makes a provider. Nothing is fetched.
+    /// Checks all settings, reads the key files, and makes a provider. Nothing is fetched.
     ///
     /// # Errors
-    /// Every problem of every issuer at once, missing decisions among them; an issuer of any name
-    /// beside others, a name twice, no issuer at all.
-    /// So are settings of a layer, which would do nothing: see
-    /// [`check_server`](Self::check_server).
+    /// Every problem of every issuer at once, including missing decisions, an issuer of any name
+    /// beside others, a name that occurs twice, and no issuer at all. Settings of a layer, which
+    /// would do nothing, are problems too: see [`check_server`](Self::check_server).
     pub fn check(&self) -> Result<BearerAuthProvider, ConfigError> {
         self.check_beside(self.idle())
     }
 
-    /// The same with problems that were found elsewhere.
+    /// The same, with problems that were found elsewhere.
     pub(super) fn check_beside(
         &self,
         others: Vec<Problem>,
@@ -86,9 +85,9 @@ impl ServerDraft {
         Err(ConfigError::from_entrance(self.entrance, file, problems))
     }
 
-    /// What works in a provider of this draft and may not be meant, a sentence each, in the words
-    /// of the entrance: what is not checked because nobody decided about it, and a shared secret
-    /// that is easily guessed. [`check`](Self::check) logs them at WARN.
+    /// What works in a provider of this draft but may not be intended, one sentence each, in the
+    /// words of the entrance: what is not checked because nobody decided about it, and a shared
+    /// secret that is easily guessed. [`check`](Self::check) logs them at WARN.
     ///
     /// ```
     /// use mcp_bearer::config::{Entrance, ServerDraft, Setting, Value};
@@ -130,7 +129,7 @@ impl ServerDraft {
     fn undecided(&self, decision: Setting, any: Setting, why: &str) -> Problem {
         let fact = Fact::from(why).name(decision);
         let fact = fact.clause(", or ", any, " if that is meant");
-        // There, "any" has no variable of its own.
+        // These variables have none for "any".
         let no_any = self.entrance == Entrance::FastMcpVariable;
         let meant = any.name(Entrance::Variable).filter(|_| no_any);
         let fact = match meant {
@@ -142,7 +141,8 @@ impl ServerDraft {
         Problem::new([], fact)
     }
 
-    /// What a provider alone would not obey: a rule that does nothing must not pass for a rule.
+    /// Settings that a provider alone would ignore: a rule that does nothing must not pass for a
+    /// rule.
     fn idle(&self) -> Vec<Problem> {
         let why = "would do nothing here: only a layer in front of a server obeys it";
         let keys = self.session_keys.as_ref().map(SessionKeySource::setting);
@@ -161,8 +161,8 @@ impl ServerDraft {
         problems
     }
 
-    /// Whether the resource can be the identifier of one (RFC 9728 section 1.2): the metadata
-    /// document says.
+    /// Whether the resource can be a resource identifier (RFC 9728 section 1.2): the metadata
+    /// document names it.
     fn resource_problems(&self) -> Vec<Problem> {
         let document = self.resource.as_ref().map(|resource| {
             let document = ProtectedResourceMetadata::builder(resource);
@@ -244,7 +244,7 @@ impl IssuerDraft {
         twice.chain(any).collect()
     }
 
-    /// The issuer whose metadata lead to the keys.
+    /// The issuer whose metadata leads to the keys.
     fn discovered(&self) -> Option<&str> {
         match &self.keys {
             Some(Keys::Discover(issuer)) => Some(issuer),
@@ -316,14 +316,13 @@ impl IssuerDraft {
 }
 
 impl Found {
-    /// Whether one of these was given, with a value that does not fit: then it is not missing as
-    /// well.
+    /// Whether one of these was given with a value that does not fit: then it is not also missing.
     pub(super) fn spoiled(&self, settings: &[Setting]) -> bool {
         let mut spoiled = self.problems.iter().flat_map(|problem| &problem.settings);
         spoiled.any(|setting| settings.contains(setting))
     }
 
-    /// With the places of the settings: of the last one, where several contradict each other.
+    /// Adds the places of the settings: that of the last one if several contradict each other.
     fn locate(&self, problems: Vec<Problem>) -> Vec<Problem> {
         let located = problems.into_iter().map(|problem| {
             let settings = match problem.settings.as_slice() {

@@ -1,4 +1,4 @@
-//! What an operator has decided so far, in whatever order and by whatever entrance.
+//! What an operator has decided so far, in any order and by any entrance.
 //!
 //! A draft holds secrets: they are wiped when it is dropped, and its `Debug` shows none.
 
@@ -21,7 +21,7 @@ use super::value::Value;
 use crate::keys::{Fetch, KeySource, RemoteKeysBuilder};
 use crate::token_cache::TokenCacheSize;
 
-/// The settings of one issuer, each of them optional. [`check`](Self::check) says what is missing.
+/// The settings of one issuer, all optional. [`check`](Self::check) reports what is missing.
 ///
 /// ```
 /// use mcp_bearer::config::{IssuerDraft, Keys};
@@ -39,11 +39,11 @@ use crate::token_cache::TokenCacheSize;
 pub struct IssuerDraft {
     /// Where public keys come from.
     pub keys: Option<Keys>,
-    /// The secret shared with the issuer: instead of public keys, or beside them.
+    /// The secret shared with the issuer: instead of public keys, or in addition to them.
     pub secret: Option<Secret>,
     /// What `iss` must be.
     pub issuers: Option<Expected>,
-    /// What `aud` must hold.
+    /// What `aud` must contain.
     pub audiences: Option<Expected>,
 
     /// The allowed algorithms.
@@ -54,29 +54,29 @@ pub struct IssuerDraft {
     pub leeway: Option<Duration>,
     /// The largest age by `iat`.
     pub max_age: Option<Duration>,
-    /// The `typ` that is demanded.
+    /// The `typ` that is required.
     pub token_type: Option<TokenType>,
     /// Claims that must be present, each with its allowed values.
     pub required_claims: Vec<(ClaimPath, Vec<Json>)>,
     /// Claims that must be present, each with the values of which it must contain one.
     pub required_claims_containing: Vec<(ClaimPath, Vec<Json>)>,
-    /// The clients that may come.
+    /// The clients that are allowed.
     pub allowed_client_ids: Option<Vec<String>>,
     /// Further `typ`s that are accepted.
     pub accepted_types: Vec<String>,
     /// The claims that scopes are read from.
     pub scope_claims: Option<Vec<ClaimPath>>,
-    /// Whether the scopes of all those claims count, and not of the first one alone.
+    /// Whether the scopes of all those claims count, or only of the first one present.
     pub accept_scopes_beyond_consent: bool,
     /// Scopes, each with those that it includes.
     pub scope_implies: Vec<(String, Vec<String>)>,
-    /// What clients put before a scope when they request it.
+    /// The prefix that clients put before a scope when they request it.
     pub requested_scope_prefix: Option<String>,
     /// Scopes, each with the one that clients must request to get it.
     pub requested_scopes: Vec<(String, String)>,
     /// Whether tokens without `exp` are accepted.
     pub accept_tokens_that_never_expire: bool,
-    /// Whether tokens whose `iat` lies in the future are accepted.
+    /// Whether tokens whose `iat` is in the future are accepted.
     pub accept_tokens_issued_in_the_future: bool,
     /// Whether tokens with the marks of an ID token are accepted.
     pub accept_identity_token_shape: bool,
@@ -105,7 +105,7 @@ pub struct IssuerDraft {
 pub enum Secret {
     /// The secret itself.
     Bytes(Zeroizing<Vec<u8>>),
-    /// A file with it, which is read once.
+    /// A file that contains it, read once.
     File(PathBuf),
 }
 
@@ -125,16 +125,16 @@ pub enum Keys {
     File(PathBuf),
     /// The address of a JWK Set.
     JwksUri(String),
-    /// The issuer whose metadata lead to its keys. It is also the expected one unless
-    /// [`issuers`](IssuerDraft::issuers) says otherwise.
+    /// The issuer whose metadata leads to its keys. It is also the expected issuer, unless
+    /// [`issuers`](IssuerDraft::issuers) names another.
     Discover(String),
-    /// Keys over HTTP that are configured apart.
+    /// Keys over HTTP, configured separately.
     Remote(Box<RemoteKeysBuilder>),
     /// Any other source of keys.
     Source(Arc<dyn KeySource>),
 }
 
-/// The settings of a server: of its issuers, and those that belong to none.
+/// The settings of a server: those of its issuers, and those of the server itself.
 ///
 /// ```
 /// use mcp_bearer::config::{Entrance, ServerDraft, Setting, Value};
@@ -143,7 +143,7 @@ pub enum Keys {
 /// draft.set(Setting::Leeway, Value::Switch(true));
 /// let error = draft.check().unwrap_err();
 /// let words = error.own_words().join("\n");
-/// assert!(words.starts_with("no audience: say whom tokens must be for (the URL of the MCP server) with --audience"), "{words}");
+/// assert!(words.starts_with("no audience: say whom tokens must be for"), "{words}");
 /// assert!(words.ends_with("--leeway: must be a string"), "{words}");
 /// ```
 #[derive(Clone, Debug)]
@@ -153,12 +153,12 @@ pub struct ServerDraft {
     pub issuers: Vec<IssuerDraft>,
     /// The identifier of the MCP server (RFC 9728), and the audience of the issuers that name none.
     pub resource: Option<String>,
-    /// How many verified tokens are kept; none unless set.
+    /// How many verified tokens are kept; none by default.
     pub cache: Option<TokenCacheSize>,
-    /// What single operations need. Only [`check_server`](Self::check_server) has a use for it, as
-    /// for what follows.
+    /// What single operations need. Only [`check_server`](Self::check_server) uses it and what
+    /// follows.
     pub rules: OperationRulesDraft,
-    /// Where the keys come from that bind sessions; a key of the process alone unless set.
+    /// Where the keys that bind sessions come from; by default each process has a key of its own.
     pub session_keys: Option<SessionKeySource>,
     /// The header that holds the token instead of `Authorization`.
     pub token_header: Option<String>,
@@ -172,13 +172,13 @@ pub struct ServerDraft {
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum SessionKeySource {
-    /// The keys, of which the first one signs.
+    /// The keys; the first one signs.
     Keys(Vec<Zeroizing<Vec<u8>>>),
     /// A file with one key per line.
     File(PathBuf),
 }
 
-/// What an entrance found out: values that do not fit their settings, and where values are in a
+/// What an entrance found: values that do not fit their settings, and the places of values in a
 /// file.
 #[derive(Clone, Default)]
 pub(super) struct Found {
@@ -186,15 +186,15 @@ pub(super) struct Found {
     pub(super) places: Vec<(Setting, Span)>,
     /// The table as a whole.
     pub(super) table: Option<Span>,
-    /// Whether the keys are discovered because nothing was said of them.
+    /// Whether the keys are discovered because no keys were configured.
     pub(super) discovered: bool,
-    /// The decisions that nobody took, and that the entrance lets pass as "any".
+    /// The decisions that nobody made, and that the entrance accepts as "any".
     pub(super) unchecked: Vec<Setting>,
-    /// Where the rules for operations are, and what they say, member by member.
+    /// Where the rules for operations are, and their members.
     pub(super) rules: Vec<RulePlaces>,
 }
 
-/// Where one rule is in a file: the whole, and its members.
+/// Where one rule and its members are in a file.
 #[derive(Clone, Default)]
 pub(super) struct RulePlaces {
     pub(super) table: Option<Span>,
@@ -206,8 +206,8 @@ pub(super) struct RulePlaces {
 }
 
 impl ServerDraft {
-    /// A draft whose settings will come by this entrance: with the one issuer that flags, variables
-    /// and Python describe, and without one where there can be several.
+    /// A draft whose settings will come by this entrance. It has the one issuer that flags,
+    /// variables and Python describe, or none if there can be several.
     #[must_use]
     pub fn from_entrance(entrance: Entrance) -> Self {
         let several = matches!(entrance, Entrance::Rust | Entrance::Toml);
@@ -225,8 +225,8 @@ impl ServerDraft {
         }
     }
 
-    /// Sets what belongs to the server, and of the first issuer what belongs to an issuer. A value
-    /// that does not fit is reported by [`check`](Self::check).
+    /// Sets a setting of the server, or of the first issuer. A value that does not fit is reported
+    /// by [`check`](Self::check).
     pub fn set(&mut self, setting: Setting, value: Value) {
         if setting.group().is_of_issuer() {
             self.with_issuer(|issuer| issuer.set(setting, value));
@@ -235,7 +235,7 @@ impl ServerDraft {
         }
     }
 
-    /// A problem that [`check`](Self::check) will report beside its own.
+    /// Adds a problem that [`check`](Self::check) will report with its own.
     pub fn problem(&mut self, problem: Problem) {
         let mut settings = problem.settings.iter();
         if settings.any(|setting| setting.group().is_of_issuer()) {
@@ -293,7 +293,7 @@ impl Default for ServerDraft {
 }
 
 impl IssuerDraft {
-    /// Sets what an entrance gives. A value that does not fit is reported by
+    /// Sets a value from an entrance. A value that does not fit is reported by
     /// [`check`](Self::check).
     pub fn set(&mut self, setting: Setting, value: Value) {
         if let Err(fact) = self.try_set(setting, value) {
@@ -302,8 +302,8 @@ impl IssuerDraft {
     }
 
     /// Leaves `iss` ([`Setting::Issuer`]) or `aud` ([`Setting::Audience`]) unchecked unless it was
-    /// decided, for an entrance that allows that, as FastMCP does. A provider with such an issuer
-    /// is made with a WARNING; see [`ServerDraft::warnings`].
+    /// decided, for an entrance that allows that, as FastMCP does. A WARNING is logged when such a
+    /// provider is made; see [`ServerDraft::warnings`].
     pub fn leave_unchecked(&mut self, decision: Setting) {
         let expected = match decision {
             Setting::Issuer => &mut self.issuers,
@@ -423,7 +423,7 @@ impl IssuerDraft {
         self.found.problems.push(Problem::new(both, fact));
     }
 
-    /// One secret.
+    /// There is only one secret.
     fn add_secret(&mut self, secret: Secret) {
         let Some(earlier) = &self.secret else {
             self.secret = Some(secret);
@@ -446,7 +446,7 @@ impl Secret {
     }
 }
 
-/// Says which it is, and nothing of what is in it.
+/// Prints the kind only, not the contents.
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}(..)", self.setting())
@@ -469,7 +469,7 @@ impl Keys {
     }
 }
 
-/// Says which it is, and nothing of what is in it.
+/// Prints the kind only, not the contents.
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}(..)", self.setting())
@@ -485,14 +485,14 @@ impl SessionKeySource {
     }
 }
 
-/// Says which it is, and nothing of what is in it.
+/// Prints the kind only, not the contents.
 impl fmt::Debug for SessionKeySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}(..)", self.setting())
     }
 }
 
-/// What is listed and "any" cannot both be meant.
+/// A list and "any" cannot both be meant.
 fn decide(
     decision: &mut Option<Expected>,
     expected: Expected,

@@ -1,6 +1,5 @@
-//! Which of the sources of keys that an issuer may have are given, and what they hold: public keys
-//! from one source, a shared secret, or both. Keys that could never verify an allowed algorithm
-//! would refuse every token: they are a problem.
+//! Opens the keys of an issuer: public keys from one source, a shared secret, or both. Keys that
+//! could never verify an allowed algorithm are a problem, because they would refuse every token.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use crate::keys::{
 type Opened = Result<Arc<dyn KeySource>, Vec<Problem>>;
 
 impl IssuerDraft {
-    /// Opens what is given.
+    /// Opens the keys that were given.
     pub(super) fn open_keys(&self, algorithms: &[Algorithm], entrance: Entrance) -> Opened {
         if self.found.problems.iter().any(is_about_keys) {
             return Err(Vec::new());
@@ -28,7 +27,7 @@ impl IssuerDraft {
             return Err(missing.into_iter().collect());
         }
         let mut problems = self.idle_options();
-        // Which algorithms are allowed is not known when one of them is none.
+        // The allowed algorithms are unknown if one of them is invalid.
         let known = !self.found.spoiled(&[Setting::Algorithms]);
         let contradiction = self.contradiction(algorithms).filter(|_| known);
         let fits = known && contradiction.is_none();
@@ -59,7 +58,7 @@ impl IssuerDraft {
         self.with_secret(public, secret)
     }
 
-    /// The secret beside public keys.
+    /// Adds the secret to public keys.
     fn with_secret(&self, public: Arc<dyn KeySource>, secret: Option<VerifyingKey>) -> Opened {
         let (Some(keys), Some(given), Some(secret)) = (&self.keys, &self.secret, secret) else {
             return Ok(public);
@@ -75,8 +74,7 @@ impl IssuerDraft {
         Ok(Arc::new(both))
     }
 
-    /// Options of fetching that would do nothing. A guard or a permission that is not needed does
-    /// no harm.
+    /// Options of fetching that would do nothing. An unneeded guard or permission does no harm.
     fn idle_options(&self) -> Vec<Problem> {
         let given = [
             (Setting::CaFile, self.ca_file.is_some()),
@@ -151,7 +149,7 @@ fn is_about_keys(problem: &Problem) -> bool {
     settings.any(|setting| setting.group() == Group::Keys)
 }
 
-/// Where FastMCP's class and variables are imitated, in its words.
+/// In FastMCP's words, where its class and variables are imitated.
 fn missing(entrance: Entrance) -> Problem {
     if matches!(entrance, Entrance::FastMcpVariable | Entrance::Python) {
         let either = [Setting::PublicKey, Setting::JwksUri];
@@ -163,7 +161,7 @@ fn missing(entrance: Entrance) -> Problem {
     Problem::new([], Fact::from("no keys: give one of ").names(&all, ", "))
 }
 
-/// A file is watched; what a shell gives for `<(command)` can be read once.
+/// A file is watched; what a shell supplies for `<(command)` can be read only once.
 fn key_file(setting: Setting, path: &Path) -> Result<Arc<dyn KeySource>, Fact> {
     let fault = |why: String| Fact::file(path, why);
     let watched = path.is_file();
@@ -192,8 +190,8 @@ fn key_file(setting: Setting, path: &Path) -> Result<Arc<dyn KeySource>, Fact> {
 }
 
 impl IssuerDraft {
-    /// Whether the allowed algorithms are those of the kinds of keys that are given: each belongs
-    /// to one kind.
+    /// Whether the allowed algorithms match the kinds of keys that are given: each algorithm
+    /// belongs to one kind.
     fn contradiction(&self, algorithms: &[Algorithm]) -> Option<Problem> {
         let keys = self.keys.as_ref()?;
         let symmetric = algorithms.iter().filter(|one| one.is_symmetric()).count();
@@ -213,8 +211,8 @@ impl IssuerDraft {
         }
     }
 
-    /// Keys at hand that serve for no algorithm of their kind. Those that are yet to be fetched,
-    /// and those of another source, may still come.
+    /// Known keys that fit no allowed algorithm of their kind. Keys that are not yet fetched, and
+    /// those of another source, may still come.
     fn idle_keys(
         &self,
         public: &dyn KeySource,
@@ -223,7 +221,7 @@ impl IssuerDraft {
     ) -> Option<Problem> {
         let alone = self.keys.is_none();
         if let (Some(given), Some(secret)) = (&self.secret, secret) {
-            // Of a secret that is too short for an algorithm, the operator expects more than it
+            // An operator expects more of a secret that is too short for an algorithm than it
             // gives.
             let wanted = algorithms.iter().filter(|one| alone || one.is_symmetric());
             let idle: Vec<Algorithm> = wanted.copied().filter(|one| !secret.fits(*one)).collect();
@@ -262,10 +260,10 @@ fn names(algorithms: &[Algorithm]) -> String {
 }
 
 impl Secret {
-    /// The key that it is, to look at before a provider is made.
+    /// The key itself, for use before a provider is made.
     ///
     /// # Errors
-    /// When the file cannot be read, or when it is no secret: see
+    /// When the file cannot be read, or is not a secret: see
     /// [`VerifyingKey::shared_secret`].
     pub fn key(&self) -> Result<VerifyingKey, Problem> {
         let problem = |fact: Fact| Problem::of(self.setting(), fact);

@@ -1,10 +1,10 @@
-//! Settings, said once: what there is, what it is called by whom, and from what an operator gave to
-//! a provider.
+//! The settings: what exists, what each is called in each entrance, and how a draft becomes a
+//! provider.
 //!
 //! [`Setting`] is the one table: each setting with its names in Rust, on a command line, as a
-//! variable, in TOML and in Python. An entrance turns what it is given into a [`Value`] and puts
-//! that into a [`ServerDraft`]; [`ServerDraft::check`] makes a provider of it, or a [`ConfigError`]
-//! with every problem, which any entrance prints in its own words.
+//! variable, in TOML and in Python. An entrance turns its input into a [`Value`] and puts that into
+//! a [`ServerDraft`]; [`ServerDraft::check`] makes a provider of it, or a [`ConfigError`] with
+//! every problem, which any entrance can print in its own words.
 //!
 //! ```
 //! use mcp_bearer::config::{Entrance, ServerDraft, Setting, Value};

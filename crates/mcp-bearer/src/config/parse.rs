@@ -1,4 +1,4 @@
-//! What the values of single settings mean: the types of the rules that they set.
+//! Parses the values of single settings into the types of the rules that they set.
 
 use mcp_bearer_core::{Algorithm, ClaimPath, TokenType, UnknownAlgorithm};
 use serde_json::Value as Json;
@@ -22,8 +22,8 @@ pub(super) fn claim_paths(value: Value) -> Result<Vec<ClaimPath>, Fact> {
     texts.into_iter().map(claim_path).collect()
 }
 
-/// The name of a claim. A text that begins with `[` is a JSON array of the names that lead to a
-/// nested one.
+/// The name of a claim. A text that begins with `[` is a JSON array of names, the path to a nested
+/// claim.
 fn claim_path(text: String) -> Result<ClaimPath, Fact> {
     if !text.starts_with('[') {
         return Ok(ClaimPath::from(text));
@@ -43,7 +43,7 @@ pub(super) fn token_type(text: &str) -> Result<TokenType, Fact> {
     }
 }
 
-/// An array lists the allowed values, and so do several pairs with one name.
+/// An array lists the allowed values; so do several pairs with the same name.
 pub(super) fn required_claims(value: Value) -> Result<Vec<(ClaimPath, Vec<Json>)>, Fact> {
     let json = |text: &str| {
         serde_json::from_str(text).map_err(|_| {

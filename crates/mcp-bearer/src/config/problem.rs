@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, in no entrance's words; and how each entrance says it.
+//! What is wrong with a configuration, independent of the entrance, and how each entrance words it.
 
 use std::fmt;
 use std::path::Path;
@@ -8,10 +8,10 @@ use mcp_bearer_core::{Rule, RuleError};
 
 use super::setting::{Entrance, Setting};
 
-/// A configuration that cannot work, with every problem at once.
+/// An invalid configuration, with every problem at once.
 ///
-/// Its text is in the words of the entrance that the configuration came by; [`words`](Self::words)
-/// has them in those of any other. It never holds a secret.
+/// Its text uses the words of the entrance that the configuration came by; [`words`](Self::words)
+/// uses those of any other. It never contains a secret.
 ///
 /// ```
 /// use mcp_bearer::BearerAuthProvider;
@@ -34,11 +34,11 @@ pub struct ConfigError {
     problems: Vec<Problem>,
 }
 
-/// One thing that cannot work.
+/// One problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problem {
-    /// What it is about: one setting, several that contradict each other, or none that is known.
+    /// The settings concerned: one, several that contradict each other, or none if none is known.
     pub settings: Vec<Setting>,
     /// Which of several issuers, from 0.
     pub issuer: Option<usize>,
@@ -56,30 +56,30 @@ pub struct Span {
     pub line: usize,
     /// The first byte of the text that belongs to it.
     pub start: usize,
-    /// The first byte behind it.
+    /// The first byte after it.
     pub end: usize,
 }
 
-/// What is wrong, as a lower-case sentence in which settings are named as the reader knows them.
+/// What is wrong, as a lower-case sentence that names settings as the reader knows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fact(Vec<Piece>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Text(String),
-    /// Those of the settings that have a name, and what stands between them.
+    /// Those of the settings that have a name, and the text between them.
     Names(Vec<Setting>, &'static str),
-    /// A setting and what stands around it; nothing where it has no name.
+    /// A setting and the text around it; nothing where it has no name.
     Clause(&'static str, Setting, &'static str),
-    /// What was given, where it is seen anyway; elsewhere it may be a secret, which no error must
-    /// hold, and is called this.
+    /// What was given, if it is visible anyway; otherwise it may be a secret, which no error may
+    /// contain, and this text replaces it.
     Given(String, &'static str),
 }
 
 type Names<'a> = &'a dyn Fn(Setting) -> Option<&'static str>;
 
 impl ConfigError {
-    /// An error of these problems.
+    /// An error with these problems.
     #[must_use]
     pub fn new(problems: Vec<Problem>) -> Self {
         Self::from_entrance(Entrance::Rust, None, problems)
@@ -109,19 +109,19 @@ impl ConfigError {
         self.problems
     }
 
-    /// One sentence for each problem, in the words of the entrance that the configuration came by.
+    /// One sentence per problem, in the words of the entrance that the configuration came by.
     #[must_use]
     pub fn own_words(&self) -> Vec<String> {
         self.words(self.entrance)
     }
 
-    /// One sentence for each problem, in the words of this entrance.
+    /// One sentence per problem, in the words of this entrance.
     #[must_use]
     pub fn words(&self, entrance: Entrance) -> Vec<String> {
         self.words_with(entrance, |_| None)
     }
 
-    /// As [`words`](Self::words), for a caller that has names of its own for some settings.
+    /// Like [`words`](Self::words), for a caller with its own names for some settings.
     #[must_use]
     pub fn words_with(
         &self,
@@ -165,7 +165,7 @@ impl From<RuleError> for ConfigError {
 }
 
 impl Problem {
-    /// A problem of these settings; of none, when nothing that is known is at fault.
+    /// A problem with these settings; with none, if no known setting is at fault.
     #[must_use]
     pub fn new(settings: impl Into<Vec<Setting>>, fact: impl Into<Fact>) -> Self {
         Self {
@@ -188,11 +188,11 @@ impl Problem {
             (None, _) => String::new(),
         };
         let issuer = match self.issuer {
-            // Flags, variables and Python describe one issuer alone.
+            // Flags, variables and Python describe only one issuer.
             Some(index) if entrance == Entrance::Rust => format!("issuer number {}: ", index + 1),
             _ => String::new(),
         };
-        // A sentence that names its settings needs no name in front.
+        // A sentence that names its settings needs no name before it.
         let named = self
             .settings
             .iter()
@@ -209,7 +209,7 @@ impl Fact {
         Self::given(format!("{}: ", path.display()), "").text(why.as_ref())
     }
 
-    /// What was given, and what it is called where it is not shown.
+    /// What was given, and the text that replaces it where it is not shown.
     pub(crate) fn given(shown: String, otherwise: &'static str) -> Self {
         Self(vec![Piece::Given(shown, otherwise)])
     }
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clause_about_what_cannot_be_said_is_left_out() {
+    fn a_clause_about_a_setting_without_a_name_is_left_out() {
         let fact =
             Fact::from("no issuer").clause("; or say ", Setting::AnyIssuer, " if any will do");
         let fact = Problem::new([], fact);

@@ -1,5 +1,5 @@
-//! Reading the files that a configuration names: bounded, and with errors that never hold what is
-//! in them.
+//! Reads the files that a configuration names, within limits, and with errors that never contain
+//! what is in them.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};

@@ -1,4 +1,4 @@
-//! A shared secret in a file: the one place that decides which of its bytes are the secret.
+//! A shared secret in a file: the one place that decides which bytes of the file are the secret.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     Ok(bytes)
 }
 
-/// Only text ends in a line end; a random byte that looks like one belongs to the secret.
+/// Only text ends with a line end; a random byte that looks like one belongs to the secret.
 fn without_line_end(secret: &[u8]) -> &[u8] {
     let Some(line) = secret.strip_suffix(b"\n") else {
         return secret;
@@ -35,7 +35,7 @@ mod tests {
     use super::without_line_end;
 
     #[test]
-    fn a_line_end_is_no_part_of_a_text_and_part_of_anything_else() {
+    fn a_line_end_is_not_part_of_text_but_of_anything_else() {
         for (file, secret) in [
             ("secret", "secret"),
             ("secret\n", "secret"),

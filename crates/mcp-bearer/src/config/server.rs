@@ -1,4 +1,5 @@
-//! From a draft to everything that a layer in front of a server is made of, or to every problem.
+//! Turns a draft into everything that a layer in front of a server needs, or into all of its
+//! problems.
 
 use mcp_bearer_core::Expected;
 use mcp_bearer_core::operation::{OperationRules, RuleProblem};
@@ -10,25 +11,25 @@ use super::setting::{Entrance, Setting};
 use crate::http::{BearerAuthLayer, Credential, OperationsLayer, Resource, SessionKeys};
 use crate::provider::BearerAuthProvider;
 
-/// What a [`ServerDraft`] describes, checked as a whole.
+/// What a [`ServerDraft`] describes, after all checks.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CheckedServer {
-    /// What verifies tokens.
+    /// Verifies tokens.
     pub provider: BearerAuthProvider,
     /// The identifier of the MCP server.
     pub resource: Option<String>,
     /// What single operations need.
     pub rules: OperationRules,
-    /// The keys that bind sessions; none: each process has its own.
+    /// The keys that bind sessions; with `None` each process has its own.
     pub session_keys: Option<SessionKeys>,
     /// The header that holds the token instead of `Authorization`.
     pub token_header: Option<String>,
 }
 
 impl ServerDraft {
-    /// Checks everything that a layer is made of, reads the files that it names, and makes it.
-    /// Nothing is fetched.
+    /// Checks everything that a layer needs, reads the files that it names, and makes it. Nothing
+    /// is fetched.
     ///
     /// ```
     /// use mcp_bearer::config::{Entrance, ServerDraft, Setting, Value};
@@ -46,7 +47,7 @@ impl ServerDraft {
     /// ```
     ///
     /// # Errors
-    /// Every problem at once, those of the rules among them.
+    /// Every problem at once, including those of the rules.
     pub fn check_server(&self) -> Result<CheckedServer, ConfigError> {
         let mut problems = Vec::new();
         let rules = self.rules.check().map_err(|error| {
@@ -68,7 +69,7 @@ impl ServerDraft {
                 session_keys,
                 token_header: self.token_header.clone(),
             }),
-            // Their problems are the provider's by now.
+            // Their problems are already reported with the provider's.
             _ => Err(ConfigError::new(Vec::new())),
         }
     }
@@ -85,7 +86,7 @@ impl ServerDraft {
         Credential::problems(name, any_issuer, any_audience)
     }
 
-    /// A problem of the rules in the words of the entrance, where it is.
+    /// A problem of the rules, in the words of the entrance and with its place.
     fn rule_problem(&self, problem: &RuleProblem) -> Problem {
         let (field, fact) = (problem.field(), problem.fact());
         let words = match (problem.rule(), self.entrance) {
@@ -113,7 +114,7 @@ impl CheckedServer {
     /// The layer in front of the server.
     ///
     /// # Errors
-    /// Every problem at once: no resource is named, or no issuer that clients can be sent to.
+    /// Every problem at once: no resource is named, or no issuer has an address for clients.
     pub fn layer(self) -> Result<OperationsLayer<Resource>, ConfigError> {
         let Some(resource) = self.resource else {
             let fact = Fact::from("no resource: say what the URL of the MCP server is with ");
@@ -133,7 +134,7 @@ impl CheckedServer {
 }
 
 impl SessionKeySource {
-    /// Reads the keys; a file once.
+    /// Reads the keys; a file only once.
     ///
     /// # Errors
     /// When there is no key, or one is shorter than 32 bytes; when the file cannot be read.

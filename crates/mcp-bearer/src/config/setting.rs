@@ -1,6 +1,6 @@
-//! The one table of settings: what each is called in every place where it can be set.
+//! The one table of settings: the name of each wherever it can be set.
 //!
-//! A row here, a field of a draft and its line in `set` are all that a new setting needs.
+//! A new setting needs a row here, a field of a draft and its line in `set`.
 
 use mcp_bearer_core::Rule;
 
@@ -8,13 +8,13 @@ use mcp_bearer_core::Rule;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Entrance {
-    /// A method of [`IssuerBuilder`](crate::config::IssuerBuilder) and its kin.
+    /// A method of [`IssuerBuilder`](crate::config::IssuerBuilder) and similar types.
     Rust,
     /// An option of the program `mcp-bearer`.
     Flag,
     /// A variable of the environment or of a `.env` file.
     Variable,
-    /// A variable that FastMCP has, too.
+    /// A variable that FastMCP also has.
     FastMcpVariable,
     /// A key of a TOML file, with the table that it is in.
     Toml,
@@ -22,11 +22,11 @@ pub enum Entrance {
     Python,
 }
 
-/// What a value looks like, whoever gives it.
+/// What a value looks like in any entrance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Shape {
-    /// On or off; off unless given.
+    /// On or off; off by default.
     Switch,
     /// One text; the word says what it is.
     Text(&'static str),
@@ -50,20 +50,20 @@ pub enum Group {
     /// Where an issuer's keys come from: exactly one source of public keys, or a shared secret, or
     /// both.
     Keys,
-    /// Whose tokens are good, and for whom they must be made.
+    /// Which issuers' tokens are accepted, and for which audience.
     Decisions,
-    /// What else a token must say.
+    /// Further rules for tokens.
     Rules,
     /// How keys are fetched.
     Fetching,
-    /// The server as a whole, whoever the issuer is.
+    /// The server as a whole, whatever the issuer.
     Server,
-    /// The layer in front of a server; a provider alone has no use for it.
+    /// The layer in front of a server; a provider alone does not use it.
     Layer,
 }
 
 impl Group {
-    /// Whether each of several issuers has settings of its own here.
+    /// Whether each of several issuers has its own settings here.
     #[must_use]
     pub const fn is_of_issuer(self) -> bool {
         !matches!(self, Self::Server | Self::Layer)
@@ -77,7 +77,7 @@ struct Row {
     names: [Option<&'static str>; 6],
 }
 
-/// A name behind its prefix, or behind the table of its group; `-` where there is none.
+/// A name with its prefix, or with the table of its group; `-` if there is none.
 macro_rules! name {
     ($prefix:literal -) => { None };
     ($prefix:literal $name:tt if) => { None };
@@ -89,8 +89,8 @@ macro_rules! name {
 }
 
 /// Rows of: what a setting is; its identifier, group and shape; its names for Rust, the program
-/// (`--`), variables (`MCP_BEARER_`), TOML and Python. `-` where it cannot be given; `FastMCP`
-/// where that has the variable, too.
+/// (`--`), variables (`MCP_BEARER_`), TOML and Python. `-` if it cannot be given; `FastMCP` if that
+/// also has the variable.
 macro_rules! settings {
     ($($(#[doc = $about:literal])+ $setting:ident $group:ident ($shape:expr)
         [$rust:tt $flag:tt $variable:tt $toml:tt $python:tt $($fast_mcp:ident)?])+) => {
@@ -282,7 +282,7 @@ settings! {
 }
 
 impl Setting {
-    /// What it is called there; `None` where it cannot be given.
+    /// Its name there; `None` if it cannot be given.
     ///
     /// ```
     /// use mcp_bearer::config::{Entrance, Setting};
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn what_text_can_say_has_a_name_in_every_entrance() {
+    fn what_text_can_express_has_a_name_in_every_entrance() {
         use Setting::{Jwks, KeyFile, PublicKey, SharedSecret};
         for setting in Setting::ALL {
             let entrances = ENTRANCES.into_iter().filter(|entrance| {

@@ -1,8 +1,8 @@
-//! A draft from a TOML file: `resource` and other settings of the server at the top, one
-//! `[[issuer]]` for each issuer, one `[[rule]]` for each rule about operations.
+//! Reads a draft from a TOML file: `resource` and other settings of the server at the top, one
+//! `[[issuer]]` per issuer, one `[[rule]]` per rule about operations.
 //!
-//! Everything that is wrong is reported at once, with its line. A key that nobody reads is a
-//! problem: a misspelt rule must not silently fail to hold.
+//! Every problem is reported at once, with its line. An unknown key is a problem: a misspelt rule
+//! must not silently fail to apply.
 
 mod rules;
 
@@ -21,7 +21,7 @@ use super::read_file;
 use super::setting::{Entrance, Group, Setting, Shape};
 use super::value::Value;
 
-/// A larger file is no configuration.
+/// A larger file is refused.
 const FILE_BYTES: usize = 1024 * 1024;
 
 const ISSUER: &str = "issuer";
@@ -30,7 +30,7 @@ impl ServerDraft {
     /// Reads a TOML file. Paths in it are relative to its folder. An issuer without a source of
     /// keys is discovered by its metadata.
     ///
-    /// `others` are the keys at the top that somebody else reads; those that are there come back.
+    /// `others` are the keys at the top that the caller reads; those that are present are returned.
     ///
     /// ```no_run
     /// use mcp_bearer::config::ServerDraft;
@@ -40,8 +40,8 @@ impl ServerDraft {
     /// ```
     ///
     /// # Errors
-    /// When it cannot be read, or is not TOML. What is wrong with a value is for
-    /// [`check`](Self::check) to report.
+    /// When it cannot be read, or is not TOML. Invalid values are reported by
+    /// [`check`](Self::check).
     pub fn read_toml<'a>(
         path: &Path,
         others: &[&'a str],
@@ -143,14 +143,14 @@ fn section(members: &DeTable<'_>, at: Span, text: &str, folder: &Path) -> Issuer
     draft
 }
 
-/// Without a word about keys, the metadata of the issuer lead to them.
+/// If no keys are configured, the metadata of the issuer leads to them.
 fn discover_by_default(draft: &mut IssuerDraft) {
     let mut said = draft.found.places.iter();
     if said.any(|(setting, _)| setting.group() == Group::Keys) {
         return;
     }
     match draft.issuers.as_ref().map(Expected::listed) {
-        // That the issuer is missing is enough to say.
+        // It is enough to report that the issuer is missing.
         None => draft.found.discovered = true,
         Some([issuer]) => {
             draft.keys = Some(Keys::Discover(issuer.clone()));
@@ -174,7 +174,7 @@ fn unknown(name: &str, table: &str, at: Span, others: &[&str]) -> Problem {
     }
 }
 
-/// The value of a key, as its setting wants it.
+/// The value of a key, as its setting requires.
 fn read(
     setting: Setting,
     value: &Spanned<DeValue<'_>>,

@@ -1,7 +1,6 @@
-//! A value as an entrance gives it, and what it means to a setting: the one place that decides
-//! that.
+//! A value from an entrance, and what it means for a setting: the one place that decides that.
 //!
-//! What is set to nothing is refused: a rule that does nothing must not pass for a rule.
+//! An empty value is refused: a rule that does nothing must not pass for a rule.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,23 +11,23 @@ use zeroize::Zeroizing;
 
 use super::problem::Fact;
 
-/// A value of a setting, before it is known whether it fits.
+/// A value for a setting, before it is known whether it fits.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Value {
     /// On or off.
     Switch(bool),
-    /// One text. Where a length of time is wanted: `60s`. Where pairs are wanted: a JSON object.
+    /// One text. As a length of time: `60s`. As pairs: a JSON object.
     Text(Zeroizing<String>),
     /// The name of a file.
     Path(PathBuf),
-    /// Several texts. Where pairs are wanted: `NAME=VALUE` each.
+    /// Several texts. As pairs: each `NAME=VALUE`.
     Texts(Vec<String>),
     /// The bytes of a secret.
     Bytes(Zeroizing<Vec<u8>>),
     /// A length of time.
     Duration(Duration),
-    /// A length of time as a number of seconds, which may turn out to be none.
+    /// A length of time as a number of seconds, which may be invalid.
     Seconds(f64),
     /// Names with values.
     Pairs(Vec<(String, Json)>),
@@ -76,8 +75,8 @@ impl Value {
         }
     }
 
-    /// One text or several. An empty list is a decision too; whether it makes sense is for the
-    /// setting to say.
+    /// One text or several. An empty list is a decision too; the setting decides whether it makes
+    /// sense.
     pub(super) fn into_texts(self) -> Result<Vec<String>, Fact> {
         match self {
             Self::Texts(texts) if texts.iter().any(|text| is_blank(text)) => {
@@ -89,7 +88,7 @@ impl Value {
         }
     }
 
-    /// The same where a list without an element would mean nothing.
+    /// The same for a list that must have an element.
     pub(super) fn into_some_texts(self) -> Result<Vec<String>, Fact> {
         match self.into_texts()? {
             texts if texts.is_empty() => {
@@ -108,7 +107,7 @@ impl Value {
         }
     }
 
-    /// Names with values; `read` makes a value of the text behind `NAME=`.
+    /// Names with values; `read` parses the text after `NAME=`.
     pub(super) fn into_pairs(
         self,
         read: impl Fn(&str) -> Result<Json, Fact>,
@@ -137,7 +136,7 @@ impl Value {
     }
 }
 
-/// A value may be a secret.
+/// Hides the value, which may be a secret.
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Value(..)")
@@ -160,7 +159,7 @@ fn duration(_: &str) -> Result<Duration, Fact> {
     Err("must be a length of time".into())
 }
 
-/// The members of a JSON object in order: of two with one name, none is lost.
+/// The members of a JSON object in order, including both of two with the same name.
 struct Members(Vec<(String, Json)>);
 
 impl<'de> serde::Deserialize<'de> for Members {

@@ -1,5 +1,4 @@
-//! Settings from variables: the process environment and a `.env` file, in our names or in those
-//! that FastMCP has.
+//! Settings from variables: the process environment and a `.env` file, with our names or FastMCP's.
 //!
 //! Reading is a pure function of the variables, so tests need no environment. A variable of either
 //! family that would do nothing (misspelt, empty, of the other family) is a problem: a rule that
@@ -22,11 +21,11 @@ const FAMILIES: [(Entrance, &str); 2] = [
     (Entrance::FastMcpVariable, "FASTMCP_AUTH_BEARER_"),
 ];
 
-/// What the program logs; not a setting.
+/// The program's log filter; not a setting.
 const LOG: &str = "MCP_BEARER_LOG";
 
-/// A provider from the process environment, completed by a `.env` file in the working directory
-/// where there is one. The environment wins over the file.
+/// A provider from the process environment, completed by a `.env` file in the working directory if
+/// there is one. The environment takes precedence over the file.
 ///
 /// The variables are those of [`Setting::name`] with [`Entrance::Variable`], such as:
 ///
@@ -39,10 +38,10 @@ const LOG: &str = "MCP_BEARER_LOG";
 /// | `MCP_BEARER_LEEWAY_SECONDS` and other lengths of time | a whole number |
 /// | `MCP_BEARER_REQUIRED_CLAIMS`, `MCP_BEARER_SCOPE_IMPLIES` | a JSON object |
 ///
-/// Without any of these, the five names that FastMCP has are read:
-/// `FASTMCP_AUTH_BEARER_PUBLIC_KEY`, `_JWKS_URI`, `_ISSUER`, `_AUDIENCE`, `_REQUIRED_SCOPES` (a
-/// JSON list). As there, exactly one of key and address is needed, and an issuer or audience that
-/// is absent is not checked; a WARNING then names what is not.
+/// Without any of these, FastMCP's five names are read: `FASTMCP_AUTH_BEARER_PUBLIC_KEY`,
+/// `_JWKS_URI`, `_ISSUER`, `_AUDIENCE`, `_REQUIRED_SCOPES` (a JSON list). As in FastMCP, exactly
+/// one of key and address is needed, and an absent issuer or audience is not checked; a WARNING
+/// then names what is not.
 ///
 /// # Errors
 /// Every problem at once.
@@ -75,7 +74,7 @@ pub fn from_variables(
     Variables::read(found).draft().check()
 }
 
-/// What the variables of one family say, and what is wrong with those of both.
+/// The values of one family, and the problems of both.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Variables {
@@ -88,8 +87,8 @@ pub struct Variables {
 }
 
 impl Variables {
-    /// Reads variables by name. Those of neither family are passed over. A variable may have a
-    /// reason in place of a value, such as that it is not Unicode.
+    /// Reads variables by name. Those of neither family are ignored. A variable may have a reason
+    /// instead of a value, such as that it is not Unicode.
     pub fn read(variables: impl IntoIterator<Item = (String, Result<String, String>)>) -> Self {
         let mut problems = Vec::new();
         let mut found: [Vec<(Setting, &'static str, Zeroizing<String>)>; 2] = Default::default();
@@ -151,7 +150,7 @@ impl Variables {
         draft
     }
 
-    /// Adds these settings to a draft that has others already.
+    /// Adds these settings to a draft that already has others.
     pub fn fill(self, draft: &mut ServerDraft) {
         for problem in self.problems {
             draft.problem(problem);
@@ -164,7 +163,7 @@ impl Variables {
         let Some(issuer) = draft.issuers.first_mut() else {
             return;
         };
-        // As in FastMCP, what is absent is not checked.
+        // As in FastMCP, an absent issuer or audience is not checked.
         for decision in [Setting::Issuer, Setting::Audience] {
             if self.family == Entrance::FastMcpVariable && !given.contains(&decision) {
                 issuer.leave_unchecked(decision);
@@ -187,8 +186,8 @@ impl Variables {
     }
 }
 
-/// Whether a name belongs to a family, or was meant to: in lower case it does, and behind what a
-/// mistake in a `.env` file puts in front.
+/// Whether a name belongs to a family or was meant to: also in lower case, and after what a mistake
+/// in a `.env` file puts in front.
 fn is_ours(name: &str) -> bool {
     let name = name.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '_');
     let name = name.to_ascii_uppercase();
@@ -215,8 +214,8 @@ fn value(setting: Setting, family: Entrance, text: &str) -> Result<Value, Fact> 
     }
 }
 
-/// A JSON list, or names split by blanks; an issuer and an audience may hold blanks. FastMCP reads
-/// scopes as a JSON list, and issuer and audience as they are.
+/// A JSON list, or names separated by blanks; an issuer or audience may contain blanks. FastMCP
+/// reads scopes as a JSON list, and issuer and audience unchanged.
 fn texts(setting: Setting, family: Entrance, text: &str) -> Result<Value, Fact> {
     let whole = matches!(setting, Setting::Issuer | Setting::Audience);
     let fast_mcp = family == Entrance::FastMcpVariable;

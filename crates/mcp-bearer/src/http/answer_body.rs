@@ -1,5 +1,4 @@
-//! [`AnswerBody`]: the short body of an answer that is ours, whole in memory.
-//! It must never be used for what an inner service says.
+//! [`AnswerBody`]: the short body of our own answers, whole in memory.
 
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -1,7 +1,6 @@
 //! axum: extractors for handlers behind the layer, and the metadata document as a router.
 //!
-//! An extractor must never let a request through that the layer has not seen: without the layer it
-//! answers 500.
+//! Without the layer an extractor answers 500, so no unchecked request passes it.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -28,20 +27,20 @@ use mcp_bearer_core::{AccessToken, Rejection, Scopes};
 /// # let _ = axum::Router::<()>::new().route("/whoami", axum::routing::get(whoami));
 /// ```
 ///
-/// `Option<Bearer>` is `None` where no layer stands in front, or for a CORS preflight.
+/// `Option<Bearer>` is `None` without a layer in front, or for a CORS preflight.
 #[derive(Clone, Debug)]
 pub struct Bearer(pub AccessToken);
 
 /// The scopes that an operation needs, as a type for [`Scoped`].
 pub trait RequiredScopes {
-    /// The scopes. What is no scope (RFC 6749 section 3.3) does not compile.
+    /// The scopes. A string that is not a scope (RFC 6749 section 3.3) does not compile.
     const SCOPES: &'static [&'static str];
 }
 
-/// The verified token of the request, once it has also shown the scopes of `T` and the required
-/// ones of its issuer.
+/// The verified token of the request, once it has been shown to have the scopes of `T` and the
+/// required ones of its issuer.
 ///
-/// A token that lacks one is answered with 403 and a challenge that names them all.
+/// A token that lacks one gets a 403 and a challenge that names them all.
 ///
 /// ```
 /// use mcp_bearer::http::{RequiredScopes, Scoped};
@@ -52,7 +51,8 @@ pub trait RequiredScopes {
 /// async fn delete_everything(access: Scoped<Admin>) -> String {
 ///     format!("{:?} deleted everything", access.subject())
 /// }
-/// # let _ = axum::Router::<()>::new().route("/everything", axum::routing::delete(delete_everything));
+/// # let everything = axum::routing::delete(delete_everything);
+/// # let _ = axum::Router::<()>::new().route("/everything", everything);
 /// ```
 ///
 /// ```compile_fail
@@ -69,23 +69,22 @@ pub struct Scoped<T> {
     scopes: PhantomData<fn() -> T>,
 }
 
-/// Why an extractor gave nothing.
+/// Why an extractor failed.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ExtractorRejection {
-    /// No layer stands in front of the handler: a mistake in the program, answered with 500.
+    /// There is no layer in front of the handler: a mistake in the program, answered with 500.
     NoLayer,
-    /// The token lacks a scope: answered with 403 and a challenge. Or there is none, because it is
-    /// a CORS preflight, which the layer passes on for another one to answer: 401.
+    /// The token lacks a scope: answered with 403 and a challenge. Or there is no token, because
+    /// the request is a CORS preflight that the layer passed on: 401.
     Rejected(Guard, Rejection),
 }
 
 impl BearerAuthLayer<Resource> {
     /// The metadata document as a router with one route, to be merged into the server's.
     ///
-    /// A segment of the resource's path that begins with `:` or `*` is one that axum's `merge`
-    /// panics on, unless the receiving router was told
-    /// [`without_v07_checks`](Router::without_v07_checks).
+    /// axum's `merge` panics if a segment of the resource's path begins with `:` or `*`, unless the
+    /// receiving router has [`without_v07_checks`](Router::without_v07_checks).
     #[must_use = "challenges name the document, so it has to be served"]
     pub fn metadata_route<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         let service = self.metadata_service();
@@ -97,12 +96,12 @@ impl BearerAuthLayer<Resource> {
     }
 }
 
-/// A path in which nothing is a capture.
+/// Escapes a path so that nothing in it is a capture.
 fn literal(path: &str) -> String {
     path.replace('{', "{{").replace('}', "}}")
 }
 
-/// What the layer left in the request.
+/// What the layer put into the request.
 fn proof(parts: &Parts) -> Result<(&AccessToken, &Guard), ExtractorRejection> {
     let guard = Guard::from_extensions(&parts.extensions).ok_or(ExtractorRejection::NoLayer)?;
     match AccessToken::from_extensions(&parts.extensions) {

@@ -1,7 +1,7 @@
-//! Headers in, exactly one token out (RFC 6750 section 2.1, RFC 9110 section 11.4).
+//! Extracts exactly one token from headers (RFC 6750 section 2.1, RFC 9110 section 11.4).
 //!
-//! Two credentials, or one that cannot be read, are refused: nothing is guessed. The work does not
-//! grow with a credential longer than the limit, and no rejection holds any of its text.
+//! Two credentials, or an unreadable one, are refused: nothing is guessed. The work does not grow
+//! with a credential longer than the limit, and no rejection contains any of its text.
 
 use ::http::header::AUTHORIZATION;
 use ::http::{HeaderMap, HeaderName};
@@ -10,10 +10,10 @@ use mcp_bearer_core::{Limits, Rejection};
 
 const SCHEME: &[u8] = b"Bearer";
 
-/// The one bearer token in a request's headers. What it is worth is not looked at.
+/// The one bearer token in a request's headers. The token itself is not checked.
 ///
-/// The scheme is compared without case. Nothing but the `Authorization` header is read: a token in
-/// a query string or in a form is no credential here (RFC 9700 section 4.3.2).
+/// The scheme is compared without case. Only the `Authorization` header is read: a token in a query
+/// string or a form is not a credential here (RFC 9700 section 4.3.2).
 ///
 /// ```
 /// use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
@@ -29,14 +29,14 @@ const SCHEME: &[u8] = b"Bearer";
 /// # Ok::<(), mcp_bearer::Rejection>(())
 /// ```
 ///
-/// Clients begin to sign in at 401 and give up at 400, so that everything but two credentials and a
-/// token that is too long is a 401.
+/// Clients start to sign in at 401 and give up at 400, so everything is a 401 except two
+/// credentials and a token that is too long.
 ///
 /// # Errors
-/// [`MissingCredential`](crate::RejectionKind::MissingCredential) without `Authorization` header,
-/// with another scheme or none, or with nothing behind the scheme;
-/// [`Malformed`](crate::RejectionKind::Malformed) with characters that no token68 (RFC 9110 section
-/// 11.2) has; [`BadCredential`](crate::RejectionKind::BadCredential) with two such headers;
+/// [`MissingCredential`](crate::RejectionKind::MissingCredential) without an `Authorization`
+/// header, with another scheme or none, or with nothing after the scheme;
+/// [`Malformed`](crate::RejectionKind::Malformed) with characters that a token68 (RFC 9110 section
+/// 11.2) cannot have; [`BadCredential`](crate::RejectionKind::BadCredential) with two such headers;
 /// [`TokenTooLarge`](crate::RejectionKind::TokenTooLarge) by the length alone.
 pub fn bearer_token<'h>(headers: &'h HeaderMap, limits: &Limits) -> Result<&'h str, Rejection> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
@@ -96,7 +96,7 @@ fn checked(token: &[u8]) -> Result<&str, Rejection> {
     std::str::from_utf8(token).map_err(|_| malformed())
 }
 
-/// White space around a value is no part of it (RFC 9110 section 5.5). HTTP/1 parsers leave it out,
+/// White space around a value is not part of it (RFC 9110 section 5.5). HTTP/1 parsers remove it,
 /// HTTP/2 parsers do not.
 fn trimmed<'v>(value: &'v [u8], limits: &Limits) -> &'v [u8] {
     // Longer values are refused by their length, whatever is in them.
@@ -111,7 +111,7 @@ fn trimmed<'v>(value: &'v [u8], limits: &Limits) -> &'v [u8] {
     value.get(..value.len() - end).unwrap_or_default()
 }
 
-/// What stands behind the scheme `Bearer`, if that is the scheme. Looks at seven bytes.
+/// The text after the scheme `Bearer`, if that is the scheme. Reads seven bytes.
 fn credential_of(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked(SCHEME.len())?;
     if !scheme.eq_ignore_ascii_case(SCHEME) {
@@ -120,7 +120,7 @@ fn credential_of(value: &[u8]) -> Option<&[u8]> {
     match rest.split_first() {
         None => Some(&[]),
         Some((b' ', credential)) => Some(credential),
-        // No name of a scheme goes on with these: the credential begins here, and is malformed.
+        // No scheme name continues with these: the credential starts here, and is malformed.
         Some((byte, _)) if !is_tchar(*byte) && *byte != b':' => Some(rest),
         Some(_) => None,
     }

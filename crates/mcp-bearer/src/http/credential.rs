@@ -20,8 +20,8 @@ pub(crate) enum Credential {
     Assertion(HeaderName),
 }
 
-/// Headers between two hops (RFC 9110 section 7.6.1), and those that this layer or a server reads
-/// for what they are.
+/// Hop-by-hop headers (RFC 9110 section 7.6.1), and those that have a meaning of their own for this
+/// layer or a server.
 const TAKEN: [&str; 25] = [
     "accept",
     "accept-encoding",
@@ -68,7 +68,7 @@ impl Credential {
         }
     }
 
-    /// What is wrong with a header for assertions: its name is no header's or one that is taken, or
+    /// What is wrong with a header for assertions: its name is not a header name or is taken, or
     /// any issuer or any audience is accepted. A proxy signs such assertions for all servers behind
     /// it.
     pub(crate) fn problems(name: &str, any_issuer: bool, any_audience: bool) -> Vec<Problem> {
@@ -112,13 +112,13 @@ impl Credential {
         assertion || headers.contains_key(AUTHORIZATION)
     }
 
-    /// Whether a challenge can lead a client to a token: the assertion is not the client's.
+    /// Whether a challenge can lead a client to a token: an assertion is not the client's.
     pub(super) fn is_the_clients(&self) -> bool {
         *self == Self::Authorization
     }
 
-    /// What the handler gets of the credentials: an assertion is for this layer alone, and beside
-    /// it nobody has checked `Authorization`.
+    /// Removes the credentials that the handler must not get: an assertion is for this layer alone,
+    /// and `Authorization` beside it is unchecked.
     pub(super) fn hide(&self, headers: &mut HeaderMap) {
         match self {
             Self::Authorization => {

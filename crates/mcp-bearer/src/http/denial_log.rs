@@ -1,7 +1,7 @@
 //! The one log line of a denial.
 //!
-//! It must never hold a token, a signature, or more of a token's header and claims than what the
-//! rejection's own sentence quotes and cuts, and the quoted, cut issuer and `kid`.
+//! Of a token's header and claims it contains only what the rejection's own sentence quotes, and
+//! the quoted, cut issuer and `kid`: never a token or a signature.
 
 use std::cell::LazyCell;
 use std::fmt;
@@ -10,7 +10,7 @@ use mcp_bearer_core::{Challenge, Fault, Limits, Rejection, UnverifiedToken};
 
 /// Logs a denial: INFO when the caller is at fault, WARN when the service is.
 ///
-/// The token is taken apart once more only if somebody listens.
+/// The token is parsed again only if someone listens.
 pub(super) fn log(rejection: &Rejection, token: Option<&str>, limits: &Limits) {
     let kind = rejection.kind();
     let status = Challenge::status_of(kind);
@@ -37,7 +37,7 @@ pub(super) fn log(rejection: &Rejection, token: Option<&str>, limits: &Limits) {
     }
 }
 
-/// What a token says about itself. Nothing of it is known to be true.
+/// What a token claims, all of it unverified.
 #[derive(Default)]
 struct Claimed {
     issuer: Option<Shown>,
@@ -54,7 +54,7 @@ impl Claimed {
     }
 }
 
-/// A stranger's text made fit for a log: cut, then quoted and escaped when shown.
+/// Untrusted text made fit for a log: cut, then quoted and escaped when shown.
 struct Shown {
     start: String,
     rest: &'static str,

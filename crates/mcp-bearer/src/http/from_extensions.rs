@@ -1,5 +1,4 @@
-//! [`FromExtensions`]: what the layer left in a request.
-//! It only reads: what lies there was put there by the layer, never by the peer.
+//! [`FromExtensions`]: reads what the layer put into a request. The peer cannot put anything there.
 
 use ::http::Extensions;
 

@@ -1,6 +1,6 @@
 //! [`ResponseFuture`]: the inner service's future, a denial, or a wait for keys before either.
 //!
-//! The first two cost no allocation. Dropping it cancels the request and no key fetch.
+//! The first two need no allocation. Dropping it cancels the request but no key fetch.
 
 use std::fmt;
 use std::future::Future;
@@ -22,8 +22,8 @@ use crate::AccessToken;
 pin_project! {
     /// The future of [`BearerAuthService`](super::BearerAuthService).
     ///
-    /// `Send` when the inner service, its future and the request body are. Once it has given its
-    /// answer, it must not be polled again; it never ends then.
+    /// `Send` when the inner service, its future and the request body are. It must not be polled
+    /// again once it is ready: it would never finish.
     pub struct ResponseFuture<S, B>
     where
         S: Service<Request<B>>,
@@ -46,7 +46,7 @@ pin_project! {
     }
 }
 
-/// A request whose token may need newer keys, and the ready service it is for.
+/// A request whose token may need newer keys, and the ready service that will handle it.
 struct Waiting<S, B> {
     verified: Verified,
     service: S,
@@ -91,7 +91,7 @@ where
         Self { state, cors: None }
     }
 
-    /// Puts CORS headers on whatever the answer is.
+    /// Puts CORS headers on the answer, whatever it is.
     pub(super) fn with_cors(self, cors: Option<Grant>) -> Self {
         Self { cors, ..self }
     }

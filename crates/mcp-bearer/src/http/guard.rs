@@ -1,8 +1,7 @@
 //! [`Guard`]: the decision of the layer, as plain functions of headers and tokens.
 //!
-//! It is synchronous but for the wait for newer keys. It must never let a request through by
-//! default: every way out of [`Guard::check`] is an access token, a denial, or a wait that ends in
-//! one of them.
+//! Only the wait for newer keys is asynchronous. Nothing passes by default: [`Guard::check`]
+//! returns an access token, a denial, or a wait that ends in one of them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,8 +21,8 @@ use mcp_bearer_core::{
 
 /// What a layer knows, for handlers behind it: the provider, and how to answer a refusal.
 ///
-/// Cheap to clone. Lies in the extensions of every request that was passed on: it is no proof of
-/// anything, the [`AccessToken`] beside it is, which a CORS preflight lacks.
+/// Cheap to clone. It is in the extensions of every request that was passed on, and proves nothing:
+/// only an [`AccessToken`] does, which a CORS preflight lacks.
 ///
 /// ```
 /// use mcp_bearer::http::{AnswerBody, FromExtensions, Guard};
@@ -49,10 +48,10 @@ struct Inner {
     credential: Credential,
 }
 
-/// The answer to a request that is not let in. Boxed: it is large, and rare where it matters.
+/// The answer to a refused request. Boxed, because it is large and rare where speed matters.
 pub(super) type Denial = Box<Response<AnswerBody>>;
 
-/// What can be said of a request without waiting.
+/// What can be decided about a request without waiting.
 pub(super) enum Verdict {
     /// A CORS preflight for the service.
     Preflight,
@@ -99,9 +98,9 @@ impl Guard {
         &self.0.provider
     }
 
-    /// Asks a token for the scopes of one operation, beyond the required scopes of its issuer.
+    /// Checks that a token has the scopes of one operation and the required scopes of its issuer.
     ///
-    /// The rejection, and so the challenge, names both: some clients ask for a new token with
+    /// The rejection, and so the challenge, names both: some clients request a new token with
     /// exactly the scopes of the last challenge, and would lose the required ones otherwise.
     ///
     /// # Errors
@@ -115,17 +114,18 @@ impl Guard {
         }
     }
 
-    /// Answers a rejection, and logs it: call it once for each denied request.
+    /// Answers a rejection and logs it: call it once per denied request.
     ///
-    /// A handler that asks for more than the layer does returns this. The rejection lies in the
-    /// extensions of the response. A challenge without scopes of its own names the required scopes,
+    /// A handler that requires more than the layer does returns this. The rejection is in the
+    /// extensions of the response. A challenge without scopes of its own names the required scopes
+    /// if all issuers agree on them.
     /// where all issuers agree on them.
     #[must_use]
     pub fn challenge(&self, rejection: &Rejection) -> Response<AnswerBody> {
         *self.deny(rejection.clone(), None)
     }
 
-    /// The synchronous part: everything but the wait for newer keys.
+    /// The synchronous part: everything except the wait for newer keys.
     pub(super) fn check<B: Body>(&self, method: &Method, headers: &HeaderMap, body: &B) -> Verdict {
         if !self.0.credential.is_in(headers) {
             let has_no_body = body.is_end_stream();
@@ -156,7 +156,7 @@ impl Guard {
         }
     }
 
-    /// What CORS says on the answer to a request, where this layer answers CORS.
+    /// The CORS headers for the answer to a request, if this layer answers CORS.
     pub(super) fn grant(&self, headers: &HeaderMap) -> Option<Grant> {
         self.0.preflight.grant(headers)
     }
@@ -166,7 +166,7 @@ impl Guard {
         self.0.credential.is_in(headers)
     }
 
-    /// The rest: newer keys, and the same question again.
+    /// The rest: waits for newer keys and decides again.
     pub(super) async fn check_with_newer_keys(
         self,
         token: String,
@@ -176,7 +176,7 @@ impl Guard {
         self.conclude(&token, verified)
     }
 
-    /// Required scopes, and the answer when something is wrong.
+    /// Checks the required scopes, and makes the answer to a failure.
     fn conclude(
         &self,
         token: &str,
@@ -191,14 +191,14 @@ impl Guard {
             .map_err(|rejection| self.deny(rejection, Some(token)))
     }
 
-    /// Asks a caller without a token for one that can do an operation. `to_request` gives the
-    /// scopes to request for it, by the map of the issuer.
+    /// Asks a caller without a token for one that allows an operation. `to_request` returns the
+    /// scopes to request for it, by the issuer's map.
     pub(super) fn ask_for_token(
         &self,
         to_request: impl FnOnce(Option<&RequestedScopes>) -> Scopes,
     ) -> Response<AnswerBody> {
         let agreed = self.provider().challenge_context(None);
-        // Where issuers differ, no list is right for all of them.
+        // If issuers differ, no list is right for all of them.
         let scopes = agreed.scopes.map(|required| match agreed.requested {
             Some(map) => union(&map.of_all(required), &to_request(Some(map))),
             None => union(required, &to_request(None)),
@@ -214,8 +214,8 @@ impl Guard {
         self.deny_with(rejection, token, self.provider().challenge_context(token))
     }
 
-    /// The one place that denies: logs once, answers once. The context's scopes are those of the
-    /// challenge, unless the rejection has its own.
+    /// The one place that denies: logs once, answers once. The challenge has the context's scopes,
+    /// unless the rejection has its own.
     fn deny_with(
         &self,
         rejection: Rejection,
@@ -229,14 +229,14 @@ impl Guard {
         };
         let mut challenge = Challenge::new(&rejection, &context);
         if !self.0.credential.is_the_clients() {
-            // A client would sign in, come back with a token that nobody reads, and sign in again.
+            // A client would sign in, return with a token that nobody reads, and sign in again.
             challenge.www_authenticate = None;
         }
         Box::new(response::respond(challenge, rejection))
     }
 
-    /// Makes a request fit to be passed on: nothing in its extensions is the peer's or an outer
-    /// layer's, and the credential stays out of `Debug`.
+    /// Prepares a request to be passed on: removes from its extensions what the peer or an outer
+    /// layer put there, and hides the credential from `Debug`.
     pub(super) fn prepare<B>(&self, request: &mut Request<B>, access: Option<AccessToken>) {
         let extensions = request.extensions_mut();
         match access {
@@ -259,7 +259,6 @@ impl fmt::Debug for Guard {
 
 fn union(first: &Scopes, second: &Scopes) -> Scopes {
     let new = second.iter().filter(|scope| !first.contains(scope));
-    // Both hold scopes only, so that joining them cannot fail; the layer has asked for the first
-    // already.
+    // Both hold scopes only, so joining them cannot fail; the layer has already checked the first.
     Scopes::from_names(first.iter().chain(new)).unwrap_or_else(|_| second.clone())
 }

@@ -1,7 +1,6 @@
-//! [`BearerAuthLayer`]: what is configured once and put in front of services.
+//! [`BearerAuthLayer`]: configured once and put in front of services.
 //!
-//! It decides nothing about requests (that is `guard.rs`), and nothing about it changes once it is
-//! made.
+//! It decides nothing about requests (`guard.rs` does), and does not change once it is made.
 
 use ::http::Response;
 
@@ -17,11 +16,11 @@ use mcp_bearer_core::{AccessToken, ProtectedResourceMetadata, Rejection, Scopes}
 
 /// Puts bearer authentication in front of a tower service.
 ///
-/// It begins without a resource: [`new`](Self::new), then the options, then
+/// It starts without a resource: call [`new`](Self::new), then the options, then
 /// [`resource`](Self::resource), which checks them all. Only a layer with a resource has a metadata
-/// document (RFC 9728) to serve; the compiler says so. Its challenges name the document, so serve
-/// it. A layer without a resource guards as well, but its challenges do not tell a client where to
-/// get a token.
+/// document (RFC 9728) to serve, and the compiler enforces that. Its challenges name the document,
+/// so serve it. A layer without a resource also guards, but its challenges do not show a client
+/// where to get a token.
 ///
 /// Cheap to clone; clones and the services they made belong together.
 ///
@@ -55,7 +54,7 @@ pub struct BearerAuthLayer<R = NoResource> {
     resource: R,
 }
 
-/// The state of a layer whose resource is not named: the options of its metadata document.
+/// The state of a layer without a resource: the options of its metadata document.
 #[derive(Clone, Debug, Default)]
 pub struct NoResource {
     authorization_servers: Option<Vec<String>>,
@@ -64,7 +63,7 @@ pub struct NoResource {
     documentation: Option<String>,
 }
 
-/// The state of a layer whose resource is named.
+/// The state of a layer with a resource.
 #[derive(Clone, Debug)]
 pub struct Resource {
     metadata: ProtectedResourceMetadata,
@@ -74,15 +73,15 @@ pub struct Resource {
 /// Who decided which scopes the metadata document names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PublishedScopes {
-    /// The operator, who knows best.
+    /// The operator.
     Given,
-    /// Nobody: those that are needed.
+    /// Nobody: the document names those that are needed.
     Needed,
 }
 
 impl BearerAuthLayer {
-    /// A layer that lets in what this provider verifies, when it also has the required scopes of
-    /// its issuer.
+    /// A layer that accepts tokens that this provider verifies, if they have the required scopes of
+    /// their issuer.
     pub fn new(provider: BearerAuthProvider) -> Self {
         let resource = NoResource::default();
         Self {
@@ -91,9 +90,9 @@ impl BearerAuthLayer {
         }
     }
 
-    /// The issuers that clients may get a token from, by their https URLs; those issuers of the
-    /// provider that are URLs unless set. A provider for any issuer has none: then they must be
-    /// named here.
+    /// The issuers that clients may get a token from, by their https URLs; by default those issuers
+    /// of the provider that are URLs. A provider that accepts any issuer has none, so name them
+    /// here.
     pub fn authorization_servers<T: Into<String>>(
         mut self,
         servers: impl IntoIterator<Item = T>,
@@ -103,10 +102,10 @@ impl BearerAuthLayer {
         self
     }
 
-    /// The scopes worth asking for, as tokens hold them. Unless set: all required scopes of the
+    /// The scopes worth requesting, as tokens hold them. By default all required scopes of the
     /// provider, and with [`operations`](Self::operations) those of the rules that hide nothing.
-    /// The document names what clients must request for them, where the provider has
-    /// [a map](crate::config::IssuerBuilder::requested_scope_prefix).
+    /// The document names what clients must request for them, if the provider has [a
+    /// map](crate::config::IssuerBuilder::requested_scope_prefix).
     pub fn scopes_supported<T: Into<String>>(
         mut self,
         scopes: impl IntoIterator<Item = T>,
@@ -115,11 +114,12 @@ impl BearerAuthLayer {
         self
     }
 
-    /// What becomes of CORS preflights; the service gets them unless set.
+    /// How CORS preflights are handled; the service gets them by default.
     ///
     /// ```
     /// use mcp_bearer::http::{Cors, Preflight};
-    /// # fn doc(provider: mcp_bearer::BearerAuthProvider) -> Result<(), mcp_bearer::http::InvalidOrigin> {
+    /// # use mcp_bearer::{BearerAuthProvider, http::InvalidOrigin};
+    /// # fn doc(provider: BearerAuthProvider) -> Result<(), InvalidOrigin> {
     /// let auth = mcp_bearer::BearerAuthLayer::new(provider)
     ///     .preflight(Preflight::Answer(Cors::origins(["https://app.example.com"])?));
     /// # Ok(()) }
@@ -129,13 +129,14 @@ impl BearerAuthLayer {
         self
     }
 
-    /// Reads the token from another header than `Authorization`: the signed assertion of a proxy in
+    /// Reads the token from a header other than `Authorization`: the signed assertion of a proxy in
     /// front, such as `Cf-Access-Jwt-Assertion` (Cloudflare Access), `X-Goog-IAP-JWT-Assertion`
-    /// (Google IAP) or `X-Pomerium-Jwt-Assertion`. It holds the token and nothing else, and stands
-    /// once. `Authorization` is then no credential; both are removed before the service is called.
+    /// (Google IAP) or `X-Pomerium-Jwt-Assertion`. It holds only the token, and occurs once.
+    /// `Authorization` is then no credential; both are removed before the service is called.
     ///
-    /// Answers name no challenge then, because a client can do nothing about such a token. Nobody
-    /// must be able to reach the server past the proxy with an assertion that was made for another.
+    /// Answers then carry no challenge, because a client can do nothing about such a token. Nobody
+    /// must be able to bypass the proxy and reach the server with an assertion that was made for
+    /// another.
     ///
     /// ```
     /// # fn doc(provider: mcp_bearer::BearerAuthProvider) -> Result<(), mcp_bearer::ConfigError> {
@@ -146,8 +147,8 @@ impl BearerAuthLayer {
     /// ```
     ///
     /// # Errors
-    /// Every problem at once: the name is no header's, or of one that has another meaning
-    /// (`Cookie`, headers between two hops); the provider accepts any issuer or any audience.
+    /// Every problem at once: the name is not a header name, or has another meaning (`Cookie`,
+    /// hop-by-hop headers); the provider accepts any issuer or any audience.
     pub fn token_header(mut self, name: &str) -> Result<Self, ConfigError> {
         let credential = Credential::assertion(name, self.guard.provider())?;
         self.guard = self.guard.with_credential(credential);
@@ -169,15 +170,14 @@ impl BearerAuthLayer {
     /// Names the resource by its identifier: the URL of the MCP endpoint as clients know it (RFC
     /// 8707). Checks the options.
     ///
-    /// The challenges of the layer that comes of it name the document's URL (`resource_metadata`,
-    /// RFC 9728 section 5.1), and clients that find nothing there give up: serve it with
-    /// [`metadata_service`](BearerAuthLayer::metadata_service), or see to it that a proxy in front
-    /// does.
+    /// The challenges of the resulting layer name the document's URL (`resource_metadata`, RFC 9728
+    /// section 5.1), and clients that find nothing there give up: serve it with
+    /// [`metadata_service`](BearerAuthLayer::metadata_service), or have a proxy in front serve it.
     ///
     /// # Errors
     /// Every problem at once: the identifier is not an absolute https URL without fragment (http on
-    /// loopback is allowed), no authorization server is known or one is no such URL, a scope is
-    /// none.
+    /// loopback is allowed), no authorization server is known or one is not such a URL, a scope is
+    /// invalid.
     pub fn resource(
         self,
         resource: impl Into<String>,
@@ -202,8 +202,8 @@ impl BearerAuthLayer {
         let mut builder = ProtectedResourceMetadata::builder(resource).scopes_supported(&scopes);
         builder = match options.authorization_servers {
             Some(servers) => builder.authorization_servers(servers),
-            // The provider trusts them as they are. One that is no URL is no place to send clients
-            // to.
+            // The provider trusts them as they are. Clients cannot be sent to one that is not a
+            // URL.
             None => builder
                 .authorization_servers(provider.issuer_names().filter(|name| name.contains("://")))
                 .insecure_allow_http(),
@@ -244,7 +244,7 @@ impl BearerAuthLayer<Resource> {
         MetadataService::new(&self.resource.metadata)
     }
 
-    /// Publishes further scopes that operations need, unless the operator named all of them.
+    /// Publishes further scopes that operations need, unless the operator has named all scopes.
     pub(super) fn publishing(mut self, scopes: &Scopes) -> Self {
         if self.resource.scopes == PublishedScopes::Needed {
             let scopes = self.provider().scopes_to_request(scopes);

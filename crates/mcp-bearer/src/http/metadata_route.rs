@@ -1,7 +1,6 @@
 //! [`MetadataService`]: the RFC 9728 document, for anyone.
 //!
-//! It is public by nature: it must never ask for a token, and never say anything that depends on
-//! the request.
+//! It is public, so it asks for no token, and its answers do not depend on who asks.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -55,7 +54,7 @@ impl MetadataService {
             Method::OPTIONS => preflight(),
             _ => method_not_allowed(),
         };
-        // The document holds nothing that depends on who asks.
+        // Nothing in the document depends on who asks.
         let any = HeaderValue::from_static("*");
         response
             .headers_mut()
@@ -76,8 +75,8 @@ impl MetadataService {
     }
 }
 
-/// Clients send `MCP-Protocol-Version`, and some their token; `*` covers all but that one (Fetch
-/// standard).
+/// Clients send `MCP-Protocol-Version`, and some send their token; `*` covers every header but that
+/// one (Fetch standard).
 fn preflight() -> Response<AnswerBody> {
     let mut response = with_status(StatusCode::NO_CONTENT);
     let headers = response.headers_mut();

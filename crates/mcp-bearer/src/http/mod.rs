@@ -1,10 +1,11 @@
-//! The HTTP layer: it lets in exactly the requests whose bearer token is good.
+//! The HTTP layer: it accepts exactly the requests whose bearer token is good.
 //!
 //! [`BearerAuthLayer`] wraps any tower service over `http` 1 requests: axum, hyper, rmcp's
-//! `StreamableHttpService`. It reads the `Authorization` header and nothing else: no path (routers
-//! strip it), no query, no body. A good token becomes an [`AccessToken`](crate::AccessToken) in the
-//! request's extensions, always set by the layer and never passed through; a bad one becomes an
-//! answer with a challenge (RFC 6750 section 3), whose [`Rejection`](crate::Rejection) lies in the
+//! `StreamableHttpService`. It reads only the `Authorization` header: no path (routers strip it),
+//! no query, no body. A good token becomes an [`AccessToken`](crate::AccessToken) in the request's
+//! extensions, always set by the layer and never passed through; a bad one gets an answer with a
+//! challenge (RFC 6750 section 3), whose [`Rejection`](crate::Rejection) is in the response's
+//! extensions.
 //! response's extensions.
 //!
 //! ```
@@ -34,8 +35,9 @@
 //! let response = hello.clone().oneshot(Request::default()).await?;
 //! assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
 //!
-//! let token = keys.create_token(&TokenRequest::new().subject("alice").issuer(issuer).audience(resource))?;
-//! let request = Request::builder().header("Authorization", format!("Bearer {token}")).body(Empty::new())?;
+//! let wanted = TokenRequest::new().subject("alice").issuer(issuer).audience(resource);
+//! let authorization = format!("Bearer {}", keys.create_token(&wanted)?);
+//! let request = Request::builder().header("Authorization", authorization).body(Empty::new())?;
 //! assert_eq!(hello.oneshot(request).await?.status(), StatusCode::OK);
 //! # Ok(()) }
 //! ```
@@ -48,12 +50,12 @@
 //! # What the peer sees, and what the operator sees
 //!
 //! The peer sees the status, the challenge and a fixed phrase ([`Challenge`]). The operator sees
-//! one [`tracing`] event for each denial, with the target `mcp_bearer::http`, at INFO when the
-//! caller is at fault and at WARN when the service is ([`Fault`](crate::core::Fault)). Its fields:
-//! `reason` (the kind in snake case), `detail` (one sentence), `status`, and, as far as an
-//! unverified token tells, `claimed_issuer` and `kid`, quoted and cut.
+//! one [`tracing`] event per denial, with the target `mcp_bearer::http`, at INFO when the caller is
+//! at fault and at WARN when the service is ([`Fault`](crate::core::Fault)). Its fields: `reason`
+//! (the kind in snake case), `detail` (one sentence), `status`, and, if the unverified token has
+//! them, `claimed_issuer` and `kid`, quoted and cut.
 //!
-//! An outer service may replace the answer; the rejection in its extensions says what happened.
+//! An outer service may replace the answer; the rejection in its extensions shows what happened.
 //!
 //! # What becomes of the token
 //!
@@ -64,9 +66,9 @@
 //! # A CORS preflight
 //!
 //! A browser sends it without a token (Fetch standard), so it is passed on unauthenticated, without
-//! a body and without all headers that CORS does not need. Any program can send such a request, so
-//! the inner service must do nothing on it but answer CORS. [`Preflight`] has the exact rule and
-//! the other choices: the layer answers CORS itself, or refuses.
+//! a body and without any header that CORS does not need. Any program can send such a request, so
+//! the inner service must only answer CORS. [`Preflight`] has the exact rule and the other choices:
+//! the layer answers CORS itself, or refuses.
 //!
 //! # Single operations
 //!

@@ -15,23 +15,23 @@ use url::Url;
 
 use super::answer_body::AnswerBody;
 
-/// What becomes of a CORS preflight.
+/// How a CORS preflight is handled.
 ///
 /// A preflight is an `OPTIONS` request with one `Origin`, one `Access-Control-Request-Method` that
-/// names a method, no `Authorization` and no body. Every other `OPTIONS` request is judged as any
+/// names a method, no `Authorization` and no body. Every other `OPTIONS` request is judged like any
 /// request.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Preflight {
-    /// The service gets it without a token, with the headers `Host`, `Origin` and
-    /// `Access-Control-Request-*` and no others. The default, because only the service knows its
-    /// CORS rules. It must do nothing on such a request but answer CORS.
+    /// The service gets it without a token, with only the headers `Host`, `Origin` and
+    /// `Access-Control-Request-*`. The default, because only the service knows its CORS rules. It
+    /// must do nothing on such a request but answer CORS.
     #[default]
     PassOn,
     /// The layer answers it by these rules, and puts them on every other answer. The service never
     /// sees it.
     Answer(Cors),
-    /// It is judged as any request: 401. For servers that no browser calls.
+    /// It is judged like any request: 401. For servers that no browser calls.
     Refuse,
 }
 
@@ -61,10 +61,10 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 const HEADERS: HeaderValue = HeaderValue::from_static(
     "Authorization, Content-Type, Accept, Last-Event-ID, Mcp-Session-Id, MCP-Protocol-Version, Mcp-Method, Mcp-Name",
 );
-/// What it has to read, and browsers hide unless told.
+/// What it must read, and browsers hide by default.
 const EXPOSED: HeaderValue =
     HeaderValue::from_static("WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version");
-/// Two hours: the most that Chromium keeps.
+/// Two hours, Chromium's maximum.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 
 impl Cors {
@@ -72,8 +72,8 @@ impl Cors {
     /// browsers send them.
     ///
     /// # Errors
-    /// For the first one that no browser sends: with a path or a slash at the end, with
-    /// upper-case characters, without scheme; and for an empty list.
+    /// For the first one that no browser sends: with a path or a trailing slash, with upper-case
+    /// characters, without scheme; and for an empty list.
     pub fn origins<T: Into<String>>(
         origins: impl IntoIterator<Item = T>,
     ) -> Result<Self, InvalidOrigin> {
@@ -95,7 +95,7 @@ impl Cors {
         }
     }
 
-    /// What the answers to a request of this origin say; nothing for an origin that is not allowed.
+    /// The headers for answers to a request of this origin; none for an origin that is not allowed.
     fn grant(&self, request: &HeaderMap) -> Grant {
         let origin = request.get(ORIGIN);
         Grant(match &self.origins {
@@ -129,22 +129,22 @@ impl fmt::Display for InvalidOrigin {
 
 impl std::error::Error for InvalidOrigin {}
 
-/// What becomes of one request by a [`Preflight`].
+/// What a [`Preflight`] decides about one request.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PreflightVerdict {
-    /// It is judged as any request.
+    /// It is judged like any request.
     AsAny,
-    /// The service gets it with these headers in the place of its own, without a body and without
-    /// an access token.
+    /// The service gets it with these headers in place of its own, without a body and without an
+    /// access token.
     PassOn(HeaderMap),
     /// This is the answer; the service never sees it.
     Answer(Box<Response<AnswerBody>>),
 }
 
 impl Preflight {
-    /// What becomes of a request with this method and these headers; the whole decision, for
-    /// servers whose requests are not those of the crate `http`.
+    /// Decides about a request with this method and these headers; the whole decision, for servers
+    /// whose requests are not those of the crate `http`.
     ///
     /// ```
     /// use http::{HeaderMap, Method};
@@ -174,8 +174,8 @@ impl Preflight {
         }
     }
 
-    /// What every answer to a request with these headers must say about CORS, but the answer to a
-    /// preflight; `None` where the service alone answers CORS.
+    /// The CORS headers for every answer to a request with these headers, except to a preflight;
+    /// `None` if the service alone answers CORS.
     #[must_use]
     pub fn grant(&self, request: &HeaderMap) -> Option<Grant> {
         match self {
@@ -185,12 +185,12 @@ impl Preflight {
     }
 }
 
-/// What CORS says on an answer. From [`Preflight::grant`].
+/// The CORS headers for an answer. From [`Preflight::grant`].
 #[derive(Clone, Debug)]
 pub struct Grant(Option<HeaderValue>);
 
 impl Grant {
-    /// Puts the rules on an answer, in the place of whatever the service said.
+    /// Puts the headers on an answer, replacing those of the service.
     pub fn apply(&self, headers: &mut HeaderMap) {
         headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
         headers.append(VARY, HeaderValue::from_static("Origin"));
@@ -225,7 +225,7 @@ fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderVal
     values.next().filter(|_| values.next().is_none())
 }
 
-/// Leaves in a preflight what CORS needs.
+/// Removes from a preflight everything that CORS does not need.
 pub(super) fn strip(headers: &mut HeaderMap) {
     *headers = kept(headers);
 }

@@ -1,7 +1,6 @@
-//! [`Challenge`] in, HTTP response out.
+//! Turns a [`Challenge`] into an HTTP response.
 //!
-//! It adds the headers that are the same for every denial and decides nothing. It must never add
-//! text of its own to what the challenge says.
+//! It adds the headers that every denial has, decides nothing, and adds no text of its own.
 
 use ::http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER,
@@ -13,7 +12,7 @@ use http_body::Body;
 use super::answer_body::AnswerBody;
 use mcp_bearer_core::{Challenge, Rejection};
 
-/// The answer to a request whose body nobody reads.
+/// The answer to a request whose body is never read.
 pub(super) fn closing<B: Body>(
     mut response: Response<AnswerBody>,
     request: &Request<B>,
@@ -24,28 +23,27 @@ pub(super) fn closing<B: Body>(
     response
 }
 
-/// Whether the connection of a request ends with an answer before its body was read, as over
-/// HTTP/1.
+/// Whether an answer before the body was read ends the connection, as over HTTP/1.
 pub(super) fn ends_connection<B: Body>(version: Version, body: &B) -> bool {
     version <= Version::HTTP_11 && !body.is_end_stream()
 }
 
-/// Announces that the connection ends: otherwise the client would send its next request into it.
+/// Announces that the connection ends: otherwise the client would send its next request on it.
 pub(super) fn close(response: &mut Response<AnswerBody>) {
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(CONNECTION, close);
 }
 
-/// The answer to a refused request; the rejection lies in its extensions.
+/// The answer to a refused request; the rejection is in its extensions.
 pub(super) fn respond(challenge: Challenge, rejection: Rejection) -> Response<AnswerBody> {
     let has_body = !challenge.body.is_empty();
     let mut response = Response::new(AnswerBody::new(challenge.body));
-    // The table holds real statuses only; were it otherwise, the request is refused all the same.
+    // The table holds only valid statuses; even if it did not, the request is refused.
     *response.status_mut() =
         StatusCode::from_u16(challenge.status).unwrap_or(StatusCode::UNAUTHORIZED);
     let headers = response.headers_mut();
     if let Some(challenge) = challenge.www_authenticate {
-        // A challenge is printable ASCII; the shortest one serves as well.
+        // A challenge is printable ASCII; the shortest one would do otherwise.
         let value = HeaderValue::try_from(challenge)
             .unwrap_or_else(|_| HeaderValue::from_static(r#"Bearer realm="mcp""#));
         headers.insert(WWW_AUTHENTICATE, value);
@@ -57,7 +55,7 @@ pub(super) fn respond(challenge: Challenge, rejection: Rejection) -> Response<An
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // Browsers hide the challenge from scripts otherwise.
+    // Browsers otherwise hide the challenge from scripts.
     let exposed = HeaderValue::from_static("WWW-Authenticate");
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     response.extensions_mut().insert(rejection);

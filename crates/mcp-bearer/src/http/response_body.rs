@@ -1,7 +1,7 @@
 //! [`BearerBody`]: the inner service's body, or our short answer.
 //!
-//! Nothing is asked of the inner body but to be one: no `Default`, no `From`, no `Unpin`. It must
-//! never buffer: events pass through as they come.
+//! The inner body needs no `Default`, `From` or `Unpin`. Nothing is buffered: events pass through
+//! as they come.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

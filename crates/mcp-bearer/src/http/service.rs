@@ -1,7 +1,7 @@
 //! [`BearerAuthService`]: asks the guard, then calls the inner service or answers itself.
 //!
-//! It calls the inner service only with a request that the guard has let through, and only the
-//! clone that was polled ready.
+//! It calls the inner service only with a request that passed the guard, and only the clone that
+//! was polled ready.
 
 use std::mem;
 use std::task::{Context, Poll};
@@ -18,7 +18,7 @@ use super::{preflight, response};
 /// A service behind bearer authentication. Made by
 /// [`BearerAuthLayer::layer`](super::BearerAuthLayer::layer).
 ///
-/// `Clone` and `Send` as the inner service is, over any request body. Its error is the inner
+/// `Clone` and `Send` if the inner service is, over any request body. Its error is the inner
 /// service's: a denial is a response.
 #[derive(Clone, Debug)]
 pub struct BearerAuthService<S> {

@@ -2,9 +2,9 @@
 //! any state.
 //!
 //! A server that accepts a session id with any good token lets one user continue another user's
-//! session. So the id that a client gets carries a keyed tag over the principal
-//! (issuer, subject and client, never the token's bytes, which change with every refresh) and the
-//! server's own id. Any replica with the same keys can check it.
+//! session. So the id that a client gets carries a keyed tag over the principal (issuer, subject
+//! and client, never the token's bytes, which change with every refresh) and the server's own id.
+//! Any replica with the same keys can check it.
 //!
 //! The tag is HMAC-SHA-256, cut to 128 bits (RFC 2104 section 5).
 
@@ -28,8 +28,8 @@ const KEY_BYTES: usize = 32;
 
 /// The keys that bind sessions to their principals.
 ///
-/// The first one makes tags, all of them check: to rotate, put the new key first, and take the old
-/// one away when the sessions of its time have ended. Replicas share their keys.
+/// The first one makes tags, and all of them check tags. To rotate, put the new key first, and
+/// remove the old one when the sessions of its time have ended. Replicas share their keys.
 ///
 /// ```
 /// use mcp_bearer::http::SessionKeys;
@@ -42,7 +42,7 @@ const KEY_BYTES: usize = 32;
 pub struct SessionKeys(Arc<[hmac::Key]>);
 
 impl SessionKeys {
-    /// The keys in their order, each of at least 32 random bytes.
+    /// The keys in order, each of at least 32 random bytes.
     ///
     /// # Errors
     /// When there is none, or one is shorter.
@@ -64,10 +64,10 @@ impl SessionKeys {
         Ok(Self(keys.into()))
     }
 
-    /// A key of this process alone: its sessions end with it, and no other replica knows them.
+    /// A key for this process alone: its sessions end with it, and no other replica knows them.
     ///
     /// # Errors
-    /// When the system gives no random bytes.
+    /// When the system has no random bytes.
     pub fn of_this_process() -> Result<Self, SessionKeyError> {
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         rand::fill(&mut *key).map_err(|_| SessionKeyError::NoRandomness)?;
@@ -93,7 +93,7 @@ pub enum SessionKeyError {
     Missing,
     /// A key has fewer than 32 bytes.
     TooShort,
-    /// The system gave no random bytes.
+    /// The system has no random bytes.
     NoRandomness,
 }
 
@@ -109,7 +109,7 @@ impl fmt::Display for SessionKeyError {
 
 impl std::error::Error for SessionKeyError {}
 
-/// Whose a session is.
+/// The owner of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Principal<'a> {
     Token {
@@ -117,7 +117,7 @@ pub(crate) enum Principal<'a> {
         subject: Option<&'a str>,
         client: Option<&'a str>,
     },
-    /// Callers without a token: what they begin belongs to all of them.
+    /// Callers without a token: their sessions belong to all of them.
     Anonymous,
 }
 
@@ -141,7 +141,7 @@ pub(crate) struct SessionBinding {
     resource: Arc<str>,
 }
 
-/// What a tag is for: one for a session must not pass as one for an event.
+/// What a tag is for: a tag for a session must not pass as one for an event.
 #[derive(Clone, Copy, Debug)]
 enum Purpose {
     Session,
@@ -149,7 +149,7 @@ enum Purpose {
 }
 
 impl SessionBinding {
-    /// Sessions of one resource are none of another's that has the same keys.
+    /// A session of one resource is not valid for another resource with the same keys.
     pub(crate) fn new(keys: SessionKeys, resource: &str) -> Self {
         Self {
             keys,
@@ -157,7 +157,7 @@ impl SessionBinding {
         }
     }
 
-    /// The session id that a client gets for the server's.
+    /// The session id that a client gets in place of the server's.
     pub(crate) fn bind_session(&self, principal: Principal<'_>, id: &str) -> Option<String> {
         self.make(Purpose::Session, principal, None)
             .map(|tag| tag.of(id))
@@ -172,7 +172,7 @@ impl SessionBinding {
         self.open(Purpose::Session, principal, None, id)
     }
 
-    /// What makes event ids for one stream: of a principal, and of a session if there is one.
+    /// Makes event ids for one stream of a principal, and of a session if there is one.
     pub(crate) fn event_tag(&self, principal: Principal<'_>, session: Option<&str>) -> Option<Tag> {
         self.make(Purpose::Event, principal, session)
     }
@@ -216,8 +216,8 @@ impl SessionBinding {
         self.keys.0.iter().any(is_ours).then_some(id)
     }
 
-    /// Everything but the id. Each part goes in with its length, so that no two differ only in
-    /// where one ends and the next begins.
+    /// Everything except the id. Each part goes in with its length, so that no two inputs differ
+    /// only in where one part ends and the next begins.
     fn begin(
         &self,
         key: &hmac::Key,
@@ -250,12 +250,12 @@ impl SessionBinding {
     }
 }
 
-/// A tag that only lacks the id.
+/// A tag that lacks only the id.
 #[derive(Clone)]
 pub(crate) struct Tag(hmac::Context);
 
 impl Tag {
-    /// The id with its tag behind a dot.
+    /// The id, a dot and its tag.
     pub(crate) fn of(&self, id: &str) -> String {
         let mut tagged = String::with_capacity(id.len() + 1 + TAG_CHARS);
         tagged.push_str(id);

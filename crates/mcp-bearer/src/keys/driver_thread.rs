@@ -1,7 +1,7 @@
 //! The one thread that runs the tasks of all key sources, and the channels to those tasks.
 //!
 //! It is started when first needed, and again in a forked child, where the parent's threads do not
-//! exist and a lock that one of them held stays held for ever. So nothing here takes a lock that
+//! exist and a lock that one of them held is never released. So nothing here takes a lock that
 //! another thread can hold, touches (or even drops) a channel of another process, or panics.
 
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::of_process::OfProcess;
 
-/// Commands that wait for one task. A source lets fewer requests than that wait at the same time.
+/// Commands that wait for one task. A source admits fewer waiting requests than that.
 const COMMANDS: usize = 256;
-/// Tasks that wait for the driver thread. Each source starts one, so their number is what bounds
-/// this: a surplus would be refused though its issuer is well.
+/// Tasks that wait for the driver thread. Each source starts one, so the number of sources is the
+/// limit: a smaller one would refuse tasks whose issuers work.
 const TASKS: usize = Semaphore::MAX_PERMITS;
-/// Threads for files, which the operating system reads in blocking form only, and for callers'
+/// Threads for files, which the operating system reads only in blocking form, and for callers'
 /// fetchers that block. One that hangs occupies its thread for longer than its exchange lasts.
 const BLOCKING_THREADS: usize = 64;
 
@@ -30,7 +30,7 @@ type Task = BoxFuture<'static, ()>;
 
 /// A task on the driver thread that is started when first needed, and ends when this is dropped.
 ///
-/// `C` is a command to it; `S` is what the senders share with it, and each new task gets its own.
+/// `C` is its command type; `S` is what the senders share with it, and each new task gets its own.
 pub(super) struct BackgroundTask<C, S = ()> {
     running: ArcSwapOption<Running<C, S>>,
 }
@@ -56,7 +56,7 @@ impl<C: Send + 'static, S: Default + Send + Sync + 'static> BackgroundTask<C, S>
 
     /// Sends the command that `command` makes to the task, which `start` makes if none runs.
     ///
-    /// `command` sees what is shared with the task, and returns `None` to send nothing after all.
+    /// `command` sees what is shared with the task, and returns `None` to send nothing.
     pub(super) fn send(
         &self,
         start: impl FnOnce(mpsc::Receiver<C>, Arc<S>) -> Task,
@@ -95,7 +95,7 @@ impl<T> Sender<T> {
         (Self(OfProcess::new(sender)), receiver)
     }
 
-    /// Whether the receiver is there, in this process.
+    /// Whether the receiver exists, in this process.
     fn is_open(&self) -> bool {
         self.0.get().is_some_and(|sender| !sender.is_closed())
     }
@@ -112,7 +112,7 @@ enum Replaced<T> {
     ByAnother(Option<Arc<T>>),
 }
 
-/// Puts `new` into the place, if that still holds `current`.
+/// Stores `new` in `place` if that still holds `current`.
 fn replace<T>(place: &ArcSwapOption<T>, current: Option<&Arc<T>>, new: &Arc<T>) -> Replaced<T> {
     let found = place.compare_and_swap(&current.cloned(), Some(Arc::clone(new)));
     match (found.as_ref(), current) {
@@ -149,7 +149,7 @@ fn run(mut tasks: mpsc::Receiver<Task>) {
         .enable_time()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("mcp-bearer-io")
-        // A child of `fork` has lost an idle thread to which others would still hand work.
+        // A child of `fork` does not have an idle thread to which others would still hand work.
         .thread_keep_alive(Duration::ZERO)
         .build();
     let runtime = match runtime {
@@ -161,7 +161,7 @@ fn run(mut tasks: mpsc::Receiver<Task>) {
     };
     runtime.block_on(async {
         while let Some(task) = tasks.recv().await {
-            // A panic in one task ends that task alone.
+            // A panic in one task ends only that task.
             drop(tokio::spawn(task));
         }
     });
@@ -210,7 +210,7 @@ mod tests {
                 });
             }
         });
-        // Tasks that lost the race were never made, or were dropped unspawned: one at most was
+        // Tasks that lost the race were never made, or were dropped unspawned: at most one was
         // started.
         assert_eq!(STARTED.load(Ordering::SeqCst), 1);
         drop(handle);

@@ -21,13 +21,13 @@ pub(super) enum KeyEvent {
     Skipped,
     Added(KeyInfo),
     Removed(KeyInfo),
-    /// The set holds the shared secret that was given beside it.
+    /// The set contains the shared secret that was configured with it.
     SecretPublished,
     /// The set is past its staleness bound and no longer used.
     Stale,
 }
 
-/// Logs and counts an event of a source that holds this set by now.
+/// Logs and counts an event of a source that now holds this set.
 pub(super) fn report(source: &str, set: Option<&KeySet>, event: &KeyEvent) {
     match event {
         KeyEvent::Fetched { changed } => {
@@ -75,7 +75,7 @@ pub(super) fn report(source: &str, set: Option<&KeySet>, event: &KeyEvent) {
     }
 }
 
-/// A fetch starts; the cause is what an operator who finds too many of them needs.
+/// Logs that a fetch starts, and its cause, which explains it if there are too many fetches.
 pub(super) fn fetch_started(source: &str, cause: impl fmt::Debug) {
     tracing::debug!(target: TARGET, source, ?cause, "fetching keys");
 }

@@ -1,5 +1,5 @@
-//! One HTTP GET as key sources see it: an address and conditions go out; a status, headers and a
-//! bounded body come back.
+//! One HTTP GET as key sources see it: they send an address and conditions, and get a status,
+//! headers and a bounded body.
 
 pub(super) mod address;
 #[cfg(feature = "remote")]
@@ -28,12 +28,12 @@ pub(super) const EXCHANGE: Duration = Duration::from_secs(5);
 
 /// Makes the requests for an issuer's documents.
 ///
-/// The crate's own implementation is `HttpFetch` (feature `remote`). Another one lets a caller
-/// supply the documents: through a corporate proxy, from a test. It must not follow a redirect, nor
-/// hold more of a body than the request allows. It is called on the thread that serves all sources,
-/// one exchange at a time per source, and must not block that thread: every source and every
-/// waiting request would wait with it. An exchange that takes longer than 5 s is dropped and counts
-/// as failed.
+/// The crate's own implementation is `HttpFetch` (feature `remote`). With another one a caller
+/// supplies the documents: through a corporate proxy, from a test. It must not follow a redirect,
+/// nor hold more of a body than the request allows. It is called on the thread that serves all
+/// sources, one exchange at a time per source, and must not block that thread: every source and
+/// every waiting request would wait with it. An exchange that takes longer than 5 s is dropped and
+/// counts as failed.
 pub trait Fetch: Send + Sync {
     /// Makes the request once.
     fn fetch(&self, request: FetchRequest) -> BoxFuture<'_, Result<FetchResponse, FetchError>>;
@@ -100,7 +100,7 @@ impl FetchResponse {
         }
     }
 
-    /// The same with a header. `Cache-Control`, `Age`, `ETag` and `Last-Modified` matter.
+    /// Adds a header. `Cache-Control`, `Age`, `ETag` and `Last-Modified` matter.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
@@ -113,8 +113,8 @@ impl FetchResponse {
         self.status
     }
 
-    /// The values of a header, joined by commas as RFC 9110 section 5.3 allows; its name in any
-    /// case.
+    /// The values of a header, joined by commas as RFC 9110 section 5.3 allows; the case of its
+    /// name does not matter.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<String> {
         let values: Vec<&str> = self
@@ -133,7 +133,7 @@ impl FetchResponse {
     }
 }
 
-/// Why no answer came.
+/// Why there is no answer.
 ///
 /// ```
 /// use mcp_bearer::keys::{FetchError, FetchErrorKind};
@@ -159,7 +159,7 @@ pub enum FetchErrorKind {
     ClientUnavailable,
     /// The name did not resolve, no connection was made, or its TLS failed.
     ConnectionFailed,
-    /// The connection was made, but what came is no HTTP answer, or not the whole of one.
+    /// The connection was made, but the answer was not HTTP, or not complete.
     ExchangeFailed,
     /// Anything else, such as an error of a caller's own fetcher.
     Other,
@@ -201,7 +201,7 @@ impl FetchError {
         Self::of(FetchErrorKind::Other, message)
     }
 
-    /// An error of this kind, with a message as for [`new`](Self::new).
+    /// An error of this kind, with a message like that of [`new`](Self::new).
     pub fn of(kind: FetchErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -209,14 +209,14 @@ impl FetchError {
         }
     }
 
-    /// Which kind of failure it is.
+    /// The kind of failure.
     #[must_use]
     pub fn kind(&self) -> FetchErrorKind {
         self.kind
     }
 
-    /// An error with its causes in one line; what is wrong with TLS in plain words instead. One of
-    /// ours among them decides the kind.
+    /// An error with its causes in one line; a TLS error in plain words instead. If one of our own
+    /// errors is among the causes, it decides the kind.
     #[cfg(feature = "remote")]
     fn caused_by(kind: FetchErrorKind, error: &(dyn std::error::Error + 'static)) -> Self {
         let in_plain_words = tls_error::in_plain_words(error);
@@ -271,8 +271,8 @@ impl Exchanger {
         }
     }
 
-    /// Makes a request once, as soon as there is a place for it, and holds any fetcher to the
-    /// limits of time and size.
+    /// Makes a request once, as soon as there is a place for it, and enforces the limits of time
+    /// and size on any fetcher.
     pub(super) async fn exchange(
         &self,
         mut request: FetchRequest,

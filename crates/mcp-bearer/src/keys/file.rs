@@ -26,16 +26,15 @@ use super::withdrawal_of_all::{Withdrawal, not_taken};
 use crate::config::problem::{ConfigError, Fact, Problem};
 use crate::config::setting::Setting;
 
-/// The time between two looks at the file's metadata.
+/// The time between two checks of the file's metadata.
 const POLL: Duration = Duration::from_secs(2);
-/// When no look has come for so long, the task is gone (in a forked child): a request starts
+/// If there was no check for this long, the task is gone (in a forked child), and a request starts
 /// another.
 const OVERDUE: Duration = Duration::from_secs(10);
 
 /// Keys from a file: a JWK Set, or one key in PEM.
-///
-/// Its times, length and identity are checked every 2 s, from the first snapshot on. The keys of a
-/// file that was deleted or broken are used for 24 h. Clones are handles of one source.
+/// The file's times, length and identity are checked every 2 s, from the first snapshot on. The
+/// keys of a deleted or broken file are used for 24 h. Clones are handles of one source.
 #[derive(Clone)]
 pub struct FileKeys {
     inner: Arc<Inner>,
@@ -47,7 +46,7 @@ struct Inner {
     task: BackgroundTask<CheckFile>,
 }
 
-/// What was seen of the file last. A new task resumes from it.
+/// What was last seen of the file. A new task resumes from it.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     form: Form,
@@ -59,7 +58,7 @@ struct Seen {
 struct CheckFile;
 
 impl FileKeys {
-    /// Reads the file, now and whenever it changes.
+    /// Reads the file now and whenever it changes.
     ///
     /// # Errors
     /// When it cannot be read, or has no usable key: a wrong configuration must not start.
@@ -101,7 +100,7 @@ impl FileKeys {
         if renewal == Renewal::Overdue {
             let (path, published) = (Arc::clone(&inner.path), Arc::clone(&inner.published));
             let start = move |commands, _| run(path, published, commands).boxed();
-            // Where it cannot be sent, the next overdue request tries again.
+            // If it cannot be sent, the next overdue request tries again.
             let _ = inner.task.send(start, |_| Some(CheckFile));
         }
         taken
@@ -117,7 +116,7 @@ impl KeySource for FileKeys {
         self.read(|snapshot| snapshot.generation)
     }
 
-    /// A token is no reason to read the file: a change is noticed within 2 s without it.
+    /// A token is no reason to read the file: changes are noticed within 2 s anyway.
     fn refresh(&self, miss: Miss) -> BoxFuture<'_, Refreshed> {
         let refreshed = if self.generation() == miss.generation {
             Refreshed::Unchanged
@@ -170,7 +169,7 @@ async fn run(
     }
 }
 
-/// What is known of the file.
+/// What is known about the file.
 struct Watch {
     held: HeldKeys,
     seen: Seen,
@@ -180,8 +179,8 @@ struct Watch {
     stale_reported: bool,
 }
 
-/// Whether the file was read twice under one stamp: the second of two writes may come within one
-/// tick of the file system's clock.
+/// Whether the file was read twice with the same stamp: the second of two writes may come within
+/// one tick of the file system's clock.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Settled {
     Yes,
@@ -189,7 +188,7 @@ enum Settled {
 }
 
 impl Watch {
-    /// The stamp is not taken over: the first look of the task reads the file again.
+    /// The stamp is not kept: the task's first check reads the file again.
     fn new(loaded: Loaded, now: Duration) -> Self {
         let (snapshot, _) = next_snapshot(None, loaded.set, loaded.digest);
         Self {
@@ -228,7 +227,7 @@ impl Watch {
         self.seen.stamp.filter(|_| self.settled == Settled::Yes)
     }
 
-    /// Takes over what a look found, and returns the events to report.
+    /// Applies what a check found, and returns the events to report.
     fn take(&mut self, look: Look, now: Duration) -> Vec<KeyEvent> {
         let loaded = match look {
             Look::Same => None,
@@ -259,7 +258,7 @@ impl Watch {
             return Vec::new();
         }
         let (mut snapshot, events) = next_snapshot(Some(&self.held), loaded.set, loaded.digest);
-        // A key in PEM serves any `kid`, so the same key in the other form is another set.
+        // A key in PEM is used for any `kid`, so the same key in the other form is another set.
         let same_keys = snapshot.generation == self.held.snapshot.generation;
         if same_keys && loaded.form != before.form {
             snapshot.generation += 1;
@@ -268,13 +267,13 @@ impl Watch {
         events
     }
 
-    /// Whether a set without a key for signatures is taken as a withdrawal of every key.
+    /// Whether a set without a key for signatures counts as a withdrawal of every key.
     fn withdraws(&mut self, now: Duration) -> bool {
         self.held.snapshot.set.is_empty() || self.withdrawal.is_confirmed(now)
     }
 
-    /// The keys stay in use, but not for ever. The file is read again at every look until it is
-    /// good; that is reported once.
+    /// The keys stay in use, but not forever. The file is read again at every check until it is
+    /// good; the failure is reported once.
     fn fail(&mut self, reason: String, now: Duration) -> Vec<KeyEvent> {
         self.held.fresh_until = self.held.confirmed_at;
         self.held.usable_until = self.held.confirmed_at.saturating_add(STALENESS_BOUND);
@@ -292,7 +291,7 @@ impl Watch {
     }
 }
 
-/// Differs between two states of a file, and can be had without reading it.
+/// Differs between two states of a file, and is available without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     modified: Option<SystemTime>,
@@ -300,8 +299,9 @@ struct Stamp {
     identity: Identity,
 }
 
-/// Device and inode: another file under the same name. And the time of the last change, in seconds
-/// and nanoseconds, which no program can set: a copy may have the modification time of its origin.
+/// Device and inode show another file under the same name. The time of the last change, in seconds
+/// and nanoseconds, cannot be set by a program: a copy may have the modification time of its
+/// origin.
 #[cfg(unix)]
 type Identity = (u64, u64, i64, i64);
 #[cfg(not(unix))]
@@ -313,7 +313,7 @@ enum Look {
     Failed(String),
 }
 
-/// What is in the file. A key in PEM serves whatever `kid` a token names.
+/// The contents of the file. A key in PEM is used whatever `kid` a token names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Jwks,
@@ -376,7 +376,7 @@ fn parse(text: &str) -> Result<(KeySet, Form), String> {
 fn stamp(path: &Path) -> Result<Stamp, String> {
     let about = fs::metadata(path).map_err(|error| error.to_string())?;
     if !about.is_file() {
-        // Opening a pipe could block for ever.
+        // Opening a pipe could block forever.
         return Err("it is not a regular file".to_owned());
     }
     #[cfg(unix)]
@@ -431,7 +431,7 @@ mod tests {
         assert_eq!(watch.held.snapshot.generation, 3);
     }
 
-    /// A copy that keeps the time of its origin, and key sets of one kind are of one length.
+    /// A copy may keep the time of its origin, and key sets of one kind have the same length.
     #[test]
     #[cfg(unix)]
     fn a_change_is_seen_though_time_and_length_are_those_of_before() {
@@ -462,7 +462,7 @@ mod tests {
         }
     }
 
-    /// What a token verified with is not what it would verify with now.
+    /// What a token was verified with is not what it would be verified with now.
     #[test]
     fn one_key_as_pem_and_as_jwks_are_two_states() {
         let folder = tempfile::tempdir().unwrap();
@@ -491,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lasting_failure_is_reported_once_and_looked_at_again() {
+    fn a_lasting_failure_is_reported_once_and_checked_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jwks.json");
         write(&path, "a");

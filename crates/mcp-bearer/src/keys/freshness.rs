@@ -1,17 +1,18 @@
 //! How long a set is fresh and used, when it is fetched again, and what makes a request conditional
 //! (RFC 9111, RFC 9110 section 8.8).
 //!
-//! Headers are the issuer's text: nothing in them may fail a fetch, overflow, or be kept unbounded.
+//! Headers are the issuer's text: nothing in them may fail a fetch, overflow, or be kept without a
+//! limit.
 
 use std::time::Duration;
 
-/// The longest lifetime of a set unless configured: 1 h.
+/// The longest lifetime of a set by default: 1 h.
 pub(super) const FRESHNESS_CEILING: Duration = Duration::from_secs(3600);
 /// The highest ceiling that can be configured: 24 h.
 pub(super) const FRESHNESS_CEILING_MAX: Duration = Duration::from_secs(24 * 3600);
 /// The shortest lifetime of a set, whatever the issuer says: 60 s.
 pub(super) const FRESHNESS_FLOOR: Duration = Duration::from_secs(60);
-/// How long a set is used past the end of its lifetime, unless configured: 24 h.
+/// How long a set is used past the end of its lifetime, by default: 24 h.
 pub(super) const STALENESS_BOUND: Duration = Duration::from_secs(24 * 3600);
 /// The longest time between two attempts while no usable set is held.
 pub(super) const EMPTY_RETRY: Duration = Duration::from_secs(1);
@@ -67,8 +68,7 @@ impl Jitter {
         Self(thousandths.min(1000))
     }
 
-    /// Between three quarters of `time` and all of it: a retry never comes later than its table
-    /// says.
+    /// Between three quarters of `time` and all of it: a retry is never later than planned.
     pub(super) fn shorten(self, time: Duration) -> Duration {
         time.saturating_mul(750 + self.0 / 4) / 1000
     }
@@ -93,7 +93,7 @@ impl CacheHeaders {
     }
 
     /// RFC 9111 section 5.1: an `Age` that is not a number is ignored. Several caches may each have
-    /// written one: the greatest is the cautious choice.
+    /// written one; the greatest is the cautious choice.
     pub(super) fn age(&self) -> Duration {
         let ages = self.age.as_deref().unwrap_or_default().split(',');
         Duration::from_secs(ages.filter_map(seconds).max().unwrap_or(0))
@@ -117,9 +117,9 @@ impl Validators {
     pub(super) fn agree_with(&self, headers: &CacheHeaders) -> bool {
         match (&self.etag, &headers.etag) {
             (Some(sent), Some(received)) => opaque(sent) == opaque(received),
-            // The tag decided, even if the answer lost it on the way (RFC 9110 section 13.1.3).
+            // The tag decides, even if the answer lost it on the way (RFC 9110 section 13.1.3).
             (Some(_), None) => true,
-            // An issuer without tags answers 304 also when it went back to an older file.
+            // An issuer without tags also answers 304 after going back to an older file.
             (None, _) => match (&self.last_modified, &headers.last_modified) {
                 (Some(sent), Some(received)) => sent == received,
                 _ => true,
@@ -127,8 +127,8 @@ impl Validators {
         }
     }
 
-    /// Takes over the validators of a 304 that agrees. A tag where none was sent is not taken:
-    /// nothing ties it to the set.
+    /// Adopts the validators of a 304 that agrees. A tag is not adopted if none was sent: nothing
+    /// ties it to the set.
     pub(super) fn update(&mut self, newer: Self) {
         if self.etag.is_some() {
             self.etag = newer.etag.or(self.etag.take());
@@ -148,7 +148,8 @@ impl Directives {
             if name.eq_ignore_ascii_case("no-store") {
                 found.store = Store::Forbidden;
             } else if name.eq_ignore_ascii_case("max-age") {
-                // Of two, the shorter counts. Not a number: already stale (RFC 9111 section 4.2.1).
+                // Of two values, the shorter counts. One that is not a number: already stale (RFC
+                // 9111 section 4.2.1).
                 let stated = seconds(value).unwrap_or(0);
                 found.max_age = Some(found.max_age.map_or(stated, |other| other.min(stated)));
             }
@@ -156,8 +157,7 @@ impl Directives {
         found
     }
 
-    /// `no-store` is a framework's default rather than an issuer's choice: it counts as no
-    /// statement.
+    /// `no-store` is a framework's default rather than an issuer's choice, so it is ignored.
     pub(super) fn lifetime(self, age: Duration, ceiling: Duration) -> Duration {
         let stated = match (self.store, self.max_age) {
             (Store::Allowed, Some(seconds)) => Duration::from_secs(seconds).saturating_sub(age),

@@ -12,13 +12,13 @@
 //! keys, or a short fault of the issuer, such as a service that starts before its key store. So it
 //! counts only when it is seen again at least 60 s later, with no good answer between; failed
 //! exchanges between them do not matter. From then on tokens of those keys are refused with 401,
-//! cached ones too, until a new set is found. The price: withdrawn keys are used for a minute
+//! including cached ones, until a new set is found. The cost: withdrawn keys are used for a minute
 //! longer, and a fault of more than a minute that looks like a withdrawal refuses good tokens until
 //! it ends. The same holds for a key file.
 //!
-//! An issuer that cannot be reached, answers with anything else, or publishes broken keys withdraws
-//! nothing: its keys are used to the end of their staleness bound. Those of a file that was deleted
-//! or broken are used for 24 h.
+//! An issuer that cannot be reached, gives any other answer, or publishes broken keys withdraws
+//! nothing: its keys are used to the end of their staleness bound. Those of a deleted or broken
+//! file are used for 24 h.
 //!
 //! # Events
 //!

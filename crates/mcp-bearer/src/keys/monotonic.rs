@@ -1,7 +1,7 @@
 //! The clock of key rotation: the time since it was made, which no operator can set back.
 //!
-//! It is not for claims, which are about the time of day. On Linux it stops while the machine
-//! sleeps, so a laptop may use a key set for that much longer.
+//! It is not for claims, which use the time of day. On Linux it stops while the machine sleeps, so
+//! a laptop may use a key set for that much longer.
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ impl MonotonicClock {
         Self(Source::System(Instant::now()))
     }
 
-    /// A clock that stands still until it is moved; for tests.
+    /// A clock that moves only when a test moves it.
     #[must_use]
     pub fn manual() -> (Self, ManualTime) {
         let time = Arc::new(watch::Sender::new(Duration::ZERO));
@@ -52,7 +52,7 @@ impl MonotonicClock {
         match &self.0 {
             Source::System(_) => tokio::time::sleep(time.saturating_sub(self.now())).await,
             Source::Manual(manual) => {
-                // It fails only when all senders are gone, and the clock itself holds one.
+                // It fails only when all senders are dropped, and the clock itself holds one.
                 let _ = manual.subscribe().wait_for(|now| *now >= time).await;
             }
         }

@@ -1,11 +1,11 @@
-//! What is wrong with a key set in which no key can be used, in one sentence.
+//! What is wrong with a key set that has no usable key, in one sentence.
 
 use mcp_bearer_core::KeySet;
 
-/// Keys whose faults are shown; a set may have a hundred.
+/// How many keys are shown with their faults; a set may have a hundred.
 const SHOWN: usize = 5;
 
-/// Why no key of this set can be used, key by key.
+/// Why no key of this set is usable, key by key.
 pub(crate) fn no_usable_key(set: &KeySet) -> String {
     let skipped = set.skipped();
     if skipped.is_empty() {

@@ -1,4 +1,4 @@
-//! The keys as a source has published them: every request reads them without a lock.
+//! The keys that a source has published: every request reads them without a lock.
 //!
 //! A request never waits here, and never reads a set past the end of its use, whether or not the
 //! source's task still runs.
@@ -17,7 +17,7 @@ use super::source::{KeyPhase, KeyStatus};
 
 /// A request that finds the set overdue wakes the task, but not more often than this.
 const WAKE_EVERY: Duration = Duration::from_secs(1);
-/// While no keys are held requests drive the attempts, at most 1 s apart: that is when to retry.
+/// While no keys are held, requests cause the attempts, at most 1 s apart: that is when to retry.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What requests and the task of one source share. `R` is what a new task resumes from.
@@ -36,7 +36,7 @@ struct State<R> {
     held: Option<HeldKeys>,
     /// What requests get while no usable set is held.
     unavailable: Snapshot,
-    /// The earlier of the two times below: before it a request makes one comparison.
+    /// The earlier of the two times below: until then a request makes one comparison.
     attention_at: u64,
     /// When the task should have renewed the set: a later request wakes the task.
     due_at: u64,
@@ -53,7 +53,7 @@ pub(super) enum Renewal {
 }
 
 impl<R: Clone> PublishedKeys<R> {
-    /// A source without keys; it is shown to operators under this name.
+    /// A source without keys; operators see it under this name.
     pub(super) fn new(source: String, clock: MonotonicClock, resume: R) -> Self {
         let why = format!("no keys have been fetched from {source} yet");
         let state = State::new(None, &why, Duration::MAX, None, resume);
@@ -68,7 +68,7 @@ impl<R: Clone> PublishedKeys<R> {
         }
     }
 
-    /// The name under which operators know the source.
+    /// The name by which operators know the source.
     pub(super) fn source(&self) -> &str {
         &self.source
     }
@@ -77,7 +77,7 @@ impl<R: Clone> PublishedKeys<R> {
         &self.clock
     }
 
-    /// Replaces the state. `why` there are no keys is put into the rejections of tokens, `due_at`
+    /// Replaces the state. `why` (there are no keys) goes into the rejections of tokens, `due_at`
     /// is when the task renews the set, and `last_failure` is for operators.
     pub(super) fn publish(
         &self,
@@ -92,13 +92,13 @@ impl<R: Clone> PublishedKeys<R> {
         self.state.store(Arc::new(state));
     }
 
-    /// What a new task needs to go on where another one ended: in a forked child, or after a panic.
+    /// What a new task needs to continue from another: in a forked child, or after a panic.
     pub(super) fn resume(&self) -> (Option<HeldKeys>, R) {
         let state = self.state.load();
         (state.held.clone(), state.resume.clone())
     }
 
-    /// What `take` needs of the snapshot that may be used now.
+    /// Returns what `take` needs of the snapshot that may be used now.
     ///
     /// Every request calls it. The snapshot is borrowed, because a clone would write to a reference
     /// count that all requests share.
@@ -154,7 +154,7 @@ impl<R: Clone> PublishedKeys<R> {
         }
     }
 
-    /// One of all requests that find the set overdue within a second wakes the task.
+    /// Of all requests that find the set overdue within a second, one wakes the task.
     fn overdue(&self, now: u64) -> Renewal {
         let last = self.woken_at.load(Ordering::Relaxed);
         let recently = last != 0 && now < last.saturating_add(nanos(WAKE_EVERY));
@@ -184,7 +184,7 @@ impl<R> State<R> {
             generation: 0,
         };
         let ends = |held: &HeldKeys| (nanos(due_at), nanos(held.usable_until));
-        // Without a set nothing is due: requests drive the fetching by asking for keys.
+        // Without a set nothing is due: requests cause fetches by asking for keys.
         let (due_at, usable_until) = held.as_ref().map_or((u64::MAX, u64::MAX), ends);
         Self {
             held,
@@ -213,7 +213,7 @@ impl<R> State<R> {
     }
 }
 
-/// The largest number stands for "never": it is 584 years away.
+/// The largest number means "never": it is 584 years away.
 pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -23,7 +23,7 @@ use super::source::{KeySource, KeyStatus, Refreshed};
 
 /// Keys that an issuer publishes over HTTP.
 ///
-/// Nothing is fetched before the first request for keys, which [`Miss::no_keys`] can be. Clones are
+/// Nothing is fetched before the first request for keys, which can be [`Miss::no_keys`]. Clones are
 /// handles of one source; its fetching ends with the last of them. It can be made and used without
 /// a tokio runtime, from any thread, from several runtimes, and after a `fork`.
 ///
@@ -66,7 +66,7 @@ impl RemoteKeys {
         move |commands, admission| task::run(origin, published, commands, admission).boxed()
     }
 
-    /// Asks the task for newer keys; the answer, where it is known at once.
+    /// Asks the task for newer keys; returns the answer if it is known at once.
     fn ask(&self, miss: Miss) -> Result<oneshot::Receiver<Refreshed>, Refreshed> {
         let held = self.inner.published.read(|snapshot| snapshot.generation).0;
         if held != 0 && held != miss.generation {
@@ -91,7 +91,7 @@ impl RemoteKeys {
     fn read<T>(&self, take: impl FnOnce(&Snapshot) -> T) -> T {
         let (taken, renewal) = self.inner.published.read(take);
         if renewal == Renewal::Overdue {
-            // Where it cannot be sent, the next overdue request tries again.
+            // If it cannot be sent, the next overdue request tries again.
             let check = |_: &Arc<Admission>| Some(Command::CheckSchedule);
             let _ = self.inner.task.send(self.start(), check);
         }
@@ -110,7 +110,7 @@ impl KeySource for RemoteKeys {
 
     fn refresh(&self, miss: Miss) -> BoxFuture<'_, Refreshed> {
         match self.ask(miss) {
-            // The task ends without an answer only when it has failed; then nothing has changed.
+            // The task ends without an answer only if it has failed; then nothing has changed.
             Ok(answer) => answer
                 .map(|refreshed| refreshed.unwrap_or(Refreshed::Unchanged))
                 .boxed(),
@@ -120,7 +120,7 @@ impl KeySource for RemoteKeys {
 
     fn prefetch(&self) {
         let first = |admission: &Arc<Admission>| admission.is_first().then_some(Command::Prefetch);
-        // It cannot be sent only where others wait to be read, and those start the fetch.
+        // It fails only if other requests are queued, and those start the fetch.
         let _ = self.inner.task.send(self.start(), first);
     }
 

@@ -1,7 +1,7 @@
 //! Decides when a remote key set is fetched, who waits for it, and until when it is used.
 //!
-//! A state machine: time and jitter are arguments, and what has to be done is returned as values.
-//! It does no I/O, reads no clock, and holds a bounded amount of memory per source.
+//! A state machine: time and jitter are arguments, and actions are returned as values. It does no
+//! I/O, reads no clock, and holds a bounded amount of memory per source.
 
 mod miss_budget;
 #[cfg(test)]
@@ -18,7 +18,7 @@ use super::snapshot::{HeldKeys, Miss, MissKind, next_snapshot};
 use super::source::Refreshed;
 use super::withdrawal_of_all::{Withdrawal, not_taken};
 
-/// The number of requests that wait for one source at the same time.
+/// The greatest number of requests that wait for one source at the same time.
 pub(super) const WAITERS_MAX: usize = 64;
 /// The longest that a request waits for a fetch.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(5);
@@ -51,11 +51,11 @@ pub(super) struct FetchOrder {
     pub(super) validators: Validators,
 }
 
-/// What a request that asks for newer keys gets.
+/// The reply to a request for newer keys.
 #[derive(Debug)]
 pub(super) enum Asked {
     Answer(Refreshed),
-    /// It waits for the ordered fetch, or without an order for the one in flight.
+    /// It waits for the ordered fetch, or without an order for the running one.
     Wait(WaiterId, Option<FetchOrder>),
 }
 
@@ -74,7 +74,7 @@ pub(super) enum FetchResult {
     Failed(String),
 }
 
-/// What has to be done after a tick or a fetch.
+/// What must be done after a tick or a fetch.
 #[derive(Debug, Default)]
 pub(super) struct Effects {
     pub(super) answers: Vec<(WaiterId, Refreshed)>,
@@ -119,7 +119,7 @@ pub(super) struct Rotation {
 }
 
 impl Rotation {
-    /// Goes on with the set that another process or task held, if any; its age counts on.
+    /// Continues with the set that another process or task held, if any; its age is kept.
     pub(super) fn new(lifetimes: Lifetimes, held: Option<HeldKeys>, jitter: Jitter) -> Self {
         Self {
             lifetimes,
@@ -179,8 +179,8 @@ impl Rotation {
         Asked::Answer(Refreshed::Unchanged)
     }
 
-    /// The first fetch, for which no request waits; `None` when a fetch was made before, or keys
-    /// are held.
+    /// The first fetch, for which no request waits; `None` if a fetch was made before, or keys are
+    /// held.
     pub(super) fn prefetch(&mut self, now: Duration) -> Option<FetchOrder> {
         let first = self.fetches == 0 && self.held.is_none();
         first.then(|| self.start_fetch(now, Cause::Empty))
@@ -209,14 +209,14 @@ impl Rotation {
         effects
     }
 
-    /// The keys are at another address by now: the held ones are renewed with the next tick.
+    /// The keys are now at another address: the held ones are renewed with the next tick.
     pub(super) fn refresh_now(&mut self, now: Duration) {
         if self.held.is_some() {
             self.refresh_at = Some(now);
         }
     }
 
-    /// The fetch `id` has ended. Only the one in flight counts: an older answer never replaces a
+    /// The fetch `id` has ended. Only the running one counts: an older answer never replaces a
     /// newer.
     pub(super) fn finish_fetch(
         &mut self,
@@ -233,7 +233,7 @@ impl Rotation {
             FetchResult::Set { set, .. } if set.is_empty() && !self.withdraws(&fetch) => {
                 self.fail(now, not_taken(&set), jitter, &mut effects);
                 if self.refresh_at.is_some() {
-                    // The exchange itself worked, so nothing is put off beyond this.
+                    // The exchange itself worked, so nothing is delayed beyond this.
                     self.refresh_at = self.withdrawal.confirmed_from();
                     self.failures = 0;
                 }
@@ -276,7 +276,7 @@ impl Rotation {
         [waits, refresh, stale].into_iter().flatten().min()
     }
 
-    /// Before this time a miss with keys held gets "unchanged" without a look at it.
+    /// Before this time a miss with keys held gets "unchanged" without being examined.
     pub(super) fn misses_from(&self) -> Duration {
         if self.in_flight.is_some() {
             return Duration::ZERO;
@@ -284,7 +284,7 @@ impl Rotation {
         self.budget.opens_at()
     }
 
-    /// Before this time a request without keys gets "unchanged" without a look at it.
+    /// Before this time a request without keys gets "unchanged" without being examined.
     pub(super) fn retries_from(&self) -> Duration {
         if self.in_flight.is_some() {
             return Duration::ZERO;
@@ -348,8 +348,7 @@ impl Rotation {
         held.confirm(fetch.started_at, headers, self.lifetimes)
     }
 
-    /// Whether the answer, a set without a key for signatures, is taken as a withdrawal of every
-    /// key.
+    /// Whether the answer, a set without a key for signatures, counts as a withdrawal of every key.
     fn withdraws(&mut self, fetch: &InFlight) -> bool {
         let held = self.held.as_ref();
         let withdrawn = held.is_some_and(|held| held.snapshot.set.is_empty());
@@ -405,7 +404,7 @@ impl Rotation {
         }
     }
 
-    /// Whether the answer that was just taken could verify what was missed.
+    /// Whether the answer just received could verify what was missed.
     fn helps(&self, miss: &Miss, changed: bool, events: &[KeyEvent]) -> bool {
         let touches = |kid: &str| {
             events.iter().any(|event| match event {
@@ -426,7 +425,8 @@ impl Rotation {
         }
     }
 
-    /// The answer to one waiter, after a fetch that succeeded. What it did not help is remembered.
+    /// The answer to one waiter, after a fetch that succeeded. A miss that it did not help is
+    /// remembered.
     fn answer(
         &mut self,
         now: Duration,
@@ -457,7 +457,7 @@ impl Rotation {
             self.failures = self.failures.saturating_add(1);
             self.refresh_at = Some(now.saturating_add(backoff(self.failures, jitter)));
         }
-        // A failure says nothing about any `kid`, so no miss is remembered.
+        // A failure shows nothing about any `kid`, so no miss is remembered.
         for waiter in std::mem::take(&mut self.waiters) {
             effects.answers.push((waiter.id, Refreshed::Unchanged));
         }

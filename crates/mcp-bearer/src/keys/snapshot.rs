@@ -1,5 +1,5 @@
-//! The keys of a source at one moment: [`Snapshot`] for requests, [`Miss`] for what a token missed
-//! in one, and [`HeldKeys`] for what the source itself must know about them.
+//! The keys of a source at one moment: [`Snapshot`] for requests, [`Miss`] for a token that one
+//! could not verify, and [`HeldKeys`] for what the source itself must know.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +34,7 @@ impl Snapshot {
     }
 
     /// What to pass to [`KeySource::refresh`](super::KeySource::refresh) after a token with this
-    /// `kid` was refused for this reason; `None` when newer keys could not help.
+    /// `kid` was refused for this reason; `None` if newer keys could not help.
     #[must_use]
     pub fn miss(&self, reason: RejectionKind, kid: Option<&str>) -> Option<Miss> {
         if self.generation == u64::MAX {
@@ -62,7 +62,7 @@ pub struct Miss {
     pub kind: MissKind,
     /// The token's `kid`, if it has one. Untrusted text.
     pub kid: Option<String>,
-    /// The generation of that snapshot. When the source holds a newer one, it fetches nothing.
+    /// The generation of that snapshot. If the source holds a newer one, it fetches nothing.
     pub generation: u64,
 }
 
@@ -97,7 +97,7 @@ pub enum MissKind {
 #[derive(Clone, Debug)]
 pub(super) struct HeldKeys {
     pub(super) snapshot: Snapshot,
-    /// Of the document as received, so that an identical one is not compared key by key.
+    /// The digest of the document as received, so that an identical one is not compared key by key.
     pub(super) digest: [u8; 32],
     /// When the exchange that last confirmed the set began.
     pub(super) confirmed_at: Duration,
@@ -191,10 +191,10 @@ impl HeldKeys {
     }
 }
 
-/// The snapshot after a document with this set has come, and what that changes.
+/// The snapshot after a document with this set has arrived, and what that changes.
 ///
-/// The generation counts changes of the usable keys, so it stays when only the text is another. For
-/// an identical text the parsed keys stay as well.
+/// The generation counts changes of the usable keys, so a change of the text alone leaves it. If
+/// the text is identical, the parsed keys stay too.
 pub(super) fn next_snapshot(
     before: Option<&HeldKeys>,
     set: KeySet,
@@ -231,8 +231,8 @@ pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     hash.as_ref().try_into().unwrap_or_default()
 }
 
-/// A key that is there twice is there twice, because a token without `kid` finds two. Where a key
-/// is in the document does not matter, so its number is left out.
+/// A key that occurs twice is listed twice, because a token without `kid` finds both. The position
+/// of a key does not matter, so its number is left out.
 fn sorted_keys(set: &KeySet) -> Vec<KeyInfo> {
     let mut keys: Vec<KeyInfo> = set.keys().collect();
     for key in &mut keys {
@@ -243,7 +243,7 @@ fn sorted_keys(set: &KeySet) -> Vec<KeyInfo> {
     keys
 }
 
-/// The `kid` and the reason of each skipped key, wherever it stands.
+/// The `kid` and the reason of each skipped key, whatever its position.
 fn sorted_skips(set: &KeySet) -> Vec<(Option<&str>, &str)> {
     let skipped = set.skipped().iter();
     let mut skips: Vec<_> = skipped

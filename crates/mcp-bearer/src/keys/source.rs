@@ -19,8 +19,8 @@ pub trait KeySource: Send + Sync {
 
     /// The [`generation`](Snapshot::generation) of the snapshot.
     ///
-    /// Every request whose token is cached asks for it. Override it where that can be answered
-    /// without writing to memory that requests share.
+    /// Every request whose token is cached calls it. Override it if it can be answered without
+    /// writing to memory that requests share.
     fn generation(&self) -> u64 {
         self.snapshot().generation
     }
@@ -28,14 +28,14 @@ pub trait KeySource: Send + Sync {
     /// Asks for newer keys because of a token that the snapshot could not verify.
     ///
     /// The source takes the request at the call, not at the first poll, and dropping the future
-    /// cancels no fetch. The future ends within 5 s, and at once when the source sees no reason or
+    /// cancels no fetch. The future ends within 5 s, and at once if the source sees no reason or
     /// has no budget for a fetch.
     fn refresh(&self, miss: Miss) -> BoxFuture<'_, Refreshed>;
 
     /// Starts the first fetch of a source that was never asked, and does not wait for it.
     ///
-    /// Called for a well-formed token that newer keys could not save: it still shows that tokens
-    /// come. However many such tokens come, they start this one fetch and no other. A source that
+    /// Called for a well-formed token that newer keys could not help: it still shows that tokens
+    /// arrive. However many such tokens arrive, they start only this one fetch. A source that
     /// fetches nothing does nothing. A source that wraps another one passes the call on: otherwise
     /// a server that gets only such tokens never fetches keys.
     fn prefetch(&self) {}
@@ -50,7 +50,7 @@ pub trait KeySource: Send + Sync {
 pub enum Refreshed {
     /// The snapshot has changed: verify once more.
     NewKeys,
-    /// The snapshot has not changed: the rejection stands.
+    /// The snapshot has not changed: the rejection is final.
     Unchanged,
 }
 

@@ -1,4 +1,4 @@
-//! Keys that are given once and never change.
+//! Keys that are configured once and never change.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
-//! A source of public keys with a shared secret beside it, for an issuer with two kinds of keys.
+//! A source of public keys combined with a shared secret, for an issuer with two kinds of keys.
 //!
-//! The set for a token is made anew whenever the source has another one, so that a secret which is
-//! published switches HMAC off with the very set that holds it. Nothing here waits: whoever comes
-//! first makes the set.
+//! The combined set is made again whenever the source has another one, so that a published secret
+//! turns HMAC off with the very set that contains it. Nothing here waits: the first request makes
+//! the set.
 
 use std::sync::Arc;
 
@@ -27,8 +27,8 @@ struct State {
     public: Snapshot,
     both: Snapshot,
     /// The last keys that were held, and their number: it changes with the public keys, and when
-    /// HMAC is switched off or on. A text without other keys can do that, so the source's own
-    /// number is not enough.
+    /// HMAC is turned off or on. A text without other keys can do that, so the source's own number
+    /// is not enough.
     last: Held,
 }
 
@@ -57,7 +57,7 @@ impl KeysWithSecret {
             generation: 0,
         };
         let snapshot = public.snapshot();
-        // That it is a secret is looked at once, so that it cannot fail later.
+        // Checks once that it is a secret, so that this cannot fail later.
         KeySet::with_shared_secret(&snapshot.set, &secret)?;
         let first = State::after(nothing, snapshot, &secret);
         let keys = Self {
@@ -75,7 +75,7 @@ impl KeysWithSecret {
         if state.is_of(&public) {
             return state;
         }
-        // Each state is made from the one that it replaces, so that no two have one number.
+        // Each state is made from the one that it replaces, so that no two have the same number.
         let before = self.state.rcu(|state| {
             let public = self.public.snapshot();
             if state.is_of(&public) {
@@ -109,7 +109,7 @@ impl State {
         };
         let unchanged = (last.public_generation, last.hmac) == (public.generation, hmac);
         let (last, generation) = match public.generation {
-            // None are held, and what was known of the last ones still is.
+            // None are held; what is known of the last ones is kept.
             0 => (last, 0),
             // Keys that never change.
             u64::MAX => {

@@ -1,7 +1,6 @@
-//! What has to be decided about an issuer before its tokens are let in, as types: keys, issuer and
-//! audience.
+//! [`IssuerBuilder`]: its types require a decision about keys, issuer and audience.
 //!
-//! A setter writes into a draft, and [`IssuerBuilder::build`] is the draft's check.
+//! Setters write into a draft, which [`IssuerBuilder::build`] checks.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -16,16 +15,16 @@ use super::BearerAuthProvider;
 use crate::config::{ConfigError, IssuerDraft, Keys, Secret};
 use crate::keys::{KeySource, RemoteKeysBuilder};
 
-/// A decision that has not been taken. See [`IssuerBuilder`].
+/// A decision that has not been made. See [`IssuerBuilder`].
 #[derive(Clone, Copy, Debug)]
 pub struct Undecided;
 
-/// A decision that has been taken.
+/// A decision that has been made.
 #[derive(Clone, Copy, Debug)]
 pub struct Decided;
 
-/// Builds the rules for one issuer: `K` its keys, `I` its name, `A` the audience, each decided or
-/// not.
+/// Builds the rules for one issuer. `K` (its keys), `I` (its name) and `A` (the audience) are each
+/// decided or undecided.
 ///
 /// ```
 /// use std::time::Duration;
@@ -56,7 +55,7 @@ impl IssuerBuilder<Undecided, Undecided, Undecided> {
 }
 
 impl<I, A> IssuerBuilder<Undecided, I, A> {
-    /// One public key in PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`. It serves whatever
+    /// One public key in PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`. It is used whatever
     /// `kid` a token names.
     pub fn public_key(self, pem: impl Into<String>) -> IssuerBuilder<Decided, I, A> {
         self.keys(Keys::PublicKey(pem.into()))
@@ -84,12 +83,12 @@ impl<I, A> IssuerBuilder<Undecided, I, A> {
         self.keys(Keys::JwksUri(url.into()))
     }
 
-    /// An issuer whose metadata lead to its keys (RFC 8414, OpenID Connect Discovery).
+    /// An issuer whose metadata leads to its keys (RFC 8414, OpenID Connect Discovery).
     pub fn discover(self, issuer: impl Into<String>) -> IssuerBuilder<Decided, I, A> {
         self.keys(Keys::Discover(issuer.into()))
     }
 
-    /// Keys over HTTP that are configured apart.
+    /// Keys over HTTP, configured separately.
     pub fn remote_keys(self, keys: RemoteKeysBuilder) -> IssuerBuilder<Decided, I, A> {
         self.keys(Keys::Remote(Box::new(keys)))
     }
@@ -105,15 +104,15 @@ impl<I, A> IssuerBuilder<Undecided, I, A> {
 }
 
 impl<K, I, A> IssuerBuilder<K, I, A> {
-    /// A secret shared with the issuer, for HS256, HS384 and HS512. Whoever can verify with it can
-    /// also sign with it.
+    /// A secret shared with the issuer, for HS256, HS384 and HS512. Anyone who can verify with it
+    /// can also sign with it.
     ///
     /// The algorithm is HS256 unless [`algorithms`](IssuerBuilder::algorithms) says otherwise.
     ///
-    /// Behind a source of public keys it is one more kind of key, for an issuer that changes from
-    /// one kind to the other. Then `algorithms` must list those of both kinds: HS256, HS384 and
-    /// HS512 belong to the secret, and the others to the public keys. HS256 tokens wait for the
-    /// first key set as well, because a set that holds the secret, in whatever encoding, switches
+    /// With a source of public keys, it is one more kind of key, for an issuer that is changing
+    /// from one kind to the other. `algorithms` must then list those of both kinds: HS256, HS384
+    /// and HS512 belong to the secret, and the others to the public keys. HS256 tokens also wait
+    /// for the first key set, because a set that contains the secret, in whatever encoding, turns
     /// HMAC off.
     ///
     /// ```
@@ -132,8 +131,8 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
         self.with(|draft| draft.secret = Some(secret))
     }
 
-    /// [`shared_secret`](Self::shared_secret) from a file, which is read once. The line end that an
-    /// editor leaves behind a secret of printable text is no part of it; any other byte is.
+    /// Like [`shared_secret`](Self::shared_secret), from a file that is read once. The line end
+    /// that an editor adds to a secret of printable text is not part of it; any other byte is.
     pub fn shared_secret_file(self, path: impl Into<PathBuf>) -> IssuerBuilder<Decided, I, A> {
         self.with(|draft| draft.secret = Some(Secret::File(path.into())))
     }
@@ -145,7 +144,7 @@ impl<K, A> IssuerBuilder<K, Undecided, A> {
         self.issuers([issuer])
     }
 
-    /// `iss` must be present and equal to one of these names of one issuer, byte for byte.
+    /// `iss` must be present and equal to one of these names of the issuer, byte for byte.
     pub fn issuers<T: Into<String>>(
         self,
         issuers: impl IntoIterator<Item = T>,
@@ -153,7 +152,7 @@ impl<K, A> IssuerBuilder<K, Undecided, A> {
         self.with(|draft| draft.issuers = Some(Expected::OneOf(strings(issuers))))
     }
 
-    /// Whatever stands in `iss`, or nothing: only the key says who signed.
+    /// Accepts any `iss`, or none: only the key shows who signed.
     pub fn any_issuer(self) -> IssuerBuilder<K, Decided, A> {
         self.with(|draft| draft.issuers = Some(Expected::Any))
     }
@@ -174,21 +173,21 @@ impl<K, I> IssuerBuilder<K, I, Undecided> {
         self.with(|draft| draft.audiences = Some(Expected::OneOf(strings(audiences))))
     }
 
-    /// Tokens made for this resource, the URL of the MCP server: `aud` must be present and contain
-    /// its identifier, byte for byte. Where the URL has no path, a slash behind the host makes no
-    /// difference: see [`Expected::of_resource`](crate::config::Expected::of_resource).
+    /// Accepts tokens for this resource, the URL of the MCP server: `aud` must be present and
+    /// contain its identifier, byte for byte. If the URL has no path, a slash after the host makes
+    /// no difference: see [`Expected::of_resource`](crate::config::Expected::of_resource).
     pub fn resource(self, identifier: impl AsRef<str>) -> IssuerBuilder<K, I, Decided> {
         self.with(|draft| draft.audiences = Some(Expected::of_resource(identifier.as_ref())))
     }
 
-    /// Tokens made for any resource: one that another server received can be replayed here.
+    /// Accepts tokens for any resource: one that another server received can be replayed here.
     pub fn any_audience(self) -> IssuerBuilder<K, I, Decided> {
         self.with(|draft| draft.audiences = Some(Expected::Any))
     }
 }
 
 impl<K, I, A> IssuerBuilder<K, I, A> {
-    /// The types say what `change` decides.
+    /// The type parameters record what `change` decides.
     fn with<L, J, B>(mut self, change: impl FnOnce(&mut IssuerDraft)) -> IssuerBuilder<L, J, B> {
         change(&mut self.draft);
         IssuerBuilder {
@@ -197,7 +196,7 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
         }
     }
 
-    /// The allowed algorithms; RS256 alone unless set.
+    /// The allowed algorithms; RS256 alone by default.
     pub fn algorithms(self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.with(|draft| draft.algorithms = Some(algorithms.into_iter().collect()))
     }
@@ -207,41 +206,39 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
         self.with(|draft| draft.required_scopes = strings(scopes))
     }
 
-    /// The tolerance between the issuer's clock and ours; 60 s unless set, at most 300 s.
+    /// The tolerance between the issuer's clock and ours; 60 s by default, at most 300 s.
     pub fn leeway(self, leeway: Duration) -> Self {
         self.with(|draft| draft.leeway = Some(leeway))
     }
 
-    /// `iat` becomes required, and may lie at most this far back.
+    /// Requires an `iat` that is at most this far in the past.
     pub fn max_age(self, max_age: Duration) -> Self {
         self.with(|draft| draft.max_age = Some(max_age))
     }
 
-    /// Which `typ` is demanded.
+    /// Which `typ` is required.
     pub fn token_type(self, token_type: TokenType) -> Self {
         self.with(|draft| draft.token_type = Some(token_type))
     }
 
-    /// Accepts tokens with this `typ` as if they had `JWT`: see
+    /// Accepts tokens with this `typ` as if it were `JWT`: see
     /// [`PolicyBuilder`](mcp_bearer_core::PolicyBuilder::also_accept_type).
     pub fn also_accept_type(self, typ: impl Into<String>) -> Self {
         let typ = typ.into();
         self.with(|draft| draft.accepted_types.push(typ))
     }
 
-    /// Accepts tokens without `exp`: a stolen one works for ever.
+    /// Accepts tokens without `exp`: a stolen one works forever.
     pub fn accept_tokens_that_never_expire(self) -> Self {
         self.with(|draft| draft.accept_tokens_that_never_expire = true)
     }
 
-    /// Accepts tokens whose `iat` lies in the future: whoever can sign may then keep tokens for
-    /// later.
+    /// Accepts tokens whose `iat` is in the future: a signer can then prepare tokens for later.
     pub fn accept_tokens_issued_in_the_future(self) -> Self {
         self.with(|draft| draft.accept_tokens_issued_in_the_future = true)
     }
 
-    /// Accepts tokens with the marks of an ID token, so that an ID token may pass for an access
-    /// token.
+    /// Accepts tokens with the marks of an ID token, so an ID token may pass for an access token.
     pub fn accept_identity_token_shape(self) -> Self {
         self.with(|draft| draft.accept_identity_token_shape = true)
     }
@@ -256,8 +253,8 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
         self.with(|draft| draft.required_claims.push(claim))
     }
 
-    /// A claim that must be present and contain one of the values: an array with it among its
-    /// elements, or the value itself.
+    /// A claim that must be present and contain one of the values: an array with the value as an
+    /// element, or the value itself.
     pub fn required_claim_containing<V: Into<serde_json::Value>>(
         self,
         claim: impl Into<ClaimPath>,
@@ -267,26 +264,26 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
         self.with(|draft| draft.required_claims_containing.push(claim))
     }
 
-    /// The clients that may come; `client_id`, `azp`, `cid` or `appid` becomes required.
+    /// The clients that are allowed; `client_id`, `azp`, `cid` or `appid` becomes required.
     pub fn allowed_client_ids<T: Into<String>>(self, clients: impl IntoIterator<Item = T>) -> Self {
         self.with(|draft| draft.allowed_client_ids = Some(strings(clients)))
     }
 
-    /// The claims that scopes are read from, the first one present winning; `scope`, then `scp`
-    /// unless set.
+    /// The claims that scopes are read from; the first one present is used. By default `scope`,
+    /// then `scp`.
     pub fn scope_claims<T: Into<ClaimPath>>(self, claims: impl IntoIterator<Item = T>) -> Self {
         let claims = claims.into_iter().map(Into::into).collect();
         self.with(|draft| draft.scope_claims = Some(claims))
     }
 
-    /// Counts the scopes of all the claims of [`scope_claims`](Self::scope_claims) that are
-    /// present, not of the first alone. Roles and permissions of a user then count though the user
-    /// has not consented to them for this client.
+    /// Uses the scopes of every claim in [`scope_claims`](Self::scope_claims) that is present, not
+    /// only of the first. A user's roles and permissions then count even if the user has not
+    /// consented to them for this client.
     pub fn accept_scopes_beyond_consent(self) -> Self {
         self.with(|draft| draft.accept_scopes_beyond_consent = true)
     }
 
-    /// Says that holding `scope` includes holding the others.
+    /// Makes `scope` include the others.
     pub fn scope_implies<T: Into<String>>(
         self,
         scope: impl Into<String>,
@@ -296,9 +293,9 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
         self.with(|draft| draft.scope_implies.push(implied))
     }
 
-    /// What clients put before a scope when they request it. Challenges, and `scopes_supported` of
-    /// the RFC 9728 document, then name what clients must request; tokens hold what
-    /// [`required_scopes`](Self::required_scopes) names.
+    /// The prefix that clients put before a scope when they request it. Challenges, and
+    /// `scopes_supported` of the RFC 9728 document, then name what clients must request; tokens
+    /// hold what [`required_scopes`](Self::required_scopes) names.
     ///
     /// ```
     /// use mcp_bearer::{BearerAuthLayer, BearerAuthProvider};
@@ -317,7 +314,7 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
         self.with(|draft| draft.requested_scope_prefix = Some(prefix.into()))
     }
 
-    /// What clients must request to get a token that holds `scope`. It wins over the
+    /// What clients must request to get a token that holds `scope`. It takes precedence over the
     /// [prefix](Self::requested_scope_prefix).
     pub fn requested_scope(self, scope: impl Into<String>, requested: impl Into<String>) -> Self {
         let pair = (scope.into(), requested.into());
@@ -326,7 +323,7 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
 }
 
 impl IssuerBuilder<Decided, Decided, Decided> {
-    /// Checks the whole and builds a provider for this one issuer.
+    /// Checks all settings and builds a provider for this one issuer.
     ///
     /// # Errors
     /// Every problem at once.

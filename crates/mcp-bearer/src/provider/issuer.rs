@@ -1,6 +1,6 @@
-//! One issuer as the provider holds it: its policy, its keys, its required scopes.
+//! One issuer in the provider: its policy, its keys, its required scopes.
 //!
-//! Issuers share nothing: two with the same `kid` must never see each other's keys.
+//! Issuers share nothing, so two with the same `kid` never see each other's keys.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(crate) struct Issuer {
 }
 
 impl Issuer {
-    /// The values of `iss` that belong to it; none when any does.
+    /// The values of `iss` that belong to it; none if any value does.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.policy.issuers().listed().iter().map(String::as_str)
     }

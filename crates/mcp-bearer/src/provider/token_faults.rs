@@ -1,19 +1,19 @@
-//! Everything that is wrong with a token, for whoever operates the server.
+//! Everything that is wrong with a token, for operators.
 
 use mcp_bearer_core::{Rejection, UnixTime, Unobserved};
 
 use super::BearerAuthProvider;
 
 impl BearerAuthProvider {
-    /// Everything that is wrong with a token, judged with the keys at hand: it waits for none and
-    /// starts no fetch. The required scopes of its issuer are looked at too.
+    /// Everything that is wrong with a token, judged with the keys at hand: never waits, and starts
+    /// no fetch. The required scopes of its issuer are checked too.
     ///
-    /// The first is what [`verify_token`](Self::verify_token) and then
-    /// [`check_required_scopes`](Self::check_required_scopes) refuse it for. A text that is no
-    /// token, or whose issuer is not known, has that fault alone.
+    /// The first fault is the one for which [`verify_token`](Self::verify_token) and then
+    /// [`check_required_scopes`](Self::check_required_scopes) refuse the token. If the text is not
+    /// a token, or its issuer is unknown, that is its only fault.
     ///
     /// For operators only: a peer that learns more than the first fault learns what this server
-    /// wants. That there is none is no proof, because only verification makes an
+    /// requires. An empty list proves nothing, because only verification makes an
     /// [`AccessToken`](crate::AccessToken).
     ///
     /// ```
@@ -47,7 +47,7 @@ impl BearerAuthProvider {
         parsed.unverified.faults(&keys.set, policy, required, now)
     }
 
-    /// The time by this provider's clock.
+    /// The current time by this provider's clock.
     #[must_use]
     pub fn now(&self) -> UnixTime {
         self.inner.clock.now()

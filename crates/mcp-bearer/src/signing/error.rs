@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A key pair that cannot be made, read or used. It never holds key text.
+/// A key pair that cannot be made, read or used. It never contains key text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPairError {
     kind: KeyPairErrorKind,
@@ -13,15 +13,16 @@ pub struct KeyPairError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyPairErrorKind {
-    /// The cryptography failed: no randomness, or a key that cannot be written or sign.
+    /// The cryptography failed: no randomness, or a key that cannot be written or cannot sign.
     Failed,
     /// The text is not exactly one PEM block.
     Malformed,
     /// The private key is encrypted.
     Encrypted,
-    /// The block is no private key.
+    /// The block is not a private key.
     NotPrivate,
-    /// The key is none that this crate signs or verifies with, or does not serve for the algorithm.
+    /// This crate neither signs nor verifies with such a key, or the key does not fit the
+    /// algorithm.
     Unsupported,
     /// The file cannot be read.
     Unreadable,

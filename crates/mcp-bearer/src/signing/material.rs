@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use super::error::{KeyPairError, KeyPairErrorKind, error, failed};
 use super::rsa_key_pair::{RsaKeySize, pem};
 
-/// What signs.
+/// The key that signs.
 pub(super) enum Material {
     Rsa(RsaKeyPair),
     Ec(EcdsaKeyPair),
@@ -65,7 +65,7 @@ impl Material {
             error(Malformed, why)
         };
         let mut blocks = ::pem::parse_many(text).map_err(|_| unreadable())?;
-        // OpenSSL writes the curve into a block of its own, and into the key as well.
+        // OpenSSL writes the curve in a block of its own, and in the key as well.
         blocks.retain(|block| block.tag() != "EC PARAMETERS");
         let [block] = blocks.as_slice() else {
             return Err(error(Malformed, "one PEM block is needed, the private key"));
@@ -98,7 +98,7 @@ impl Material {
         })
     }
 
-    /// The private key and the public key in PEM; nothing for a secret.
+    /// The private key and the public key in PEM; neither for a secret.
     pub(super) fn pem(&self) -> Result<(Option<Zeroizing<String>>, Option<String>), KeyPairError> {
         let lost = |_: Unspecified| failed("the key could not be written");
         let (private, public): (Zeroizing<String>, PublicKeyX509Der<'_>) = match self {
@@ -128,7 +128,7 @@ impl Material {
         Ok((Some(private), Some(pem("PUBLIC KEY", public.as_ref()))))
     }
 
-    /// The signature over these bytes, as RFC 7518 section 3 and RFC 8037 section 3.1 write it.
+    /// The signature over these bytes, in the form of RFC 7518 section 3 and RFC 8037 section 3.1.
     pub(super) fn sign(
         &self,
         algorithm: Algorithm,
@@ -165,7 +165,7 @@ fn from_pkcs8(der: &[u8]) -> Option<Material> {
     if let Ok(pair) = RsaKeyPair::from_pkcs8(der) {
         return Some(Material::Rsa(pair));
     }
-    // OpenSSL writes version 1, without the public key beside the private one.
+    // OpenSSL writes version 1, which has no public key.
     if let Ok(pair) = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der) {
         return Some(Material::Ed25519(pair));
     }
@@ -176,7 +176,7 @@ fn from_pkcs8(der: &[u8]) -> Option<Material> {
 fn secret() -> Result<Material, KeyPairError> {
     let mut bytes = Zeroizing::new([0; 64]);
     rand::fill(bytes.as_mut()).map_err(no_key)?;
-    // Long enough from the start: a string that grows leaves its old text behind.
+    // Long enough from the start: a string that grows leaves its old text in memory.
     let mut text = String::with_capacity(88);
     URL_SAFE_NO_PAD.encode_string(bytes.as_ref(), &mut text);
     Ok(Material::Secret(Zeroizing::new(text.into_bytes())))

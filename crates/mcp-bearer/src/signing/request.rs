@@ -1,4 +1,4 @@
-//! What a token shall say, with the defaults of the reference system.
+//! The contents of a token, with FastMCP's defaults.
 
 use mcp_bearer_core::{Algorithm, UnixTime};
 use serde_json::{Map, Value, json};
@@ -78,7 +78,7 @@ impl TokenRequest {
         self
     }
 
-    /// The lifetime; negative for a token that has expired already.
+    /// The lifetime; negative for a token that has already expired.
     pub fn expires_in_seconds(mut self, seconds: i64) -> Self {
         self.expires_in_seconds = seconds;
         self
@@ -96,7 +96,7 @@ impl TokenRequest {
         self
     }
 
-    /// The time of issue; the system's clock unless given.
+    /// The time of issue; by default the system's time.
     pub fn issued_at(mut self, now: UnixTime) -> Self {
         self.now = Some(now);
         self

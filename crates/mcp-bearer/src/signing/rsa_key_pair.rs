@@ -1,7 +1,8 @@
-//! [`RsaKeyPair`]: an RSA key pair that signs tokens, for development, tests and small control planes.
+//! [`RsaKeyPair`]: an RSA key pair that signs tokens, for development, tests and small control
+//! planes.
 //!
-//! The copy of the private key that is kept here is wiped when it is dropped (what a parser or the
-//! signing library holds meanwhile is theirs to wipe), and it stands in no `Debug` and no error.
+//! The copy of the private key that is kept here is wiped when dropped, and is in no `Debug` and no
+//! error. A parser and the signing library must wipe their own copies.
 
 use std::fmt;
 
@@ -38,7 +39,7 @@ pub struct RsaKeyPair {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RsaKeySize {
-    /// 2048 bits, the default (RFC 7518 section 3.3 asks for at least that).
+    /// 2048 bits, the default (RFC 7518 section 3.3 requires at least that).
     #[default]
     Bits2048,
     /// 3072 bits.
@@ -125,7 +126,7 @@ impl RsaKeyPair {
         &self.public_pem
     }
 
-    /// The private key in PEM (PKCS#8, RFC 5208). A secret.
+    /// The private key in PEM (PKCS#8, RFC 5208). Keep it secret.
     #[must_use]
     pub fn private_key_pem(&self) -> &str {
         &self.private_pem
@@ -137,10 +138,10 @@ impl RsaKeyPair {
         self.signer.public_modulus_len() * 8
     }
 
-    /// The public key as a JWK for RS256 signatures; `kid` is its RFC 7638 thumbprint unless given.
+    /// The public key as a JWK for RS256 signatures; `kid` is its RFC 7638 thumbprint by default.
     ///
     /// # Errors
-    /// When the key is one that this crate would not verify with.
+    /// When this crate would not verify with the key.
     pub fn public_jwk(&self, kid: Option<&str>) -> Result<JwkData, KeyPairError> {
         let key = self.verifying_key()?;
         let thumbprint = || key.thumbprint().to_string();
@@ -154,7 +155,7 @@ impl RsaKeyPair {
     /// The public key, to verify with.
     ///
     /// # Errors
-    /// When the key is one that this crate would not verify with.
+    /// When this crate would not verify with the key.
     pub fn verifying_key(&self) -> Result<VerifyingKey, KeyPairError> {
         VerifyingKey::from_pem(&self.public_pem)
             .map_err(|why| error(KeyPairErrorKind::Unsupported, &why.to_string()))
@@ -179,7 +180,7 @@ impl RsaKeyPair {
     }
 }
 
-/// Names the public key, hides the private one.
+/// Prints the public key, not the private one.
 impl fmt::Debug for RsaKeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RsaKeyPair")

@@ -1,8 +1,8 @@
 //! [`SigningKey`]: a key of any kind that signs tokens, for development, tests and small control
 //! planes.
 //!
-//! The copies of secrets that are kept here are wiped when they are dropped (what a parser or the
-//! signing library holds meanwhile is theirs to wipe), and they are in no `Debug` and no error.
+//! The copies of secrets that are kept here are wiped when dropped, and are in no `Debug` and no
+//! error. A parser and the signing library must wipe their own copies.
 
 use std::fmt;
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::config::secret_file;
 
 /// A key that signs access tokens with one of the algorithms that this library verifies.
 ///
-/// [`RsaKeyPair`](crate::RsaKeyPair) is the shape that FastMCP has, for RS256 alone.
+/// [`RsaKeyPair`](crate::RsaKeyPair) has FastMCP's shape, for RS256 alone.
 ///
 /// ```
 /// use mcp_bearer::{Algorithm, SigningKey, TokenRequest};
@@ -48,10 +48,10 @@ impl SigningKey {
         Self::of(Material::generate(algorithm)?, Some(algorithm))
     }
 
-    /// A new RSA key of this size, for RS256 and its like.
+    /// A new RSA key of this size, for an RSA algorithm such as RS256.
     ///
     /// # Errors
-    /// When the algorithm takes no RSA key, or the system has no randomness.
+    /// When the algorithm does not use RSA, or the system has no randomness.
     pub fn generate_rsa(algorithm: Algorithm, size: RsaKeySize) -> Result<Self, KeyPairError> {
         Self::of(Material::generate_rsa(size)?, Some(algorithm))
     }
@@ -59,12 +59,11 @@ impl SigningKey {
     /// A key from its private key in PEM: PKCS#8 `PRIVATE KEY`, PKCS#1 `RSA PRIVATE KEY` or SEC 1
     /// `EC PRIVATE KEY`.
     ///
-    /// The algorithm is the usual one of the key unless given: RS256, ES256, ES384, ES512 or EdDSA.
+    /// By default the algorithm is the usual one for the key: RS256, ES256, ES384, ES512 or EdDSA.
     ///
     /// # Errors
-    /// When the text is not exactly one such block, the key is of no kind that is verified here
-    /// (RSA of 2048 to 8192 bits, P-256, P-384, P-521, Ed25519), or it does not serve for the
-    /// algorithm.
+    /// When the text is not exactly one such block, the key is of an unsupported kind (supported:
+    /// RSA of 2048 to 8192 bits, P-256, P-384, P-521, Ed25519), or it does not fit the algorithm.
     pub fn from_private_key_pem(
         text: &str,
         algorithm: Option<Algorithm>,
@@ -72,8 +71,7 @@ impl SigningKey {
         Self::of(Material::from_pem(text)?, algorithm)
     }
 
-    /// A secret that is shared with whoever verifies, for HS256, HS384 and HS512; HS256 unless
-    /// given.
+    /// A secret shared with the verifier, for HS256, HS384 and HS512; HS256 by default.
     ///
     /// # Errors
     /// When the secret is too short for the algorithm, or is a key document (RFC 7518 section 3.2).
@@ -82,10 +80,10 @@ impl SigningKey {
         Self::of(Material::Secret(secret), algorithm)
     }
 
-    /// The same from a file, whose line end is no part of a secret of printable text.
+    /// Like `from_secret`, from a file; a line end is not part of a secret of printable text.
     ///
     /// # Errors
-    /// Those of [`from_secret`](Self::from_secret), and those of reading, with the file's name.
+    /// Those of [`from_secret`](Self::from_secret), and read errors with the file's name.
     pub fn from_secret_file(
         path: impl AsRef<Path>,
         algorithm: Option<Algorithm>,
@@ -138,13 +136,13 @@ impl SigningKey {
         self.algorithm
     }
 
-    /// The key to verify with. That of a shared secret can sign as well.
+    /// The key to verify with. That of a shared secret can also sign.
     #[must_use]
     pub const fn verifying_key(&self) -> &VerifyingKey {
         &self.verifying
     }
 
-    /// The private key in PEM (PKCS#8, RFC 5208); `None` for a shared secret. A secret.
+    /// The private key in PEM (PKCS#8, RFC 5208), to be kept secret; `None` for a shared secret.
     #[must_use]
     pub fn private_key_pem(&self) -> Option<&str> {
         self.private_pem.as_ref().map(|pem| pem.as_str())
@@ -156,7 +154,7 @@ impl SigningKey {
         self.public_pem.as_deref()
     }
 
-    /// The shared secret; `None` for other keys. A secret.
+    /// The shared secret, to be kept secret; `None` for other keys.
     #[must_use]
     pub fn secret(&self) -> Option<&[u8]> {
         match &self.material {
@@ -166,7 +164,7 @@ impl SigningKey {
     }
 
     /// The public key as a JWK for signatures of this algorithm; `kid` is its RFC 7638 thumbprint
-    /// unless given.
+    /// by default.
     ///
     /// # Errors
     /// For a shared secret, which is never published.
@@ -200,7 +198,7 @@ impl SigningKey {
     }
 }
 
-/// Names the kind of key, hides the key.
+/// Prints the kind of key, not the key.
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SigningKey")

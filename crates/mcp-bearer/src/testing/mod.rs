@@ -1,8 +1,8 @@
 //! **For tests only** (feature `testing`): an issuer on loopback, and tokens of every kind.
 //!
-//! A [`TestIssuer`] publishes keys and metadata as an identity provider does, but on 127.0.0.1
-//! alone, and signs whatever token a test asks for. [`TokenFault::ALL`] is a list of tokens that a
-//! server must refuse, each with the reason that its log should show.
+//! A [`TestIssuer`] publishes keys and metadata as an identity provider does, but only on
+//! 127.0.0.1, and signs whatever token a test asks for. [`TokenFault::ALL`] is a list of tokens
+//! that a server must refuse, each with the reason that its log should show.
 //!
 //! ```
 //! use mcp_bearer::testing::{TestIssuer, TokenFault};
@@ -106,7 +106,7 @@ impl TestIssuer {
     /// Starts an issuer on a free port.
     ///
     /// # Errors
-    /// When no port of 127.0.0.1 can be had, or no key can be generated.
+    /// When no port of 127.0.0.1 is free, or no key can be generated.
     pub fn start() -> io::Result<Self> {
         let keys = Arc::new(SigningKeys::generate()?);
         let server = Server::start()?;
@@ -145,7 +145,7 @@ impl TestIssuer {
         format!("{}{JWKS_PATH}", self.url)
     }
 
-    /// Begins a good token for this audience.
+    /// Starts a good token for this audience.
     pub fn token(&self, audience: &str) -> TestToken {
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         TestToken::new(Arc::clone(&keys), &self.url, audience)
@@ -173,7 +173,7 @@ impl TestIssuer {
         self.server.set_down(false);
     }
 
-    /// How many times its keys were asked for, also while it was down.
+    /// How many times its keys were requested, including while it was down.
     #[must_use]
     pub fn key_requests(&self) -> usize {
         self.server.requests(JWKS_PATH)

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 /// The longest request head that is read.
 const HEAD_BYTES: u64 = 16 * 1024;
-/// How long one read or write may take.
+/// The time limit for one read or write.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Connections that are served at once; further ones are closed.
+/// The most connections that are served at once; further ones are closed.
 const MAX_CONNECTIONS: usize = 64;
 
 /// A server that stops when it is dropped.
@@ -77,7 +77,7 @@ impl Server {
         self.shared.lock().down = down;
     }
 
-    /// How many requests there were for a document, those while it was down included.
+    /// The number of requests for a document, including those while it was down.
     pub(super) fn requests(&self, path: &str) -> usize {
         let state = self.shared.lock();
         let document = state.documents.get(path);
@@ -88,8 +88,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if self.process != std::process::id() {
-            // A child made by `fork` has no acceptor to wait for, and a lock that nobody lets go
-            // of.
+            // A child made by `fork` has no acceptor to wait for, and a lock that is never
+            // released.
             std::mem::forget(self.acceptor.take());
             return;
         }
@@ -120,7 +120,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         }
         let served = Arc::clone(shared);
         let begun = thread::Builder::new().spawn(move || {
-            // An error means that the client has left.
+            // An error means that the client has disconnected.
             drop(answer(&stream, &served));
             served.open.fetch_sub(1, Ordering::SeqCst);
         });

@@ -1,5 +1,5 @@
-//! [`SigningKeys`]: one generation of a test issuer's keys, one key for each type, and what they
-//! sign and publish.
+//! [`SigningKeys`]: one generation of a test issuer's keys, one per type, and what they sign and
+//! publish.
 
 use std::io;
 
@@ -50,7 +50,7 @@ impl SigningKeys {
         JwksData::new(self.published.iter().map(|key| key.jwk.clone()).collect())
     }
 
-    /// The `kid` of the key that signs so: its RFC 7638 thumbprint.
+    /// The `kid` of the key that signs with this algorithm: its RFC 7638 thumbprint.
     pub(super) fn kid(&self, algorithm: Algorithm) -> Option<&str> {
         let [rsa, ec, ed25519] = &self.published;
         let key = match algorithm {

@@ -1,4 +1,4 @@
-//! [`TestToken`]: a token in the making, good or with one fault.
+//! [`TestToken`]: a token to be signed, good or with one fault.
 
 use std::io;
 use std::sync::Arc;
@@ -13,8 +13,7 @@ use crate::clock::Clock;
 
 /// What is wrong with a token.
 ///
-/// Each fault is the only one of its token, so a server that accepts the token does not check for
-/// it.
+/// It is the only fault of its token, so a server that accepts the token does not check for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenFault {
@@ -68,7 +67,7 @@ impl TokenFault {
         }
     }
 
-    /// How a provider refuses the token.
+    /// The kind of rejection that a provider returns for the token.
     #[must_use]
     pub const fn rejection_kind(self) -> RejectionKind {
         match self {
@@ -88,7 +87,7 @@ impl TokenFault {
 /// A token of a [`TestIssuer`](super::TestIssuer), good unless a fault is given. Cheap to clone.
 ///
 /// Defaults: subject `test-user`, client `test-client`, no scopes, one hour, RS256. It is signed
-/// with the keys that the issuer had when the token was begun: one that was begun before
+/// with the keys that the issuer had when the token was started: one started before
 /// [`rotate`](super::TestIssuer::rotate) is a token of the withdrawn key.
 ///
 /// ```
@@ -144,7 +143,7 @@ impl TestToken {
         self.claim("scope", scopes.join(" "))
     }
 
-    /// Any claim, instead of one with the same name.
+    /// Any claim, replacing one with the same name.
     pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         let name = name.into();
         self.removed.retain(|removed| *removed != name);
@@ -152,25 +151,26 @@ impl TestToken {
         self
     }
 
-    /// Leaves a claim out, `exp` and `iat` included.
+    /// Leaves out a claim, including `exp` and `iat`.
     pub fn without_claim(mut self, name: &str) -> Self {
         self.removed.push(name.to_owned());
         self
     }
 
-    /// The lifetime in seconds; negative for a token that has expired already.
+    /// The lifetime in seconds; negative for a token that has already expired.
     pub fn expires_in_seconds(mut self, seconds: i64) -> Self {
         self.lifetime_seconds = seconds;
         self
     }
 
-    /// The time of issue; the system's clock when it is signed unless given.
+    /// The time of issue; by default the system's time when it is signed.
     pub fn issued_at(mut self, now: UnixTime) -> Self {
         self.now = Some(now);
         self
     }
 
-    /// What it is signed with: RS256 to RS512, PS256 to PS512, ES256, EdDSA or Ed25519.
+    /// The algorithm that it is signed with: RS256 to RS512, PS256 to PS512, ES256, EdDSA or
+    /// Ed25519.
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = algorithm;
         self
@@ -185,7 +185,7 @@ impl TestToken {
     /// The token.
     ///
     /// # Errors
-    /// When the issuer has no key for the algorithm, and when the system has no randomness.
+    /// When the issuer has no key for the algorithm, or the system has no randomness.
     pub fn sign(&self) -> io::Result<String> {
         let unsigned = self.fault == Some(TokenFault::Unsigned);
         let algorithm = if unsigned {

@@ -1,16 +1,16 @@
-//! Verifications in flight: a hundred requests with one new token make one verification, not a
-//! hundred.
+//! Verifications in progress: a hundred requests with the same new token cause one verification,
+//! not a hundred.
 //!
-//! A request waits for another's verification at most once; if that one failed it verifies for
-//! itself, so that a bad token cannot make requests queue behind each other.
+//! A request waits for another's verification at most once; if that one fails, it verifies for
+//! itself, so that a bad token cannot make requests queue.
 
 use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// The tokens that are being verified, by a randomly seeded hash. Two tokens with one hash cost a
-/// needless wait, no more.
+/// The tokens that are being verified, by a randomly seeded hash. A collision costs a needless
+/// wait, no more.
 #[derive(Default)]
 pub(crate) struct InFlight {
     hasher: RandomState,
@@ -25,11 +25,11 @@ type Shard = HashMap<u64, Done>;
 pub(crate) enum Joined<'a> {
     /// This request verifies; others wait until the value is dropped.
     First(#[expect(dead_code, reason = "others wait for its drop")] Verification<'a>),
-    /// Another request has verified the token meanwhile, or failed to.
+    /// Another request has meanwhile verified the token, or failed to.
     Waited,
 }
 
-/// Ends when dropped, also when the verification panics.
+/// Ends when dropped, even if the verification panics.
 pub(crate) struct Verification<'a> {
     in_flight: &'a InFlight,
     hash: u64,

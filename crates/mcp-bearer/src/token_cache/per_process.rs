@@ -31,7 +31,7 @@ impl ProcessCache {
         if let Some(cache) = found.get() {
             return use_cache(cache);
         }
-        // Of two threads that get here at the same time, the first one's is kept.
+        // If two threads get here at the same time, the first one's is kept.
         let new = Arc::new(OfProcess::new(TokenCache::new(self.size)));
         drop(self.own.compare_and_swap(&found, new));
         self.with(use_cache)

@@ -68,7 +68,7 @@ async fn handlers_get_the_token() {
 }
 
 #[tokio::test]
-async fn a_handler_that_asks_for_more_answers_with_a_challenge() {
+async fn a_handler_that_requires_more_answers_with_a_challenge() {
     let recorder = Recorder::start();
     let answer = send(app(), "DELETE", "/all", Some(&good().token())).await;
     assert_eq!(answer.status, 403);
@@ -86,7 +86,7 @@ async fn a_handler_that_asks_for_more_answers_with_a_challenge() {
 }
 
 #[tokio::test]
-async fn without_the_layer_a_handler_lets_nobody_in() {
+async fn without_the_layer_a_handler_accepts_nobody() {
     let recorder = Recorder::start();
     let bare = Router::new()
         .route("/whoami", get(whoami))
@@ -114,7 +114,7 @@ async fn without_the_layer_a_handler_lets_nobody_in() {
 }
 
 #[tokio::test]
-async fn a_preflight_that_reaches_a_handler_is_no_mistake_of_the_program() {
+async fn a_preflight_that_reaches_a_handler_is_not_a_mistake_of_the_program() {
     let recorder = Recorder::start();
     let auth = BearerAuthLayer::new(provider(&["mcp:read"]));
     let app = Router::new()
@@ -155,7 +155,7 @@ async fn the_document_is_public_and_other_paths_are_not_found() {
     assert!(missing.challenge().unwrap().contains(METADATA_URL));
 }
 
-/// Whatever the resource's path looks like, it is no pattern, and nothing panics.
+/// Whatever the resource's path looks like, it is not a pattern, and nothing panics.
 #[tokio::test]
 async fn a_path_is_not_a_pattern() {
     for path in [

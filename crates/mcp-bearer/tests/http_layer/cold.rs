@@ -1,7 +1,7 @@
 //! What a server answers before it has any keys, and when it cannot get them.
 //!
-//! A token that no key could save gets the answer of its own fault in every state. An outage is for
-//! tokens that keys could save.
+//! A token that no key could save gets the answer for its own fault in every state. An outage
+//! affects only tokens that keys could save.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ enum Count {
     Several,
 }
 
-/// Tokens that their own claims condemn, and what each is refused as.
+/// Tokens that their own claims rule out, and the reason for which each is refused.
 fn condemned() -> Vec<(&'static str, Forge)> {
     vec![
         ("expired", good().expires_in(-3600)),
@@ -51,7 +51,7 @@ fn condemned() -> Vec<(&'static str, Forge)> {
     ]
 }
 
-/// A server that has fetched nothing yet, and the issuer that it would ask.
+/// A server that has fetched nothing yet, and its issuer.
 struct Cold {
     server: JwksServer,
     provider: BearerAuthProvider,
@@ -141,7 +141,7 @@ async fn a_condemned_token_gets_the_answer_of_its_own_fault_in_every_state() {
                 let recorder = Recorder::start();
                 let answer = cold.ask(&token).await;
                 assert_own_fault(&answer, reason, &label);
-                // Of several issuers a token that names none of them has nobody's keys to ask for.
+                // With several issuers, a token that names none of them has no keys to fetch.
                 let nobody = reason == "wrong_issuer" && count == Count::Several;
                 assert_eq!(detail(&answer).contains("not verified"), !nobody, "{label}");
                 let logged = recorder.denials();
@@ -196,10 +196,10 @@ async fn good_tokens_are_answered_as_before() {
     }
 }
 
-/// Scopes, required claims and clients say what this server wants: a stranger learns nothing of
-/// them.
+/// Scopes, required claims and clients show what this server requires: a stranger must not learn
+/// it.
 #[tokio::test]
-async fn what_the_server_wants_is_not_told_before_a_signature_was_checked() {
+async fn what_the_server_requires_is_not_revealed_before_a_signature_was_checked() {
     let cold = Cold::new(Issuer::Down, Count::One);
     let answer = cold.ask(&forge().scope("nothing:useful")).await;
     assert_eq!(answer.reason(), "keys_unavailable");
@@ -239,7 +239,8 @@ async fn a_flood_of_condemned_tokens_starts_one_fetch() {
         cold.server
             .wait_for_hits("/jwks.json", 1, Duration::from_secs(5))
     );
-    // They hold none of the 64 places to wait: as many good tokens are let in by the same fetch.
+    // They occupy none of the 64 places to wait: as many good tokens are accepted by the same
+    // fetch.
     let tokens: Vec<Forge> = (0..64)
         .map(|index| good().claim("jti", index.to_string()))
         .collect();
@@ -268,7 +269,7 @@ async fn while_the_issuer_is_down_only_tokens_that_keys_could_save_ask_again() {
     assert_eq!(cold.server.total_hits(), 1);
     assert_eq!(cold.ask(&good()).await.reason(), "keys_unavailable");
     assert_eq!(cold.server.total_hits(), 2);
-    // A source that a good token has asked first was asked, too.
+    // A source that a good token asked first has also been asked.
     let other = Cold::new(Issuer::Down, Count::One);
     assert_eq!(other.ask(&good()).await.reason(), "keys_unavailable");
     tokio::time::sleep(Duration::from_millis(1100)).await;
@@ -314,7 +315,7 @@ async fn tokens_that_are_not_plausible_start_no_fetch() {
     for (reason, token) in [
         ("malformed", good().raw_claims("[]")),
         ("malformed", good().empty_signature()),
-        // As long as an ES256 signature is.
+        // As long as an ES256 signature.
         ("algorithm_not_allowed", good().alg_name("EdDSA")),
         ("algorithm_not_allowed", good().alg_name("RS256")),
         ("malformed", good().header("kid", 7)),
@@ -326,7 +327,7 @@ async fn tokens_that_are_not_plausible_start_no_fetch() {
     assert_eq!(cold.server.total_hits(), 0);
 }
 
-/// With keys at hand the signature speaks first, before and after a rotation.
+/// With keys at hand the signature is checked first, before and after a rotation.
 #[tokio::test]
 async fn a_warm_server_looks_at_the_signature_first() {
     let stranger = SigningKey::ec_p256();
@@ -368,7 +369,7 @@ async fn a_warm_up_asks_every_issuer_at_once() {
     });
 }
 
-/// Keys that are too old to be used are as good as none.
+/// Keys that are too old to be used count as none.
 #[tokio::test]
 async fn after_a_long_outage_the_own_fault_still_counts() {
     let server = JwksServer::start();

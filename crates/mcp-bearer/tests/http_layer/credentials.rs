@@ -1,4 +1,4 @@
-//! Headers to exactly one token.
+//! Extracts exactly one token from headers.
 
 use std::time::{Duration, Instant};
 
@@ -75,7 +75,7 @@ fn what_the_vectors_leave_out() {
 }
 
 #[test]
-fn the_operator_is_told_what_is_wrong_with_the_header() {
+fn the_log_names_what_is_wrong_with_the_header() {
     for (value, detail) in [
         ("Bearer", "no bearer token in the request"),
         ("Bearer   ", "no bearer token in the request"),
@@ -98,7 +98,7 @@ fn the_limit_is_on_the_credential() {
     assert_eq!(kind(&headers(["Bearer 0123456789"])), None);
     let too_large = Some(RejectionKind::TokenTooLarge);
     assert_eq!(kind(&headers(["Bearer 01234567890"])), too_large);
-    // Whatever the characters are: only the length is looked at.
+    // Whatever the characters are: only the length counts.
     assert_eq!(kind(&headers(["Bearer ,,,,,,,,,,,"])), too_large);
     assert_eq!(kind(&headers(["Bearer            "])), too_large);
     let said = bearer_token(&headers(["Bearer 01234567890"]), &limits).unwrap_err();
@@ -122,7 +122,7 @@ fn ten_megabytes_are_refused_by_their_length_alone() {
         let mut value = start.as_bytes().to_vec();
         value.resize(SIZE, filler);
         let headers = headers([value]);
-        // The best of many: another process may take the processor away in between.
+        // The best of many: another process may interrupt any one of them.
         let best = (0..50).map(|_| {
             let started = Instant::now();
             assert_eq!(outcome(&headers), Err(expected));
@@ -160,7 +160,7 @@ async fn a_token_in_the_query_or_a_cookie_is_ignored() {
     assert_eq!(inner.calls(), 0);
 }
 
-/// A value of any bytes that a header can hold, often near to a credential.
+/// A value of any bytes that a header can hold, often close to a credential.
 fn any_value() -> impl Strategy<Value = Vec<u8>> {
     let start = prop::sample::select(vec!["Bearer ", "bearer", "Bear", "Basic ", ""]);
     let rest = proptest::collection::vec(any::<u8>(), 0..40);

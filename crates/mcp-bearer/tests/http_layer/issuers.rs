@@ -12,7 +12,8 @@ use crate::support::{Answer, Inner, NOW, ask, clock, with_authorization};
 
 const STAFF: &str = "https://staff.example.com/";
 
-/// Staff are known by the address of their keys, customers by discovery. Their keys have one name.
+/// Staff are known by the address of their keys, customers by discovery. Their keys have the same
+/// name.
 struct World {
     staff: JwksServer,
     staff_key: SigningKey,
@@ -78,7 +79,7 @@ impl World {
         assert_eq!((answer.status.as_u16(), answer.reason()), (status, reason));
     }
 
-    /// How often the keys of staff and of customers were asked for.
+    /// How often the keys of staff and of customers were requested.
     fn hits(&self) -> (usize, usize) {
         let hits = |server: &JwksServer| server.hits(JwksServer::JWKS_PATH);
         (hits(&self.staff), hits(&self.customers))
@@ -98,8 +99,8 @@ async fn each_token_meets_its_own_issuers_keys_and_rules() {
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, "bob"));
     assert_eq!(world.hits(), (1, 1));
 
-    // A challenge asks for the scopes of the issuer that the token names; without a token they do
-    // not agree.
+    // A challenge names the scopes of the issuer that the token names; without a token, the issuers
+    // do not agree.
     let challenge = |answer: &Answer| {
         let value = answer.headers.get(header::WWW_AUTHENTICATE).unwrap();
         value.to_str().unwrap().to_owned()
@@ -150,8 +151,8 @@ async fn one_issuers_key_never_serves_another() {
     let world = World::new();
     world.ask(&world.of_staff()).await;
     world.ask(&world.of_customers()).await;
-    // The kid is known there, the signature is not: the issuer that is named may have a new key,
-    // and is asked.
+    // The kid is known there, the signature is not: the issuer that is named may have a new key, so
+    // it is asked.
     let forged = world
         .of_customers()
         .sign_with(&SigningKey::shared_rsa_2048_b());
@@ -192,7 +193,7 @@ async fn an_issuer_that_is_down_is_its_own_tokens_outage_alone() {
     assert_eq!(answer.body, r#"{"error":"temporarily_unavailable"}"#);
     assert_eq!(world.ask(&world.of_customers()).await.status, 200);
 
-    // Back again: a request each second is served within two.
+    // Back again: with one request per second, it is served within two.
     world.staff.set_behaviour(Behaviour::ok());
     let mut statuses = Vec::new();
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! What the operator sees: one event for each denial, its level, its fields, and no token.
+//! What the operator sees: one event per denial, its level, its fields, and no token.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ fn without_keys() -> BearerAuthLayer {
 }
 
 #[tokio::test]
-async fn one_event_for_each_denial() {
+async fn one_event_per_denial() {
     let expired = with_authorization(good().expires_in(-3600).authorization());
     let few = with_authorization(forge().authorization());
     let outage = with_authorization(good().authorization());
@@ -181,7 +181,7 @@ async fn no_token_text_in_any_log_at_trace() {
     assert!(text.contains("request denied") && text.contains("TRACE"));
     let secrets = tokens.iter().flat_map(|token| token.split('.'));
     for secret in secrets.chain(["pass", "cGFzc3dvcmQ6cGFzc3dvcmQ="]) {
-        // The header says nothing that is secret, and "none" of it is the same in all tokens.
+        // The header contains no secret, and that of "none" is the same in all tokens.
         assert!(!text.contains(secret), "{secret} in {text}");
     }
 }

@@ -37,7 +37,7 @@ fn any_issuer() -> BearerAuthLayer {
 }
 
 #[tokio::test]
-async fn the_least_document_has_no_empty_members() {
+async fn the_smallest_document_has_no_empty_members() {
     let expected = json!({
         "resource": RESOURCE,
         "authorization_servers": [Forge::ISSUER],
@@ -129,7 +129,7 @@ async fn of_the_providers_issuers_those_that_are_urls_are_named() {
             .algorithms([mcp_bearer::Algorithm::Es256]);
         BearerAuthLayer::new(provider.build().unwrap())
     };
-    // Some issuers sign under two names, and the provider trusts http where its operator does.
+    // Some issuers sign under two names, and the provider trusts http if its operator does.
     let issuers = [
         "https://idp.example.com",
         "idp.example.com",
@@ -147,7 +147,7 @@ async fn of_the_providers_issuers_those_that_are_urls_are_named() {
 }
 
 #[test]
-fn every_problem_is_told_at_once() {
+fn every_problem_is_reported_at_once() {
     let auth = any_issuer().scopes_supported(["a b"]);
     let error = auth.resource("http://mcp.example.com").unwrap_err();
     assert_eq!(error.problems().len(), 3, "{error}");

@@ -38,7 +38,7 @@ async fn the_access_token_is_the_layers_and_nobody_elses() {
     let guard = Guard::from_extensions(&seen.extensions).expect("the guard");
     assert_eq!(guard.provider().required_scopes().as_str(), "mcp:read");
 
-    // Not even where nobody is asked for a token.
+    // Not even if no token is required.
     let mut request = preflight();
     request.extensions_mut().insert(mallory);
     request.extensions_mut().insert(forged.guard().clone());
@@ -134,7 +134,7 @@ async fn a_body_streams() {
     assert_eq!(four.unwrap_err(), Broken);
     assert!(body.is_end_stream());
 
-    // A denial's: known length, one frame, the end.
+    // The body of a denial: known length, one frame, the end.
     let request = with_authorization("Bearer a.b.c");
     let mut body = Box::pin(service.oneshot(request).await.unwrap().into_body());
     let length = body.size_hint().exact().unwrap();
@@ -185,7 +185,7 @@ fn a_future_that_has_answered_stays_silent() {
     assert!(future.as_mut().poll(cx).is_pending());
 }
 
-/// What the types promise, checked by the compiler.
+/// What the types guarantee, checked by the compiler.
 #[test]
 fn send_and_clone() {
     fn is_send<T: Send>() {}

@@ -68,7 +68,7 @@ async fn a_preflight_passes_with_what_cors_needs_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn any_other_options_is_judged_as_any_request() {
+async fn any_other_options_request_is_judged_like_any_request() {
     let bearer = good().authorization();
     let bad = "Bearer a.b.c";
     for (label, headers) in [
@@ -121,7 +121,7 @@ async fn any_other_options_is_judged_as_any_request() {
 }
 
 #[tokio::test]
-async fn a_body_makes_it_no_preflight() {
+async fn a_request_with_a_body_is_not_a_preflight() {
     for preflights in [Preflight::PassOn, Preflight::Answer(Cors::any_origin())] {
         let inner = Inner::default();
         let request = preflight().map(|_| Full::new(Bytes::from_static(b"{}")));

@@ -1,5 +1,4 @@
-//! Challenges and documents name what clients must request, where that differs from what tokens
-//! hold.
+//! Challenges and documents name what clients must request, if that differs from what tokens hold.
 
 use http::Request;
 use mcp_bearer::config::{Decided, IssuerBuilder};
@@ -116,7 +115,7 @@ async fn each_of_several_issuers_has_its_own_words() {
             );
         }
     }
-    // Without a token nobody knows whose words are meant.
+    // Without a token the issuer is unknown, and so are its names for scopes.
     let nothing = ask(auth.layer(Inner::default()), Request::new(NoBody::new())).await;
     assert!(!nothing.challenge().unwrap().contains("scope="));
     assert_eq!(supported(auth), json!(["api://id/read", "read"]));

@@ -1,4 +1,5 @@
-//! What these tests share: one issuer, a service that says who called, events that can be counted.
+//! What these tests share: one issuer, a service that reports its caller, events that can be
+//! counted.
 
 use std::convert::Infallible;
 use std::fmt::Debug;
@@ -41,7 +42,7 @@ pub(crate) fn forge() -> Forge {
     Forge::new(&key(), NOW)
 }
 
-/// A token that [`layer`] lets in.
+/// A token that [`layer`] accepts.
 pub(crate) fn good() -> Forge {
     forge().scope("mcp:read")
 }
@@ -62,7 +63,7 @@ pub(crate) fn provider(required_scopes: &[&str]) -> BearerAuthProvider {
         .with_clock(clock())
 }
 
-/// A layer that demands `mcp:read`, without a resource.
+/// A layer that requires `mcp:read`, without a resource.
 pub(crate) fn layer() -> BearerAuthLayer {
     BearerAuthLayer::new(provider(&["mcp:read"]))
 }
@@ -75,7 +76,7 @@ pub(crate) fn with_authorization(value: impl AsRef<[u8]>) -> Request<NoBody> {
 }
 
 pin_project! {
-    /// A body of which nothing can be asked but to be one: not `Default`, not `From`, not `Unpin`.
+    /// A body that implements nothing else: not `Default`, not `From`, not `Unpin`.
     #[derive(Debug)]
     pub(crate) struct Frames {
         left: Vec<Frame<Bytes>>,
@@ -109,14 +110,14 @@ impl Body for Frames {
     }
 }
 
-/// Counts its calls and says who called: `subject`, or `anonymous`.
+/// Counts its calls and returns the caller: `subject`, or `anonymous`.
 #[derive(Debug, Default)]
 pub(crate) struct Inner {
     seen: Arc<Mutex<Vec<http::request::Parts>>>,
     ready: bool,
 }
 
-/// A clone is not ready because the original is.
+/// The clone of a ready service is not ready.
 impl Clone for Inner {
     fn clone(&self) -> Self {
         Self {
@@ -189,7 +190,7 @@ impl Answer {
     }
 }
 
-/// One request to a service, which is asked whether it is ready first.
+/// Sends one request to a service, after polling it ready.
 pub(crate) async fn ask<S, Q, B>(service: S, request: Request<Q>) -> Answer
 where
     S: Service<Request<Q>, Response = Response<B>>,
@@ -285,7 +286,7 @@ impl Everything {
         String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
     }
 
-    /// From now on, for this thread.
+    /// Starts recording, for this thread.
     pub(crate) fn listen(&self) -> tracing::subscriber::DefaultGuard {
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(Level::TRACE)

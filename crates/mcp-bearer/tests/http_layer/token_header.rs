@@ -43,7 +43,7 @@ async fn a_raw_token_is_taken_and_no_credential_reaches_the_service() {
 }
 
 #[tokio::test]
-async fn exactly_one_token_stands_in_the_header() {
+async fn the_header_contains_exactly_one_token() {
     let token = good().token();
     let bearer = format!("Bearer {token}");
     let both = format!("{token}, {token}");

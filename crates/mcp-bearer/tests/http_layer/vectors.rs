@@ -22,8 +22,7 @@ use crate::support::{
 
 fn issuer(setting: &Setting) -> IssuerBuilder<Decided, Decided, Decided> {
     let builder = BearerAuthProvider::builder();
-    // As they are: the builder would not start with keys that cannot serve, and these are for that
-    // very case.
+    // Unchanged: the builder would refuse keys that cannot be used, and these test exactly that.
     let fixed = |set| Arc::new(StaticKeys::new(set));
     let builder = match &setting.keys {
         Keys::Jwks(value) => {
@@ -112,7 +111,8 @@ fn layer(file: &VectorFile) -> Result<BearerAuthLayer, String> {
     ))
 }
 
-/// The kind that a case meets here: what is no credential at all is refused before it is a token.
+/// The kind that a case has here: what is not a credential is refused before it is parsed as a
+/// token.
 fn expected_kind(case: &Case, limit: usize) -> Option<&str> {
     let rejected = case.rejected()?;
     Some(match case.token.len() {
@@ -124,8 +124,8 @@ fn expected_kind(case: &Case, limit: usize) -> Option<&str> {
 }
 
 async fn request(auth: &BearerAuthLayer, token: &str) -> Option<(Inner, Answer)> {
-    // What no header can hold never gets here, and white space around the token belongs to the
-    // header.
+    // A value that no header can hold never gets here, and white space around the token belongs to
+    // the header.
     http::HeaderValue::from_bytes(token.as_bytes()).ok()?;
     if token.starts_with(' ') || token.ends_with([' ', '\t']) {
         return None;
@@ -136,7 +136,7 @@ async fn request(auth: &BearerAuthLayer, token: &str) -> Option<(Inner, Answer)>
     Some((inner, answer))
 }
 
-/// Short pieces are words as well, so they are passed over.
+/// Short pieces also occur as words, so they are skipped.
 fn nothing_of_the_token(token: &str, log: &str, label: &str) {
     assert!(log.contains("TRACE"), "{label}");
     for segment in token.split('.').filter(|segment| segment.len() >= 12) {
@@ -160,7 +160,7 @@ async fn every_token_vector_gets_its_answer() {
     for file in vectors::all() {
         let auth = match layer(&file) {
             Ok(auth) => auth,
-            // What core decides token by token, the provider refuses to start with.
+            // What core decides per token keeps the provider from starting.
             Err(error) => {
                 assert!(error.contains("shared secret"), "{}: {error}", file.path);
                 not_started += 1;
@@ -210,7 +210,7 @@ async fn every_token_vector_gets_its_answer() {
     );
 }
 
-/// One rejection of each kind, from the vectors; those that no token causes are made.
+/// One rejection of each kind, from the vectors; those that no token causes are constructed.
 async fn rejections() -> BTreeMap<String, Rejection> {
     let mut found = BTreeMap::new();
     for rejection in [
@@ -255,7 +255,7 @@ async fn every_challenge_vector_is_the_answer() {
         {
             continue;
         }
-        // A rejection for want of scopes names its own.
+        // A rejection for missing scopes names its own.
         let provider = crate::support::provider(&scopes(&case));
         let bare = provider.verify_token(&forge().token()).await.unwrap();
         let lacking = provider.check_required_scopes(&bare).err();

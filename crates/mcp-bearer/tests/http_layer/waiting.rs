@@ -17,7 +17,7 @@ use tracing::Level;
 
 use crate::support::{Inner, NoBody, Recorder, ask, clock, forge, good, key, with_authorization};
 
-/// Keys that come when they are let in.
+/// Keys that arrive when the test releases them.
 struct Late {
     set: Mutex<Arc<KeySet>>,
     next: Option<KeySet>,
@@ -95,7 +95,7 @@ async fn a_request_waits_for_keys_and_is_let_in() {
     let seen = inner.last();
     assert!(seen.headers["authorization"].is_sensitive());
     assert!(seen.extensions.get::<mcp_bearer::AccessToken>().is_some());
-    // What is left behind can be used again.
+    // The service can be used again.
     let again = ask(service, with_authorization(good().authorization())).await;
     assert_eq!(
         (again.status.as_u16(), late.asked.load(Ordering::Relaxed)),

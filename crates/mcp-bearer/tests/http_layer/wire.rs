@@ -17,7 +17,7 @@ use crate::support::{
     with_authorization,
 };
 
-/// What every denial has, whatever its row.
+/// What every denial has in common.
 fn assert_denial(answer: &Answer, status: u16, reason: &str) {
     assert_eq!(answer.status, status, "{answer:?}");
     assert_eq!(answer.reason(), reason);
@@ -31,7 +31,7 @@ fn assert_denial(answer: &Answer, status: u16, reason: &str) {
 }
 
 #[tokio::test]
-async fn a_good_token_is_let_in_and_the_answer_is_the_inner_services() {
+async fn a_good_token_is_accepted_and_the_answer_is_the_inner_services() {
     let inner = Inner::default();
     let service = layer().layer(inner.clone());
     let answer = ask(service, with_authorization(good().authorization())).await;
@@ -57,7 +57,8 @@ async fn no_credential_or_another_scheme_is_a_401_without_error() {
     assert_eq!(inner.calls(), 0);
 }
 
-/// Nobody reads the body of a refused request, so the connection cannot be used again, and says so.
+/// The body of a refused request is never read, so the connection cannot be used again, and the
+/// answer says so.
 #[tokio::test]
 async fn a_denial_of_a_request_with_a_body_closes_the_connection() {
     for (version, body, closes) in [
@@ -206,7 +207,7 @@ async fn a_challenge_always_has_a_parameter() {
     assert_eq!(answer.challenge(), Some(r#"Bearer realm="mcp""#));
 }
 
-/// Two issuers, their required scopes as given.
+/// Two issuers with these required scopes.
 fn two_issuers(first: &[&str], second: &[&str]) -> BearerAuthLayer {
     let issuer = |name: &str, scopes: &[&str]| {
         BearerAuthProvider::builder()
@@ -284,7 +285,7 @@ async fn a_handler_answers_a_rejection_of_its_own() {
         auth.require_scopes(&access, &"mcp:read".parse().unwrap())
             .is_ok()
     );
-    // The required scopes of the issuer are asked for as well, whoever let the token in.
+    // The required scopes of the issuer are checked too, whatever accepted the token.
     let other = auth
         .provider()
         .verify_token(&forge().scope("mcp:admin").token())
@@ -306,7 +307,7 @@ async fn a_handler_answers_a_rejection_of_its_own() {
 }
 
 #[tokio::test]
-async fn nothing_of_the_token_is_told_to_the_peer() {
+async fn the_peer_learns_nothing_of_the_token() {
     let token = good()
         .claim("sub", "secret-subject")
         .expires_in(-9999)

@@ -1,7 +1,7 @@
 //! A `fork` at the worst moment: while the crypto library holds a lock for writing.
 //!
-//! It does so for microseconds when an RSA key is first used, and a fork by chance meets that once
-//! in hundreds. So this program stands in for the function that takes such a lock, and forks there.
+//! It does so for microseconds when an RSA key is first used, and a random fork hits that once in
+//! hundreds. So this program replaces the function that takes such a lock, and forks there.
 
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
@@ -21,19 +21,19 @@ unsafe extern "C" {
 }
 
 thread_local! {
-    /// What a child is asked when this thread has taken a lock.
+    /// The check to run in a child when this thread has taken a lock.
     static IN_A_CHILD: Cell<Option<fn() -> bool>> = const { Cell::new(None) };
     static CHILDREN: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Called by the crypto library in the place of the C library's.
+/// Called by the crypto library in place of the C library's.
 // SAFETY: takes the lock as the C library's does, and nothing else that its callers could see.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn pthread_rwlock_wrlock(lock: *mut c_void) -> c_int {
     static TAKE: OnceLock<TakeLock> = OnceLock::new();
     let take = TAKE.get_or_init(|| {
         let next = std::ptr::without_provenance_mut(usize::MAX); // RTLD_NEXT
-        // SAFETY: the name ends with a zero, and what has it is a function of this type.
+        // SAFETY: the name ends with a zero, and the function of that name has this type.
         unsafe {
             let found = dlsym(next, c"pthread_rwlock_wrlock".as_ptr());
             assert!(!found.is_null());
@@ -68,7 +68,7 @@ pub(crate) fn a_fork_while_the_library_holds_a_keys_lock() {
         .algorithms([Algorithm::Rs256, Algorithm::Ps256])
         .build()
         .unwrap();
-    // The library takes a lock for what it keeps of this thread as well, once.
+    // The library also takes a lock once, for what it keeps of this thread.
     let first = provider.try_verify_token(&token("RS256")).into_result();
     assert!(first.is_ok());
     // Not the algorithm that the key was tried with when it was read.

@@ -1,4 +1,4 @@
-//! A child made by `fork`: what is asked there, and whether it ended.
+//! A child made by `fork`: what is checked there, and whether it ended.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ unsafe extern "C" {
 const WNOHANG: i32 = 1;
 const SIGKILL: i32 = 9;
 
-/// Runs `check` in a child; it must end well within 20 s.
+/// Runs `check` in a child, which must end successfully within 20 s.
 pub(crate) fn in_a_child(check: impl FnOnce() -> bool) {
     // SAFETY: the child calls only what the crate promises to work there, and leaves without
     // unwinding.

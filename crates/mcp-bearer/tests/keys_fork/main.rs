@@ -64,10 +64,10 @@ fn a_remote_source_goes_on_in_a_child() {
         drop(handle);
         held && found && again
     });
-    // And in the parent, which has not learned of the child's set.
+    // And in the parent, which does not know of the child's set.
     assert!(keys.snapshot().set.has_kid("a"));
     assert_eq!(refresh(&keys, "b"), Refreshed::NewKeys);
-    // In a child the last handle may go as well.
+    // A child may also drop the last handle.
     let mut keys = Some(keys);
     in_a_child(|| {
         drop(keys.take());
@@ -94,13 +94,13 @@ fn a_provider_goes_on_in_a_child() {
     let accepts = |key| block_on(provider.verify_token(&token(key))).is_ok();
     assert!(accepts(&one));
     server.set_keys(vec![one.jwk(), other.jwk()]);
-    // The child has the parent's keys, and gets newer ones by itself.
+    // The child has the parent's keys, and fetches newer ones by itself.
     in_a_child(|| accepts(&one) && accepts(&other));
     assert!(accepts(&one) && accepts(&other));
     assert_eq!(server.total_hits(), 3);
 }
 
-/// Each process asks once because of a token that no key could save.
+/// Each process fetches once because of a token that no key could save.
 fn a_child_fetches_though_its_parent_asked_in_vain() {
     let server = JwksServer::start();
     server.set_keys(vec![key("a")]);
@@ -122,8 +122,8 @@ fn a_child_fetches_though_its_parent_asked_in_vain() {
     assert_eq!(server.total_hits(), 2);
 }
 
-/// Threads verify first sights without a pause while the process forks: their verifications never
-/// end in the child, which must not wait for them.
+/// Threads verify new tokens without a pause while the process forks: their verifications never end
+/// in the child, which must not wait for them.
 fn a_fork_in_the_middle_of_verifications() {
     let key = SigningKey::shared_rsa_2048();
     let provider = BearerAuthProvider::builder()
@@ -134,8 +134,8 @@ fn a_fork_in_the_middle_of_verifications() {
         .unwrap()
         .with_token_cache(mcp_bearer::TokenCacheSize::default());
     let now = mcp_bearer::Clock::system().now().as_secs();
-    // Bad signatures are never kept, so that each sight is a first one; good ones are written into
-    // the cache.
+    // Bad signatures are never cached, so each is verified again; good ones are written into the
+    // cache.
     let good = Forge::new(&key, now).token();
     let others: Vec<String> = (0..200)
         .map(|number: u32| {
@@ -151,7 +151,7 @@ fn a_fork_in_the_middle_of_verifications() {
     let may_go_on =
         || stopped.lock().unwrap().try_recv() == Err(std::sync::mpsc::TryRecvError::Empty);
     std::thread::scope(|scope| {
-        // Gone when this ends, also when a child has failed.
+        // Dropped when this ends, even if a child has failed.
         let _going_on = going_on;
         scope.spawn(|| {
             while may_go_on() {
@@ -182,8 +182,8 @@ fn a_fork_in_the_middle_of_verifications() {
     });
 }
 
-/// A key's parsed form is made when it is first used. What the library does then is forked at in
-/// `at_a_lock.rs`.
+/// A key's parsed form is made when it is first used. `at_a_lock.rs` forks during what the library
+/// does then.
 fn a_fork_in_the_middle_of_a_keys_first_use() {
     let key = SigningKey::shared_rsa_2048();
     let now = mcp_bearer::Clock::system().now().as_secs();
@@ -221,7 +221,7 @@ fn a_fork_in_the_middle_of_a_fetch() {
     server.set_keys(vec![key("a")]);
     server.set_behaviour(Behaviour::HangBeforeHeaders);
     let keys = RemoteKeys::builder(server.url()).build().unwrap();
-    // All places to wait are taken, and their owners stay behind.
+    // All places to wait are taken, and their owners remain in the parent.
     let waiting: Vec<_> = (0..64).map(|_| keys.refresh(Miss::no_keys())).collect();
     assert!(server.wait_for_hits(JwksServer::JWKS_PATH, 1, Duration::from_secs(5)));
     server.set_behaviour(Behaviour::ok());
@@ -242,7 +242,7 @@ fn a_set_grows_old_in_a_child_without_a_task() {
     assert_eq!(block_on(keys.refresh(Miss::no_keys())), Refreshed::NewKeys);
     server.set_keys(vec![key("b")]);
     in_a_child(|| {
-        // Only the snapshot is asked: that alone must bring the next set.
+        // Only the snapshot is read: that alone must bring the next set.
         time.advance(Duration::from_secs(59));
         let start = Instant::now();
         while !keys.snapshot().set.has_kid("b") && start.elapsed() < Duration::from_secs(10) {
@@ -277,7 +277,7 @@ fn a_file_is_watched_in_a_child() {
         keys.snapshot().set.has_kid(kid)
     };
     in_a_child(|| sees("b"));
-    // Now with a watch that has looked before the fork.
+    // Now with a watch that has checked before the fork.
     assert!(sees("c"));
     in_a_child(|| sees("d"));
 }

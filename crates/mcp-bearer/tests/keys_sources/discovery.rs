@@ -62,7 +62,7 @@ impl Issuer {
 }
 
 #[tokio::test]
-async fn the_first_document_that_is_right_wins() {
+async fn the_first_valid_document_is_used() {
     for (at, asked) in [
         (RFC_8414, &[RFC_8414][..]),
         (OIDC_INSERTED, &[RFC_8414, OIDC_INSERTED]),
@@ -170,7 +170,7 @@ async fn moves(gone: u16) {
     assert_eq!(kids(&issuer.keys.snapshot()), ["old"]);
 
     // Gone: the document is read again at once, and conditions for the old address are not sent to
-    // the new.
+    // the new one.
     let document = issuer.document(&issuer.issuer, &new.url());
     issuer.server.serve(RFC_8414, document);
     old.set_behaviour(Behaviour::Status(gone));
@@ -270,7 +270,7 @@ async fn a_move_is_noticed_though_the_old_address_answers_and_made_up_kids_come(
     new.set_keys(vec![key("new").jwk()]);
     let document = issuer.document(&issuer.issuer, &new.url());
     issuer.server.serve(RFC_8414, document);
-    // Each question puts the next scheduled refresh off.
+    // Each request delays the next scheduled refresh.
     for number in 0..2 {
         issuer.time.advance(secs(1800));
         let junk = unknown(&issuer.keys, &format!("junk-{number}"));

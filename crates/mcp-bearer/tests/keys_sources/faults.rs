@@ -16,7 +16,7 @@ use crate::{World, key, kids, secs};
 
 const NOW: u64 = 1_800_000_000;
 
-/// Why a token of this key is refused just now, if it is.
+/// Why a token of this key is refused now, if it is.
 fn refused(world: &World, key: &SigningKey) -> Option<RejectionKind> {
     let keys: Arc<dyn KeySource> = Arc::new(world.keys.clone());
     let provider = BearerAuthProvider::builder()
@@ -32,8 +32,8 @@ fn refused(world: &World, key: &SigningKey) -> Option<RejectionKind> {
     answer.err().map(|rejection| rejection.kind())
 }
 
-/// The source holds "a" and asks again; the issuer behaves so: the answer must count as a failure
-/// that says this.
+/// The source holds "a" and asks again; the issuer behaves like this: its answer must count as a
+/// failure with this reason.
 async fn fails(behaviour: Behaviour, reason: &str) -> World {
     let world = World::holding(Behaviour::ok()).await;
     world.server.set_behaviour(behaviour.clone().held());
@@ -46,8 +46,7 @@ async fn fails(behaviour: Behaviour, reason: &str) -> World {
     world
 }
 
-/// The same where the answer does not come by itself: after 5 s of the source's clock it has
-/// failed.
+/// The same if no answer comes: after 5 s of the source's clock it has failed.
 async fn times_out(behaviour: Behaviour) -> World {
     let world = World::holding(Behaviour::ok()).await;
     world.server.set_behaviour(behaviour.clone());
@@ -127,8 +126,8 @@ async fn large_bodies_are_not_read_to_their_end() {
     fails(Behaviour::Huge(512 * 1024 + 1), "longer than 524288 bytes").await;
 }
 
-/// RFC 9110 section 15.2: any number of interim answers may come first, and the HTTP client looks
-/// for the last one in all that it has read.
+/// RFC 9110 section 15.2: any number of interim answers may come first, and the HTTP client
+/// searches all that it has read for the last one.
 #[tokio::test]
 async fn an_answer_that_never_begins_delays_no_other_source() {
     let hostile = World::new(Behaviour::EndlessHints);
@@ -183,7 +182,7 @@ async fn the_usable_keys_of_a_mixed_set_work() {
     let world = World::new(Behaviour::ok());
     let mut keys = weak_keys::all();
     let weak = keys.len();
-    // Two keys under one name, one of a large curve, one without a name.
+    // Two keys with one name, one of a large curve, one without a name.
     let (first, second) = (key("a"), key("a"));
     let large = SigningKey::ec_p521().with_kid("large");
     let nameless = SigningKey::ec_p384().without_kid();

@@ -71,8 +71,8 @@ async fn an_address_that_the_rules_refuse_is_not_asked() {
 
 const INTERIM: &str = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
 
-/// RFC 9110 section 15.2 allows any number of interim answers. Ours is bounded, or an issuer could
-/// keep a processor busy for the whole exchange.
+/// RFC 9110 section 15.2 allows any number of interim answers. We allow a bounded number; otherwise
+/// an issuer could keep a processor busy for the whole exchange.
 #[tokio::test]
 async fn interim_answers_without_end_are_given_up_at_once() {
     let server = JwksServer::start();
@@ -105,7 +105,7 @@ async fn a_few_interim_answers_are_skipped() {
     assert_eq!(answer.unwrap().body(), b"{}");
 }
 
-/// A body that comes with its head, in whatever pieces the network makes of both.
+/// A body that comes with its head, however the network splits both.
 #[tokio::test]
 async fn a_large_body_right_behind_its_head_is_not_taken_for_a_head() {
     let server = JwksServer::start();

@@ -21,7 +21,7 @@ fn open(path: &Path) -> (FileKeys, ManualTime) {
     (keys, time)
 }
 
-/// Lets looks happen until the keys are these.
+/// Lets checks happen until the keys are these.
 async fn becomes(keys: &FileKeys, time: &ManualTime, expected: &[&str]) {
     eventually(&format!("{expected:?}"), || {
         time.advance(secs(2));
@@ -30,7 +30,7 @@ async fn becomes(keys: &FileKeys, time: &ManualTime, expected: &[&str]) {
     .await;
 }
 
-/// Lets looks happen until there is a failure.
+/// Lets checks happen until there is a failure.
 async fn fails(keys: &FileKeys, time: &ManualTime) -> String {
     let mut failure = None;
     eventually("a failure", || {
@@ -59,7 +59,7 @@ async fn a_file_written_in_place_or_renamed_over_is_read_again() {
     fs::write(&other, jwks(&["c"])).unwrap();
     fs::rename(&other, &path).unwrap();
     becomes(&keys, &time, &["c"]).await;
-    // A request that saw the older set gets the newer one; any other learns nothing new.
+    // A request that saw the older set gets the newer one; any other gets nothing new.
     let miss = unknown(&keys, "d");
     assert_eq!(keys.refresh(miss.clone()).await, Refreshed::Unchanged);
     fs::write(&path, jwks(&["d"])).unwrap();
@@ -150,7 +150,7 @@ fn a_file_that_is_not_good_at_the_start_is_an_error() {
     assert!(FileKeys::open(&path).is_err());
     assert!(FileKeys::open(folder.path()).is_err());
     if cfg!(unix) {
-        // Opening a pipe would wait for ever.
+        // Opening a pipe would wait forever.
         let error = FileKeys::open("/dev/zero").unwrap_err().to_string();
         assert!(error.contains("regular file"), "{error}");
     }

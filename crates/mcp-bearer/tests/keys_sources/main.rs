@@ -32,14 +32,14 @@ use mcp_bearer_testkit::{Behaviour, JwksServer, SigningKey};
 /// An issuer, and a source whose clock the test moves.
 struct World {
     server: JwksServer,
-    /// What signs as "a" at first.
+    /// The key that signs as "a" at first.
     a: SigningKey,
     keys: RemoteKeys,
     time: ManualTime,
 }
 
 impl World {
-    /// A source that has asked nothing yet; the issuer publishes one key, "a".
+    /// A source that has made no request yet; the issuer publishes one key, "a".
     fn new(behaviour: Behaviour) -> Self {
         Self::with(behaviour, |builder| builder)
     }
@@ -62,7 +62,7 @@ impl World {
         }
     }
 
-    /// A source that holds "a" already.
+    /// A source that already holds "a".
     async fn holding(behaviour: Behaviour) -> Self {
         let world = Self::new(behaviour);
         assert_eq!(
@@ -112,7 +112,7 @@ fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Waits for what another thread is about to do.
+/// Waits for something that another thread will do.
 async fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {

@@ -8,7 +8,7 @@ use mcp_bearer::keys::{
     Fetch, FetchError, FetchRequest, FetchResponse, KeySource, Miss, Refreshed, RemoteKeys,
 };
 
-/// Answers at once, unless it is told to block the thread of all sources first.
+/// Answers at once, unless it must first block the thread of all sources.
 struct InMemory {
     jwks: Vec<u8>,
     blocks: Duration,

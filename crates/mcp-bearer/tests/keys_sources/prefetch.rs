@@ -1,4 +1,4 @@
-//! The fetch that a token starts which newer keys could not save.
+//! The fetch that is started by a token that newer keys could not save.
 
 use futures_util::future::FutureExt;
 use mcp_bearer::keys::{KeyPhase, KeySource, Miss, Refreshed};
@@ -57,7 +57,7 @@ async fn prefetches_take_none_of_the_sixty_four_places_to_wait() {
 
 #[tokio::test]
 async fn a_prefetch_after_a_request_for_keys_does_nothing() {
-    // While the fetch of that request is in flight, after it failed, and after it brought keys.
+    // While the fetch of that request is running, after it failed, and after it brought keys.
     for behaviour in [
         Behaviour::ok().held(),
         Behaviour::Status(500),

@@ -1,4 +1,4 @@
-//! The rules of rotation as a user of the source meets them.
+//! The rules of rotation as a user of the source sees them.
 
 use std::{
     sync::{
@@ -35,7 +35,7 @@ async fn fifty_requests_on_a_cold_cache_make_one_fetch() {
 }
 
 #[tokio::test]
-async fn nothing_is_fetched_before_the_first_question() {
+async fn nothing_is_fetched_before_the_first_request() {
     let world = World::new(Behaviour::ok());
     assert_eq!(world.keys.snapshot().set.len(), 0);
     assert_eq!(world.keys.status().phase, KeyPhase::Empty);
@@ -77,7 +77,7 @@ async fn a_removed_key_is_gone_with_the_next_set() {
     eventually("the refresh", || kids(&world.keys.snapshot()) == ["b"]).await;
 }
 
-/// Seconds after which the source asks again of itself: not before, and not after.
+/// The seconds after which the source asks again by itself: not before, and not after.
 async fn asks_again(cache_control: &str, earliest: u64, latest: u64) {
     let world = World::holding(Behaviour::ok_with([("Cache-Control", cache_control)])).await;
     world.time.advance(secs(earliest - 1));
@@ -141,7 +141,7 @@ async fn a_confirmed_set_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_304_about_another_set_is_a_failure_and_the_set_is_asked_for_anew() {
+async fn a_304_about_another_set_is_a_failure_and_the_set_is_requested_again() {
     let behaviour = Behaviour::ok_with([("Cache-Control", "max-age=600"), ("ETag", "\"1\"")]);
     let world = World::holding(behaviour).await;
     let other = Response::empty(304).header("ETag", "\"2\"");
@@ -226,7 +226,7 @@ async fn a_set_past_its_bound_is_not_used_and_the_next_request_brings_it_back() 
     assert_eq!(kids(&world.keys.snapshot()), ["a"]);
     assert_eq!(world.keys.status().phase, KeyPhase::Aging);
     world.time.advance(secs(1));
-    // At this very moment, whatever the task has noticed.
+    // At this moment, whatever the task has noticed.
     let snapshot = world.keys.snapshot();
     assert_eq!((snapshot.set.len(), snapshot.generation), (0, 0));
     assert_eq!(world.keys.status().phase, KeyPhase::Stale);
@@ -296,7 +296,7 @@ fn one_source_serves_several_runtimes_and_threads() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                // As a provider does: ask only while the keys at hand lack it.
+                // Like a provider: ask only while the held keys lack it.
                 let (snapshot, miss) = (world.keys.snapshot(), unknown(&world.keys, "b"));
                 if !snapshot.set.has_kid("b") && snapshot.generation == miss.generation {
                     runtime().block_on(world.keys.refresh(miss));
@@ -309,7 +309,7 @@ fn one_source_serves_several_runtimes_and_threads() {
 }
 
 #[tokio::test]
-async fn the_last_handle_takes_the_fetch_with_it() {
+async fn dropping_the_last_handle_cancels_the_fetch() {
     let world = World::new(Behaviour::HangBeforeHeaders);
     let other = world.keys.clone();
     drop(world.keys.refresh(Miss::no_keys()));
@@ -325,7 +325,7 @@ async fn the_last_handle_takes_the_fetch_with_it() {
     .await;
 }
 
-/// Answers from memory, or worse.
+/// Answers from memory, or misbehaves.
 struct Scripted {
     calls: AtomicUsize,
     script: fn(usize) -> Result<FetchResponse, FetchError>,
@@ -357,7 +357,7 @@ fn good() -> FetchResponse {
 }
 
 #[tokio::test]
-async fn a_fetcher_of_the_callers_own_is_held_to_the_same_rules() {
+async fn a_callers_own_fetcher_is_held_to_the_same_rules() {
     let (keys, _) = scripted(|_| Ok(good()));
     assert_eq!(keys.refresh(Miss::no_keys()).await, Refreshed::NewKeys);
     assert_eq!(kids(&keys.snapshot()), ["a"]);
@@ -372,7 +372,7 @@ async fn a_fetcher_of_the_callers_own_is_held_to_the_same_rules() {
 }
 
 #[tokio::test]
-async fn a_fetcher_that_panics_has_failed_and_no_more() {
+async fn a_fetcher_that_panics_has_only_failed() {
     let (keys, time) = scripted(|call| match call {
         0 => panic!("a fetcher's fault"),
         _ => Ok(good()),
@@ -410,7 +410,7 @@ async fn a_fetcher_that_never_answers_has_failed_after_five_seconds() {
     assert_eq!(keys.status().last_failure.unwrap(), "timed out");
 }
 
-/// An issuer on the internet whose metadata points into the machine.
+/// An issuer on the internet whose metadata points to this machine.
 struct Inward(String);
 
 impl Fetch for Inward {
@@ -497,6 +497,6 @@ fn a_snapshot_takes_nanoseconds() {
     for _ in 0..100_000 {
         std::hint::black_box(keys.snapshot());
     }
-    // Far above what it takes, and far below a lock or a system call under load.
+    // Far above the time it takes, and far below that of a lock or a system call under load.
     assert!(start.elapsed() < secs(1), "{:?}", start.elapsed() / 100_000);
 }

@@ -1,8 +1,7 @@
-//! The built-in client: whose certificates are trusted, which way it goes, and how long it takes at
-//! most.
+//! The built-in client: whose certificates it trusts, how it connects, and its time limit.
 //!
 //! `tls/` holds a test CA and a certificate of it for `localhost`, valid from 2020 to 2120. The
-//! CA's key is gone. The other certificates there are for `localhost` too, and each has the fault
+//! CA's key is gone. The other certificates there are also for `localhost`, and each has the fault
 //! in its name; their key is `other.key`.
 
 use std::{
@@ -30,7 +29,7 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Serves the key "a" over TLS to so many connections, and gives the address.
+/// Serves the key "a" over TLS to this many connections, and returns the address.
 fn serve(connections: usize) -> String {
     serve_as("server.pem", "server.key", connections)
 }
@@ -59,7 +58,7 @@ pub(crate) fn serve_as(certificate: &str, private_key: &str, connections: usize)
             let session = ServerConnection::new(Arc::clone(&config)).unwrap();
             let mut stream = StreamOwned::new(session, stream);
             let mut head = [0; 4096];
-            // A client that does not trust us goes away here.
+            // A client that does not trust us disconnects here.
             if stream.read(&mut head).is_err() {
                 continue;
             }
@@ -110,7 +109,7 @@ async fn a_ca_file_is_read_again_for_each_exchange() {
     let url = serve(2);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ca.pem");
-    // At first the file of another CA: the one that the server's certificate would be.
+    // At first the file of another CA: the server's own certificate.
     std::fs::copy(fixture("server.pem"), &path).unwrap();
     let (clock, time) = MonotonicClock::manual();
     let keys = RemoteKeys::builder(&url)
@@ -128,8 +127,8 @@ async fn a_ca_file_is_read_again_for_each_exchange() {
     assert!(error.starts_with("ca_file: "), "{error}");
 }
 
-/// What the machine trusts, and which proxies it names, is decided by its environment, which only a
-/// process of its own can change: the test runs itself there.
+/// The environment decides what the machine trusts and which proxies it names, and only a separate
+/// process can change that: the test runs itself there.
 #[expect(
     clippy::disallowed_methods,
     reason = "a variable marks the process that the test starts"
@@ -165,7 +164,7 @@ fn a_machine_without_a_ca_store_says_so() {
         let url = serve(2);
         let failure = ask(&url, |keys| keys).await.unwrap_err();
         assert!(failure.contains("CA"), "{failure}");
-        // Where the CA is named, none of the machine's is needed; nor for http.
+        // If the CA is named, none of the machine's is needed; nor for http.
         let named = ask(&url, |keys| keys.ca_file(fixture("ca.pem"))).await;
         assert!(named.is_ok());
         let server = JwksServer::start();
@@ -192,7 +191,7 @@ fn a_ca_of_the_machine_is_trusted_unless_another_is_named() {
 #[test]
 fn proxies_of_the_environment_are_not_used() {
     let test = "tls::proxies_of_the_environment_are_not_used";
-    // Nothing listens there.
+    // Nothing listens on this port.
     let proxy = Path::new("http://127.0.0.1:1");
     let names = [
         "http_proxy",
@@ -242,8 +241,8 @@ async fn a_proxy_that_is_named_is_used_for_https_and_only_there() {
 
 #[tokio::test]
 async fn localhost_is_this_machine_whatever_a_resolver_says() {
-    // Most machines know the name for 127.0.0.1 alone; one without IPv6 cannot be asked at the
-    // other.
+    // Most machines know the name only for 127.0.0.1; one without IPv6 cannot be reached at the
+    // other address.
     for host in ["127.0.0.1", "[::1]"] {
         let address = format!("{host}:0");
         if TcpListener::bind(&address).is_err() {

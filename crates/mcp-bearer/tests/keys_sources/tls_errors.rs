@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use crate::tls::{ask, fixture, serve_as};
 
-/// The reason why no keys came, with the test CA trusted and no other.
+/// Why no keys came, with only the test CA trusted.
 async fn failure(url: &str) -> String {
     let asked = ask(url, |keys| keys.ca_file(fixture("ca.pem"))).await;
     asked.unwrap_err()
@@ -18,11 +18,11 @@ async fn a_certificate_that_is_not_trusted() {
         failure(&url).await,
         "the certificate is self-signed, or its CA is not trusted here; add its CA with the setting ca_file"
     );
-    // The advice helps.
+    // The advice works.
     let url = serve_as("self-signed.pem", "other.key", 1);
     let own = fixture("self-signed.pem");
     assert_eq!(ask(&url, |keys| keys.ca_file(own)).await.unwrap(), ["a"]);
-    // That of a CA is no server's, trusted or not.
+    // The certificate of a CA is not a server's, trusted or not.
     for trusted in ["ca.pem", "self-signed-ca.pem"] {
         let url = serve_as("self-signed-ca.pem", "other.key", 1);
         let why = ask(&url, |keys| keys.ca_file(fixture(trusted))).await;

@@ -103,7 +103,7 @@ async fn a_dropped_request_cancels_no_fetch_and_spends_nothing_twice() {
     assert_eq!(world.hits(), 3);
 }
 
-/// The second token of a new key finds the fetch in flight, whatever spent the budget before.
+/// The second token of a new key finds the fetch running, whatever spent the budget before.
 #[tokio::test]
 async fn the_last_fetch_of_the_budget_is_joined() {
     let world = World::holding(Behaviour::ok()).await;

@@ -1,4 +1,5 @@
-//! An issuer, or a key file, that withdraws every key: its tokens are refused, cached ones too.
+//! An issuer, or a key file, that withdraws every key: its tokens are refused, including cached
+//! ones.
 
 use std::path::Path;
 use std::{fs, sync::Arc};
@@ -14,7 +15,7 @@ use crate::{World, eventually, key, kids, secs, unknown};
 
 const NOW: u64 = 1_800_000_000;
 
-/// A provider with a cache, whose clock stands still.
+/// A provider with a cache, whose clock does not move.
 fn provider(keys: impl KeySource + 'static) -> BearerAuthProvider {
     BearerAuthProvider::builder()
         .key_source(Arc::new(keys))
@@ -61,7 +62,7 @@ async fn tokens_of_withdrawn_keys_are_refused_cached_ones_too() {
         world.time.advance(secs(59));
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         assert_eq!(refused(&provider, &token), None, "not yet");
-        // Nobody asks: the second look comes by itself.
+        // There are no requests: the second fetch comes by itself.
         world.time.advance(secs(1));
         eventually("the withdrawal", || {
             refused(&provider, &token) == Some(RejectionKind::UnknownKey)
@@ -150,7 +151,7 @@ async fn the_keys_may_have_moved_and_an_empty_set_been_left_behind() {
     assert_eq!(keys.refresh(Miss::no_keys()).await, Refreshed::NewKeys);
     server.set_behaviour_at(JwksServer::JWKS_PATH, Behaviour::EmptySet);
     keys.refresh(unknown(&keys, "b")).await;
-    // The document is read beside the second look, and the new address is asked without conditions.
+    // The document is read during the second fetch, and the new address gets no conditions.
     document("/moved");
     server.set_behaviour_at("/moved", etag("\"same\""));
     server.set_keys(vec![b.jwk()]);
@@ -168,7 +169,7 @@ fn open(path: &Path) -> (FileKeys, ManualTime) {
     (keys, time)
 }
 
-/// Lets looks happen until there is a failure, and returns it.
+/// Lets checks happen until there is a failure, and returns it.
 async fn fails(keys: &FileKeys, time: &ManualTime) -> String {
     let mut failure = None;
     eventually("a failure", || {
@@ -190,7 +191,7 @@ async fn a_file_withdraws_every_key_when_it_has_been_without_one_for_sixty_secon
         let (source, time) = open(&path);
         let (provider, token) = (provider(source.clone()), token(&a));
         assert_eq!(refused(&provider, &token), None);
-        // At once, so that no half of it is read.
+        // Atomically, so that no half of it is read.
         let new = folder.path().join("new.json");
         fs::write(&new, json!({ "keys": keys }).to_string()).unwrap();
         fs::rename(&new, &path).unwrap();
@@ -215,7 +216,7 @@ async fn a_file_withdraws_every_key_when_it_has_been_without_one_for_sixty_secon
 }
 
 #[tokio::test]
-async fn a_deleted_or_broken_file_keeps_its_keys_for_a_day_and_not_for_ever() {
+async fn a_deleted_or_broken_file_keeps_its_keys_for_a_day_and_not_forever() {
     for broken in [None, Some("{"), Some("{}")] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jwks.json");
@@ -234,11 +235,11 @@ async fn a_deleted_or_broken_file_keeps_its_keys_for_a_day_and_not_for_ever() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         assert_eq!(refused(&provider, &token), None, "not yet");
         time.advance(secs(10));
-        // At this very moment, whatever the task has noticed.
+        // At this moment, whatever the task has noticed.
         let refusal = Some(RejectionKind::KeysUnavailable);
         assert_eq!(refused(&provider, &token), refusal, "{broken:?}");
         assert_eq!(source.status().phase, KeyPhase::Stale);
-        // Looks go on, and do not prolong it.
+        // Checks continue, and do not extend it.
         time.advance(secs(60));
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         assert_eq!(refused(&provider, &token), refusal);

@@ -39,7 +39,7 @@ fn stranger(body: impl Into<Pieces>) -> Request<Pieces> {
 }
 
 #[tokio::test]
-async fn what_is_open_needs_no_token_and_the_rest_asks_for_one() {
+async fn an_anonymous_operation_needs_no_token_and_any_other_does() {
     let server = Server::json(ALL);
     let service = open_layer().layer(server.clone());
     let answer = ask(service.clone(), stranger(LIST)).await;
@@ -141,7 +141,7 @@ async fn a_strangers_body_has_5_seconds() {
 }
 
 #[tokio::test]
-async fn a_session_begun_without_a_token_stays_without_one() {
+async fn a_session_started_without_a_token_stays_without_one() {
     let server = Server::new(|_| {
         let mut response = typed("application/json", ALL);
         response

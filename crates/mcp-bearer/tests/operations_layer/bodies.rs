@@ -1,4 +1,4 @@
-//! Bodies: in pieces, too large, too slow, broken, of another type; and what they hold up.
+//! Bodies: in pieces, too large, too slow, broken, of another type; and what they delay.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -141,9 +141,9 @@ async fn a_byte_order_mark_is_400() {
     assert_eq!((answer.status.as_u16(), answer.code()), (400, -32700));
 }
 
-/// 17 bodies of 4 MiB do not fit in 64 MiB; what is dropped makes room.
+/// 17 bodies of 4 MiB do not fit in 64 MiB; dropping one frees its memory.
 #[tokio::test]
-async fn all_bodies_together_have_a_limit_and_a_dropped_one_makes_room() {
+async fn all_bodies_together_have_a_limit_and_a_dropped_one_frees_its_memory() {
     let service = layer().layer(Server::json(OK));
     let stuck = || Pieces::of([Piece::Data(long(4 * 1024 * 1024).into()), Piece::Never]);
     let mut waiting = Vec::new();
@@ -174,7 +174,7 @@ fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     std::pin::Pin::new(future).poll(&mut cx)
 }
 
-/// A service with one place, which is taken by being ready.
+/// A service with one place, which is taken when it becomes ready.
 #[derive(Clone)]
 struct OnePlace {
     places: Arc<tokio::sync::Semaphore>,

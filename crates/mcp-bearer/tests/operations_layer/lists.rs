@@ -1,4 +1,4 @@
-//! Lists on their way out: as JSON and as events, with their headers.
+//! Filtered lists: as JSON and as events, with their headers.
 
 use http::{HeaderMap, Response};
 use mcp_bearer::operation::RuleDraft;
@@ -36,7 +36,7 @@ async fn a_json_list_shows_what_the_caller_may_use() {
     let got = server.last();
     assert!(got.parts.headers.get("accept-encoding").is_none());
     assert!(got.parts.headers.get("if-none-match").is_none());
-    // With the scope everything is seen, and no cache may give it to others.
+    // With the scope everything is visible, and no cache may give it to others.
     let answer = ask(service, post(&token("read admin"), LIST)).await;
     assert_eq!(answer.text(), ALL.replace("public", "private"));
     assert_eq!(answer.header("cache-control"), Some("private"));
@@ -158,7 +158,7 @@ async fn an_event_that_cannot_be_filtered_becomes_an_error() {
 }
 
 #[tokio::test]
-async fn the_answer_to_a_call_passes_as_it_came() {
+async fn the_answer_to_a_call_passes_unchanged() {
     let large = "x".repeat(6 << 20);
     for result in [
         r#"{"content":[],"tools":[{"name":"secret_x"}]}"#.to_owned(),

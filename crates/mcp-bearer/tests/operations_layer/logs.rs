@@ -75,7 +75,7 @@ async fn a_refusal_is_one_line_that_quotes_and_cuts_what_the_client_sent() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_passed_on_is_a_warning_once_for_a_stream() {
+async fn an_answer_that_is_not_passed_on_is_a_warning_once_per_stream() {
     let (log, _guard) = Log::start();
     ask(layer().layer(Server::json("{")), post(&token("read"), LIST)).await;
     let bad = "data: {\"result\":{\"tools\":[1,]}}\n\n";

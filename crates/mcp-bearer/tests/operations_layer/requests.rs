@@ -1,4 +1,4 @@
-//! What becomes of a request: the challenge, the refusals, what is passed on.
+//! What happens to a request: the challenge, the refusals, what is passed on.
 
 use http::{Method, Request};
 use mcp_bearer::http::{FromExtensions, JudgedOperations};
@@ -95,7 +95,7 @@ async fn the_server_gets_the_request_as_it_came_with_the_decision() {
 }
 
 #[tokio::test]
-async fn what_no_scope_opens_is_200_with_an_error_and_what_is_hidden_does_not_exist() {
+async fn what_no_scope_allows_is_200_with_an_error_and_what_is_hidden_does_not_exist() {
     let service = layer().layer(Server::json(OK));
     let tasks = r#"{"jsonrpc":"2.0","id":1,"method":"tasks/list"}"#;
     for (body, code) in [
@@ -244,7 +244,7 @@ async fn one_scope_for_one_tool_in_a_few_lines() {
 }
 
 #[tokio::test]
-async fn the_rejection_lies_in_the_extensions_of_the_answer() {
+async fn the_rejection_is_in_the_extensions_of_the_answer() {
     use tower::ServiceExt;
     let service = layer().layer(Server::json(OK));
     let response = service
@@ -303,7 +303,7 @@ async fn an_assertion_of_a_proxy_is_judged_and_no_challenge_follows() {
     let answer = ask(service.clone(), asserted("read admin", call("delete_x"))).await;
     assert_eq!(answer.status, 200);
     assert!(!server.last().parts.headers.contains_key("x-assertion"));
-    // A credential of either kind is one, so that nothing is open to it without a token.
+    // Either kind of credential counts, so that nothing is open to it without a token.
     let answer = ask(service.clone(), post(&token("read"), LIST)).await;
     assert_eq!(answer.status, 401);
     let bad = with(asserted("read", LIST.to_owned()), "x-assertion", "x");

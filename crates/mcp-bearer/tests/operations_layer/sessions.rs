@@ -12,7 +12,7 @@ const OK: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#;
 const RESPONSE: &str = r#"{"jsonrpc":"2.0","id":7,"result":{"action":"accept"}}"#;
 
-/// Gives everybody the same session, and takes it from everybody.
+/// Gives everyone the same session, and accepts it from everyone.
 fn server() -> Server {
     Server::new(|_| {
         let mut response = typed("application/json", OK);
@@ -72,7 +72,7 @@ async fn a_session_serves_its_principal_and_nobody_else() {
         }
     }
     assert_eq!(server.calls(), 0);
-    // A refreshed token is another text and the same principal.
+    // A refreshed token has another text and the same principal.
     let refreshed = Forge::new(&key(), NOW)
         .scope("read")
         .subject("alice")
@@ -180,7 +180,7 @@ async fn an_event_is_resumed_by_its_principal_in_its_session_only() {
             .insert("mcp-session-id", "session-1".parse().unwrap());
         response
     });
-    // Ids are bound where nothing else is to be done as well.
+    // Ids are bound even if nothing else is to be done.
     let no_rules = auth(&["read"]).operations(rules(Vec::new()));
     for layer in [layer(), no_rules] {
         let service = layer.layer(server.clone());
@@ -226,7 +226,7 @@ async fn an_event_is_resumed_by_its_principal_in_its_session_only() {
                 assert_eq!(ask(service.clone(), get).await.status, 404, "{forged}");
             }
         }
-        // Outside of the session it is nobody's.
+        // Outside the session it belongs to nobody.
         let (token, _, ids) = &opened[0];
         let mut get = with(post(token, ""), "last-event-id", &ids[0]);
         *get.method_mut() = Method::GET;

@@ -64,7 +64,7 @@ pub(crate) fn auth_with_prefix(
         .unwrap()
 }
 
-/// `read` is needed for everything; `admin` for some tools, of which some are hidden.
+/// `read` is needed for everything; `admin` for some tools, some of which are hidden.
 pub(crate) fn layer() -> OperationsLayer<Resource> {
     auth(&["read"]).operations(rules(vec![
         RuleDraft::new("tools/call")
@@ -112,7 +112,7 @@ pub(crate) fn with(
     request
 }
 
-/// A body in pieces. A piece that is missing is never there.
+/// A body in pieces. A missing piece never arrives.
 #[derive(Debug, Default)]
 pub(crate) struct Pieces {
     pub(crate) pieces: VecDeque<Piece>,
@@ -205,7 +205,7 @@ pub(crate) struct Got {
 
 type Answers = dyn Fn(&Got) -> Response<Pieces> + Send + Sync;
 
-/// A server that remembers what it got and answers as it is told to.
+/// A server that remembers what it got and gives the answers of the test.
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) got: Arc<Mutex<Vec<Got>>>,

@@ -64,7 +64,7 @@ async fn every_request_has_its_answer_and_only_those_that_are_allowed_reach_the_
     for file in operations::requests() {
         let rules = rules_of(&file.rules);
         for case in &file.cases {
-            // Implied scopes are a matter of the policy.
+            // Implied scopes belong to the policy.
             if !case.caller.implies.is_empty() {
                 continue;
             }
@@ -132,8 +132,8 @@ async fn every_list_comes_out_as_written() {
     for file in operations::lists() {
         let rules = rules_of(&file.rules);
         for case in &file.cases {
-            // The limit is the layer's own, and so are the tags of ids. Strangers ask by POST
-            // alone.
+            // The limit is the layer's own, and so are the tags of ids. Callers without a token
+            // only POST.
             if case.limit.is_some() || case.ids_are_tagged {
                 continue;
             }

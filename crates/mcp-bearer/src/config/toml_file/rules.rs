@@ -1,4 +1,4 @@
-//! The rules for operations in a file: `[[rule]]`, and what stands around them at the top.
+//! The rules for operations in a file: `[[rule]]`, and the keys for them at the top.
 
 use mcp_bearer_core::operation::{OperationRulesDraft, RuleDraft, RuleField, Unmatched};
 use toml::Spanned;
@@ -42,7 +42,7 @@ pub(super) fn read(draft: &mut ServerDraft, key: &str, value: &Spanned<DeValue<'
         }
     };
     if let Err(why) = read {
-        // What does not fit is reported here; it is not missing as well.
+        // A value that does not fit is reported here; it is not also missing.
         rules.unmatched.get_or_insert(Unmatched::Deny);
         report(&mut draft.found, at, format!("{key}: {why}"));
     }
@@ -88,7 +88,7 @@ fn one(table: &DeTable<'_>, found: &mut Found, text: &str) -> (RuleDraft, Vec<(R
         let at = span(text, value.span());
         places.push((field, at));
         if let Err(why) = set(&mut rule, field, value.get_ref()) {
-            // What does not fit is reported here; it is not missing as well.
+            // A value that does not fit is reported here; it is not also missing.
             if field == RuleField::Method {
                 rule.method = Some("*".to_owned());
             }

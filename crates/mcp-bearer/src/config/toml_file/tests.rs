@@ -98,7 +98,7 @@ fn a_whole_file_is_read() {
         serde_json::to_string(&claims).unwrap(),
         r#"[["\"a.b\"",[{"c":[1.5,true]}]],["\"level\"",[3]],["\"tenant\"",["blue","green"]]]"#
     );
-    // Beside the file, wherever the program was started.
+    // Relative to the file, wherever the program was started.
     let beside = Path::new("/etc/mcp-bearer/keys/public.pem");
     assert!(matches!(&three.keys, Some(Keys::PublicKeyFile(path)) if path == beside));
     let absolute = Path::new("/etc/jwks.json");

@@ -23,7 +23,7 @@ fn the_names_of_fastmcp_keep_issuer_and_audience_optional() {
 }
 
 #[test]
-fn the_names_of_fastmcp_complain_in_its_words() {
+fn errors_about_the_names_of_fastmcp_use_its_words() {
     let none = from(&[("FASTMCP_AUTH_BEARER_ISSUER", "https://idp.example.com/")]);
     assert_eq!(
         none.unwrap_err().to_string(),
@@ -43,7 +43,7 @@ fn the_names_of_fastmcp_complain_in_its_words() {
 }
 
 #[test]
-fn our_names_want_a_decision_and_show_every_problem() {
+fn our_names_require_a_decision_and_every_problem_is_reported() {
     let error = from(&[
         ("MCP_BEARER_JWKS_URI", "https://idp.example.com/jwks"),
         ("MCP_BEARER_LEEWAY_SECONDS", "soon"),
@@ -107,7 +107,7 @@ fn lists_are_json_or_words() {
 }
 
 #[test]
-fn a_secret_comes_from_a_file_and_stands_in_no_error() {
+fn a_secret_comes_from_a_file_and_is_in_no_error() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("secret");
     std::fs::write(&path, "0123456789abcdef0123456789abcdef\n").unwrap();
@@ -185,7 +185,7 @@ fn a_variable_that_is_set_to_nothing_is_refused() {
             "{error}"
         );
     }
-    // An empty list of scopes asks for none, and says so.
+    // An empty list of scopes is an explicit decision to require none.
     let scopes = [("MCP_BEARER_REQUIRED_SCOPES", "[]")];
     assert!(from(&[rest.as_slice(), &scopes].concat()).is_ok());
     for name in ["ALLOWED_CLIENT_IDS", "SCOPE_CLAIMS", "ALGORITHMS"] {
@@ -224,7 +224,7 @@ fn a_rule_that_would_do_nothing_is_a_problem() {
 }
 
 #[test]
-fn of_two_members_of_one_name_none_is_lost() {
+fn two_members_with_one_name_are_both_kept() {
     let rest = [
         ("MCP_BEARER_JWKS_URI", "https://idp.example.com/jwks.json"),
         ("MCP_BEARER_ANY_ISSUER", "true"),
@@ -242,7 +242,7 @@ fn of_two_members_of_one_name_none_is_lost() {
 }
 
 #[test]
-fn what_is_not_what_it_should_be_stands_in_no_error() {
+fn an_invalid_value_is_in_no_error() {
     let values = [
         "hunter2",
         "hunter2 x",
@@ -263,7 +263,7 @@ fn what_is_not_what_it_should_be_stands_in_no_error() {
             for value in values {
                 let error = from(&[(name, value)]).err();
                 let words = error.map(|error| error.to_string()).unwrap_or_default();
-                // An address of a document that everybody can read.
+                // The address of a document that everyone can read.
                 let public = *setting == Setting::Resource;
                 assert!(public || !words.contains("hunter2"), "{words}");
             }

@@ -1,4 +1,4 @@
-//! How much memory all bodies that are being read may take together.
+//! The memory that all bodies being read may take together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ pub(super) struct BodyBudget {
     free: Arc<AtomicUsize>,
 }
 
-/// A part of the budget; dropping it gives the bytes back.
+/// A part of the budget; dropping it returns the bytes.
 #[derive(Debug)]
 pub(super) struct Lease {
     free: Arc<AtomicUsize>,
@@ -23,7 +23,7 @@ impl BodyBudget {
         }
     }
 
-    /// A lease of nothing, to be extended.
+    /// An empty lease, to be extended.
     pub(super) fn lease(&self) -> Lease {
         Lease {
             free: Arc::clone(&self.free),
@@ -33,7 +33,7 @@ impl BodyBudget {
 }
 
 impl Lease {
-    /// Another lease of the same budget, of nothing.
+    /// Another, empty lease of the same budget.
     pub(super) fn split(&self) -> Self {
         Self {
             free: Arc::clone(&self.free),
@@ -41,7 +41,7 @@ impl Lease {
         }
     }
 
-    /// Takes more bytes; returns whether they were there.
+    /// Takes more bytes; returns whether they were available.
     #[must_use]
     pub(super) fn extend(&mut self, bytes: usize) -> bool {
         let taken = self

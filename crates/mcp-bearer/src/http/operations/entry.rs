@@ -1,5 +1,5 @@
-//! What the headers of a request decide, once its token is known: may there be a body, which
-//! session and which event does it name. Pure functions, which change the headers for the inner
+//! What the headers of a request decide once its token is known: whether it may have a body, and
+//! which session and event it names. Pure functions, which change the headers for the inner
 //! service.
 
 use std::ops::Deref;
@@ -49,7 +49,7 @@ impl FromExtensions for JudgedOperations {
     }
 }
 
-/// Why a request goes no further.
+/// Why a request is stopped.
 #[derive(Debug)]
 pub(super) struct Stop {
     pub(super) reason: Reason,
@@ -63,7 +63,7 @@ pub(super) fn stop(reason: Reason, status: u16, why: &str) -> Stop {
     }
 }
 
-/// What kind of request it is.
+/// The kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// It has a body with operations.
@@ -72,8 +72,8 @@ pub(super) enum Kind {
     WithoutBody,
 }
 
-/// Which kind a method is. No server of MCP knows another one, and one that did would do something
-/// that nobody judged.
+/// The kind of a method. No MCP server knows any other method; one that did would do something
+/// unjudged.
 pub(super) fn kind(method: &Method) -> Result<Kind, Stop> {
     match *method {
         Method::POST => Ok(Kind::Post),
@@ -82,7 +82,7 @@ pub(super) fn kind(method: &Method) -> Result<Kind, Stop> {
     }
 }
 
-/// A body is read as UTF-8, so it must be nothing else.
+/// A body is read as UTF-8, so it must not have another encoding.
 pub(super) fn check_type(headers: &HeaderMap) -> Result<(), Stop> {
     let unsupported = |why| Err(stop(Reason::BadRequest, 415, why));
     let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
@@ -115,7 +115,7 @@ pub(super) fn check_type(headers: &HeaderMap) -> Result<(), Stop> {
     Ok(())
 }
 
-/// The headers that repeat what the body says.
+/// The headers that repeat parts of the body.
 pub(super) fn operation_headers(headers: &HeaderMap) -> RequestHeaders<'_> {
     RequestHeaders {
         protocol_version: HeaderField::of(headers.get_all(PROTOCOL_VERSION)),
@@ -133,10 +133,10 @@ pub(super) fn version(headers: &HeaderMap) -> ProtocolVersion {
     }
 }
 
-/// The session of a request: the server's own id takes the place of the one that the client knows.
+/// The session of a request: the server's own id replaces the one that the client knows.
 ///
 /// # Errors
-/// 400 for two ids, 404 for one that this principal was not given: the client then begins anew.
+/// 400 for two ids, 404 for one that this principal was not given: the client then starts again.
 pub(super) fn enter_session(
     settings: &Settings,
     principal: Option<Principal<'_>>,
@@ -171,7 +171,7 @@ pub(super) fn enter_session(
     Ok(Some(own))
 }
 
-/// The event after which a stream goes on, in the same way.
+/// The event after which a stream resumes, in the same way.
 ///
 /// # Errors
 /// As [`enter_session`].
@@ -206,7 +206,7 @@ pub(super) fn enter_event(
     Ok(())
 }
 
-/// An answer that may be filtered must come as it is, and whole.
+/// An answer that may be filtered must come whole and unencoded.
 pub(super) fn ask_for_plain_answer(headers: &mut HeaderMap) {
     for name in [ACCEPT_ENCODING, RANGE, IF_NONE_MATCH] {
         headers.remove(name);

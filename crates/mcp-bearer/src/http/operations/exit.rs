@@ -1,5 +1,5 @@
-//! What becomes of the inner service's answer: its session and event ids are bound, and what it
-//! lists is filtered.
+//! How the inner service's answer is changed: its session and event ids are bound, and its lists
+//! are filtered.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,28 +19,28 @@ use super::settings::Settings;
 use crate::AccessToken;
 use crate::http::session::{Principal, Tag};
 
-/// What has to be known of a request when its answer comes.
+/// What must be known of a request when its answer comes.
 pub(super) struct Exchange {
     pub(super) settings: Arc<Settings>,
-    /// None: the caller has no token.
+    /// `None` if the caller has no token.
     pub(super) access: Option<AccessToken>,
     /// The server's id of the session that the request names.
     pub(super) session: Option<String>,
     /// Whether the protocol version of the request has sessions.
     pub(super) has_sessions: bool,
-    /// What the caller sees of lists, if something is hidden from somebody.
+    /// What the caller sees of lists, if anything is hidden from anyone.
     pub(super) view: Option<ListView>,
     pub(super) answers: Answers,
 }
 
-/// An answer on its way out.
+/// An answer on its way to the client.
 #[expect(
     clippy::large_enum_variant,
     reason = "it is taken apart at once, and the large one is usual"
 )]
 pub(super) enum Leaving<R> {
     Done(Response<OperationsBody<R>>),
-    /// It is held until it is known to be no list, or complete.
+    /// It is held until it is complete, or known not to be a list.
     Held(Box<Held<R>>),
 }
 
@@ -105,7 +105,7 @@ impl Exchange {
         }
     }
 
-    /// Binds the session id of an answer to the caller; gives the server's own.
+    /// Binds the session id of an answer to the caller; returns the server's own.
     fn leave_session(&self, headers: &mut HeaderMap) -> Option<String> {
         let Entry::Occupied(mut ids) = headers.entry(SESSION_ID) else {
             return None;
@@ -156,7 +156,8 @@ impl Exchange {
 }
 
 impl<R: Body<Data = Bytes>> Held<R> {
-    /// The answer, once it is known what of it may be seen. It must not be polled again then.
+    /// The answer, once it is known what the caller may see of it. It must not be polled again
+    /// after that.
     pub(super) fn poll_answer(
         &mut self,
         cx: &mut Context<'_>,
@@ -191,7 +192,7 @@ impl<R: Body<Data = Bytes>> Held<R> {
         }
     }
 
-    /// It is no list, or not one yet: the rest comes as it comes.
+    /// It is not a list, or not yet: the rest passes as it comes.
     fn go_on(&mut self) -> Response<OperationsBody<R>> {
         let out = std::mem::take(&mut self.out);
         match (self.parts.take(), self.body.take(), self.filter.take()) {
@@ -233,7 +234,7 @@ impl Type {
     }
 }
 
-/// A list that was filtered for one caller is for nobody else.
+/// A list that was filtered for one caller is for that caller only.
 fn keep_from_shared_caches(headers: &mut HeaderMap) {
     headers.remove(ETAG);
     let is_kept = |value: &HeaderValue| {

@@ -1,4 +1,4 @@
-//! [`OperationsFuture`]: the way of one request. Dropping it frees everything at once.
+//! [`OperationsFuture`]: handles one request. Dropping it frees everything at once.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -33,7 +33,7 @@ use crate::http::session::Principal;
 pin_project! {
     /// The future of [`OperationsService`](super::OperationsService).
     ///
-    /// Once it has given its answer, it must not be polled again; it never ends then.
+    /// It must not be polled again once it is ready: it would never finish.
     pub struct OperationsFuture<S, B, R>
     where
         S: Service<Request<OperationBody<B>>>,
@@ -41,7 +41,7 @@ pin_project! {
         #[pin]
         state: State<S, B, R>,
         cors: Option<Grant>,
-        // Whether an answer of ours comes before the body was read, and ends the connection.
+        // Whether our answer, if it comes before the body was read, ends the connection.
         ends_connection: bool,
     }
 }
@@ -56,7 +56,7 @@ pin_project! {
         /// The token may need newer keys.
         Waiting { verified: Verified, way: Option<Box<Way<S, B>>> },
         Reading { reading: Reading<B>, way: Option<Box<Way<S, B>>> },
-        /// The request was judged, and the inner service has to be ready.
+        /// The request was judged; the inner service must become ready.
         Judged { way: Option<Box<Judged<S, B>>> },
         Inner { #[pin] future: S::Future, exchange: Option<Box<Exchange>> },
         Held { held: Box<Held<R>> },
@@ -64,7 +64,7 @@ pin_project! {
     }
 }
 
-/// A request on its way to being judged.
+/// A request that is being judged.
 struct Way<S, B> {
     service: S,
     guard: Guard,
@@ -83,7 +83,7 @@ struct Judged<S, B> {
     exchange: Box<Exchange>,
 }
 
-/// Where a request goes next.
+/// What happens to a request next.
 enum Next<S, B> {
     Answer(Response<AnswerBody>),
     Read(Reading<B>, Box<Way<S, B>>),
@@ -177,14 +177,14 @@ where
 
 impl<S, B: Body<Data = Bytes>> Way<S, B> {
     /// Whether the request may be judged without a token: it has no credential at all, and rules
-    /// open something to such requests.
+    /// allow something to such requests.
     fn is_anonymous(&self) -> bool {
         self.settings.rules.has_anonymous()
             && self.parts.method == Method::POST
             && !self.guard.has_credential(&self.parts.headers)
     }
 
-    /// Everything that the headers decide behind the token.
+    /// Everything that the headers decide after the token.
     fn enter(mut self: Box<Self>) -> Next<S, B> {
         match self.check_headers() {
             Err(stop) => answer(&stop, None),
@@ -229,7 +229,7 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
         Ok(kind)
     }
 
-    /// The decision about a body that was read.
+    /// Decides about a request whose body was read.
     fn judge(self, body: ReadBody) -> Next<S, B> {
         let bytes = body.data.clone().unwrap_or_default();
         let headers = entry::operation_headers(&self.parts.headers);
@@ -281,7 +281,7 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
         })
     }
 
-    /// A CORS preflight: without a token, and without anything that is judged.
+    /// Passes on a CORS preflight, which has no token and nothing to judge.
     fn pass_on_unjudged(mut self) -> Next<S, B> {
         preflight::strip(&mut self.parts.headers);
         self.call(None)
@@ -470,7 +470,7 @@ where
     }
 }
 
-/// What clients must request for a scope, by the map of an issuer.
+/// What clients must request for a scope, by an issuer's map.
 fn to_request<'s>(scope: &'s str, requested: Option<&RequestedScopes>) -> Cow<'s, str> {
     match requested {
         Some(map) => map.of(scope).into_owned().into(),

@@ -1,4 +1,4 @@
-//! [`OperationsLayer`]: what is configured once and put in front of an MCP server.
+//! [`OperationsLayer`]: configured once and put in front of an MCP server.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub struct OperationsLayer<R = NoResource> {
 }
 
 impl BearerAuthLayer<NoResource> {
-    /// Asks for the scopes of single operations as well, filters lists, and binds sessions to their
+    /// Also checks the scopes of single operations, filters lists, and binds sessions to their
     /// principals.
     pub fn operations(self, rules: OperationRules) -> OperationsLayer<NoResource> {
         OperationsLayer::new(self, rules, String::new())
@@ -49,7 +49,7 @@ impl BearerAuthLayer<NoResource> {
 }
 
 impl BearerAuthLayer<Resource> {
-    /// Asks for the scopes of single operations as well, filters lists, and binds sessions to their
+    /// Also checks the scopes of single operations, filters lists, and binds sessions to their
     /// principals.
     ///
     /// The metadata document of [`OperationsLayer::auth`] also names the scopes of the rules,
@@ -73,8 +73,8 @@ impl<R> OperationsLayer<R> {
         }
     }
 
-    /// The keys that bind sessions, for replicas that share them. Unless set, each process has its
-    /// own, and a session ends with it.
+    /// The keys that bind sessions, for replicas that share them. By default each process has its
+    /// own, and its sessions end with it.
     pub fn session_keys(mut self, keys: SessionKeys) -> Self {
         self.settings.binding = Some(SessionBinding::new(keys, &self.resource));
         self

@@ -1,8 +1,8 @@
-//! The layer that asks for the scopes of single operations, filters lists and binds sessions.
+//! The layer that checks the scopes of single operations, filters lists and binds sessions.
 //!
-//! [`BearerAuthLayer::operations`](super::BearerAuthLayer) gives an [`OperationsLayer`], which
+//! [`BearerAuthLayer::operations`](super::BearerAuthLayer) returns an [`OperationsLayer`], which
 //! joins both decisions: the token's, from the headers alone, and the operation's, from the body.
-//! No byte of a body is read before a token was accepted, unless rules open something to callers
+//! No byte of a body is read before a token is accepted, unless rules allow something to callers
 //! without one.
 //!
 //! | file | what it does |
@@ -11,7 +11,7 @@
 //! | `entry.rs` | everything that headers decide: the method, the type of the body, sessions, events |
 //! | `reading.rs`, `budget.rs` | a body within its limits |
 //! | `request_body.rs` | the body for the inner service |
-//! | `exit.rs` | what becomes of the inner service's answer |
+//! | `exit.rs` | how the inner service's answer is changed |
 //! | `response_body.rs` | the body of an answer, filtered or not |
 //! | `refusal.rs` | our own answers, and the one log line of each |
 //! | `layer.rs`, `service.rs`, `future.rs` | the tower layer |

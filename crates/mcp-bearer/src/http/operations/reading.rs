@@ -1,4 +1,4 @@
-//! Reads a body whole, within its limits. Dropping it gives back everything.
+//! Reads a whole body within its limits. Dropping it releases everything.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -29,8 +29,8 @@ pub(super) struct Reading<B> {
     trailers: Option<HeaderMap>,
 }
 
-/// What has come. Most bodies come in one piece, which is not copied. Pieces are joined: many small
-/// ones would take many times their length.
+/// The bytes read so far. Most bodies come in one piece, which is not copied. Pieces are joined:
+/// many small ones would take many times their length.
 enum Data {
     Nothing,
     One(Bytes),
@@ -51,7 +51,7 @@ impl<B: Body<Data = Bytes>> Reading<B> {
         }
     }
 
-    /// The body, or why it is not read to its end.
+    /// The body, or why it was not read to its end.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<ReadBody, Stop>> {
         let limit = u64::try_from(self.limits.bytes).unwrap_or(u64::MAX);
         if self.length == 0 && self.body.size_hint().lower() > limit {
@@ -119,8 +119,8 @@ impl<B: Body<Data = Bytes>> Reading<B> {
         }
     }
 
-    /// Waits no longer than the limit. The timer is made when there is something to wait for; where
-    /// no tokio runtime runs, the time is looked at whenever bytes come.
+    /// Waits no longer than the limit. The timer is made when there is something to wait for;
+    /// without a tokio runtime, the time is checked whenever bytes come.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
         let Some(deadline) = self.deadline else {
             return Poll::Pending;

@@ -1,6 +1,6 @@
 //! Our own answers, and the one log line of each.
 //!
-//! What a client sent is quoted, escaped and cut wherever it is logged.
+//! Whatever a client sent is quoted, escaped and cut in logs.
 
 use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use ::http::{HeaderValue, Response, StatusCode};
@@ -9,18 +9,18 @@ use mcp_bearer_core::operation::{ListFault, Operations, RpcAnswer};
 use crate::http::answer_body::AnswerBody;
 use mcp_bearer_core::Limits;
 
-/// Why a request is refused that was not refused for its token.
+/// Why a request is refused, other than for its token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// It cannot be judged, or may not be sent.
+    /// It cannot be judged, or is not allowed.
     BadRequest,
-    /// It names a session or an event of somebody else, or none that there is.
+    /// It names a session or an event of another principal, or one that does not exist.
     ForeignSession,
-    /// No scope opens it.
+    /// No scope allows it.
     Refused,
-    /// It asks for what is hidden.
+    /// It asks for something hidden.
     Hidden,
-    /// Its body is too large or too slow, or there is no room for it.
+    /// Its body is too large or too slow, or the memory for bodies is used up.
     Body,
     /// The server's answer cannot be filtered.
     Answer,
@@ -80,7 +80,7 @@ pub(super) fn log_bad_answer(fault: &ListFault) {
 
 fn respond(answer: &RpcAnswer) -> Response<AnswerBody> {
     let mut response = Response::new(AnswerBody::new(answer.body()));
-    // The statuses are ours, so that each is one.
+    // We choose the statuses, so each is valid.
     *response.status_mut() =
         StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::BAD_REQUEST);
     let headers = response.headers_mut();

@@ -33,7 +33,7 @@ pin_project! {
 pub(super) struct ReadBody {
     pub(super) data: Option<Bytes>,
     pub(super) trailers: Option<HeaderMap>,
-    /// Given back when the inner service has taken the bytes, or drops them.
+    /// Released when the inner service takes the bytes or drops them.
     pub(super) lease: Option<Lease>,
 }
 

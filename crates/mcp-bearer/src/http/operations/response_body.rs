@@ -1,4 +1,4 @@
-//! [`OperationsBody`]: the inner service's body, filtered where it has to be, or our short answer.
+//! [`OperationsBody`]: the inner service's body, filtered where necessary, or our short answer.
 
 use std::fmt;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use crate::http::answer_body::AnswerBody;
 pin_project! {
     /// The body of a response that passed the layer.
     ///
-    /// At most one event of a stream is held, and the next one is asked for when it was taken.
+    /// It holds at most one event of a stream, and requests the next one when that was taken.
     pub struct OperationsBody<R> {
         #[pin]
         kind: Kind<R>,
@@ -26,10 +26,10 @@ pin_project! {
 pin_project! {
     #[project = KindProj]
     enum Kind<R> {
-        /// It passes as it is.
+        /// It passes unchanged.
         Inner { #[pin] body: R },
         Filtered { filtered: Filtered<R> },
-        /// It was held whole.
+        /// It was read whole.
         Whole { data: Option<Bytes>, trailers: Option<HeaderMap> },
         Answer { #[pin] body: AnswerBody },
     }
@@ -49,7 +49,7 @@ impl<R> OperationsBody<R> {
         Self::of(Kind::Inner { body })
     }
 
-    /// `out` is what the filter has given already.
+    /// `out` is what the filter has already returned.
     pub(super) fn filtered(filter: ListFilter, out: Vec<u8>, body: Pin<Box<R>>) -> Self {
         Self::of(Kind::Filtered {
             filtered: Filtered {
@@ -98,7 +98,7 @@ impl<R: Body<Data = Bytes>> Filtered<R> {
                         continue;
                     }
                 },
-                // What was held is not complete, and stays here.
+                // What was held is not complete, and is not passed on.
                 Some(Err(error)) => {
                     self.ended = true;
                     return Poll::Ready(Some(Err(error)));
@@ -118,7 +118,7 @@ impl<R: Body<Data = Bytes>> Filtered<R> {
         }
     }
 
-    /// Once for a stream, however many of its events are replaced.
+    /// Once per stream, however many of its events are replaced.
     fn log(&mut self, fault: &mcp_bearer_core::operation::ListFault) {
         if !self.logged {
             self.logged = true;

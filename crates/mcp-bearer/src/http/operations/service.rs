@@ -17,8 +17,8 @@ use crate::http::guard::Guard;
 /// A service behind bearer authentication and rules for operations. Made by
 /// [`OperationsLayer::layer`](super::OperationsLayer::layer).
 ///
-/// It is always ready: the inner service is asked when the request was judged, so that a slow body
-/// holds no place in it.
+/// It is always ready: it waits for the inner service only after judging the request, so that a
+/// slow body does not occupy the inner service.
 #[derive(Clone, Debug)]
 pub struct OperationsService<S> {
     inner: S,

@@ -1,4 +1,4 @@
-//! What a layer of operations is configured with.
+//! The settings of a layer of operations.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use crate::http::session::SessionBinding;
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) rules: OperationRules,
-    /// Without one no session is passed on in either direction.
+    /// Without it no session is passed on in either direction.
     pub(super) binding: Option<SessionBinding>,
     pub(super) budget: BodyBudget,
-    /// Of requests with a token.
+    /// For requests with a token.
     pub(super) body: BodyLimits,
-    /// Of requests without one.
+    /// For requests without one.
     pub(super) anonymous_body: BodyLimits,
-    /// Whether a token without subject and client has been seen.
+    /// Whether a token without subject and client has already been seen.
     pub(super) warned: Arc<AtomicBool>,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct BodyLimits {
     pub(super) time: Duration,
 }
 
-/// What all bodies together may take.
+/// What all bodies may take together.
 const ALL_BODIES: usize = 64 * 1024 * 1024;
 
 impl Settings {

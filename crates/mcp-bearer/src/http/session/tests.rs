@@ -104,19 +104,19 @@ fn an_event_belongs_to_its_principal_and_session() {
         binding.open_event(principal("bob", ""), Some("s-1"), &id),
         None
     );
-    // A tag is for what it was made for.
+    // A tag is valid only for its own purpose.
     assert_eq!(binding.open_session(alice, &id), None);
     let session = binding.bind_session(alice, "42").unwrap();
     assert_eq!(binding.open_event(alice, None, &session), None);
     let stateless = binding.event_tag(alice, None).unwrap().of("");
     assert_eq!(binding.open_event(alice, None, &stateless), Some(""));
-    // Where the session ends and the id begins matters.
+    // The boundary between the session and the id matters.
     let shifted = binding.event_tag(alice, Some("s")).unwrap().of("-142");
     assert_eq!(binding.open_event(alice, Some("s-1"), &shifted), None);
 }
 
 #[test]
-fn a_session_begun_without_a_token_is_nobodys_with_one() {
+fn a_session_started_without_a_token_is_not_valid_with_one() {
     let binding = binding(&[1]);
     let id = binding.bind_session(Principal::Anonymous, "s").unwrap();
     assert_eq!(binding.open_session(Principal::Anonymous, &id), Some("s"));

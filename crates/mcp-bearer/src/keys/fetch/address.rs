@@ -1,9 +1,9 @@
-//! Which addresses a source may ask: https, http on loopback, and more only by options named for
+//! Which addresses a source may use: https, http on loopback, and more only by options named for
 //! their risk. With the SSRF guard: public unicast addresses only.
 //!
-//! A discovery document never weakens what the operator configured, and the guard lets no address
-//! pass because it does not know what it is for. Source of the ranges: the IANA special-purpose
-//! address registries (RFC 6890 and its updates).
+//! A discovery document never weakens what the operator configured, and the guard refuses an
+//! address whose purpose it does not know. Source of the ranges: the IANA special-purpose address
+//! registries (RFC 6890 and its updates).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -25,14 +25,14 @@ pub(in crate::keys) enum PlainHttp {
     Never,
     #[default]
     OnLoopback,
-    /// Anyone on the way can then replace the keys and mint tokens.
+    /// Anyone on the path can then replace the keys and mint tokens.
     Anywhere,
 }
 
 /// Whether addresses must be public.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::keys) enum SsrfGuard {
-    /// Any address; issuers inside a private network are usual.
+    /// Any address; issuers inside a private network are common.
     #[default]
     Off,
     PublicOnly,
@@ -89,8 +89,8 @@ pub(in crate::keys) fn label(url: &Url) -> String {
     url.into()
 }
 
-/// The same for a text that may be no address at all; then nothing of it is shown, because it may
-/// hold a secret anywhere.
+/// The same for a text that may not be an address; then nothing of it is shown, because any part of
+/// it may be a secret.
 pub(in crate::keys) fn label_of(text: &str) -> String {
     match Url::parse(text) {
         Ok(url) if url.has_host() => label(&url),
@@ -106,7 +106,7 @@ fn is_loopback(host: &Host<&str>) -> bool {
     }
 }
 
-/// A name passes here; it is decided when it is resolved.
+/// Names pass here; they are checked when they are resolved.
 fn may_be_public(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => {
@@ -120,7 +120,7 @@ fn may_be_public(host: &Host<&str>) -> bool {
 }
 
 /// Whether the address is public unicast, also as seen through IPv4-mapped, NAT64, 6to4 and Teredo
-/// forms. An address of a public range at which a cloud answers to its own machines alone
+/// forms. An address in a public range at which a cloud answers only its own machines
 /// (168.63.129.16 in Azure) is not.
 ///
 /// ```
@@ -138,8 +138,8 @@ pub fn is_public_unicast(address: IpAddr) -> bool {
     }
 }
 
-/// What a cloud serves to its own machines at an address of a public range: Azure's platform
-/// channel (the metadata of other clouds are at addresses that are not public anyway).
+/// What a cloud serves to its own machines at an address in a public range: Azure's platform
+/// channel (the metadata services of other clouds are at addresses that are not public anyway).
 const AZURE_PLATFORM: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 
 fn is_public_v4(address: Ipv4Addr) -> bool {

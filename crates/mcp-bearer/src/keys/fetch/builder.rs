@@ -19,7 +19,7 @@ pub struct HttpFetchBuilder {
 }
 
 impl HttpFetch {
-    /// A fetcher with the machine's CA store, without proxy and without guard.
+    /// A fetcher with the machine's CA store, without a proxy or the guard.
     pub fn builder() -> HttpFetchBuilder {
         HttpFetchBuilder::default()
     }
@@ -45,7 +45,7 @@ impl HttpFetchBuilder {
         self
     }
 
-    /// Allows http beyond loopback. Anyone on the way can then replace the keys and mint tokens.
+    /// Allows http beyond loopback. Anyone on the path can then replace the keys and mint tokens.
     pub fn insecure_allow_http(mut self) -> Self {
         self.rules.plain_http = PlainHttp::Anywhere;
         self

@@ -46,7 +46,7 @@ pub(super) struct Connector {
     /// For https only.
     proxy: Option<Intercept>,
     ca_file: Option<PathBuf>,
-    /// With the machine's CA store. A forked child reads its own.
+    /// With the machine's CA store. A forked child reads it again.
     tls: PerProcess<ClientConfig>,
 }
 
@@ -64,7 +64,8 @@ impl Connector {
         }
     }
 
-    /// Connects to the host of an address: with TLS for https, and then through the proxy, if any.
+    /// Connects to the host of an address: with TLS and, if configured, through the proxy for
+    /// https.
     pub(super) async fn connect(
         &self,
         url: &Url,
@@ -84,7 +85,7 @@ impl Connector {
         if url.scheme() != "https" {
             return Ok(Box::new(call(tcp, target).await?));
         }
-        // Before the connection: a machine without a CA store makes none.
+        // Before the connection: a machine without a CA store does not connect.
         let tls = self.tls()?;
         let stream = match &self.proxy {
             None => call(tcp, target).await?,
@@ -138,8 +139,8 @@ where
         .into_inner())
 }
 
-/// Resolves names. With the guard it returns public addresses only, so that the connection can only
-/// go to an address that was checked.
+/// Resolves names. With the guard it returns only public addresses, so that the connection can go
+/// only to an address that was checked.
 #[derive(Clone, Copy)]
 struct Resolver {
     guard: SsrfGuard,
@@ -191,7 +192,8 @@ impl Service<Name> for Resolver {
     }
 }
 
-/// What TLS trusts: only the certificates of the CA file, or without one those of the machine.
+/// What TLS trusts: the certificates of the CA file if there is one, otherwise those of the
+/// machine.
 fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, FetchError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
@@ -272,7 +274,7 @@ mod tests {
         assert_eq!(resolve(SsrfGuard::Off).await.unwrap().len(), 2);
     }
 
-    /// As when names hang: a thread that resolves one is occupied until the system gives up.
+    /// Simulates names that hang: a thread that resolves one is occupied until the system gives up.
     #[tokio::test]
     async fn names_that_hang_leave_threads_for_sources_that_answer() {
         let mut hanging = Vec::new();
@@ -292,7 +294,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_guard_stands_between_a_name_and_its_addresses() {
+    async fn the_guard_checks_the_addresses_of_a_name() {
         let server = JwksServer::start();
         let url = server.url().replace("127.0.0.1", "localhost");
         let url = url.parse().unwrap();

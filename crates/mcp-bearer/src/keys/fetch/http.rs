@@ -1,8 +1,8 @@
 //! [`HttpFetch`]: requests over HTTP/1.1 with rustls.
 //!
-//! It never follows a redirect, reads the environment, keeps a connection, or holds more of an
-//! answer than allowed. Each exchange has a thread and a runtime of its own: reading certificates
-//! and resolving names block, and no issuer's answer may keep the thread of another's busy.
+//! It follows no redirect, ignores the environment, keeps no connection, and holds no more of an
+//! answer than allowed. Each exchange has its own thread and runtime: reading certificates and
+//! resolving names block, and no issuer's answer may occupy the thread of another's.
 
 use std::io::{self, Read};
 use std::pin::Pin;
@@ -33,12 +33,12 @@ use super::{EXCHANGE, Fetch, FetchError, FetchErrorKind, FetchRequest, FetchResp
 const CONNECT: Duration = Duration::from_secs(3);
 /// The longest head of an answer.
 const HEAD_BYTES: usize = 64 * 1024;
-/// Everything before the head of the answer ends: interim answers (RFC 9110 section 15.2), and the
+/// Everything before the end of the answer's head: interim answers (RFC 9110 section 15.2), and the
 /// beginning of the body that was read with it.
 const BYTES_BEFORE_BODY: usize = 4 * HEAD_BYTES;
-/// The greatest number of interim answers. Usual are none or one.
+/// The greatest number of interim answers. None or one is usual.
 const INTERIM_ANSWERS: usize = 16;
-/// The headers that sources look at.
+/// The headers that sources use.
 const HEADERS: [HeaderName; 5] = [
     header::CACHE_CONTROL,
     header::AGE,
@@ -49,13 +49,12 @@ const HEADERS: [HeaderName; 5] = [
 
 /// Fetches over HTTP.
 ///
-/// Proxies of the environment are not used: which machine sees the issuer's answers is the
-/// operator's decision, made with
-/// [`HttpFetchBuilder::proxy`](crate::keys::HttpFetchBuilder::proxy). Every exchange makes its own
-/// connection, since they are an hour apart. The machine's CA store is read on first use (on Linux
-/// the variables `SSL_CERT_FILE` and `SSL_CERT_DIR` can name another); on a machine without one
-/// each fetch fails with an error that says so. Each exchange has its own thread, so that it needs
-/// no runtime and delays no other source.
+/// Proxies of the environment are not used: the operator decides which machine sees the issuer's
+/// answers, with [`HttpFetchBuilder::proxy`](crate::keys::HttpFetchBuilder::proxy). Every exchange
+/// makes its own connection, since they are an hour apart. The machine's CA store is read on first
+/// use (on Linux the variables `SSL_CERT_FILE` and `SSL_CERT_DIR` can name another); on a machine
+/// without one each fetch fails with an error that says so. Each exchange has its own thread, so it
+/// needs no runtime and delays no other source.
 #[derive(Clone, Debug)]
 pub struct HttpFetch(Arc<Client>);
 
@@ -93,7 +92,7 @@ impl Fetch for HttpFetch {
     }
 }
 
-/// Sends the request, and returns when the head of the answer is there.
+/// Sends the request, and returns when the head of the answer has arrived.
 async fn send(
     stream: Box<dyn Stream>,
     url: &Url,
@@ -137,7 +136,7 @@ async fn send(
         .handshake(io)
         .await
         .map_err(|error| failed(&error))?;
-    // It ends with the exchange's runtime at the latest; its errors reach the sender, too.
+    // It ends with the exchange's runtime at the latest; the sender gets its errors too.
     tokio::spawn(connection);
     let response = sender.send_request(get).await.map_err(|error| {
         match BYTES_BEFORE_BODY.saturating_sub(left.get()) {
@@ -263,8 +262,8 @@ fn too_much() -> FetchError {
     FetchError::of(FetchErrorKind::AnswerTooLarge, message)
 }
 
-/// Runs an exchange on a new thread. When this future is dropped, the exchange is too, at its next
-/// pause.
+/// Runs an exchange on a new thread. When this future is dropped, the exchange is dropped at its
+/// next pause.
 async fn on_own_thread(
     exchange: impl Future<Output = Result<FetchResponse, FetchError>> + Send + 'static,
 ) -> Result<FetchResponse, FetchError> {
@@ -301,7 +300,7 @@ fn run(
         Err(error) => Some(Err(no_client(format!("no runtime for it: {error}")))),
     };
     if let Some(answer) = answer {
-        // It fails only when nothing waits for it any more.
+        // It fails only if nothing waits for it any more.
         let _ = sender.send(answer);
     }
 }

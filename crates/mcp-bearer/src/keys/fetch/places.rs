@@ -1,9 +1,9 @@
 //! [`Places`]: how much a process does at the same time for all its sources together.
 //!
-//! An exchange costs a thread and a few descriptors, and a slow issuer keeps them for seconds. So
+//! An exchange takes a thread and a few descriptors, and a slow issuer keeps them for seconds. So
 //! exchanges wait for one of a fixed number of places, in the order in which they came. A quarter
-//! of the places is kept for sources whose last exchange succeeded, so that slow issuers, however
-//! many, keep no well one waiting.
+//! of the places is reserved for sources whose last exchange succeeded, so that slow issuers,
+//! however many, do not delay a working one.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ struct Places {
     for_any_source: Arc<Semaphore>,
 }
 
-/// A place that is taken; free again when dropped.
+/// An occupied place; dropping it frees the place.
 pub(super) struct Place {
     _one: Option<OwnedSemaphorePermit>,
     _for_any_source: Option<OwnedSemaphorePermit>,
@@ -71,7 +71,7 @@ impl Places {
     }
 
     async fn take(&self, standing: Standing) -> Place {
-        // Neither is ever closed, which is the only way in which this could fail.
+        // Neither is ever closed, so this cannot fail.
         let for_any_source = match standing {
             Standing::Answers => None,
             Standing::Unknown => Arc::clone(&self.for_any_source).acquire_owned().await.ok(),
@@ -105,7 +105,7 @@ mod tests {
             taken.push(place);
         }
         assert_eq!(taken.len(), 64);
-        // And sources that answer may take all of them.
+        // Sources that answer may take all of them.
         drop(taken);
         let taken: Vec<_> = (0..64)
             .map_while(|_| take(&places, Standing::Answers))
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn places_are_given_in_the_order_in_which_they_were_asked_for() {
+    async fn places_are_given_in_the_order_of_the_requests() {
         let places = Places::new(4);
         let mut taken: Vec<_> = (0..3)
             .filter_map(|_| take(&places, Standing::Unknown))
@@ -126,7 +126,7 @@ mod tests {
         for one in &mut waiting {
             assert!(one.as_mut().now_or_never().is_none());
         }
-        // The first gave up: it leaves no gap.
+        // The first waiter gave up: it leaves no gap.
         drop(waiting.remove(0));
         for one in waiting {
             taken.remove(0);

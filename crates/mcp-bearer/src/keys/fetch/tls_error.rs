@@ -1,14 +1,14 @@
-//! Errors of TLS in plain words: what is wrong with the certificate or the server, and what to do.
+//! TLS errors in plain words: what is wrong with the certificate or the server, and what to do.
 
 use std::error::Error;
 use std::io;
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
-/// One sentence for an error that TLS caused, wherever in the chain it is; `None` for any other.
+/// One sentence for an error that TLS caused, wherever it is in the chain; `None` for any other.
 ///
-/// It names the host and the names in the certificate, which are public, and nothing else of what
-/// the server sent.
+/// It names the host and the names in the certificate, which are public, and nothing else that the
+/// server sent.
 pub(super) fn in_plain_words(error: &(dyn Error + 'static)) -> Option<String> {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -20,7 +20,7 @@ pub(super) fn in_plain_words(error: &(dyn Error + 'static)) -> Option<String> {
     None
 }
 
-/// An I/O error keeps what caused it inside, and shows only the causes of that.
+/// An I/O error hides its cause, and shows only the causes of that.
 fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
     let mut error = error;
     while let Some(inside) = error.downcast_ref().and_then(io::Error::get_ref) {
@@ -95,7 +95,7 @@ fn certificate(fault: &CertificateError) -> String {
     }
 }
 
-/// As the library gives a name: `DnsName("idp.example.com")`.
+/// A name in the form of the library: `DnsName("idp.example.com")`.
 fn shown(name: &str) -> &str {
     let inner = name
         .split_once('"')
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_found_wherever_it_is_and_said_once() {
+    fn it_is_found_wherever_it_is_and_reported_once() {
         let unknown = || rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
         let plain = in_plain_words(&unknown()).unwrap();
         assert!(

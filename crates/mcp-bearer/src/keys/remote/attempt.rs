@@ -1,4 +1,4 @@
-//! One attempt to get the keys: discovery where needed, then the JWKS.
+//! One attempt to get the keys: discovery if needed, then the JWKS.
 //!
 //! The conditions of one address are never sent to another.
 
@@ -16,7 +16,7 @@ use crate::keys::rotation::FetchResult;
 use crate::keys::snapshot::sha256;
 use crate::keys::withdrawal_of_all::not_taken;
 
-/// Where the keys of a source come from, and how they are asked for.
+/// Where the keys of a source come from, and how they are requested.
 pub(super) struct Origin {
     pub(super) address: Address,
     pub(super) rules: AddressRules,
@@ -30,7 +30,7 @@ pub(super) enum Address {
     Issuer(String),
 }
 
-/// Where the keys were found last. A new task resumes from it.
+/// Where the keys were last found. A new task resumes from it.
 #[derive(Clone, Default)]
 pub(super) struct Location {
     pub(super) document: Option<Document>,
@@ -42,7 +42,7 @@ pub(super) struct Location {
 pub(super) struct Outcome {
     pub(super) result: FetchResult,
     pub(super) location: Location,
-    /// Why the document was not read, where that was tried.
+    /// Why the document was not read, if that was tried.
     pub(super) unread: Option<Unread>,
 }
 
@@ -59,18 +59,18 @@ struct JwksAnswer {
     verdict: Verdict,
 }
 
-/// What an answer says about the address.
+/// What an answer shows about the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Right,
     /// It is not, or no longer, the right address.
     Gone,
     Doubtful,
-    /// It is the right address, and must not be asked for more: too slow, too early, too many.
+    /// It is the right address, and must not get more requests: too slow, too early, too many.
     Busy,
 }
 
-/// One attempt: what it asks, and the conditions it may send.
+/// One attempt: what it requests, and the conditions it may send.
 struct Attempt<'a> {
     origin: &'a Origin,
     validators: Validators,
@@ -158,7 +158,7 @@ impl Attempt<'_> {
         self.follow(known, answer, read).await
     }
 
-    /// Asks the address of a document that was just read, if that is another one.
+    /// Requests the address in a document that was just read, if that is another one.
     async fn follow(
         &self,
         known: Document,
@@ -176,8 +176,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// The three addresses of a document may hang one after the other: an attempt waits for one
-    /// only.
+    /// The three addresses of a document may hang one after the other: an attempt waits for only
+    /// one.
     async fn read_within_an_exchange(&self) -> Result<Document, Unread> {
         let end = self.origin.exchanger.clock.now().saturating_add(EXCHANGE);
         tokio::select! {
@@ -210,7 +210,7 @@ impl Attempt<'_> {
         match answer.status() {
             200 => match parse(&answer) {
                 Ok(set) => JwksAnswer {
-                    // The keys may have moved, and an empty set been left behind.
+                    // The keys may have moved and left an empty set behind.
                     verdict: match set.is_empty() {
                         true => Verdict::Doubtful,
                         false => Verdict::Right,

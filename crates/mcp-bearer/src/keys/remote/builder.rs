@@ -16,7 +16,7 @@ use crate::keys::freshness::{
 };
 use crate::keys::monotonic::MonotonicClock;
 
-/// Longer than any outage, and still an end to the trust in a key that was withdrawn meanwhile.
+/// Longer than any outage, but still a limit to the trust in a key that was withdrawn meanwhile.
 const STALENESS_BOUND_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Makes a [`RemoteKeys`].
@@ -66,7 +66,7 @@ impl RemoteKeysBuilder {
         }
     }
 
-    /// The longest lifetime that an issuer may give to its keys: 60 s to 24 h, 1 h unless set. It
+    /// The longest lifetime that an issuer may give to its keys: 60 s to 24 h, by default 1 h. It
     /// is also how long a withdrawn key is accepted while the issuer can be reached.
     pub fn max_freshness(mut self, ceiling: Duration) -> Self {
         self.lifetimes.max_freshness = ceiling;
@@ -74,7 +74,7 @@ impl RemoteKeysBuilder {
     }
 
     /// How long past their lifetime keys are used while the issuer cannot be reached: up to 7 days,
-    /// 24 h unless set. After that tokens are refused with `KeysUnavailable`.
+    /// by default 24 h. After that tokens are refused with `KeysUnavailable`.
     pub fn staleness_bound(mut self, bound: Duration) -> Self {
         self.lifetimes.staleness_bound = bound;
         self
@@ -92,20 +92,20 @@ impl RemoteKeysBuilder {
         self
     }
 
-    /// Connects to public unicast addresses only: for issuers that users name.
+    /// Connects to public unicast addresses only: for issuers that users choose.
     pub fn ssrf_guard(mut self) -> Self {
         self.rules.guard = SsrfGuard::PublicOnly;
         self
     }
 
-    /// Allows http beyond loopback. Anyone on the way can then replace the keys and mint tokens.
+    /// Allows http beyond loopback. Anyone on the path can then replace the keys and mint tokens.
     pub fn insecure_allow_http(mut self) -> Self {
         self.rules.plain_http = PlainHttp::Anywhere;
         self
     }
 
-    /// Fetches with this instead of the crate's own HTTP client. `ca_file`, `proxy` and the guard
-    /// are options of that client.
+    /// Uses this instead of the crate's own HTTP client. `ca_file`, `proxy` and the guard are
+    /// options of that client.
     pub fn fetch(mut self, fetch: Arc<dyn Fetch>) -> Self {
         self.fetch = Some(fetch);
         self

@@ -1,6 +1,6 @@
 //! Finds an issuer's JWKS address: RFC 8414, then OpenID Connect Discovery.
 //!
-//! A document that names another issuer than the configured one is never believed.
+//! A document that names an issuer other than the configured one is never trusted.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::keys::events::shown;
 use crate::keys::fetch::address::{AddressRules, label, label_of};
 use crate::keys::fetch::{Exchanger, FetchRequest, FetchResponse};
 
-/// An older discovery document is read again with the next fetch, whatever causes that.
+/// An older discovery document is read again with the next fetch, whatever causes it.
 const DOCUMENT_LIFETIME: Duration = Duration::from_secs(3600);
 
-/// What matters of a discovery document.
+/// The parts of a discovery document that matter.
 #[derive(Clone, Debug)]
 pub(super) struct Document {
     pub(super) jwks_uri: Url,
@@ -26,7 +26,7 @@ pub(super) struct Document {
     pub(super) trust: Trust,
 }
 
-/// Whether the document still seems to be true.
+/// Whether the document still seems to be valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trust {
     Good,
@@ -40,7 +40,7 @@ impl Document {
     }
 }
 
-/// Reads the documents of `issuer` in order, until one is right.
+/// Reads the documents of `issuer` in order, until one is valid.
 pub(super) async fn discover(
     issuer: &str,
     rules: AddressRules,
@@ -69,7 +69,7 @@ pub(super) async fn discover(
     Err(summary(&faults))
 }
 
-/// The rules for an issuer whose documents are to be found.
+/// Checks an issuer whose documents are to be found.
 pub(super) fn check_issuer(issuer: &str, rules: AddressRules) -> Result<Url, Fact> {
     let url = rules.check(issuer)?;
     if url.query().is_some() {
@@ -107,10 +107,10 @@ struct Metadata {
     jwks_uri: Option<String>,
 }
 
-/// Why an address did not give the document.
+/// Why an address did not return the document.
 enum Fault {
     NoDocument(String),
-    /// There is one that the operator must look at.
+    /// There is one that the operator must check.
     WrongDocument(String),
 }
 

@@ -1,4 +1,4 @@
-//! Addresses that people give for an issuer, and that are another address of it.
+//! Addresses that people give as the issuer although they are another address of it.
 //!
 //! Only those that no issuer has: an error here keeps a server from starting.
 
@@ -23,7 +23,7 @@ const KEY_SETS: [&str; 7] = [
     "/protocol/openid-connect/certs",
 ];
 
-/// What the address is, and what to give where; `None` for what may be an issuer.
+/// What the address is, and which setting takes it; `None` for what may be an issuer.
 pub(super) fn advice(url: &Url) -> Option<Fact> {
     let path = url.path();
     let last = path.rsplit('/').next().unwrap_or_default();
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_is_let_pass() {
+    fn an_issuer_passes() {
         for url in [
             "https://idp.example.com",
             "https://idp.example.com/",

@@ -19,12 +19,12 @@ use crate::keys::rotation::{Asked, Effects, FetchId, FetchOrder, Rotation, WAITE
 use crate::keys::snapshot::Miss;
 use crate::keys::source::Refreshed;
 
-/// How long a document that could not be read is left alone.
+/// The wait before a document that could not be read is tried again.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// What a request sends to the task.
 pub(super) enum Command {
-    /// The set is overdue: look at the schedule.
+    /// The set is overdue: check the schedule.
     CheckSchedule,
     /// Fetch for the first time. No request waits for it.
     Prefetch,
@@ -35,11 +35,11 @@ pub(super) enum Command {
     },
 }
 
-/// Spares the task the requests that it could only answer "unchanged". Times are in nanoseconds of
-/// the clock.
+/// Keeps requests from the task that it could only answer with "unchanged". Times are in
+/// nanoseconds of the clock.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
-    /// Whether any request has asked this task, or was admitted to.
+    /// Whether any request has reached this task, or was admitted.
     asked: AtomicBool,
     waiting: AtomicUsize,
     misses_from: AtomicU64,
@@ -71,7 +71,7 @@ impl Admission {
 }
 
 impl Admission {
-    /// Whether nothing was asked of this task before. Only the first caller gets a yes.
+    /// Whether this is the first request to this task. Only the first caller gets `true`.
     pub(super) fn is_first(&self) -> bool {
         !self.asked.load(Ordering::Relaxed) && !self.asked.swap(true, Ordering::Relaxed)
     }
@@ -83,7 +83,7 @@ impl Drop for WaitPermit {
     }
 }
 
-/// Runs until the last handle of the source is dropped, and drops a fetch in flight with it.
+/// Runs until the last handle of the source is dropped, and then drops any running fetch.
 pub(super) async fn run(
     origin: Arc<Origin>,
     published: Arc<PublishedKeys<Location>>,
@@ -103,7 +103,7 @@ pub(super) async fn run(
                 None => return,
             },
             Some(ended) = task.fetch.join_next(), if !task.fetch.is_empty() => {
-                // A fetcher that panics has failed, no more.
+                // A fetcher that panics has only failed.
                 let failed = |_| Outcome::failed("the fetcher failed".to_owned());
                 task.finish_fetch(ended.unwrap_or_else(failed));
             }
@@ -125,11 +125,11 @@ struct Task {
     fetch: JoinSet<Outcome>,
     in_flight: Option<FetchId>,
     location: Location,
-    /// At most one reading of the issuer's document, beside the fetch.
+    /// At most one reading of the issuer's document, parallel to the fetch.
     reading: JoinSet<Result<Document, String>>,
     read_again_at: Duration,
     unread: Option<String>,
-    /// The document names another address than the one that the fetch in flight asks.
+    /// The document names an address other than the one that the running fetch uses.
     moved: bool,
 }
 
@@ -228,7 +228,8 @@ impl Task {
         self.carry_out(effects);
     }
 
-    /// Reads the document beside the fetches, so that one that cannot be read delays no keys.
+    /// Reads the document in parallel with the fetches, so that one that cannot be read delays no
+    /// keys.
     fn start_reading(&mut self) {
         if self.reading.is_empty() && self.origin.exchanger.clock.now() >= self.read_again_at {
             let origin = Arc::clone(&self.origin);
@@ -309,7 +310,7 @@ impl Task {
 
 fn answer(refreshed: Refreshed, reply: oneshot::Sender<Refreshed>, permit: WaitPermit) {
     drop(permit);
-    // It fails only when the request has gone away.
+    // It fails only if the request is gone.
     let _ = reply.send(refreshed);
 }
 

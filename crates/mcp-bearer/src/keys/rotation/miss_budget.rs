@@ -1,5 +1,5 @@
 //! How many fetches tokens can cause while keys are held: 2 at once, then one per 10 s, and none
-//! for 10 s for a miss that a successful answer left as it was.
+//! for 10 s for a miss that a successful answer did not help.
 //!
 //! Anyone can send tokens with made-up `kid`s. A scheduled fetch never spends from this budget.
 
@@ -12,7 +12,7 @@ use crate::keys::snapshot::{Miss, MissKind, sha256};
 pub(super) const BURST: u32 = 2;
 /// The time after which one more attempt can be made: the cooldown of keys in a flood of misses.
 pub(super) const INTERVAL: Duration = Duration::from_secs(10);
-/// The number of misses that are remembered; the least recent goes first.
+/// The number of misses that are remembered; the least recent is dropped first.
 pub(super) const ENTRIES: usize = 1024;
 /// How long a miss is remembered, from the start of the fetch that did not help it.
 const LIFETIME: Duration = Duration::from_secs(10);
@@ -45,8 +45,8 @@ impl Budget {
         true
     }
 
-    /// When the next attempt can be made. Zero if now, because a request may have read the clock
-    /// before this.
+    /// When the next attempt can be made. Zero if one can be made now, because a request may have
+    /// read the clock before this.
     pub(super) fn opens_at(&self) -> Duration {
         if self.left > 0 {
             return Duration::ZERO;
@@ -87,7 +87,8 @@ struct MissDigest {
 }
 
 impl UnhelpedMisses {
-    /// Whether an answer did not help this miss less than 10 s ago. That does not prolong it.
+    /// Whether an answer did not help this miss less than 10 s ago. Asking does not extend that
+    /// time.
     pub(super) fn contains(&mut self, now: Duration, miss: &Miss) -> bool {
         self.entries.retain(|entry| now < entry.until);
         let miss = MissDigest::of(miss, miss.generation);
@@ -100,8 +101,8 @@ impl UnhelpedMisses {
         true
     }
 
-    /// An answer that was asked for at `asked_at`, and after which the keys have this generation,
-    /// did not help the miss. Once the keys change, the miss may be fetched for again.
+    /// An answer to a request made at `asked_at`, after which the keys have this generation, did
+    /// not help the miss. Once the keys change, the miss may cause a fetch again.
     pub(super) fn insert(
         &mut self,
         now: Duration,

@@ -23,10 +23,10 @@ use super::{
 };
 use crate::keys::freshness::{Jitter, STALENESS_BOUND, backoff};
 
-/// A key by name and version; a name that begins with `!` is of a key that is skipped.
+/// A key by name and version; a name that begins with `!` means a key that is skipped.
 type Key = (&'static str, u8);
 
-/// Two keys are equal when they are of one name and one version.
+/// Two keys are equal if they have the same name and version.
 fn jwk((name, version): Key) -> Value {
     static KEYS: OnceLock<Vec<SigningKey>> = OnceLock::new();
     let keys = KEYS.get_or_init(|| (0..=255).map(|_: u8| SigningKey::ed25519()).collect());
@@ -36,7 +36,7 @@ fn jwk((name, version): Key) -> Value {
     }
 }
 
-/// Parsed once per list: random histories ask for the same few sets thousands of times.
+/// Parsed once per list: random histories use the same few sets thousands of times.
 fn key_set(keys: &[Key]) -> KeySet {
     static SETS: Mutex<BTreeMap<Vec<Key>, KeySet>> = Mutex::new(BTreeMap::new());
     let parse = || {

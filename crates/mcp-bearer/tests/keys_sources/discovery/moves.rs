@@ -15,7 +15,7 @@ impl Issuer {
         }
     }
 
-    /// The document at `path` names another address from now on, where the keys are `kid` alone.
+    /// The document at `path` now names another address, whose only key is `kid`.
     fn moves(&self, path: &str, kid: &str) {
         let document = self.document(&self.issuer, &self.server.url_of("/moved"));
         self.server.serve(path, document);
@@ -48,7 +48,7 @@ async fn a_move_is_followed_at_once_though_the_old_address_hangs() {
     issuer.time.advance(secs(5));
     first.await;
     eventually("it has failed", || issuer.keys.status().failed == 1).await;
-    // The document is read beside it.
+    // The document is read at the same time.
     let start = std::time::Instant::now();
     let second = issuer.keys.refresh(unknown(&issuer.keys, "b")).await;
     assert_eq!(second, Refreshed::NewKeys);
@@ -67,7 +67,7 @@ async fn a_document_that_hangs_holds_no_attempt_for_longer_than_an_exchange() {
         issuer.server.hits(JwksServer::JWKS_PATH) == 3
     })
     .await;
-    // From here on the issuer is well, and has a new key.
+    // From here on the issuer works, and has a new key.
     issuer.jwks(Behaviour::ok());
     issuer.server.set_keys(vec![key("b").jwk()]);
     let mut seconds = 0;
@@ -100,7 +100,7 @@ async fn a_document_that_takes_longer_than_an_attempt_is_read_on_beside_the_fetc
     })
     .await;
     issuer.time.advance(secs(5));
-    // Nobody asks, and the next refresh is an hour away.
+    // There are no requests, and the next refresh is an hour away.
     issuer.holds("b").await;
 }
 
@@ -148,7 +148,7 @@ async fn the_conditions_of_one_address_are_not_sent_to_another_that_failed_once(
         .server
         .set_behaviour_at("/moved", Behaviour::Status(500));
     issuer.keys.refresh(unknown(&issuer.keys, "x")).await;
-    // The server calls any set with this tag not modified.
+    // The server answers 304 for any set with this tag.
     issuer.server.set_behaviour_at("/moved", tagged);
     issuer.keys.refresh(unknown(&issuer.keys, "b")).await;
     assert_eq!(kids(&issuer.keys.snapshot()), ["b"]);

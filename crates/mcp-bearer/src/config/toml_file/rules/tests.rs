@@ -35,7 +35,7 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn rules_and_what_stands_around_them_are_read() {
+fn rules_and_the_keys_around_them_are_read() {
     let text = r#"
 unmatched = "deny"
 tasks = "bound_by_server"
@@ -126,7 +126,7 @@ scopes = ["x"]
 }
 
 #[test]
-fn rules_without_a_word_about_the_rest_are_a_problem_of_the_first() {
+fn rules_without_a_decision_about_the_rest_are_a_problem_of_the_first() {
     let rule = "[[rule]]\nmethod = \"tools/call\"\nscopes = [\"mcp:admin\"]\n";
     let told = problems(&format!("{SERVER}{rule}"));
     assert_eq!(
@@ -138,7 +138,7 @@ fn rules_without_a_word_about_the_rest_are_a_problem_of_the_first() {
 }
 
 #[test]
-fn a_provider_alone_refuses_what_it_would_not_obey() {
+fn a_provider_alone_refuses_what_it_would_ignore() {
     let rule = "[[rule]]\nmethod = \"tools/call\"\nscopes = [\"mcp:admin\"]\n";
     let (_folder, draft) = file(&format!(
         "unmatched = \"allow\"\ntoken_header = \"X-Assertion\"\n{SERVER}{rule}"

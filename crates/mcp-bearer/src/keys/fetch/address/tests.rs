@@ -216,7 +216,7 @@ fn everything_else_is_refused() {
     }
 }
 
-/// Where clouds give credentials and configuration to their own machines.
+/// Where clouds provide credentials and configuration to their own machines.
 const OF_CLOUDS: [&str; 14] = [
     "169.254.169.254",   // AWS, Azure, Google, Oracle, DigitalOcean, Hetzner, OpenStack
     "169.254.170.2",     // AWS ECS

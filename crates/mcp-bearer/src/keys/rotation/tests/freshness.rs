@@ -95,7 +95,7 @@ fn the_refresh_begins_ahead_and_the_set_stays_in_use() {
 }
 
 #[test]
-fn a_set_is_asked_for_again_with_its_validators_and_a_304_renews_it() {
+fn a_set_is_requested_again_with_its_validators_and_a_304_renews_it() {
     let mut rotation = holding(&[("a", 1)], tagged());
     let order = rotation.tick(secs(550)).fetch.unwrap();
     assert_eq!(order.validators.etag.as_deref(), Some("\"1\""));
@@ -108,7 +108,7 @@ fn a_set_is_asked_for_again_with_its_validators_and_a_304_renews_it() {
     );
     assert_eq!(effects.events, [KeyEvent::NotModified]);
     let held = rotation.held.as_ref().unwrap();
-    // What the 304 does not repeat stays as it was.
+    // What the 304 does not repeat is unchanged.
     assert_eq!(
         (held.fresh_until, held.snapshot.generation),
         (secs(1150), 1)
@@ -132,7 +132,7 @@ fn a_304_without_a_set_is_a_failure() {
     let effects = rotation.finish_fetch(secs(1), id, FetchResult::NotModified(tagged()), jitter());
     assert!(matches!(effects.events[..], [KeyEvent::Failed(_)]));
     assert!(rotation.usable(secs(1)).is_none());
-    // And without validators nothing was asked that a 304 could answer.
+    // Without validators, no request was made that a 304 could answer.
     let mut rotation = holding(&[("a", 1)], headers("max-age=600"));
     let order = rotation.tick(secs(550)).fetch.unwrap();
     assert!(order.validators.is_empty());
@@ -171,7 +171,7 @@ fn a_304_with_another_etag_than_the_one_asked_with_is_a_failure() {
         };
         assert!(reason.contains("another ETag"), "{reason}");
         // The set stays, no fresher than it was; the next request is unconditional and its answer
-        // good.
+        // is good.
         let held = rotation.usable(secs(551)).unwrap();
         assert_eq!((held.snapshot.generation, held.fresh_until), (1, secs(600)));
         let order = rotation.tick(secs(552)).fetch.unwrap();
@@ -200,7 +200,7 @@ fn a_304_with_the_same_etag_confirms_whether_marked_weak_or_not() {
     }
 }
 
-/// An issuer without tags may answer 304 whenever its file is not newer, also when it went back to
+/// An issuer without tags may answer 304 whenever its file is not newer, also after going back to
 /// an older one.
 #[test]
 fn a_304_of_another_date_than_the_one_asked_with_is_a_failure() {
@@ -246,7 +246,7 @@ fn a_304_that_was_decided_by_tag_may_carry_another_date() {
     assert_eq!(effects.events, [KeyEvent::NotModified]);
 }
 
-/// RFC 9111 section 4.2.3: the answer of a cache has been on its way for so long already.
+/// RFC 9111 section 4.2.3: an answer from a cache is already that old.
 #[test]
 fn a_304_from_a_cache_renews_the_lifetime_less_its_age() {
     let mut rotation = holding(&[("a", 1)], tagged());

@@ -49,7 +49,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// A key name for each version that the issuer published.
 const NAMES: [&str; 6] = ["k0", "k1", "k2", "k3", "k4", "k5"];
 
-/// An issuer, the machine, and what the rules say about both.
+/// An issuer, the machine, and the expected state of both.
 struct World {
     rotation: Rotation,
     now: Duration,
@@ -144,7 +144,7 @@ impl World {
                 }
                 set(&[], headers("max-age=600"))
             }
-            // An issuer says so only when it is true.
+            // An issuer answers 304 only when it is true.
             Ending::NotModified if order.validators.etag == Some(format!("\"{published}\"")) => {
                 let (_, at, _) = self.held.as_mut().unwrap();
                 *at = began;
@@ -218,8 +218,8 @@ impl World {
         assert!(self.rotation.waiters.is_empty() || self.in_flight.is_some());
     }
 
-    /// In every stretch of time: no more fetches by strangers than the budget, none of the others
-    /// too close.
+    /// In every period: no more fetches caused by strangers than the budget allows, none of the
+    /// others too close.
     fn check_budget(&self) {
         let by = |cause| {
             let of = self
@@ -283,7 +283,7 @@ proptest! {
             world.ask(no_keys());
             world.answer(Ending::Set { max_age: 3600 });
         }
-        // A fetch may be under way for a miss that was late.
+        // A fetch may be running for a miss that was late.
         world.answer(Ending::Set { max_age: 3600 });
         // The issuer rotates; a token of its new key comes every tenth of a second, among junk.
         world.published += 1;
@@ -303,7 +303,7 @@ proptest! {
             );
             let generation = world.generation();
             world.ask(unknown(&format!("junk-{junk}"), generation));
-            // Where an old key has the name, the signature is what differs.
+            // If an old key has the name, only the signature differs.
             let known = world.rotation.usable(world.now).is_some_and(|held| held.snapshot.set.has_kid(newest));
             world.ask(if known { forged(newest, generation) } else { unknown(newest, generation) });
             if world.in_flight.is_some() {

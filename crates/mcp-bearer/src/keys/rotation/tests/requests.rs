@@ -90,7 +90,7 @@ fn sixty_four_wait_and_none_longer_than_five_seconds() {
     );
     let effects = rotation.tick(WAIT_MAX + secs(1));
     assert_eq!(effects.answers.len(), WAITERS_MAX - 2);
-    // The fetch goes on without them, and their places are free.
+    // The fetch continues without them, and their places are free.
     assert!(matches!(
         rotation.ask(secs(7), no_keys()),
         Asked::Wait(_, None)
@@ -107,7 +107,7 @@ fn a_kid_that_an_answer_lacked_is_remembered_for_ten_seconds() {
     for at in [102, 105, 109] {
         assert!(refused(&mut rotation, secs(at), unknown("x", 1)));
     }
-    // Nothing was spent meanwhile, and asking again has not prolonged it.
+    // Nothing was spent meanwhile, and asking again has not extended it.
     assert_eq!(rotation.budget.opens_at(), Duration::ZERO);
     asked(&mut rotation, secs(110), unknown("x", 1));
 }
@@ -141,7 +141,7 @@ fn what_is_remembered_is_forgotten_when_the_keys_change() {
         jitter(),
     );
     assert!(!rotation.unhelped.contains(secs(503), &unknown("x", 2)));
-    // But a kid that the changed set lacks as well is remembered again.
+    // But a kid that the changed set also lacks is remembered again.
     let id = asked(&mut rotation, secs(520), unknown("y", 2));
     rotation.finish_fetch(secs(520), id, set(&[("c", 1)], tagged()), jitter());
     assert!(refused(&mut rotation, secs(529), unknown("y", 3)));
@@ -183,7 +183,7 @@ fn a_miss_during_a_fetch_is_answered_by_the_next_one() {
     assert_eq!(answers(&effects), [Refreshed::NewKeys]);
     assert!(effects.fetch.is_none());
 
-    // Without budget it is answered from what there is, and remembered.
+    // Without budget it is answered from what is held, and remembered.
     let third = asked(&mut rotation, secs(111), unknown("junk", 2));
     rotation.ask(secs(111), unknown("c", 2));
     let effects = rotation.finish_fetch(
@@ -201,7 +201,7 @@ fn a_signature_that_was_bad_during_a_fetch_is_answered_by_what_happened_to_its_o
     for (keys, answered) in [(&[("a", 1), ("b", 1)][..], false), (&[("a", 2)], true)] {
         let mut rotation = holding(&[("a", 1)], headers("max-age=600"));
         let order = rotation.tick(secs(550)).fetch.unwrap();
-        // The fetch under way may be older than the new key under "a".
+        // The running fetch may be older than the new key under "a".
         let Asked::Wait(_, None) = rotation.ask(secs(551), forged("a", 1)) else {
             panic!("it joins the fetch");
         };
@@ -227,7 +227,7 @@ fn a_scheduled_refresh_is_not_held_up_by_junk() {
     let effects = rotation.finish_fetch(due, order.id, set(&[("b", 1)], tagged()), jitter());
     assert_eq!(effects.answers.len(), WAITERS_MAX);
     assert_eq!(rotation.held.as_ref().unwrap().snapshot.generation, 2);
-    // And it has not spent the budget, nor been put off by the failures of others.
+    // It has not spent the budget, nor been delayed by the failures of others.
     assert_eq!(rotation.budget.opens_at(), due + secs(9));
 }
 
@@ -310,7 +310,7 @@ fn a_set_is_used_up_to_its_staleness_bound_and_no_longer() {
     assert_eq!(effects.events, [KeyEvent::Stale]);
     assert!(effects.fetch.is_none() && rotation.tick(end).events.is_empty());
     assert_eq!(rotation.next_wake(), None);
-    // From now on requests drive the attempts, whatever they miss; the issuer may still confirm the
+    // From now on requests cause the attempts, whatever they miss; the issuer may still confirm the
     // set.
     let id = asked(&mut rotation, end, unknown("a", 1));
     let effects = rotation.finish_fetch(
@@ -350,7 +350,7 @@ fn the_same_answer_again_leaves_the_set_and_its_generation() {
     assert!(Arc::ptr_eq(&held.snapshot.set, &before) && held.snapshot.generation == 1);
 }
 
-/// The events when this set comes, and the generation then.
+/// The events when this set comes, and the new generation.
 fn then(rotation: &mut Rotation, keys: &[Key]) -> (Vec<KeyEvent>, u64) {
     let now = rotation.refresh_at.unwrap();
     let order = rotation.tick(now).fetch.unwrap();
@@ -368,7 +368,7 @@ fn the_generation_counts_changes_of_the_usable_keys_not_of_the_bytes() {
     assert_eq!(reordered, (vec![SAME], 1));
     let weak = then(&mut rotation, &[("b", 1), ("!weak", 1), ("a", 1)]);
     assert_eq!(weak, (vec![SAME, KeyEvent::Skipped], 1));
-    // Two of one are not one: a token without kid could be of either.
+    // Two copies differ from one: a token without kid could belong to either.
     let twice = then(&mut rotation, &[("b", 1), ("b", 1), ("a", 1)]);
     assert_eq!(twice, (vec![FETCHED], 2));
     let other = then(&mut rotation, &[("b", 1), ("b", 2), ("a", 1)]);
@@ -390,7 +390,7 @@ fn skipped_keys_are_reported_when_they_are_others_than_before() {
     let effects = rotation.finish_fetch(Duration::ZERO, id, first, jitter());
     let added = |kid| KeyEvent::Added(identity(kid, 1));
     assert_eq!(effects.events, [FETCHED, KeyEvent::Skipped, added("a")]);
-    // Elsewhere in a changed set, but the same.
+    // Elsewhere in a changed set, but unchanged.
     let moved = then(&mut rotation, &[("!x", 1), ("a", 1), ("b", 1)]);
     assert_eq!(moved, (vec![FETCHED, added("b")], 2));
     let more = then(&mut rotation, &[("!x", 1), ("!y", 1), ("a", 1), ("b", 1)]);
@@ -425,7 +425,7 @@ fn a_request_that_saw_an_older_set_gets_the_newer_one_without_a_fetch() {
 }
 
 #[test]
-fn another_process_goes_on_with_the_set_and_its_age() {
+fn another_process_continues_with_the_set_and_its_age() {
     let rotation = holding(&[("a", 1)], headers("max-age=1000"));
     let mut child = Rotation::new(rotation.lifetimes, rotation.held.clone(), jitter());
     assert_eq!(child.next_wake(), Some(secs(850)));

@@ -1,10 +1,10 @@
-//! When a set without a key for signatures is taken as the withdrawal of every key.
+//! When a set without a key for signatures counts as the withdrawal of every key.
 
 use super::*;
 
 const ENCRYPTION_ONLY: &[Key] = &[("!enc", 1)];
 
-/// Fetches on schedule at `now`, and gives this answer.
+/// Fetches on schedule at `now`, and returns this answer.
 fn refreshed(rotation: &mut Rotation, now: Duration, result: FetchResult) -> Effects {
     rotation.refresh_now(now);
     let order = rotation.tick(now).fetch.unwrap();
@@ -22,7 +22,7 @@ fn an_empty_set_counts_when_it_is_seen_again_after_sixty_seconds() {
         let first = refreshed(&mut rotation, secs(500), set(empty, tagged()));
         assert!(failed_with(&first, "counts as withdrawn"), "{first:?}");
         assert!(holds(&rotation, &[("a", 1)]));
-        // The second look comes by itself, at the earliest time that it can count.
+        // The second fetch comes by itself, at the earliest time that it can count.
         assert_eq!(rotation.next_wake(), Some(secs(560)));
         let order = rotation.tick(secs(560)).fetch.unwrap();
         let second = rotation.finish_fetch(secs(561), order.id, set(empty, tagged()), jitter());
@@ -51,9 +51,9 @@ fn less_than_sixty_seconds_apart_it_does_not_count_however_often() {
     assert!(holds(&rotation, &[]));
 }
 
-/// The time is that of the requests: a slow answer is about the time when it was asked for.
+/// The time is that of the requests: a slow answer describes the time when it was requested.
 #[test]
-fn a_slow_answer_counts_from_when_it_was_asked_for() {
+fn a_slow_answer_counts_from_when_it_was_requested() {
     let mut rotation = holding(&[("a", 1)], tagged());
     refreshed(&mut rotation, secs(500), set(&[], tagged()));
     let id = asked(&mut rotation, secs(557), unknown("x", 1));
@@ -79,7 +79,7 @@ fn a_good_answer_between_starts_the_count_again_and_a_failure_does_not() {
         refreshed(&mut rotation, secs(565), set(&[], tagged()));
         assert_eq!(!holds(&rotation, &[("a", 1)]), counts);
     }
-    // A failure between puts the second look off by its retry, no more.
+    // A failure between them delays the second fetch only by its retry.
     let mut rotation = holding(&[("a", 1)], tagged());
     refreshed(&mut rotation, secs(500), set(&[], tagged()));
     let order = rotation.tick(secs(560)).fetch.unwrap();
@@ -135,7 +135,7 @@ fn after_a_withdrawal_new_keys_are_looked_for_as_usual() {
     for at in [500, 560] {
         refreshed(&mut rotation, secs(at), set(&[], tagged()));
     }
-    // On schedule, and by a token of a new key within the budget; and an empty set is now usual.
+    // On schedule, and by a token of a new key within the budget; an empty set is now normal.
     assert_eq!(rotation.refresh_at(), Some(secs(560 + 510)));
     let effects = refreshed(&mut rotation, secs(1070), set(&[], tagged()));
     assert_eq!(effects.events, [SAME]);
@@ -143,7 +143,7 @@ fn after_a_withdrawal_new_keys_are_looked_for_as_usual() {
     let effects = rotation.finish_fetch(secs(1100), id, set(&[("b", 1)], tagged()), jitter());
     assert_eq!(answers(&effects), [Refreshed::NewKeys]);
     assert!(holds(&rotation, &[("b", 1)]));
-    // A second withdrawal needs two looks as the first one did.
+    // A second withdrawal needs two fetches, like the first.
     refreshed(&mut rotation, secs(1200), set(&[], tagged()));
     assert!(holds(&rotation, &[("b", 1)]));
 }
