@@ -35,8 +35,8 @@ const WAITS: usize = 4;
 
 /// Report what would go wrong with a configuration, and list the keys of its issuers
 ///
-/// Reads the configuration, asks each issuer for its keys, and reports which of them can be used,
-/// or why not. Exits with 1 when something would go wrong, such as an issuer that cannot be reached.
+/// Reads the configuration, asks each issuer for its keys, and reports which can be used, or why
+/// not. Exits with 1 when something would go wrong, such as an issuer that cannot be reached.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
