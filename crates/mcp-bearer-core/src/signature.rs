@@ -171,7 +171,16 @@ impl VerifyingKey {
     }
 
     /// Whether it is a shared secret that can be read in this JSON text, in whatever encoding.
-    pub(crate) fn is_secret_in(&self, json: &str) -> bool {
+    ///
+    /// ```
+    /// use mcp_bearer_core::VerifyingKey;
+    /// let secret = VerifyingKey::shared_secret(b"0fG7c2Qp9vXn4LsRtYwZ1aBeDhJkMuTi")?;
+    /// assert!(secret.is_secret_in(r#"["0fG7c2Qp9vXn4LsRtYwZ1aBeDhJkMuTi"]"#));
+    /// assert!(!secret.is_secret_in("{}"));
+    /// # Ok::<(), mcp_bearer_core::KeyError>(())
+    /// ```
+    #[must_use]
+    pub fn is_secret_in(&self, json: &str) -> bool {
         match &self.0.material {
             Material::Public(_) => false,
             Material::Secret(secret) => secret::is_in(secret, json),

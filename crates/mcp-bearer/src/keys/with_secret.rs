@@ -1,8 +1,9 @@
 //! A source of public keys with a shared secret beside it, for an issuer with two kinds of keys.
 //!
 //! The set for a token is made anew whenever the source has another one, so that a secret which is
-//! published switches HMAC off with the very set that holds it. Nothing here waits: whoever comes
-//! first makes the set.
+//! published switches HMAC off with the very set that holds it, also where the source does not take
+//! the set: it is off then until the source confirms a set without the secret. Nothing here waits:
+//! whoever comes first makes the set.
 
 use std::sync::Arc;
 
@@ -102,6 +103,15 @@ impl State {
         let set = set.unwrap_or_else(|error| {
             KeySet::unavailable(error.to_string(), std::time::Duration::from_secs(60))
         });
+        // Once it is off, no answer but a good one switches it on again.
+        let refused = public.refused.as_deref();
+        let elsewhere =
+            refused.is_some_and(|text| last.hmac == Hmac::Off || text.publishes(secret));
+        let set = if elsewhere {
+            set.with_secret_published()
+        } else {
+            set
+        };
         let hmac = if set.publishes_the_secret() {
             Hmac::Off
         } else {
@@ -143,7 +153,10 @@ impl State {
     }
 
     fn is_of(&self, public: &Snapshot) -> bool {
-        Arc::ptr_eq(&self.public.set, &public.set) && self.public.generation == public.generation
+        let refused = |snapshot: &Snapshot| snapshot.refused.as_ref().map(Arc::as_ptr);
+        Arc::ptr_eq(&self.public.set, &public.set)
+            && self.public.generation == public.generation
+            && refused(&self.public) == refused(public)
     }
 }
 
