@@ -134,7 +134,10 @@ impl State {
                 )
             }
             public_generation => {
-                let generation = last.generation + u64::from(!unchanged);
+                let generation = match unchanged {
+                    true => last.generation,
+                    false => number_after(last.generation),
+                };
                 (
                     Held {
                         public_generation,
@@ -157,6 +160,15 @@ impl State {
         Arc::ptr_eq(&self.public.set, &public.set)
             && self.public.generation == public.generation
             && refused(&self.public) == refused(public)
+    }
+}
+
+/// Another number than this one. 0 and [`u64::MAX`] have a meaning of their own, and a source
+/// outside this crate may have any number.
+fn number_after(generation: u64) -> u64 {
+    match generation.checked_add(1) {
+        None | Some(u64::MAX) => 1,
+        Some(next) => next,
     }
 }
 
@@ -186,6 +198,38 @@ impl KeySource for KeysWithSecret {
         KeyStatus {
             snapshot: self.snapshot(),
             ..self.public.status()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_of_a_source_gives_another_one_when_the_keys_change() {
+        let secret =
+            VerifyingKey::shared_secret(b"correct-horse-battery-staple-1234567890").unwrap();
+        let set = Arc::new(KeySet::from_jwks_json(r#"{"keys":[]}"#).unwrap());
+        let mut last = Held {
+            public_generation: 0,
+            hmac: Hmac::On,
+            generation: 0,
+        };
+        for number in [u64::MAX, 7, u64::MAX - 1, u64::MAX, 1, 0, 2, 2] {
+            let state = State::after(last, Snapshot::new(Arc::clone(&set), number), &secret);
+            let generation = state.both.generation;
+            match number {
+                0 | u64::MAX => assert_eq!(generation, number),
+                _ => assert!(generation != 0 && generation != u64::MAX),
+            }
+            if number != 0 && number != last.public_generation {
+                assert_ne!(state.last.generation, last.generation);
+            }
+            last = state.last;
+        }
+        for generation in [1, u64::MAX - 2, u64::MAX - 1, u64::MAX] {
+            assert_ne!(number_after(generation), generation);
         }
     }
 }
