@@ -35,7 +35,8 @@ impl TwoKinds {
 impl KeySet {
     /// This set for all algorithms but HS256, HS384 and HS512, and a shared secret for those.
     ///
-    /// When the secret can be read in the set, in whatever encoding, it serves for nothing: see
+    /// When the secret can be read in the set, in one of the encodings that
+    /// [`is_secret_in`](VerifyingKey::is_secret_in) finds, it serves for nothing: see
     /// [`publishes_the_secret`](Self::publishes_the_secret). A set that is
     /// [unavailable](Self::unavailable) stays so for every algorithm.
     ///

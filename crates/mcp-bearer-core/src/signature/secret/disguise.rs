@@ -31,7 +31,7 @@ const WRAPPINGS: usize = 5;
 const UNWRAPPED_BYTES: usize = 64 * 1024;
 
 /// What stands inside a wrapping: a secret, wiped when dropped.
-type Inner = Zeroizing<Vec<u8>>;
+pub(super) type Inner = Zeroizing<Vec<u8>>;
 
 /// Takes a wrapping off, when it is there.
 type Unwrap = fn(&[u8]) -> Option<Inner>;
@@ -194,7 +194,7 @@ fn of_escapes(bytes: &[u8]) -> Option<Inner> {
     Some(Zeroizing::new(unescape(text).into_bytes()))
 }
 
-fn of_percent(bytes: &[u8]) -> Option<Inner> {
+pub(super) fn of_percent(bytes: &[u8]) -> Option<Inner> {
     if !bytes.contains(&b'%') {
         return None;
     }
