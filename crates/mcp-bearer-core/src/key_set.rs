@@ -40,8 +40,8 @@ enum Held {
         keys: Vec<Entry>,
         skipped: Vec<SkippedKey>,
         withdrawal: bool,
-        /// The set as published. It may contain what should not be there.
-        text: Arc<Zeroizing<String>>,
+        /// The set as it was published. It may hold what should not be there.
+        text: Arc<PublishedText>,
     },
     /// Public keys, and a shared secret beside them.
     TwoKinds(Box<TwoKinds>),
@@ -50,6 +50,10 @@ enum Held {
         retry_after: Duration,
     },
 }
+
+/// The text of a JWK Set. Private keys and secrets may be in it, so its `Debug` shows the length
+/// only.
+struct PublishedText(Zeroizing<String>);
 
 #[derive(Clone, Debug)]
 struct Entry {
@@ -156,7 +160,7 @@ impl KeySet {
             keys: usable,
             skipped,
             withdrawal,
-            text: Arc::new(Zeroizing::new(text)),
+            text: Arc::new(PublishedText(Zeroizing::new(text))),
         })
     }
 
@@ -381,6 +385,18 @@ impl<'a> Candidates<'a> {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'a VerifyingKey> {
         self.keys.iter().copied().flatten()
+    }
+}
+
+impl PublishedText {
+    fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PublishedText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublishedText({} bytes)", self.0.len())
     }
 }
 

@@ -170,11 +170,25 @@ impl VerifyingKey {
         }
     }
 
-    /// Whether it is a shared secret that can be read in this JSON text, in any encoding.
-    pub(crate) fn is_secret_in(&self, json: &str) -> bool {
+    /// Whether it is a shared secret that can be read in this text, JSON or not.
+    ///
+    /// It is found as it is, in base64, hexadecimal, percent encoding, escapes and as a list of
+    /// byte numbers, with anything around it; in UTF-16 and in nested encodings where a JSON string
+    /// of at most 64 KiB is nothing else. It is not found when it is divided among strings, in
+    /// base32, compressed or encrypted.
+    ///
+    /// ```
+    /// use mcp_bearer_core::VerifyingKey;
+    /// let secret = VerifyingKey::shared_secret(b"0fG7c2Qp9vXn4LsRtYwZ1aBeDhJkMuTi")?;
+    /// assert!(secret.is_secret_in(r#"["0fG7c2Qp9vXn4LsRtYwZ1aBeDhJkMuTi"]"#));
+    /// assert!(!secret.is_secret_in("{}"));
+    /// # Ok::<(), mcp_bearer_core::KeyError>(())
+    /// ```
+    #[must_use]
+    pub fn is_secret_in(&self, text: &str) -> bool {
         match &self.0.material {
             Material::Public(_) => false,
-            Material::Secret(secret) => secret::is_in(secret, json),
+            Material::Secret(secret) => secret::is_in(secret, text),
         }
     }
 

@@ -7,15 +7,16 @@
     reason = "a test"
 )]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use mcp_bearer::keys::{ManualTime, MonotonicClock, RemoteKeys};
+use mcp_bearer::keys::{FileKeys, ManualTime, MonotonicClock, RemoteKeys};
 use mcp_bearer::{
     Algorithm, BearerAuthProvider, Clock, RejectionKind, TokenCacheSize, TryVerify, UnixTime,
 };
-use mcp_bearer_testkit::{Behaviour, Forge, JwksServer, SigningKey};
+use mcp_bearer_testkit::{Behaviour, Forge, JwksServer, Response, SigningKey};
 use serde_json::{Value, json};
 
 const NOW: u64 = 1_800_000_000;
@@ -233,6 +234,104 @@ async fn a_set_that_holds_the_secret_switches_hmac_off_for_cached_tokens_too_and
     }
 }
 
+/// Answers with the secret that no source takes as keys, at least not at once.
+fn refused_leaks() -> Vec<(&'static str, Vec<u8>)> {
+    let oct = SigningKey::hmac(SECRET).with_kid("oct").jwk();
+    let set = |keys: Value| json!({ "keys": keys }).to_string().into_bytes();
+    let broken = json!({ "kty": "RSA", "n": "?", "e": "AQAB" });
+    let private = json!({ "kty": "OKP", "crv": "Ed25519", "x": "?", "d": "?" });
+    let many = vec![json!({ "kty": "oct", "k": STANDARD.encode(SECRET) }); 101];
+    let double = format!(r#"{{"keys":[],"keys":[{oct}]}}"#);
+    let binary = [&b"\xFF"[..], &set(json!([oct]))].concat();
+    vec![
+        ("a broken key", set(json!([broken, oct]))),
+        ("a private key", set(json!([private, oct]))),
+        ("the secret alone", set(json!([oct]))),
+        ("too many keys", set(json!(many))),
+        ("a member twice", double.into_bytes()),
+        ("not UTF-8", binary),
+        ("no key set", json!([SECRET]).to_string().into_bytes()),
+    ]
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_taken_and_holds_the_secret_switches_hmac_off() {
+    for (name, body) in refused_leaks() {
+        let world = World::new();
+        let (old, new) = (hs256(SECRET), hs256(SECRET).subject("another"));
+        assert_eq!(world.verify(&old).await, Ok(()));
+        let serve = |body: Vec<u8>| {
+            let answer = Response::new(200, "application/json", body);
+            world.server.serve(JwksServer::JWKS_PATH, answer);
+        };
+        serve(body);
+        world.see_new_keys().await;
+        for token in [&old, &new] {
+            let verified = world.verify(token).await;
+            assert_eq!(verified, Err(RejectionKind::UnknownKey), "{name}");
+        }
+        assert_eq!(world.verify(&world.good()).await, Ok(()), "{name}");
+        // Another answer that is not taken proves nothing.
+        serve(b"{}".to_vec());
+        world.see_new_keys().await;
+        let verified = world.verify(&new).await;
+        assert_eq!(verified, Err(RejectionKind::UnknownKey), "{name}");
+        let good = json!({ "keys": [world.key.jwk()] }).to_string();
+        serve(good.into_bytes());
+        world.see_new_keys().await;
+        assert_eq!(world.verify(&new).await, Ok(()), "{name}");
+        assert_eq!(world.verify(&old).await, Ok(()), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_file_that_is_not_taken_and_holds_the_secret_switches_hmac_off() {
+    let key = SigningKey::ec_p256().with_kid("a");
+    let good = json!({ "keys": [key.jwk()] }).to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jwks.json");
+    std::fs::write(&path, &good).unwrap();
+    let (clock, time) = MonotonicClock::manual();
+    let keys = FileKeys::open_with_clock(&path, clock).unwrap();
+    let provider = BearerAuthProvider::builder()
+        .key_source(Arc::new(keys))
+        .shared_secret(SECRET)
+        .algorithms([Algorithm::Es256, Algorithm::Hs256])
+        .issuer(Forge::ISSUER)
+        .audience(Forge::AUDIENCE)
+        .build()
+        .unwrap()
+        .with_clock(Clock::new(|| UnixTime::from_secs(NOW)))
+        .with_token_cache(TokenCacheSize::default());
+    let verify = |token: &Forge| {
+        let verified = provider.try_verify_token(&token.token()).into_result();
+        verified.map(drop).map_err(|rejection| rejection.kind())
+    };
+    let (old, new) = (hs256(SECRET), hs256(SECRET).subject("another"));
+    let mut leaks = refused_leaks();
+    let long = format!("[{:?},{:?}]", SECRET, " ".repeat(600_000));
+    leaks.push(("too long", long.into_bytes()));
+    for (name, body) in leaks {
+        assert_eq!(verify(&old), Ok(()), "{name}");
+        for (text, expected) in [
+            (body, Err(RejectionKind::UnknownKey)),
+            (good.clone().into_bytes(), Ok(())),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            for _ in 0..1000 {
+                if verify(&old) == expected {
+                    break;
+                }
+                time.advance(Duration::from_secs(2));
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            assert_eq!(verify(&old), expected, "{name}");
+            assert_eq!(verify(&new), expected, "{name}");
+            assert_eq!(verify(&Forge::new(&key, NOW)), Ok(()), "{name}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_rotation_replaces_the_public_keys_and_leaves_the_secret() {
     let world = World::new();
@@ -292,6 +391,13 @@ fn a_published_secret_is_an_error_in_the_log_once_and_a_weak_one_a_warning() {
             for _ in 0..3 {
                 let _ = world.verify(&hs256(SECRET)).await;
             }
+            // The next answers hold it too, and are not taken.
+            for (_, body) in refused_leaks() {
+                let answer = Response::new(200, "application/json", body);
+                world.server.serve(JwksServer::JWKS_PATH, answer);
+                world.see_new_keys().await;
+                let _ = world.verify(&hs256(SECRET)).await;
+            }
         });
         let weak = "secret42secret42secret42secret42";
         let built = BearerAuthProvider::builder().shared_secret(weak);
@@ -310,7 +416,7 @@ fn a_published_secret_is_an_error_in_the_log_once_and_a_weak_one_a_warning() {
 }
 
 #[derive(Clone, Default)]
-struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
 
 impl Log {
     fn text(&self) -> String {

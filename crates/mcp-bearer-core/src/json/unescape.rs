@@ -35,8 +35,10 @@ fn unescape_one(escape: &str) -> (char, usize) {
             (Some(unit), _) => (char::from_u32(unit).unwrap_or(replacement), 5),
             (None, _) => (replacement, 1),
         },
-        Some(&other) => (char::from(other), 1),
-        None => (replacement, 0),
+        _ => match escape.chars().next() {
+            Some(other) => (other, other.len_utf8()),
+            None => (replacement, 0),
+        },
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which keys a set uses, and which it skips.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_bearer_testkit::{SigningKey, weak_keys};
@@ -418,4 +419,26 @@ fn numbers_distinguish_two_keys_with_one_kid() {
     let same = || Some("same".to_owned());
     assert_eq!(numbers, [(Some(2), same()), (Some(3), same())]);
     assert_eq!(set.skipped()[0].number, 1);
+}
+
+#[test]
+fn debug_shows_no_secret_and_no_private_key() {
+    let (k, d) = (
+        "c2VjcmV0LXNlY3JldC1zZWNyZXQ",
+        "cHJpdmF0ZS1wcml2YXRlLXByaXZhdGU",
+    );
+    let set = set(&[
+        json!({ "kty": "oct", "kid": "a", "k": k }),
+        json!({ "kty": "OKP", "crv": "Ed25519", "x": SigningKey::ed25519().jwk()["x"], "d": d }),
+        SigningKey::ed25519().with_kid("good").jwk(),
+    ]);
+    let secret = VerifyingKey::shared_secret(b"correct-horse-battery-staple-1234567890").unwrap();
+    let both = KeySet::with_shared_secret(&Arc::new(set.clone()), &secret).unwrap();
+    for shown in [format!("{set:?}"), format!("{both:#?}")] {
+        // It is hidden by this crate, and not by a dependency that may change.
+        assert!(shown.contains("PublishedText("), "{shown}");
+        for hidden in [k, d, "correct-horse"] {
+            assert!(!shown.contains(hidden), "{shown}");
+        }
+    }
 }

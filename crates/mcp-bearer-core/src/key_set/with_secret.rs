@@ -18,7 +18,7 @@ use crate::signature::{KeyError, KeyErrorKind, VerifyingKey};
 #[derive(Clone, Debug)]
 pub(super) struct TwoKinds {
     public: Arc<KeySet>,
-    /// None if it can be read in the set.
+    /// None when it can be read in the set, or elsewhere.
     secret: Option<VerifyingKey>,
 }
 
@@ -35,7 +35,8 @@ impl TwoKinds {
 impl KeySet {
     /// This set for all algorithms except HS256, HS384 and HS512, and a shared secret for those.
     ///
-    /// If the secret can be read in the set, in any encoding, it is not used: see
+    /// When the secret can be read in the set, in one of the encodings that
+    /// [`is_secret_in`](VerifyingKey::is_secret_in) finds, it serves for nothing: see
     /// [`publishes_the_secret`](Self::publishes_the_secret). A set that is
     /// [unavailable](Self::unavailable) stays so for every algorithm.
     ///
@@ -71,14 +72,36 @@ impl KeySet {
         }))))
     }
 
-    /// Whether a shared secret was given with these keys and can be read among them. HS256, HS384
-    /// and HS512 are then refused until the issuer has another secret.
+    /// Whether a shared secret was given beside these keys and can be read among them, or
+    /// [elsewhere](Self::with_secret_published). HS256, HS384 and HS512 are refused then, until the
+    /// issuer has another secret.
     #[must_use]
     pub fn publishes_the_secret(&self) -> bool {
         matches!(&self.0, Held::TwoKinds(both) if both.secret.is_none())
     }
 
-    /// The set without the secret.
+    /// The same public keys for a secret that can be read elsewhere, such as in an answer of the
+    /// issuer that is no key set. HS256, HS384 and HS512 are refused. A set without a secret beside
+    /// it stays as it is.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use mcp_bearer_core::{KeySet, VerifyingKey};
+    /// let secret = VerifyingKey::shared_secret(b"0fG7c2Qp9vXn4LsRtYwZ1aBeDhJkMuTi")?;
+    /// let public = Arc::new(KeySet::from_jwks_json(r#"{"keys":[]}"#)?);
+    /// let both = KeySet::with_shared_secret(&public, &secret)?;
+    /// assert!(both.with_secret_published().publishes_the_secret());
+    /// # Ok::<(), mcp_bearer_core::KeyError>(())
+    /// ```
+    #[must_use]
+    pub fn with_secret_published(mut self) -> Self {
+        if let Held::TwoKinds(both) = &mut self.0 {
+            both.secret = None;
+        }
+        self
+    }
+
+    /// The set without a secret beside it.
     pub(super) fn public(&self) -> &Self {
         match &self.0 {
             Held::TwoKinds(both) => both.public(),
@@ -105,7 +128,7 @@ impl KeySet {
 /// Anyone can read the secret.
 pub(super) fn switched_off(algorithm: Algorithm) -> Rejection {
     let why = format!(
-        "no key for {algorithm}: it is switched off, because the issuer's key set holds the shared secret; replace the secret"
+        "no key for {algorithm}: it is switched off, because the issuer publishes the shared secret; replace the secret"
     );
     Rejection::because(RejectionKind::UnknownKey, why)
 }

@@ -2,6 +2,7 @@
 
 mod disguise;
 mod in_public_text;
+mod within_text;
 
 use aws_lc_rs::hmac;
 

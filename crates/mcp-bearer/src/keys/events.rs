@@ -63,7 +63,7 @@ pub(super) fn report(source: &str, set: Option<&KeySet>, event: &KeyEvent) {
                 target: TARGET,
                 event = "secret_published",
                 source,
-                "the key set holds the shared secret: HS256, HS384 and HS512 are switched off; replace the secret"
+                "the issuer publishes the shared secret: HS256, HS384 and HS512 are switched off; replace the secret"
             );
         }
         KeyEvent::Stale => {

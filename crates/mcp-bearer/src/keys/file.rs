@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use mcp_bearer_core::{KeySet, Limits, VerifyingKey};
 use tokio::sync::mpsc;
+use zeroize::Zeroizing;
 
 use super::driver_thread::BackgroundTask;
 use super::events::KeyEvent;
@@ -20,6 +21,7 @@ use super::freshness::STALENESS_BOUND;
 use super::monotonic::MonotonicClock;
 use super::no_usable_key::no_usable_key;
 use super::published::{PublishedKeys, Renewal};
+use super::refused::RefusedAnswer;
 use super::snapshot::{HeldKeys, Miss, Snapshot, next_snapshot, sha256};
 use super::source::{KeySource, KeyStatus, Refreshed};
 use super::withdrawal_of_all::{Withdrawal, not_taken};
@@ -77,7 +79,7 @@ impl FileKeys {
         let path: Arc<Path> = path.into().into();
         let source = path.display().to_string();
         let wrong = |reason| Problem::of(Setting::KeyFile, Fact::file(&path, reason));
-        let loaded = load(&path).map_err(wrong)?;
+        let loaded = load(&path).map_err(|unusable| wrong(unusable.reason))?;
         if loaded.set.is_empty() {
             return Err(wrong(no_usable_key(&loaded.set)).into());
         }
@@ -152,7 +154,7 @@ async fn run(
         let (reading, seen) = (Arc::clone(&path), watch.settled_stamp());
         // A file on a dead network drive must not stop the other sources.
         let look = tokio::task::spawn_blocking(move || look(&reading, seen)).await;
-        let look = look.unwrap_or_else(|_| Look::Failed("it could not be read".to_owned()));
+        let look = look.unwrap_or_else(|_| Look::Failed("it could not be read".to_owned().into()));
         let now = clock.now();
         let events = watch.take(look, now);
         watch.publish(&published, now.saturating_add(OVERDUE));
@@ -232,14 +234,16 @@ impl Watch {
         let loaded = match look {
             Look::Same => None,
             Look::Loaded(loaded) if loaded.set.is_empty() && !self.withdraws(now) => {
-                return self.fail(not_taken(&loaded.set), now);
+                let reason = not_taken(&loaded.set);
+                return self.fail(Unusable::with_text(reason, loaded.text.as_bytes()), now);
             }
             Look::Loaded(loaded) => Some(loaded),
-            Look::Failed(reason) => return self.fail(reason, now),
+            Look::Failed(unusable) => return self.fail(unusable, now),
         };
         self.failure = None;
         self.stale_reported = false;
         self.withdrawal = Withdrawal::default();
+        self.held.snapshot.refused = None;
         self.held.confirm_without_end(now);
         let Some(loaded) = loaded else {
             return Vec::new();
@@ -272,9 +276,13 @@ impl Watch {
         self.held.snapshot.set.is_empty() || self.withdrawal.is_confirmed(now)
     }
 
-    /// The keys stay in use, but not forever. The file is read again at every check until it is
-    /// good; the failure is reported once.
-    fn fail(&mut self, reason: String, now: Duration) -> Vec<KeyEvent> {
+    /// The keys stay in use, but not forever. The file is read again at every look until it is
+    /// good; that is reported once.
+    fn fail(&mut self, unusable: Unusable, now: Duration) -> Vec<KeyEvent> {
+        let Unusable { reason, text } = unusable;
+        if let Some(text) = text {
+            text.replace(&mut self.held.snapshot.refused);
+        }
         self.held.fresh_until = self.held.confirmed_at;
         self.held.usable_until = self.held.confirmed_at.saturating_add(STALENESS_BOUND);
         let mut events = Vec::new();
@@ -310,7 +318,7 @@ type Identity = ();
 enum Look {
     Same,
     Loaded(Loaded),
-    Failed(String),
+    Failed(Unusable),
 }
 
 /// The contents of the file. A key in PEM is used whatever `kid` a token names.
@@ -322,9 +330,32 @@ enum Form {
 
 struct Loaded {
     set: KeySet,
+    text: Zeroizing<String>,
     form: Form,
     digest: [u8; 32],
     stamp: Stamp,
+}
+
+/// Why the file has no keys, and what was read of it.
+#[derive(Debug)]
+struct Unusable {
+    reason: String,
+    text: Option<RefusedAnswer>,
+}
+
+impl Unusable {
+    fn with_text(reason: impl Into<String>, text: &[u8]) -> Self {
+        Self {
+            reason: reason.into(),
+            text: Some(RefusedAnswer::new(text)),
+        }
+    }
+}
+
+impl From<String> for Unusable {
+    fn from(reason: String) -> Self {
+        Self { reason, text: None }
+    }
 }
 
 fn look(path: &Path, seen: Option<Stamp>) -> Look {
@@ -334,26 +365,29 @@ fn look(path: &Path, seen: Option<Stamp>) -> Look {
     }
     match load(path) {
         Ok(loaded) => Look::Loaded(loaded),
-        Err(reason) => Look::Failed(reason),
+        Err(unusable) => Look::Failed(unusable),
     }
 }
 
-fn load(path: &Path) -> Result<Loaded, String> {
+fn load(path: &Path) -> Result<Loaded, Unusable> {
     let stamp = stamp(path)?;
-    let mut bytes = Vec::new();
+    let mut bytes = Zeroizing::new(Vec::new());
     let limit = Limits::JWKS_BYTES;
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     fs::File::open(path)
         .and_then(|file| file.take(most).read_to_end(&mut bytes))
         .map_err(|error| error.to_string())?;
     if bytes.len() > limit {
-        return Err(format!("it is longer than {limit} bytes"));
+        let reason = format!("it is longer than {limit} bytes");
+        return Err(Unusable::with_text(reason, &bytes));
     }
     let digest = sha256(&bytes);
-    let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8")?;
-    let (set, form) = parse(&text)?;
+    let unusable = |reason| Unusable::with_text(reason, &bytes);
+    let text = std::str::from_utf8(&bytes).map_err(|_| unusable("it is not UTF-8".to_owned()))?;
+    let (set, form) = parse(text).map_err(unusable)?;
     Ok(Loaded {
         set,
+        text: Zeroizing::new(text.to_owned()),
         form,
         digest,
         stamp,

@@ -44,6 +44,7 @@ mod freshness;
 mod monotonic;
 mod no_usable_key;
 mod published;
+mod refused;
 mod remote;
 mod rotation;
 mod snapshot;

@@ -179,10 +179,8 @@ impl<R> State<R> {
         last_failure: Option<String>,
         resume: R,
     ) -> Self {
-        let unavailable = Snapshot {
-            set: Arc::new(KeySet::unavailable(why, RETRY_AFTER)),
-            generation: 0,
-        };
+        let unavailable = Arc::new(KeySet::unavailable(why, RETRY_AFTER));
+        let unavailable = Snapshot::new(unavailable, 0);
         let ends = |held: &HeldKeys| (nanos(due_at), nanos(held.usable_until));
         // Without a set nothing is due: requests cause fetches by asking for keys.
         let (due_at, usable_until) = held.as_ref().map_or((u64::MAX, u64::MAX), ends);

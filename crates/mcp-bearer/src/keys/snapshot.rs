@@ -9,6 +9,7 @@ use mcp_bearer_core::{KeyInfo, KeySet, RejectionKind};
 
 use super::events::KeyEvent;
 use super::freshness::{CacheHeaders, Directives, Jitter, Lifetimes, Validators};
+use super::refused::RefusedAnswer;
 
 /// The keys at one moment.
 #[derive(Clone, Debug)]
@@ -18,13 +19,19 @@ pub struct Snapshot {
     pub set: Arc<KeySet>,
     /// Changes whenever the keys change; 0 while none are held.
     pub generation: u64,
+    /// The latest answer since the set was confirmed that was not taken as keys.
+    pub(super) refused: Option<Arc<RefusedAnswer>>,
 }
 
 impl Snapshot {
     /// A snapshot for a [`KeySource`](super::KeySource) outside this crate.
     #[must_use]
     pub fn new(set: Arc<KeySet>, generation: u64) -> Self {
-        Self { set, generation }
+        Self {
+            set,
+            generation,
+            refused: None,
+        }
     }
 
     /// A snapshot that never changes, so that [`miss`](Self::miss) never asks for newer keys.

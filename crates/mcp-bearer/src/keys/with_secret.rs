@@ -1,8 +1,9 @@
 //! A source of public keys combined with a shared secret, for an issuer with two kinds of keys.
 //!
-//! The combined set is made again whenever the source has another one, so that a published secret
-//! turns HMAC off with the very set that contains it. Nothing here waits: the first request makes
-//! the set.
+//! The set for a token is made anew whenever the source has another one, so that a secret which is
+//! published switches HMAC off with the very set that holds it, also where the source does not take
+//! the set: it is off then until the source confirms a set without the secret. Nothing here waits:
+//! whoever comes first makes the set.
 
 use std::sync::Arc;
 
@@ -102,6 +103,15 @@ impl State {
         let set = set.unwrap_or_else(|error| {
             KeySet::unavailable(error.to_string(), std::time::Duration::from_secs(60))
         });
+        // Once it is off, no answer but a good one switches it on again.
+        let refused = public.refused.as_deref();
+        let elsewhere =
+            refused.is_some_and(|text| last.hmac == Hmac::Off || text.publishes(secret));
+        let set = if elsewhere {
+            set.with_secret_published()
+        } else {
+            set
+        };
         let hmac = if set.publishes_the_secret() {
             Hmac::Off
         } else {
@@ -124,7 +134,10 @@ impl State {
                 )
             }
             public_generation => {
-                let generation = last.generation + u64::from(!unchanged);
+                let generation = match unchanged {
+                    true => last.generation,
+                    false => number_after(last.generation),
+                };
                 (
                     Held {
                         public_generation,
@@ -143,7 +156,19 @@ impl State {
     }
 
     fn is_of(&self, public: &Snapshot) -> bool {
-        Arc::ptr_eq(&self.public.set, &public.set) && self.public.generation == public.generation
+        let refused = |snapshot: &Snapshot| snapshot.refused.as_ref().map(Arc::as_ptr);
+        Arc::ptr_eq(&self.public.set, &public.set)
+            && self.public.generation == public.generation
+            && refused(&self.public) == refused(public)
+    }
+}
+
+/// Another number than this one. 0 and [`u64::MAX`] have a meaning of their own, and a source
+/// outside this crate may have any number.
+fn number_after(generation: u64) -> u64 {
+    match generation.checked_add(1) {
+        None | Some(u64::MAX) => 1,
+        Some(next) => next,
     }
 }
 
@@ -173,6 +198,38 @@ impl KeySource for KeysWithSecret {
         KeyStatus {
             snapshot: self.snapshot(),
             ..self.public.status()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_of_a_source_gives_another_one_when_the_keys_change() {
+        let secret =
+            VerifyingKey::shared_secret(b"correct-horse-battery-staple-1234567890").unwrap();
+        let set = Arc::new(KeySet::from_jwks_json(r#"{"keys":[]}"#).unwrap());
+        let mut last = Held {
+            public_generation: 0,
+            hmac: Hmac::On,
+            generation: 0,
+        };
+        for number in [u64::MAX, 7, u64::MAX - 1, u64::MAX, 1, 0, 2, 2] {
+            let state = State::after(last, Snapshot::new(Arc::clone(&set), number), &secret);
+            let generation = state.both.generation;
+            match number {
+                0 | u64::MAX => assert_eq!(generation, number),
+                _ => assert!(generation != 0 && generation != u64::MAX),
+            }
+            if number != 0 && number != last.public_generation {
+                assert_ne!(state.last.generation, last.generation);
+            }
+            last = state.last;
+        }
+        for generation in [1, u64::MAX - 2, u64::MAX - 1, u64::MAX] {
+            assert_ne!(number_after(generation), generation);
         }
     }
 }

@@ -29,8 +29,8 @@ const WRAPPINGS: usize = 5;
 /// A longer text is only searched for marks. A key of 16 KiB in hexadecimal of base64 is 43 KiB.
 const UNWRAPPED_BYTES: usize = 64 * 1024;
 
-/// The contents of a wrapping: a secret, wiped when dropped.
-type Inner = Zeroizing<Vec<u8>>;
+/// What stands inside a wrapping: a secret, wiped when dropped.
+pub(super) type Inner = Zeroizing<Vec<u8>>;
 
 /// Removes a wrapping, if there is one.
 type Unwrap = fn(&[u8]) -> Option<Inner>;
@@ -193,7 +193,7 @@ fn of_escapes(bytes: &[u8]) -> Option<Inner> {
     Some(Zeroizing::new(unescape(text).into_bytes()))
 }
 
-fn of_percent(bytes: &[u8]) -> Option<Inner> {
+pub(super) fn of_percent(bytes: &[u8]) -> Option<Inner> {
     if !bytes.contains(&b'%') {
         return None;
     }

@@ -1,6 +1,8 @@
-//! Whether a shared secret is in a text that everyone can read, such as a JWK Set, in any encoding.
+//! Whether a shared secret is in a text that everybody can read, such as a JWK Set, in one of the
+//! usual encodings.
 
-use super::disguise::{contains, readings};
+use super::disguise::{Inner, contains, readings};
+use super::within_text;
 use crate::json::unescape;
 
 /// Wrappings of each string of the text, and of the secret. Three cover base64 of hexadecimal of
@@ -11,16 +13,20 @@ const WRAPPINGS: usize = 3;
 /// this many bytes.
 const LEAST_BYTES: usize = 16;
 
-/// Whether a string of the JSON text contains the secret: as it is, in base64, hexadecimal, UTF-16,
-/// percent encoding or escapes, with something around it, or as the decoded form of a secret that
-/// is itself encoded. A secret that contains one of the strings, such as a modulus with a byte in
-/// front, is found too.
+/// Wrappings of the secret whose inside is sought at any place of the text.
+const OUTER_WRAPPINGS: usize = 1;
+
+/// Whether the text has the secret, or the decoded form of a secret that is itself encoded.
+///
+/// It is sought in two ways. Each string of JSON, up to 64 KiB, is decoded as a whole, also where
+/// encodings are nested: base64, hexadecimal, UTF-16, percent encoding and escapes. And the text,
+/// JSON or not, is searched for the secret with anything around it (see `within_text`). A secret
+/// that has one of the strings inside, such as a modulus with a byte in front, is found too.
 pub(super) fn is_in(secret: &[u8], json: &str) -> bool {
-    let sought: Vec<_> = [secret, secret.trim_ascii()]
-        .into_iter()
-        .flat_map(|secret| readings(secret, WRAPPINGS))
-        .filter(|reading| reading.len() >= LEAST_BYTES)
-        .collect();
+    if within_text::has_any(&sought(secret, OUTER_WRAPPINGS), json) {
+        return true;
+    }
+    let sought = sought(secret, WRAPPINGS);
     let is_known = |text: &str| {
         // A shorter text holds no encoding of a secret.
         let long = text.len() >= LEAST_BYTES;
@@ -34,7 +40,19 @@ pub(super) fn is_in(secret: &[u8], json: &str) -> bool {
     strings(json).any(|raw| is_known(&unescape(raw)))
 }
 
-/// The contents of each string in a JSON text, escapes included.
+/// What is sought of a secret: itself, and what it stands for when it is itself encoded.
+fn sought(secret: &[u8], wrappings: usize) -> Vec<Inner> {
+    let secrets = [secret, secret.trim_ascii()].into_iter();
+    let mut all: Vec<Inner> = secrets
+        .flat_map(|secret| readings(secret, wrappings))
+        .filter(|reading| reading.len() >= LEAST_BYTES)
+        .collect();
+    all.sort_unstable_by(|one, other| one.as_slice().cmp(other));
+    all.dedup();
+    all
+}
+
+/// What stands between the quotes of each string in a JSON text, escapes included.
 fn strings(json: &str) -> impl Iterator<Item = &str> {
     let mut rest = json;
     std::iter::from_fn(move || {

@@ -12,6 +12,7 @@ use super::discovery::{Document, Trust, discover};
 use crate::keys::fetch::address::AddressRules;
 use crate::keys::fetch::{EXCHANGE, Exchanger, FetchRequest, FetchResponse};
 use crate::keys::freshness::{CacheHeaders, Lifetimes, Validators};
+use crate::keys::refused::RefusedAnswer;
 use crate::keys::rotation::FetchResult;
 use crate::keys::snapshot::sha256;
 use crate::keys::withdrawal_of_all::not_taken;
@@ -44,6 +45,8 @@ pub(super) struct Outcome {
     pub(super) location: Location,
     /// Why the document was not read, if that was tried.
     pub(super) unread: Option<Unread>,
+    /// What the address of the JWKS answered, whether or not it is taken.
+    pub(super) text: Option<RefusedAnswer>,
 }
 
 /// Why a document was not read.
@@ -57,6 +60,7 @@ pub(super) enum Unread {
 struct JwksAnswer {
     result: FetchResult,
     verdict: Verdict,
+    text: Option<RefusedAnswer>,
 }
 
 /// What an answer shows about the address.
@@ -86,14 +90,18 @@ impl Origin {
             keys_from: known.keys_from,
         };
         match (&self.address, known.document) {
-            (Address::JwksUri(url), _) => Outcome {
-                result: attempt.ask(url).await.result,
-                location: Location {
-                    document: None,
-                    keys_from: Some(url.clone()),
-                },
-                unread: None,
-            },
+            (Address::JwksUri(url), _) => {
+                let answer = attempt.ask(url).await;
+                Outcome {
+                    result: answer.result,
+                    location: Location {
+                        document: None,
+                        keys_from: Some(url.clone()),
+                    },
+                    unread: None,
+                    text: answer.text,
+                }
+            }
             (Address::Issuer(_), None) => attempt.read_then_ask().await,
             (Address::Issuer(_), Some(document)) => match document.trust {
                 Trust::Good => attempt.ask_then_read(document).await,
@@ -167,7 +175,9 @@ impl Attempt<'_> {
     ) -> Outcome {
         match read {
             Ok(found) if found.jwks_uri != known.jwks_uri => {
-                let answer = self.ask(&found.jwks_uri).await;
+                let before = answer.text;
+                let mut answer = self.ask(&found.jwks_uri).await;
+                answer.text = answer.text.or(before);
                 Outcome::of(answer, found, None)
             }
             Ok(found) => Outcome::of(answer, found, None),
@@ -206,8 +216,9 @@ impl Attempt<'_> {
             etag: answer.header("etag"),
             last_modified: answer.header("last-modified"),
         };
+        let text = RefusedAnswer::new(answer.body());
         let failed = JwksAnswer::failed;
-        match answer.status() {
+        let judged = match answer.status() {
             200 => match parse(&answer) {
                 Ok(set) => JwksAnswer {
                     // The keys may have moved and left an empty set behind.
@@ -220,12 +231,14 @@ impl Attempt<'_> {
                         digest: sha256(answer.body()),
                         headers,
                     },
+                    text: None,
                 },
                 Err(reason) => failed(Verdict::Doubtful, reason),
             },
             304 if conditional => JwksAnswer {
                 result: FetchResult::NotModified(headers),
                 verdict: Verdict::Right,
+                text: None,
             },
             304 => failed(
                 Verdict::Doubtful,
@@ -240,6 +253,10 @@ impl Attempt<'_> {
             status @ (408 | 425 | 429) => failed(Verdict::Busy, format!("status {status}")),
             status @ 400..=499 => failed(Verdict::Gone, format!("status {status}")),
             status => failed(Verdict::Doubtful, format!("status {status}")),
+        };
+        JwksAnswer {
+            text: Some(text),
+            ..judged
         }
     }
 }
@@ -250,6 +267,7 @@ impl Outcome {
             result: FetchResult::Failed(reason),
             location: Location::default(),
             unread: None,
+            text: None,
         }
     }
 
@@ -266,6 +284,7 @@ impl Outcome {
                 document: Some(document),
             },
             unread,
+            text: answer.text,
         }
     }
 }
@@ -275,6 +294,7 @@ impl JwksAnswer {
         Self {
             result: FetchResult::Failed(reason),
             verdict,
+            text: None,
         }
     }
 }

@@ -15,6 +15,7 @@ use super::discovery::Document;
 use crate::keys::events::{self, KeyEvent};
 use crate::keys::freshness::Jitter;
 use crate::keys::published::{PublishedKeys, nanos};
+use crate::keys::refused::RefusedAnswer;
 use crate::keys::rotation::{Asked, Effects, FetchId, FetchOrder, Rotation, WAITERS_MAX, WaiterId};
 use crate::keys::snapshot::Miss;
 use crate::keys::source::Refreshed;
@@ -125,7 +126,9 @@ struct Task {
     fetch: JoinSet<Outcome>,
     in_flight: Option<FetchId>,
     location: Location,
-    /// At most one reading of the issuer's document, parallel to the fetch.
+    /// The latest answer that was not taken, since the held set was confirmed.
+    refused: Option<Arc<RefusedAnswer>>,
+    /// At most one reading of the issuer's document, beside the fetch.
     reading: JoinSet<Result<Document, String>>,
     read_again_at: Duration,
     unread: Option<String>,
@@ -140,7 +143,9 @@ impl Task {
         admission: Arc<Admission>,
     ) -> Self {
         let (held, location) = published.resume();
+        let refused = held.as_ref().and_then(|held| held.snapshot.refused.clone());
         Self {
+            refused,
             rotation: Rotation::new(origin.lifetimes, held, jitter()),
             origin,
             published,
@@ -220,6 +225,9 @@ impl Task {
             .finish_fetch(now, id, outcome.result, jitter());
         if self.rotation.last_failure().is_none() {
             self.location.keys_from = outcome.location.keys_from;
+            self.refused = None;
+        } else if let Some(text) = outcome.text {
+            text.replace(&mut self.refused);
         }
         if self.moved {
             self.rotation.refresh_now(now);
@@ -282,7 +290,10 @@ impl Task {
         let source = self.published.source();
         let failure = self.rotation.last_failure();
         let why = failure.unwrap_or("none was asked for");
-        let held = self.rotation.held().cloned();
+        let mut held = self.rotation.held().cloned();
+        if let Some(held) = &mut held {
+            held.snapshot.refused.clone_from(&self.refused);
+        }
         let why = match held {
             None => format!("no keys from {source}: {why}"),
             Some(_) => format!("the keys from {source} are too old to be used: {why}"),

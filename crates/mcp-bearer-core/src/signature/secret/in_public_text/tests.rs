@@ -89,6 +89,76 @@ fn an_escape_hides_nothing() {
 }
 
 #[test]
+fn a_secret_is_found_with_anything_around_it() {
+    for secret in [
+        &b"correct-horse-battery-staple-1234567890"[..],
+        &BINARY,
+        &BINARY[1..],
+    ] {
+        let numbers: Vec<u8> = [b"before", secret, b"behind"].concat();
+        let urls = [
+            STANDARD.encode(secret),
+            URL_SAFE.encode(secret),
+            hex(secret),
+        ];
+        let mut texts = vec![
+            json!({ "k": numbers }).to_string(),
+            json!([[secret]]).to_string(),
+        ];
+        for coded in &urls {
+            let percent = coded
+                .replace('+', "%2B")
+                .replace('/', "%2F")
+                .replace('=', "%3D");
+            let jwk = json!({ "kty": "oct", "k": coded }).to_string();
+            texts.extend([
+                json!({ "note": format!("secret: {coded}") }).to_string(),
+                json!({ "note": format!("https://idp.example.com/?k={coded}&x=1") }).to_string(),
+                json!({ "note": format!("https://idp.example.com/?k={percent}&x=1") }).to_string(),
+                json!({ "note": format!("data:;base64,{coded}") }).to_string(),
+                json!({ "note": jwk }).to_string(),
+                json!({ "note": json!({ "inner": jwk }).to_string() }).to_string(),
+                json!({ "note": coded }).to_string().replace('/', "\\/"),
+                format!("no JSON at all, but {coded}"),
+                coded.clone(),
+            ]);
+        }
+        for before in 0..4 {
+            let long = ["x".repeat(100_000 + before).as_bytes(), secret, b"yz"].concat();
+            for coded in [
+                STANDARD.encode(&long),
+                URL_SAFE_NO_PAD.encode(&long),
+                hex(&long),
+            ] {
+                texts.push(json!({ "x5c": [coded] }).to_string());
+                let lines: Vec<&str> = coded
+                    .as_bytes()
+                    .chunks(64)
+                    .map(|line| std::str::from_utf8(line).unwrap())
+                    .collect();
+                texts.push(json!({ "pem": lines.join("\r\n") }).to_string());
+            }
+        }
+        for text in texts {
+            assert!(is_in(secret, &text), "{}", &text[..text.len().min(400)]);
+        }
+    }
+    let digits = "31415926535897932384626433832795";
+    assert!(is_in(digits.as_bytes(), &format!(r#"{{"k":{digits}}}"#)));
+}
+
+#[test]
+fn a_backslash_before_any_character_hides_nothing_behind_it() {
+    let secret = b"correct-horse-battery-staple-1234567890";
+    let coded: String = STANDARD
+        .encode(secret)
+        .chars()
+        .map(|c| format!("\\u{:04x}", u32::from(c)))
+        .collect();
+    assert!(is_in(secret, &format!("\\é {coded}")));
+}
+
+#[test]
 fn another_text_is_not_taken_for_it() {
     let secret = b"correct-horse-battery-staple-1234567890";
     let mut near = secret.to_vec();
