@@ -12,7 +12,9 @@ use std::fmt;
 use std::path::PathBuf;
 
 use mcp_bearer::config::{Entrance, SessionKeySource};
-use mcp_bearer::http::{NoResource, OperationsLayer, OperationsService, Resource, SessionKeys};
+use mcp_bearer::http::{
+    NoResource, OperationsLayer, OperationsService, Preflight, Resource, SessionKeys,
+};
 use mcp_bearer::operation::OperationRules;
 use mcp_bearer::{BearerAuthLayer, BearerAuthProvider, ConfigError};
 use pyo3::exceptions::PyValueError;
@@ -98,7 +100,8 @@ fn wrong(error: ConfigError) -> PyErr {
 
 impl Operations {
     fn made(&self, provider: BearerAuthProvider) -> Result<Layer, ConfigError> {
-        let mut auth = BearerAuthLayer::new(provider);
+        // The middleware has judged preflights already, with the body that the server received.
+        let mut auth = BearerAuthLayer::new(provider).preflight(Preflight::Refuse);
         if let Some(header) = &self.token_header {
             auth = auth.token_header(header)?;
         }

@@ -188,6 +188,16 @@ def test_what_is_open_needs_no_token(pair):
     assert len(server.bodies) == 1
 
 
+def test_nothing_of_another_middleware_stands_for_a_caller_without_a_token(pair):
+    server = Server(b'{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}')
+    state = {"access_token": "of somebody else", "database": 7}
+    assert ask(guarded(pair, server, OPEN), user="alice", auth=["read"], state=state).status == 200
+    (scope,) = server.scopes
+    assert {"user", "auth"}.isdisjoint(scope)
+    assert scope["state"] == {"access_token": None, "database": 7}
+    assert state["access_token"] == "of somebody else"
+
+
 def test_the_assertion_of_a_proxy_is_read_from_its_header(pair):
     server = Server()
     app = guarded(pair, server, RULES, token_header="X-Assertion")

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import anyio
 
 from mcp_bearer import _log, _native
+from mcp_bearer._asgi_scope import without_caller
 from mcp_bearer._releases import AccessToken
 from mcp_bearer._provider import BearerAuthProvider, waited
 from mcp_bearer._rejection import Rejection
@@ -69,8 +70,8 @@ class OperationsGuard:
             await _answer(send, *step[1])
             return
         headers, read, fields = step[1]
-        inner = {**scope, "headers": headers, "extensions": {}}
         access = None if fields is None else AccessToken(**fields)
+        inner = {**(without_caller(scope) if access is None else scope), "headers": headers, "extensions": {}}
         inner["state"] = {**scope.get("state", {}), "access_token": access}
         await app(inner, receive if read is None else _after(read, receive), _Answer(exchange, send).take)
 

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from mcp_bearer import _log, _metadata, _native, _fastmcp_arguments
+from mcp_bearer._asgi_scope import without_caller
 from mcp_bearer._operations_guard import OperationsGuard
 from mcp_bearer._provider import BUILT_IN, BearerAuthProvider
 from mcp_bearer._rejection import Rejection
@@ -161,7 +162,7 @@ class BearerAuthMiddleware:
         if status is not None:
             await _answer(send, status, said, b"")
         else:
-            await self.app(_without_caller(scope, said), _bodyless(receive), send)
+            await self.app({**without_caller(scope), "headers": said}, _bodyless(receive), send)
         return True
 
     def _with_cors(self, scope: Scope, send: Send) -> Send:
@@ -314,11 +315,3 @@ def _bodyless(receive: Receive) -> Receive:
         return message
 
     return bodyless
-
-
-def _without_caller(scope: Scope, headers: Headers) -> Scope:
-    """The scope with these headers, and with nothing in it that stands for a caller."""
-    passed = {name: value for name, value in scope.items() if name not in ("user", "auth")}
-    if "state" in passed:
-        passed["state"] = {name: value for name, value in passed["state"].items() if name != "access_token"}
-    return {**passed, "headers": headers}
