@@ -1,6 +1,7 @@
 """CORS preflights at the middleware: what counts as one, how little of it reaches the app, and the other choices."""
 
 import asyncio
+import time
 
 import pytest
 from conftest import AUDIENCE, ISSUER, make_token
@@ -140,6 +141,72 @@ def test_another_method_is_judged_as_any_request(method, guard, provider):
 def test_a_body_makes_it_no_preflight(messages, choice, guard, provider):
     app = Reader()
     assert ask(BearerAuthMiddleware(app, provider, preflight=choice, **guard), PREFLIGHT, messages)[0] == 401
+    assert app.scopes == []
+
+
+@pytest.mark.parametrize(
+    "announced",
+    [
+        (b"content-length", b"5"),
+        (b"Content-Length", b" 5"),
+        (b"content-length", b""),
+        (b"transfer-encoding", b"chunked"),
+        (b"Transfer-Encoding", b""),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("choice", ["pass_on", Cors.any_origin()], ids=["pass_on", "answer"])
+def test_a_body_that_headers_announce_is_not_waited_for(announced, choice, guard, provider):
+    app, received = Reader(), []
+
+    async def run():
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        async def receive():
+            received.append(None)
+            await asyncio.sleep(60)
+
+        scope = {"type": "http", "method": "OPTIONS", "path": "/mcp", "headers": [*PREFLIGHT, announced]}
+        await BearerAuthMiddleware(app, provider, preflight=choice, **guard)(scope, receive, send)
+        return sent[0]["status"]
+
+    assert asyncio.run(run()) in (400, 401)
+    assert (app.scopes, received) == ([], [])
+
+
+def test_a_length_of_nothing_announces_no_body(guard, provider):
+    app = Reader()
+    empty = (b"content-length", b"0")
+    assert ask(BearerAuthMiddleware(app, provider, **guard), [*PREFLIGHT, empty])[0] == 200
+    assert ask(BearerAuthMiddleware(app, provider, **guard), [*PREFLIGHT, empty], WITH_BODY)[0] == 401
+    assert len(app.scopes) == 1
+
+
+def test_a_body_that_may_come_is_waited_for_a_limited_time(provider):
+    app = Reader()
+
+    async def status(guard):
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        async def never():
+            await asyncio.sleep(60)
+
+        scope = {"type": "http", "method": "OPTIONS", "path": "/mcp", "headers": PREFLIGHT}
+        await BearerAuthMiddleware(app, provider, **guard)(scope, never, send)
+        return sent[0]["status"]
+
+    async def run():
+        return await asyncio.gather(*(status(guard) for guard in GUARDS.values()))
+
+    started = time.monotonic()
+    assert asyncio.run(run()) == [401] * len(GUARDS)
+    assert 4.5 < time.monotonic() - started < 20
     assert app.scopes == []
 
 

@@ -14,6 +14,8 @@ import os
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Literal, TypeAlias
 
+import anyio
+
 from mcp_bearer import _log, _metadata, _native, _fastmcp_arguments
 from mcp_bearer._asgi_scope import without_caller
 from mcp_bearer._operations_guard import OperationsGuard
@@ -155,7 +157,7 @@ class BearerAuthMiddleware:
         # A body is looked for only where it decides.
         if self._preflight.judge(scope["method"], headers, True) is None:
             return False
-        verdict = self._preflight.judge(scope["method"], headers, await _has_no_body(receive))
+        verdict = self._preflight.judge(scope["method"], headers, await _has_no_body(headers, receive))
         if verdict is None:
             return False
         status, said = verdict
@@ -295,10 +297,22 @@ def _headers(message: MutableMapping[str, Any]) -> Headers:
     return [(bytes(name), bytes(value)) for name, value in message.get("headers", [])]
 
 
-async def _has_no_body(receive: Receive) -> bool:
-    """Whether the first message ends a body that is empty. A server may announce no length, as HTTP/2 allows."""
-    message = await receive()
+async def _has_no_body(headers: Headers, receive: Receive) -> bool:
+    """Whether a request has no body, for which nobody waits longer than for the body of a caller without a token.
+
+    A body may come without a header that announces it, as HTTP/2 allows. Then the first message decides: it ends a body
+    that is empty.
+    """
+    if any(_announces_body(name.lower(), value) for name, value in headers):
+        return False
+    message: MutableMapping[str, Any] = {"type": "late"}
+    with anyio.move_on_after(_native.BODY_SECONDS[1]):
+        message = await receive()
     return message["type"] == "http.request" and not message.get("body") and not message.get("more_body", False)
+
+
+def _announces_body(name: bytes, value: bytes) -> bool:
+    return name == b"transfer-encoding" or (name == b"content-length" and value.strip() != b"0")
 
 
 def _bodyless(receive: Receive) -> Receive:
