@@ -11,6 +11,7 @@ mod rules;
 use std::fmt;
 use std::path::PathBuf;
 
+use http::header::AUTHORIZATION;
 use mcp_bearer::config::{Entrance, SessionKeySource};
 use mcp_bearer::http::{
     NoResource, OperationsLayer, OperationsService, Preflight, Resource, SessionKeys,
@@ -74,6 +75,18 @@ impl Operations {
             token_header,
             resource,
         })
+    }
+
+    /// Whether a request has a credential of any kind, good or bad, as the layer sees it: then it is
+    /// no preflight, and its body has the time of a caller with a token.
+    fn has_credential(&self, headers: Vec<(Vec<u8>, Vec<u8>)>) -> bool {
+        let assertion = self.token_header.as_deref();
+        let names = [Some(AUTHORIZATION.as_str()), assertion];
+        let is_one = |name: &[u8]| {
+            let mut names = names.iter().flatten();
+            names.any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
+        };
+        headers.iter().any(|(name, _)| is_one(name))
     }
 
     /// The layer for this verifier, and for these scopes that every request needs.

@@ -240,6 +240,40 @@ def test_the_middleware_can_refuse_them(messages, guard, provider):
     assert app.scopes == []
 
 
+@pytest.mark.parametrize("choice", ["pass_on", "refuse", Cors.any_origin()], ids=["pass_on", "refuse", "answer"])
+def test_options_with_the_assertion_of_a_proxy_is_judged_by_it(choice, provider, pair):
+    app = Reader()
+    guarded = BearerAuthMiddleware(app, provider, preflight=choice, token_header="X-Assertion")
+    name = b"X-ASSERTION"
+    assert ask(guarded, [*PREFLIGHT, (name, make_token(pair).encode())])[0] == 200
+    (scope,) = app.scopes
+    assert scope["state"]["access_token"].client_id == "alice"
+    # Headers that a preflight would have lost.
+    assert ask(guarded, [*PREFLIGHT, (name, make_token(pair).encode()), (b"accept", b"*/*")])[0] == 200
+    assert (b"accept", b"*/*") in app.scopes[1]["headers"]
+
+    for bad in (b"a.b.c", b""):
+        assert ask(guarded, [*PREFLIGHT, (name, bad)], EMPTY)[0] in (400, 401)
+    assert len(app.scopes) == 2
+
+
+async def test_a_body_beside_an_assertion_is_left_to_the_layer(provider, pair):
+    """The check for preflights takes no message of it."""
+    received, sent = [], []
+
+    async def receive():
+        received.append(None)
+        return EMPTY[0]
+
+    async def send(message):
+        sent.append(message)
+
+    guarded = BearerAuthMiddleware(Reader(), provider, token_header="X-Assertion")
+    headers = [*PREFLIGHT, (b"x-assertion", b"a.b.c")]
+    await guarded({"type": "http", "method": "OPTIONS", "path": "/mcp", "headers": headers}, receive, send)
+    assert (sent[0]["status"], received) == (401, [])
+
+
 @pytest.mark.parametrize(
     ("cors", "origin", "allowed"),
     [

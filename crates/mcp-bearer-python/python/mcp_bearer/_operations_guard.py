@@ -47,6 +47,10 @@ class OperationsGuard:
         self._native = _native.Operations(native_rules, keys, session_keys_file, token_header, resource)
         self._made: tuple[_native.Verifier, list[str], _native.GuardedApp] | None = None
 
+    def has_credential(self, headers: list[tuple[bytes, bytes]]) -> bool:
+        """Whether a request has a credential of any kind, wherever this layer looks for one."""
+        return self._native.has_credential(headers)
+
     def layer(self, required_scopes: list[str]) -> tuple[_native.GuardedApp, Any]:
         """The layer for the provider's attributes as they are, and what has to be held while it waits for keys."""
         verifier, cell = self._provider._verifier()

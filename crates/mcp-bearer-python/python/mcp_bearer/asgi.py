@@ -157,6 +157,8 @@ class BearerAuthMiddleware:
         # A body is looked for only where it decides.
         if self._preflight.judge(scope["method"], headers, True) is None:
             return False
+        if self._guard is not None and self._guard.has_credential(headers):
+            return False
         verdict = self._preflight.judge(scope["method"], headers, await _has_no_body(headers, receive))
         if verdict is None:
             return False
