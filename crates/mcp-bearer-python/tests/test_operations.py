@@ -338,6 +338,36 @@ def test_a_client_that_leaves_or_is_slow(pair, monkeypatch):
     assert server.bodies == []
 
 
+def test_a_body_has_its_time_wherever_the_credential_is_and_one_wait(pair):
+    """A wait that ends before the layer's time is up would be repeated."""
+    token = token_of(pair, "read").encode()
+    bearer, assertion = (b"authorization", b"Bearer " + token), (b"x-assertion", token)
+
+    async def slow(app, *credential):
+        sent, received = [], []
+
+        async def receive():
+            received.append(None)
+            await asyncio.sleep(60)
+
+        async def send(message):
+            sent.append(message)
+
+        headers = [(b"content-type", b"application/json"), *credential]
+        started = time.monotonic()
+        await app({"type": "http", "method": "POST", "path": "/mcp", "headers": headers}, receive, send)
+        return sent[0]["status"], len(received), time.monotonic() - started
+
+    async def run():
+        by_proxy = guarded(pair, Server(), OPEN, token_header="X-Assertion")
+        return await asyncio.gather(slow(guarded(pair, Server(), OPEN), bearer), slow(by_proxy, assertion), slow(by_proxy))
+
+    answers = asyncio.run(run())
+    assert [(status, waits) for status, waits, _ in answers] == [(408, 1)] * 3
+    for (_, _, seconds), limit in zip(answers, (10, 10, 5), strict=True):
+        assert limit <= seconds < limit + 4
+
+
 def test_what_goes_over_a_websocket_cannot_be_judged(pair):
     sent = []
 
