@@ -72,10 +72,10 @@ class BearerAuthMiddleware:
         resource_name: what this app is called there, for people.
         resource_documentation: the URL of its documentation there.
         preflight: what becomes of a CORS preflight, which carries no token: an ``OPTIONS`` request with one ``Origin``, one
-            ``Access-Control-Request-Method`` that names a method, no ``Authorization`` and no body. ``"pass_on"``: the
-            app gets it, with ``Host``, ``Origin`` and ``Access-Control-Request-*`` and no other header, and must do nothing on
-            it but answer CORS. A `Cors`: this middleware answers it, and puts the rules on every other answer.
-            ``"refuse"``: it is judged as any request.
+            ``Access-Control-Request-Method`` that names a method, no ``Authorization``, no `token_header` and no body.
+            ``"pass_on"``: the app gets it, with ``Host``, ``Origin`` and ``Access-Control-Request-*`` and no other header, and
+            must do nothing on it but answer CORS. A `Cors`: this middleware answers it, and puts the rules on every other
+            answer. ``"refuse"``: it is judged as any request.
         operations: what single tools, prompts and resources need; then the app behind must be an MCP server, because every
             request is judged as one. With this or one of the next three, sessions are bound to their users.
         session_keys: the keys that bind sessions, each of at least 32 random bytes; the first one signs, all of them verify.
