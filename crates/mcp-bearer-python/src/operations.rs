@@ -11,8 +11,11 @@ mod rules;
 use std::fmt;
 use std::path::PathBuf;
 
+use http::header::AUTHORIZATION;
 use mcp_bearer::config::{Entrance, SessionKeySource};
-use mcp_bearer::http::{NoResource, OperationsLayer, OperationsService, Resource, SessionKeys};
+use mcp_bearer::http::{
+    NoResource, OperationsLayer, OperationsService, Preflight, Resource, SessionKeys,
+};
 use mcp_bearer::operation::OperationRules;
 use mcp_bearer::{BearerAuthLayer, BearerAuthProvider, ConfigError};
 use pyo3::exceptions::PyValueError;
@@ -74,7 +77,19 @@ impl Operations {
         })
     }
 
-    /// The layer for this verifier, with these scopes that every request needs.
+    /// Whether a request has a credential of any kind, good or bad, as the layer sees it. Then it
+    /// is no preflight, and its body has the time of a caller with a token.
+    fn has_credential(&self, headers: Vec<(Vec<u8>, Vec<u8>)>) -> bool {
+        let assertion = self.token_header.as_deref();
+        let names = [Some(AUTHORIZATION.as_str()), assertion];
+        let is_one = |name: &[u8]| {
+            let mut names = names.iter().flatten();
+            names.any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
+        };
+        headers.iter().any(|(name, _)| is_one(name))
+    }
+
+    /// The layer for this verifier, and for these scopes that every request needs.
     ///
     /// # Errors
     /// A `ValueError` with every problem.
@@ -98,7 +113,8 @@ fn wrong(error: ConfigError) -> PyErr {
 
 impl Operations {
     fn made(&self, provider: BearerAuthProvider) -> Result<Layer, ConfigError> {
-        let mut auth = BearerAuthLayer::new(provider);
+        // The middleware has judged preflights already, with the body that the server received.
+        let mut auth = BearerAuthLayer::new(provider).preflight(Preflight::Refuse);
         if let Some(header) = &self.token_header {
             auth = auth.token_header(header)?;
         }

@@ -188,6 +188,16 @@ def test_an_anonymous_operation_needs_no_token(pair):
     assert len(server.bodies) == 1
 
 
+def test_nothing_of_another_middleware_stands_for_a_caller_without_a_token(pair):
+    server = Server(b'{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}')
+    state = {"access_token": "of somebody else", "database": 7}
+    assert ask(guarded(pair, server, OPEN), user="alice", auth=["read"], state=state).status == 200
+    (scope,) = server.scopes
+    assert {"user", "auth"}.isdisjoint(scope)
+    assert scope["state"] == {"access_token": None, "database": 7}
+    assert state["access_token"] == "of somebody else"
+
+
 def test_the_assertion_of_a_proxy_is_read_from_its_header(pair):
     server = Server()
     app = guarded(pair, server, RULES, token_header="X-Assertion")
@@ -326,6 +336,36 @@ def test_a_client_that_leaves_or_is_slow(pair, monkeypatch):
     assert answer.status == 408
     assert 9 < time.monotonic() - started < 15
     assert server.bodies == []
+
+
+def test_a_body_has_its_time_wherever_the_credential_is_and_one_wait(pair):
+    """A wait that ends before the layer's time is up would be repeated."""
+    token = token_of(pair, "read").encode()
+    bearer, assertion = (b"authorization", b"Bearer " + token), (b"x-assertion", token)
+
+    async def slow(app, *credential):
+        sent, received = [], []
+
+        async def receive():
+            received.append(None)
+            await asyncio.sleep(60)
+
+        async def send(message):
+            sent.append(message)
+
+        headers = [(b"content-type", b"application/json"), *credential]
+        started = time.monotonic()
+        await app({"type": "http", "method": "POST", "path": "/mcp", "headers": headers}, receive, send)
+        return sent[0]["status"], len(received), time.monotonic() - started
+
+    async def run():
+        by_proxy = guarded(pair, Server(), OPEN, token_header="X-Assertion")
+        return await asyncio.gather(slow(guarded(pair, Server(), OPEN), bearer), slow(by_proxy, assertion), slow(by_proxy))
+
+    answers = asyncio.run(run())
+    assert [(status, waits) for status, waits, _ in answers] == [(408, 1)] * 3
+    for (_, _, seconds), limit in zip(answers, (10, 10, 5), strict=True):
+        assert limit <= seconds < limit + 4
 
 
 def test_what_goes_over_a_websocket_cannot_be_judged(pair):

@@ -1,6 +1,7 @@
 """The class as a FastMCP server uses it: arguments, attributes, hooks, results, logs."""
 
 import base64
+import copy
 import hmac
 import json
 import logging
@@ -444,6 +445,30 @@ def test_what_nobody_decided_is_named_in_one_warning(arguments, unchecked, pair,
     provider.leeway = 5
     provider._verifier()
     assert len([record for record in caplog.records if "is not checked" in record.message]) == bool(unchecked)
+
+
+async def test_what_is_assigned_later_gets_its_warning_once(provider, token, caplog):
+    with caplog.at_level(logging.WARNING, logger="mcp_bearer"):
+        provider.audience = None
+        for _ in range(2):
+            assert await provider.verify_token(token) is not None
+        provider.leeway = 5
+        assert await provider.verify_token(token) is not None
+        assert ["the audience is not checked" in text for text in caplog.messages] == [True]
+        # Another text is another warning; the old one is not logged again.
+        provider.issuer = None
+        assert await provider.verify_token(token) is not None
+        assert len(caplog.messages) == 2 and "issuer" in caplog.messages[1]
+        for audience in (AUDIENCE, None):
+            provider.audience = audience
+            assert await provider.verify_token(token) is not None
+        texts = list(caplog.messages)
+        assert len(set(texts)) == len(texts)
+        # Per provider, and a warning is no reason that it cannot be copied.
+        another = BearerAuthProvider(provider.public_key)
+        copied = copy.deepcopy(another)
+        assert await copied.verify_token(token) is not None
+        assert len(caplog.messages) == len(texts) + 1
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import anyio
 
 from mcp_bearer import _log, _native
+from mcp_bearer._asgi_scope import without_caller
 from mcp_bearer._releases import AccessToken
 from mcp_bearer._provider import BearerAuthProvider, waited
 from mcp_bearer._rejection import Rejection
@@ -26,6 +27,9 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SHOWN_CHARACTERS = 200
+
+CLOCK_TOLERANCE = 0.05
+"""In seconds. The layer counts by another clock: its time must be up when a wait for the body ends."""
 
 
 class OperationsGuard:
@@ -46,6 +50,10 @@ class OperationsGuard:
         self._native = _native.Operations(native_rules, keys, session_keys_file, token_header, resource)
         self._made: tuple[_native.Verifier, list[str], _native.GuardedApp] | None = None
 
+    def has_credential(self, headers: list[tuple[bytes, bytes]]) -> bool:
+        """Whether a request has a credential of any kind, wherever this layer looks for one."""
+        return self._native.has_credential(headers)
+
     def layer(self, required_scopes: list[str]) -> tuple[_native.GuardedApp, Any]:
         """The layer for the provider's current attributes, and what must be kept alive while it waits for keys."""
         verifier, cell = self._provider._verifier()
@@ -58,8 +66,7 @@ class OperationsGuard:
         layer, cell = self.layer(required_scopes)
         headers = [(bytes(name), bytes(value)) for name, value in scope.get("headers", [])]
         exchange = layer.begin(scope["method"], scope.get("http_version", "1.1"), headers)
-        has_token = any(name.lower() == b"authorization" for name, _ in headers)
-        body = _Body(exchange, receive, _native.BODY_SECONDS[0 if has_token else 1])
+        body = _Body(exchange, receive, _native.BODY_SECONDS[0 if self.has_credential(headers) else 1])
         while (step := exchange.step())[0] in ("read", "keys"):
             if step[0] == "keys":
                 await waited(exchange.wait_for_keys, cell)
@@ -69,8 +76,8 @@ class OperationsGuard:
             await _answer(send, *step[1])
             return
         headers, read, fields = step[1]
-        inner = {**scope, "headers": headers, "extensions": {}}
         access = None if fields is None else AccessToken(**fields)
+        inner = {**(without_caller(scope) if access is None else scope), "headers": headers, "extensions": {}}
         inner["state"] = {**scope.get("state", {}), "access_token": access}
         await app(inner, receive if read is None else _after(read, receive), _Answer(exchange, send).take)
 
@@ -85,11 +92,10 @@ class _Body:
     async def bring(self) -> bool:
         """One part, or nothing once the time is up: then the layer answers. False if the client has disconnected."""
         now = anyio.current_time()
-        if self._until is None:
-            self._until = now + self._seconds
+        if self._until is None or self._until <= now:
+            self._until = now + self._seconds + CLOCK_TOLERANCE
         message: Message = {"type": "late"}
-        # The layer started counting earlier, within the precision of two clocks.
-        with anyio.move_on_after(max(self._until - now, 0.01)):
+        with anyio.move_on_after(self._until - now):
             message = await self._receive()
         if message["type"] == "http.request":
             self._exchange.feed(message.get("body", b""), message.get("more_body", False))

@@ -200,9 +200,7 @@ class BearerAuthProvider(_releases.Base):
         self.authorization_servers = _metadata.servers(authorization_servers) or None
         for name in POLICY:
             setattr(self, name, given[name])
-        verifier, _ = self._verifier()
-        for warning in verifier.warnings:
-            _log.write(logging.WARNING, "%s: %s", type(self).__name__, warning)
+        self._verifier()
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "required_scopes":
@@ -327,7 +325,17 @@ class BearerAuthProvider(_releases.Base):
             cell.built = verifier, watch, held
         if verifier.problem is not None:
             _log.write(logging.ERROR, "%s refuses every token: %s", type(self).__name__, verifier.problem)
+        self._log_warnings(verifier.warnings)
         return verifier
+
+    def _log_warnings(self, warnings: list[str]) -> None:
+        """Each text once per provider, however often its verifier is built."""
+        logged: tuple[str, ...] = self.__dict__.get("_logged_warnings", ())
+        if new := [warning for warning in warnings if warning not in logged]:
+            # Replaced, not changed: another thread may copy the provider meanwhile.
+            self.__dict__["_logged_warnings"] = (*logged, *new)
+        for warning in new:
+            _log.write(logging.WARNING, "%s: %s", type(self).__name__, warning)
 
     def _has_hook(self) -> bool:
         """Whether another function extracts scopes: a subclass's, the object's, or one assigned to this class."""

@@ -14,7 +14,10 @@ import os
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Literal, TypeAlias
 
+import anyio
+
 from mcp_bearer import _log, _metadata, _native, _fastmcp_arguments
+from mcp_bearer._asgi_scope import without_caller
 from mcp_bearer._operations_guard import OperationsGuard
 from mcp_bearer._provider import BUILT_IN, BearerAuthProvider
 from mcp_bearer._rejection import Rejection
@@ -68,12 +71,12 @@ class BearerAuthMiddleware:
             served, to anyone, and challenges name it.
         resource_name: what this app is called there, for people.
         resource_documentation: the URL of its documentation there.
-        preflight: how a CORS preflight is handled, which carries no token: an ``OPTIONS`` request with one ``Origin``, one
-            ``Access-Control-Request-Method`` that names a method, no ``Authorization`` and no body. ``"pass_on"``: the
-            app gets it, with only the headers ``Host``, ``Origin`` and ``Access-Control-Request-*``, and must do nothing on
-            it but answer CORS. A `Cors`: this middleware answers it, and puts the rules on every other answer.
-            ``"refuse"``: it is judged like any request.
-        operations: what single tools, prompts and resources need; the app behind must then be an MCP server, because every
+        preflight: what becomes of a CORS preflight, which carries no token: an ``OPTIONS`` request with one ``Origin``, one
+            ``Access-Control-Request-Method`` that names a method, no ``Authorization``, no `token_header` and no body.
+            ``"pass_on"``: the app gets it, with ``Host``, ``Origin`` and ``Access-Control-Request-*`` and no other header, and
+            must do nothing on it but answer CORS. A `Cors`: this middleware answers it, and puts the rules on every other
+            answer. ``"refuse"``: it is judged as any request.
+        operations: what single tools, prompts and resources need; then the app behind must be an MCP server, because every
             request is judged as one. With this or one of the next three, sessions are bound to their users.
         session_keys: the keys that bind sessions, each of at least 32 random bytes; the first one signs, all of them verify.
             Replicas share them. By default each process has its own.
@@ -154,14 +157,16 @@ class BearerAuthMiddleware:
         # Looks for a body only where that decides.
         if self._preflight.judge(scope["method"], headers, True) is None:
             return False
-        verdict = self._preflight.judge(scope["method"], headers, await _has_no_body(receive))
+        if self._guard is not None and self._guard.has_credential(headers):
+            return False
+        verdict = self._preflight.judge(scope["method"], headers, await _has_no_body(headers, receive))
         if verdict is None:
             return False
         status, said = verdict
         if status is not None:
             await _answer(send, status, said, b"")
         else:
-            await self.app(_without_caller(scope, said), _bodyless(receive), send)
+            await self.app({**without_caller(scope), "headers": said}, _bodyless(receive), send)
         return True
 
     def _with_cors(self, scope: Scope, send: Send) -> Send:
@@ -294,10 +299,22 @@ def _headers(message: MutableMapping[str, Any]) -> Headers:
     return [(bytes(name), bytes(value)) for name, value in message.get("headers", [])]
 
 
-async def _has_no_body(receive: Receive) -> bool:
-    """Whether the first message ends an empty body. A server may announce no length, as HTTP/2 allows."""
-    message = await receive()
+async def _has_no_body(headers: Headers, receive: Receive) -> bool:
+    """Whether a request has no body, for which nobody waits longer than for the body of a caller without a token.
+
+    A body may come without a header that announces it, as HTTP/2 allows. Then the first message decides: it ends a body
+    that is empty.
+    """
+    if any(_announces_body(name.lower(), value) for name, value in headers):
+        return False
+    message: MutableMapping[str, Any] = {"type": "late"}
+    with anyio.move_on_after(_native.BODY_SECONDS[1]):
+        message = await receive()
     return message["type"] == "http.request" and not message.get("body") and not message.get("more_body", False)
+
+
+def _announces_body(name: bytes, value: bytes) -> bool:
+    return name == b"transfer-encoding" or (name == b"content-length" and value.strip() != b"0")
 
 
 def _bodyless(receive: Receive) -> Receive:
@@ -314,11 +331,3 @@ def _bodyless(receive: Receive) -> Receive:
         return message
 
     return bodyless
-
-
-def _without_caller(scope: Scope, headers: Headers) -> Scope:
-    """The scope with these headers, and without anything that identifies a caller."""
-    passed = {name: value for name, value in scope.items() if name not in ("user", "auth")}
-    if "state" in passed:
-        passed["state"] = {name: value for name, value in passed["state"].items() if name != "access_token"}
-    return {**passed, "headers": headers}
