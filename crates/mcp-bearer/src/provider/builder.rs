@@ -113,8 +113,11 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
     /// Behind a source of public keys it is one more kind of key, for an issuer that changes from
     /// one kind to the other. Then `algorithms` must list those of both kinds: HS256, HS384 and
     /// HS512 belong to the secret, and the others to the public keys. HS256 tokens wait for the
-    /// first key set as well, because a set that holds the secret, in whatever encoding, switches
-    /// HMAC off.
+    /// first key set as well, because an answer or a key file that holds the secret switches HMAC
+    /// off, until a good set without it is read. [`VerifyingKey::is_secret_in`] names the encodings
+    /// in which the secret is found.
+    ///
+    /// [`VerifyingKey::is_secret_in`]: crate::keys::VerifyingKey::is_secret_in
     ///
     /// ```
     /// use mcp_bearer::{Algorithm, BearerAuthProvider};
