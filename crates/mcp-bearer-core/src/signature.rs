@@ -173,9 +173,9 @@ impl VerifyingKey {
     /// Whether it is a shared secret that can be read in this text, JSON or not.
     ///
     /// It is found as it is, in base64, hexadecimal, percent encoding, escapes and as a list of
-    /// byte numbers, with anything around it; in UTF-16 and in nested encodings where a JSON string
-    /// of at most 64 KiB is nothing else. It is not found when it is divided among strings, in
-    /// base32, compressed or encrypted.
+    /// byte numbers, with anything around it; in UTF-16 and in nested encodings where a JSON
+    /// string of at most 64 KiB is nothing else. It is not found when it is divided among strings,
+    /// in base32, compressed or encrypted.
     ///
     /// ```
     /// use mcp_bearer_core::VerifyingKey;

@@ -109,11 +109,14 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
     ///
     /// The algorithm is HS256 unless [`algorithms`](IssuerBuilder::algorithms) says otherwise.
     ///
-    /// With a source of public keys, it is one more kind of key, for an issuer that is changing
-    /// from one kind to the other. `algorithms` must then list those of both kinds: HS256, HS384
-    /// and HS512 belong to the secret, and the others to the public keys. HS256 tokens also wait
-    /// for the first key set, because a set that contains the secret, in whatever encoding, turns
-    /// HMAC off.
+    /// Behind a source of public keys it is one more kind of key, for an issuer that changes from
+    /// one kind to the other. Then `algorithms` must list those of both kinds: HS256, HS384 and
+    /// HS512 belong to the secret, and the others to the public keys. HS256 tokens wait for the
+    /// first key set as well, because an answer or a key file that holds the secret switches HMAC
+    /// off, until a good set without it is read. [`VerifyingKey::is_secret_in`] names the encodings
+    /// in which the secret is found.
+    ///
+    /// [`VerifyingKey::is_secret_in`]: crate::keys::VerifyingKey::is_secret_in
     ///
     /// ```
     /// use mcp_bearer::{Algorithm, BearerAuthProvider};

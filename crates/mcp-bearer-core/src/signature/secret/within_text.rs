@@ -36,7 +36,7 @@ fn in_base64(bytes: &[u8]) -> Vec<Zeroizing<String>> {
     for (before, foreign) in [(0, 0), (1, 2), (2, 3)] {
         let mut shifted: Inner = Zeroizing::new(vec![0; before]);
         shifted.extend_from_slice(bytes);
-        let shared = usize::from(shifted.len() % 3 != 0);
+        let shared = usize::from(!shifted.len().is_multiple_of(3));
         for alphabet in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
             let text = Zeroizing::new(alphabet.encode(&shifted));
             let own = text.len().saturating_sub(shared);

@@ -1,4 +1,4 @@
-//! A secret is found in every encoding, and no other text is taken for it.
+//! A secret is found in the usual encodings, and no other text is taken for it.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
