@@ -48,7 +48,7 @@ pub fn bearer_token<'h>(headers: &'h HeaderMap, limits: &Limits) -> Result<&'h s
             "more than one Authorization header",
         ));
     }
-    let Some(credential) = credential_of(trimmed(value.as_bytes(), limits)) else {
+    let Some((credential, separator)) = credential_of(trimmed(value.as_bytes(), limits)) else {
         return Err(Rejection::missing_credential());
     };
     if credential.len() > limits.token_bytes {
@@ -56,6 +56,9 @@ pub fn bearer_token<'h>(headers: &'h HeaderMap, limits: &Limits) -> Result<&'h s
             credential.len(),
             limits.token_bytes,
         ));
+    }
+    if separator == Separator::Missing {
+        return Err(malformed());
     }
     let spaces = credential.iter().take_while(|byte| **byte == b' ');
     checked(credential.split_at(spaces.count()).1)
@@ -87,13 +90,15 @@ fn checked(token: &[u8]) -> Result<&str, Rejection> {
     if token.is_empty() {
         return Err(Rejection::missing_credential());
     }
-    let malformed =
-        || Rejection::malformed_credential("the bearer token holds a character that no token has");
     if !is_token68(token) {
         return Err(malformed());
     }
     // A token68 is ASCII.
     std::str::from_utf8(token).map_err(|_| malformed())
+}
+
+fn malformed() -> Rejection {
+    Rejection::malformed_credential("the bearer token holds a character that no token has")
 }
 
 /// White space around a value is not part of it (RFC 9110 section 5.5). HTTP/1 parsers remove it,
@@ -111,17 +116,24 @@ fn trimmed<'v>(value: &'v [u8], limits: &Limits) -> &'v [u8] {
     value.get(..value.len() - end).unwrap_or_default()
 }
 
+/// What is between the scheme and its credential.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Separator {
+    Space,
+    Missing,
+}
+
 /// The text after the scheme `Bearer`, if that is the scheme. Reads seven bytes.
-fn credential_of(value: &[u8]) -> Option<&[u8]> {
+fn credential_of(value: &[u8]) -> Option<(&[u8], Separator)> {
     let (scheme, rest) = value.split_at_checked(SCHEME.len())?;
     if !scheme.eq_ignore_ascii_case(SCHEME) {
         return None;
     }
     match rest.split_first() {
-        None => Some(&[]),
-        Some((b' ', credential)) => Some(credential),
+        None => Some((&[], Separator::Space)),
+        Some((b' ', credential)) => Some((credential, Separator::Space)),
         // No scheme name continues with these: the credential starts here, and is malformed.
-        Some((byte, _)) if !is_tchar(*byte) && *byte != b':' => Some(rest),
+        Some((byte, _)) if !is_tchar(*byte) && *byte != b':' => Some((rest, Separator::Missing)),
         Some(_) => None,
     }
 }
@@ -136,4 +148,22 @@ fn is_token68(token: &[u8]) -> bool {
 /// RFC 9110 section 5.6.2.
 fn is_tchar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use mcp_bearer_core::RejectionKind;
+
+    use super::*;
+
+    /// `/` is the one character that a token68 can have and a scheme cannot.
+    #[test]
+    fn a_credential_that_no_space_separates_from_the_scheme_is_malformed() {
+        for value in ["Bearer/", "bearer/a.b.c", "Bearer=", "Bearer\ta.b.c"] {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, value.parse().unwrap());
+            let refused = bearer_token(&headers, &Limits::default()).unwrap_err();
+            assert_eq!(refused.kind(), RejectionKind::Malformed, "{value:?}");
+        }
+    }
 }
