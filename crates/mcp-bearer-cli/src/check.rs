@@ -19,16 +19,6 @@ use crate::setting_flags::Flags;
 use crate::ui::{Failure, Outcome, Output, in_flags, note};
 use crate::verify::Format;
 
-/// Sections of the gateway's configuration that are not about tokens.
-const OTHER_SECTIONS: [&str; 6] = [
-    "listen",
-    "upstream",
-    "allowed_origins",
-    "tls",
-    "health",
-    "admin",
-];
-
 /// How often to wait for a source, 5 s each time: discovery may ask three addresses before it gets
 /// to the keys.
 const WAITS: usize = 4;

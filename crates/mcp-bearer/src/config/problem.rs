@@ -214,6 +214,13 @@ impl Fact {
         Self(vec![Piece::Given(shown, otherwise)])
     }
 
+    /// This and what follows.
+    #[must_use]
+    pub fn followed_by(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     pub(crate) fn text(mut self, text: &str) -> Self {
         self.0.push(Piece::Text(text.to_owned()));
         self

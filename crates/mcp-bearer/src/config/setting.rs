@@ -22,7 +22,8 @@ pub enum Entrance {
     Python,
 }
 
-/// What a value looks like in any entrance.
+/// What a value looks like in any entrance. Programs describe their own keys by it too
+/// ([`OtherKey`](super::OtherKey)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Shape {
@@ -36,6 +37,8 @@ pub enum Shape {
     Texts(&'static str),
     /// A length of time.
     Duration,
+    /// A whole number; the word says of what.
+    Number(&'static str),
     /// Names with one value or several each; the word shows one pair as an option of the program
     /// takes it.
     Pairs(&'static str),

@@ -1,9 +1,11 @@
 //! Reads a draft from a TOML file: `resource` and other settings of the server at the top, one
-//! `[[issuer]]` per issuer, one `[[rule]]` per rule about operations.
+//! `[[issuer]]` per issuer, one `[[rule]]` per rule about operations. A program's own keys are read
+//! by the same walk (`other_keys.rs`).
 //!
 //! Every problem is reported at once, with its line. An unknown key is a problem: a misspelt rule
 //! must not silently fail to apply.
 
+mod other_keys;
 mod rules;
 
 use std::borrow::Cow;
@@ -26,15 +28,18 @@ const FILE_BYTES: usize = 1024 * 1024;
 
 const ISSUER: &str = "issuer";
 
+pub use self::other_keys::{OtherKey, OtherValue};
+
 impl ServerDraft {
     /// Reads a TOML file. Paths in it are relative to its folder. An issuer without a source of
     /// keys is discovered by its metadata.
     ///
-    /// `others` are the keys at the top that the caller reads; those that are present are returned.
+    /// `others` are keys that the caller knows, at the top or in tables; their values are returned.
     ///
     /// ```no_run
-    /// use mcp_bearer::config::ServerDraft;
-    /// let (draft, others) = ServerDraft::read_toml("gateway.toml".as_ref(), &["listen"])?;
+    /// use mcp_bearer::config::{OtherKey, ServerDraft, Shape};
+    /// let listen = OtherKey { path: "listen", shape: Shape::Text("ADDRESS") };
+    /// let (draft, others) = ServerDraft::read_toml("gateway.toml".as_ref(), &[listen])?;
     /// let provider = draft.check()?;
     /// # Ok::<(), mcp_bearer::ConfigError>(())
     /// ```
@@ -42,10 +47,10 @@ impl ServerDraft {
     /// # Errors
     /// When it cannot be read, or is not TOML. Invalid values are reported by
     /// [`check`](Self::check).
-    pub fn read_toml<'a>(
+    pub fn read_toml(
         path: &Path,
-        others: &[&'a str],
-    ) -> Result<(Self, Vec<&'a str>), ConfigError> {
+        others: &[OtherKey],
+    ) -> Result<(Self, Vec<OtherValue>), ConfigError> {
         let label: Arc<str> = path.display().to_string().into();
         let error = |problems| {
             ConfigError::from_entrance(Entrance::Toml, Some(Arc::clone(&label)), problems)
@@ -59,11 +64,11 @@ impl ServerDraft {
     }
 }
 
-fn from_text<'a>(
+fn from_text(
     text: &str,
     folder: &Path,
-    others: &[&'a str],
-) -> Result<(ServerDraft, Vec<&'a str>), Vec<Problem>> {
+    others: &[OtherKey],
+) -> Result<(ServerDraft, Vec<OtherValue>), Vec<Problem>> {
     let (document, faults) = DeTable::parse_recoverable(text);
     if !faults.is_empty() {
         let faults = faults.iter().map(|fault| {
@@ -78,6 +83,7 @@ fn from_text<'a>(
         return Err(faults.collect());
     }
     let mut draft = ServerDraft::from_entrance(Entrance::Toml);
+    let mut others = other_keys::Reader::new(others, text, folder);
     for (key, value) in document.get_ref() {
         let name: &str = key.get_ref();
         let at = span(text, value.span());
@@ -91,15 +97,13 @@ fn from_text<'a>(
             sections(&mut draft, value, text, folder);
         } else if rules::KEYS.contains(&name) {
             rules::read(&mut draft, name, value, text);
-        } else if !others.contains(&name) {
+        } else if !others.read(name, value, &mut draft.found) {
             let at = span(text, key.span());
-            let others = [&[ISSUER], &rules::KEYS[..], others].concat();
-            draft.found.problems.push(unknown(name, "", at, &others));
+            let known = [&[ISSUER], &rules::KEYS[..], &others.at_the_top()].concat();
+            draft.found.problems.push(unknown(name, "", at, &known));
         }
     }
-    let members = document.get_ref();
-    let there = |other: &&&str| members.keys().any(|key| key.get_ref() == **other);
-    Ok((draft, others.iter().filter(there).copied().collect()))
+    Ok((draft, others.into_values()))
 }
 
 /// The tables of `[[issuer]]`.
@@ -174,20 +178,36 @@ fn unknown(name: &str, table: &str, at: Span, others: &[&str]) -> Problem {
     }
 }
 
-/// The value of a key, as its setting requires.
+/// The value of a setting, as it requires.
 fn read(
     setting: Setting,
     value: &Spanned<DeValue<'_>>,
     folder: &Path,
     found: &mut Found,
 ) -> Option<Value> {
-    let mut problem = |fact: Fact| found.problems.push(Problem::of(setting, fact));
+    // An issuer is one text or several.
+    let shape = match setting {
+        Setting::Issuer => Shape::Text("URL"),
+        _ => setting.shape(),
+    };
+    let problem = |fact: Fact| found.problems.push(Problem::of(setting, fact));
+    read_shape(shape, value, folder, problem)
+}
+
+/// The value of a key, as its shape requires.
+fn read_shape(
+    shape: Shape,
+    value: &Spanned<DeValue<'_>>,
+    folder: &Path,
+    mut problem: impl FnMut(Fact),
+) -> Option<Value> {
     match value.get_ref() {
-        DeValue::String(text) if setting.shape() == Shape::Path && !text.trim().is_empty() => {
+        DeValue::String(text) if shape == Shape::Path && !text.trim().is_empty() => {
             return Some(Value::Path(folder.join(text.as_ref())));
         }
-        DeValue::String(text) => match setting.shape() {
-            Shape::Texts(_) if setting != Setting::Issuer => {
+        DeValue::String(text) => match shape {
+            Shape::Number(_) => problem("must be a whole number".into()),
+            Shape::Texts(_) => {
                 problem("must be a list of strings, such as [\"a\", \"b\"]".into());
             }
             _ => return Some(Value::text(text.as_ref())),
@@ -215,8 +235,14 @@ fn read(
                 Err(fact) => problem(fact),
             }
         }
+        DeValue::Integer(integer)
+            if matches!(shape, Shape::Number(_)) && integer.radix() == 10 =>
+        {
+            return Some(Value::text(integer.as_str()));
+        }
         DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_) => {
-            problem(match setting.shape() {
+            problem(match shape {
+                Shape::Number(_) => "must be a whole number".into(),
                 Shape::Duration => "must be a string such as \"60s\" or \"2m\"".into(),
                 _ => "must be a string".into(),
             });

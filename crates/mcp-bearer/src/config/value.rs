@@ -42,14 +42,22 @@ impl Value {
         Self::Text(Zeroizing::new(text.into()))
     }
 
-    pub(super) fn into_switch(self) -> Result<bool, Fact> {
+    /// On or off.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn into_switch(self) -> Result<bool, Fact> {
         match self {
             Self::Switch(on) => Ok(on),
             _ => Err("must be true or false".into()),
         }
     }
 
-    pub(super) fn into_text(self) -> Result<String, Fact> {
+    /// One text that is not blank.
+    ///
+    /// # Errors
+    /// When it is blank or something else.
+    pub fn into_text(self) -> Result<String, Fact> {
         match self {
             Self::Text(text) if is_blank(&text) => Err(NOTHING.into()),
             Self::Text(mut text) => Ok(std::mem::take(&mut *text)),
@@ -57,7 +65,11 @@ impl Value {
         }
     }
 
-    pub(super) fn into_path(self) -> Result<PathBuf, Fact> {
+    /// The name of a file.
+    ///
+    /// # Errors
+    /// When it is empty or something else.
+    pub fn into_path(self) -> Result<PathBuf, Fact> {
         match self {
             Self::Path(path) if path.as_os_str().is_empty() => Err(NOTHING.into()),
             Self::Path(path) => Ok(path),
@@ -77,7 +89,10 @@ impl Value {
 
     /// One text or several. An empty list is a decision too; the setting decides whether it makes
     /// sense.
-    pub(super) fn into_texts(self) -> Result<Vec<String>, Fact> {
+    ///
+    /// # Errors
+    /// When one is blank, or it is something else.
+    pub fn into_texts(self) -> Result<Vec<String>, Fact> {
         match self {
             Self::Texts(texts) if texts.iter().any(|text| is_blank(text)) => {
                 Err("a name in the list is empty".into())
@@ -98,7 +113,11 @@ impl Value {
         }
     }
 
-    pub(super) fn into_duration(self) -> Result<Duration, Fact> {
+    /// A length of time.
+    ///
+    /// # Errors
+    /// When it is something else, or is not written like `60s`.
+    pub fn into_duration(self) -> Result<Duration, Fact> {
         match self {
             Self::Duration(duration) => Ok(duration),
             Self::Seconds(seconds) => Duration::try_from_secs_f64(seconds)

@@ -3,12 +3,23 @@ use std::time::Duration;
 
 use mcp_bearer_core::{Algorithm, Expected};
 
-use super::{Keys, ServerDraft};
+use super::{OtherKey, OtherValue, ServerDraft, Shape, Value};
+use crate::config::Keys;
 
-const OTHERS: [&str; 4] = ["listen", "upstream", "tls", "admin"];
+const OTHERS: [OtherKey; 5] = [
+    other("listen", Shape::Text("ADDRESS")),
+    other("upstream", Shape::Text("URL")),
+    other("tls.certificate", Shape::Path),
+    other("admin.listen", Shape::Text("ADDRESS")),
+    other("limits.streams", Shape::Number("STREAMS")),
+];
+
+const fn other(path: &'static str, shape: Shape) -> OtherKey {
+    OtherKey { path, shape }
+}
 
 /// The draft, and the other keys that are there.
-fn read(text: &str) -> (ServerDraft, Vec<&'static str>) {
+fn read(text: &str) -> (ServerDraft, Vec<OtherValue>) {
     let folder = Path::new("/etc/mcp-bearer");
     super::from_text(text, folder, &OTHERS).unwrap()
 }
@@ -74,7 +85,15 @@ fn a_whole_file_is_read() {
         Some("https://mcp.example.com/mcp")
     );
     assert!(draft.cache.is_some());
-    assert_eq!(others.join(" "), "listen upstream tls admin");
+    let paths: Vec<&str> = others.iter().map(|other| other.path).collect();
+    assert_eq!(paths.join(" "), "admin.listen listen tls.certificate upstream");
+    // Relative to the file, as every path in it.
+    let certificate = others.iter().find(|other| other.path == "tls.certificate");
+    let certificate = certificate.unwrap();
+    assert!(
+        matches!(&certificate.value, Value::Path(path) if path == Path::new("/etc/mcp-bearer/server.pem"))
+    );
+    assert_eq!(certificate.at.line, 33);
     let [one, two, three, four] = draft.issuers.as_slice() else {
         panic!("{draft:?}");
     };
@@ -152,6 +171,30 @@ leeway = "10m"
         assert!(problem.starts_with(expected), "{problem} is not {expected}");
     }
     assert_eq!(problems.len(), expected.len(), "{problems:#?}");
+}
+
+#[test]
+fn the_keys_of_a_program_are_read_like_settings() {
+    let problems = problems(
+        "listen = 1\ntls = 3\nlistn = \"a\"\n[limits]\nstreams = \"9\"\nstream = 9\n[admin]\nlisten = []\n",
+    );
+    let expected = [
+        " no issuer is configured",
+        "1: listen: must be a string",
+        "2: tls: must be a table, written [tls]",
+        "3: \"listn\" is not known here; known: resource, ",
+        "5: limits.streams: must be a whole number",
+        "6: limits.\"stream\" is not known here; known: streams",
+    ];
+    for expected in expected {
+        let found = problems.iter().any(|problem| problem.starts_with(expected));
+        assert!(found, "{expected}: {problems:#?}");
+    }
+    let (_, others) = read("[limits]\nstreams = 1_000\n");
+    let [streams] = others.as_slice() else {
+        panic!("{others:?}");
+    };
+    assert_eq!(streams.value.clone().into_text().unwrap(), "1000");
 }
 
 #[test]

@@ -1,0 +1,227 @@
+//! What an operator gives the gateway: its own settings, and those of the library about tokens.
+//!
+//! A draft comes from a file or from the options of a program; [`GatewayDraft::check`] makes a
+//! [`GatewayConfig`] of it, or reports every problem of both at once.
+
+mod check;
+mod parse;
+mod setting;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::HeaderName;
+use ipnet::IpNet;
+use mcp_bearer::ConfigError;
+use mcp_bearer::config::{CheckedServer, Entrance, ServerDraft, Span, Value};
+use url::Url;
+
+pub use self::parse::Rate;
+pub use self::setting::GatewaySetting;
+
+/// What an operator has decided, not checked yet.
+///
+/// ```
+/// use mcp_bearer::config::{Entrance, ServerDraft, Setting, Value};
+/// use mcp_bearer_gateway::{GatewayDraft, GatewaySetting};
+/// let mut server = ServerDraft::from_entrance(Entrance::Flag);
+/// server.set(Setting::Discover, Value::text("https://idp.example.com/"));
+/// server.set(Setting::Resource, Value::text("https://mcp.example.com/mcp"));
+/// let mut draft = GatewayDraft::new(server, Entrance::Flag);
+/// let words = draft.clone().check().unwrap_err().to_string();
+/// assert!(words.contains("--upstream"), "{words}");
+/// draft.set(GatewaySetting::Upstream, Value::text("http://127.0.0.1:9000/mcp"));
+/// assert_eq!(draft.check()?.settings.upstream.as_str(), "http://127.0.0.1:9000/mcp");
+/// # Ok::<(), mcp_bearer::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct GatewayDraft {
+    /// Everything about tokens.
+    pub server: ServerDraft,
+    entrance: Entrance,
+    values: Vec<(GatewaySetting, Value, Option<Span>)>,
+}
+
+impl GatewayDraft {
+    /// A draft with settings about tokens that came by this entrance.
+    #[must_use]
+    pub fn new(server: ServerDraft, entrance: Entrance) -> Self {
+        Self {
+            server,
+            entrance,
+            values: Vec::new(),
+        }
+    }
+
+    /// Reads a TOML file. Paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not TOML. Invalid values are reported by
+    /// [`check`](Self::check).
+    pub fn read_toml(path: &Path) -> Result<Self, ConfigError> {
+        let (server, others) = ServerDraft::read_toml(path, GatewaySetting::KEYS)?;
+        let mut draft = Self::new(server, Entrance::Toml);
+        let values = others.into_iter().filter_map(|other| {
+            let setting = GatewaySetting::of_path(other.path)?;
+            Some((setting, other.value, Some(other.at)))
+        });
+        draft.values = values.collect();
+        Ok(draft)
+    }
+
+    /// Sets a setting of the gateway; the last value counts.
+    pub fn set(&mut self, setting: GatewaySetting, value: Value) {
+        self.values.retain(|(other, ..)| *other != setting);
+        self.values.push((setting, value, None));
+    }
+
+    /// Whether a setting was given.
+    #[must_use]
+    pub fn has(&self, setting: GatewaySetting) -> bool {
+        self.values.iter().any(|(other, ..)| *other == setting)
+    }
+
+    /// Checks everything, and reads the files that hold keys. Nothing is fetched.
+    ///
+    /// # Errors
+    /// Every problem at once.
+    pub fn check(self) -> Result<GatewayConfig, ConfigError> {
+        check::check(self)
+    }
+}
+
+/// A checked configuration.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct GatewayConfig {
+    /// Everything about tokens.
+    pub server: CheckedServer,
+    /// Everything else.
+    pub settings: Settings,
+}
+
+/// The settings of the gateway itself.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The address that clients connect to.
+    pub listen: SocketAddr,
+    /// The URL of the MCP endpoint as clients know it.
+    pub resource: Url,
+    /// The URL of the MCP server's endpoint.
+    pub upstream: Url,
+    /// The certificates to trust for an https upstream.
+    pub upstream_ca_file: Option<PathBuf>,
+    /// The hosts that requests may name, in lower case, with the port if it is not the default.
+    pub allowed_hosts: Vec<String>,
+    /// The origins of web pages that may call.
+    pub allowed_origins: Vec<String>,
+    /// The networks of proxies in front.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long requests may take when the gateway stops.
+    pub drain: Duration,
+    /// TLS for clients.
+    pub tls: Option<TlsSettings>,
+    /// The names of the identity headers.
+    pub identity_headers: IdentityHeaderNames,
+    /// The assertion for the server.
+    pub assertion: Option<AssertionSettings>,
+    /// The limits.
+    pub limits: LimitSettings,
+    /// The address of probes and metrics.
+    pub health: Option<SocketAddr>,
+    /// The status page.
+    pub admin: Option<AdminSettings>,
+    /// The audit log.
+    pub audit: Option<AuditSettings>,
+}
+
+/// Files for TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TlsSettings {
+    /// The certificate chain in PEM.
+    pub certificate: PathBuf,
+    /// Its private key in PEM.
+    pub private_key: PathBuf,
+}
+
+/// The headers that tell the server about the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IdentityHeaderNames {
+    /// The caller's `sub`.
+    pub subject: HeaderName,
+    /// The caller's client id.
+    pub client_id: HeaderName,
+    /// The caller's scopes.
+    pub scopes: HeaderName,
+    /// The issuer of the token.
+    pub issuer: HeaderName,
+}
+
+/// The assertion that the server gets instead of the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AssertionSettings {
+    /// Our private key in PEM.
+    pub private_key_file: PathBuf,
+    /// Further public keys to publish.
+    pub other_keys_file: Option<PathBuf>,
+    /// Its `iss`.
+    pub issuer: String,
+    /// Its `aud`.
+    pub audience: String,
+}
+
+/// How much is served at one time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LimitSettings {
+    /// Connections.
+    pub connections: usize,
+    /// Requests, long streams not counted.
+    pub requests: usize,
+    /// Long streams.
+    pub streams: usize,
+    /// Long streams of one caller.
+    pub streams_per_caller: usize,
+    /// Requests from one address.
+    pub per_peer: Option<Rate>,
+    /// Refused requests from one address.
+    pub denials_per_peer: Option<Rate>,
+    /// Requests of one caller.
+    pub per_caller: Option<Rate>,
+}
+
+/// The status page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AdminSettings {
+    /// Its address.
+    pub listen: SocketAddr,
+    /// The file with its secret.
+    pub secret_file: PathBuf,
+}
+
+/// The audit log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AuditSettings {
+    /// The file; stdout if there is none.
+    pub file: Option<PathBuf>,
+    /// Whether accepted requests are written too.
+    pub grants: bool,
+    /// What happens while it cannot be written.
+    pub when_blocked: WhenBlocked,
+}
+
+/// What happens to requests while the audit log cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenBlocked {
+    /// They are answered with 503.
+    Refuse,
+    /// They are served, and the missing lines are counted.
+    Drop,
+}

@@ -1,0 +1,293 @@
+//! Turns a draft into a configuration, or into all of its problems.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::HeaderName;
+use mcp_bearer::ConfigError;
+use mcp_bearer::config::{Entrance, Fact, Problem, Setting, Span, Value};
+use url::Url;
+
+use super::parse;
+use super::setting::GatewaySetting as Set;
+use super::{
+    AdminSettings, AssertionSettings, AuditSettings, GatewayConfig, GatewayDraft,
+    IdentityHeaderNames, LimitSettings, Rate, Settings, TlsSettings, WhenBlocked,
+};
+
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+pub(super) fn check(draft: GatewayDraft) -> Result<GatewayConfig, ConfigError> {
+    let GatewayDraft {
+        mut server,
+        entrance,
+        values,
+    } = draft;
+    let mut values = Values {
+        entrance,
+        values,
+        problems: Vec::new(),
+    };
+    let resource = match server.resource.as_deref().map(Url::parse) {
+        Some(Ok(url)) => Some(url),
+        // The library reports what is wrong with it.
+        Some(Err(_)) => None,
+        None => {
+            values.problems.push(no_resource());
+            None
+        }
+    };
+    let settings = values.settings(resource);
+    for problem in values.problems {
+        server.problem(problem);
+    }
+    let server = server.check_server()?;
+    match settings {
+        Some(settings) => Ok(GatewayConfig { server, settings }),
+        // Cannot be: whatever is missing is a problem of the draft.
+        None => Err(no_resource().into()),
+    }
+}
+
+fn no_resource() -> Problem {
+    let fact = "missing: the URL of the MCP endpoint as clients know it";
+    Problem::new([Setting::Resource], fact)
+}
+
+/// The values that were given, and the problems found.
+struct Values {
+    entrance: Entrance,
+    values: Vec<(Set, Value, Option<Span>)>,
+    problems: Vec<Problem>,
+}
+
+impl Values {
+    /// Reads every value, so that every problem is reported; `None` if it cannot work without one
+    /// that is missing.
+    fn settings(&mut self, resource: Option<Url>) -> Option<Settings> {
+        if !self.is_given(Set::Upstream) {
+            self.report(Set::Upstream, None, "missing: the URL of the MCP server");
+        }
+        let upstream = self.read(Set::Upstream, parse::upstream);
+        let listen = self.address(Set::Listen).unwrap_or(LISTEN);
+        let upstream_ca_file = self.path(Set::UpstreamCaFile);
+        let hosts = self.read(Set::AllowedHosts, parse::hosts);
+        let origins = self.read(Set::AllowedOrigins, parse::origins);
+        let proxies = self.read(Set::TrustedProxies, parse::networks);
+        let drain = self.read(Set::Drain, Value::into_duration);
+        let tls = self.tls();
+        let identity_headers = self.identity_headers();
+        let assertion = self.assertion(resource.as_ref(), upstream.as_ref());
+        let limits = self.limits();
+        let health = self.address(Set::HealthListen);
+        let admin = self.admin();
+        let audit = self.audit();
+        let (resource, upstream) = (resource?, upstream?);
+        Some(Settings {
+            listen,
+            upstream_ca_file,
+            allowed_hosts: hosts.unwrap_or_else(|| own_hosts(&resource)),
+            allowed_origins: origins.unwrap_or_default(),
+            trusted_proxies: proxies.unwrap_or_default(),
+            drain: drain.unwrap_or(Duration::from_secs(30)),
+            tls,
+            identity_headers,
+            assertion,
+            limits,
+            health,
+            admin,
+            audit,
+            resource,
+            upstream,
+        })
+    }
+
+    fn tls(&mut self) -> Option<TlsSettings> {
+        let both = (self.path(Set::TlsCertificate), self.path(Set::TlsPrivateKey));
+        match both {
+            (Some(certificate), Some(private_key)) => Some(TlsSettings {
+                certificate,
+                private_key,
+            }),
+            (None, None) => None,
+            (Some(_), None) => {
+                self.report(Set::TlsPrivateKey, None, "missing beside the certificate");
+                None
+            }
+            (None, Some(_)) => {
+                self.report(Set::TlsCertificate, None, "missing beside the private key");
+                None
+            }
+        }
+    }
+
+    fn identity_headers(&mut self) -> IdentityHeaderNames {
+        let mut name = |setting: Set, default: &'static str| {
+            self.read(setting, parse::header_name)
+                .unwrap_or(HeaderName::from_static(default))
+        };
+        let names = IdentityHeaderNames {
+            subject: name(Set::SubjectHeader, "x-auth-subject"),
+            client_id: name(Set::ClientIdHeader, "x-auth-client-id"),
+            scopes: name(Set::ScopesHeader, "x-auth-scopes"),
+            issuer: name(Set::IssuerHeader, "x-auth-issuer"),
+        };
+        let all = [
+            (Set::ClientIdHeader, &names.client_id, vec![&names.subject]),
+            (Set::ScopesHeader, &names.scopes, vec![&names.subject, &names.client_id]),
+            (
+                Set::IssuerHeader,
+                &names.issuer,
+                vec![&names.subject, &names.client_id, &names.scopes],
+            ),
+        ];
+        for (setting, name, others) in all {
+            if others.contains(&name) {
+                let fact = format!("{:?} already holds another fact", name.as_str());
+                self.report(setting, None, fact);
+            }
+        }
+        names
+    }
+
+    fn assertion(
+        &mut self,
+        resource: Option<&Url>,
+        upstream: Option<&Url>,
+    ) -> Option<AssertionSettings> {
+        let private_key_file = self.path(Set::AssertionPrivateKey);
+        let other_keys_file = self.path(Set::AssertionOtherKeys);
+        let issuer = self.read(Set::AssertionIssuer, Value::into_text);
+        let audience = self.read(Set::AssertionAudience, Value::into_text);
+        let Some(private_key_file) = private_key_file else {
+            if other_keys_file.is_some() || issuer.is_some() || audience.is_some() {
+                let why = "missing beside the other settings of assertions";
+                self.report(Set::AssertionPrivateKey, None, why);
+            }
+            return None;
+        };
+        Some(AssertionSettings {
+            private_key_file,
+            other_keys_file,
+            issuer: issuer.or(resource.map(|url| url.origin().ascii_serialization()))?,
+            audience: audience.or(upstream.map(Url::to_string))?,
+        })
+    }
+
+    fn limits(&mut self) -> LimitSettings {
+        let mut number = |setting, default| self.read(setting, parse::number).unwrap_or(default);
+        let (connections, requests) =
+            (number(Set::Connections, 10_000), number(Set::Requests, 1024));
+        let streams = number(Set::Streams, 10_000);
+        let streams_per_caller = number(Set::StreamsPerCaller, 16);
+        let mut rate = |setting, default: Option<u32>| {
+            let given = self.read(setting, parse::rate);
+            given.unwrap_or_else(|| {
+                let count = default.and_then(NonZeroU32::new);
+                count.map(|count| Rate::new(count, Duration::from_secs(1)))
+            })
+        };
+        LimitSettings {
+            connections,
+            requests,
+            streams,
+            streams_per_caller,
+            per_peer: rate(Set::RequestsPerPeer, Some(200)),
+            denials_per_peer: rate(Set::DenialsPerPeer, Some(20)),
+            per_caller: rate(Set::RequestsPerCaller, None),
+        }
+    }
+
+    fn admin(&mut self) -> Option<AdminSettings> {
+        let listen = self.address(Set::AdminListen);
+        let secret_file = self.path(Set::AdminSecretFile);
+        let exposed = self
+            .read(Set::AdminExposed, Value::into_switch)
+            .unwrap_or(false);
+        match (listen, secret_file) {
+            (None, None) => None,
+            (Some(listen), Some(secret_file)) => {
+                if !listen.ip().is_loopback() && !exposed {
+                    let fact = format!(
+                        "{listen} can be reached from other machines; use a loopback address, or set {}",
+                        Set::AdminExposed.name(self.entrance)
+                    );
+                    self.report(Set::AdminListen, None, fact);
+                }
+                Some(AdminSettings {
+                    listen,
+                    secret_file,
+                })
+            }
+            (Some(_), None) => {
+                let why = "missing: the status page is never without a secret";
+                self.report(Set::AdminSecretFile, None, why);
+                None
+            }
+            (None, Some(_)) => {
+                let why = "missing beside the secret of the status page";
+                self.report(Set::AdminListen, None, why);
+                None
+            }
+        }
+    }
+
+    fn audit(&mut self) -> Option<AuditSettings> {
+        let file = self.path(Set::AuditFile);
+        let grants = self.read(Set::AuditGrants, Value::into_switch);
+        let when_blocked = self.read(Set::AuditWhenBlocked, parse::when_blocked);
+        let Some(file) = file else {
+            if grants.is_some() || when_blocked.is_some() {
+                let why = "missing beside the other settings of the audit log";
+                self.report(Set::AuditFile, None, why);
+            }
+            return None;
+        };
+        Some(AuditSettings {
+            file: file.file_name().is_some_and(|name| name != "-").then_some(file),
+            grants: grants.unwrap_or(false),
+            when_blocked: when_blocked.unwrap_or(WhenBlocked::Refuse),
+        })
+    }
+
+    fn address(&mut self, setting: Set) -> Option<SocketAddr> {
+        let what = "an address; write it like 127.0.0.1:8080 or [::1]:8080";
+        self.read(setting, |value| parse::parsed(value, what))
+    }
+
+    fn path(&mut self, setting: Set) -> Option<PathBuf> {
+        self.read(setting, Value::into_path)
+    }
+
+    /// The value of a setting; `None` if it was not given or is wrong.
+    fn read<T>(&mut self, setting: Set, read: impl Fn(Value) -> Result<T, Fact>) -> Option<T> {
+        let index = self.values.iter().position(|(other, ..)| *other == setting)?;
+        let (_, value, at) = self.values.swap_remove(index);
+        read(value)
+            .map_err(|fact| self.report(setting, at, fact))
+            .ok()
+    }
+
+    fn report(&mut self, setting: Set, at: Option<Span>, fact: impl Into<Fact>) {
+        let problem = setting.problem(self.entrance, at, fact.into());
+        self.problems.push(problem);
+    }
+
+    fn is_given(&self, setting: Set) -> bool {
+        self.values.iter().any(|(other, ..)| *other == setting)
+    }
+}
+
+/// The authority of the resource, with and without a default port.
+fn own_hosts(resource: &Url) -> Vec<String> {
+    let Some(host) = resource.host_str() else {
+        return Vec::new();
+    };
+    match (resource.port(), resource.port_or_known_default()) {
+        (Some(port), _) => vec![format!("{host}:{port}")],
+        (None, Some(port)) => vec![host.to_owned(), format!("{host}:{port}")],
+        (None, None) => vec![host.to_owned()],
+    }
+}
