@@ -8,7 +8,9 @@ use super::draft::{RulePlaces, ServerDraft, SessionKeySource};
 use super::problem::{ConfigError, Fact, Problem};
 use super::secret_file;
 use super::setting::{Entrance, Setting};
-use crate::http::{BearerAuthLayer, Credential, OperationsLayer, Resource, SessionKeys};
+use crate::http::{
+    BearerAuthLayer, Credential, OperationsLayer, Preflight, Resource, SessionKeys,
+};
 use crate::provider::BearerAuthProvider;
 
 /// What a [`ServerDraft`] describes, after all checks.
@@ -116,12 +118,23 @@ impl CheckedServer {
     /// # Errors
     /// Every problem at once: no resource is named, or no issuer has an address for clients.
     pub fn layer(self) -> Result<OperationsLayer<Resource>, ConfigError> {
+        self.layer_with_preflight(Preflight::default())
+    }
+
+    /// The same, with this treatment of CORS preflights.
+    ///
+    /// # Errors
+    /// As [`layer`](Self::layer).
+    pub fn layer_with_preflight(
+        self,
+        preflight: Preflight,
+    ) -> Result<OperationsLayer<Resource>, ConfigError> {
         let Some(resource) = self.resource else {
             let fact = Fact::from("no resource: say what the URL of the MCP server is with ");
             let fact = fact.name(Setting::Resource);
             return Err(Problem::of(Setting::Resource, fact).into());
         };
-        let mut auth = BearerAuthLayer::new(self.provider);
+        let mut auth = BearerAuthLayer::new(self.provider).preflight(preflight);
         if let Some(header) = &self.token_header {
             auth = auth.token_header(header)?;
         }

@@ -110,7 +110,7 @@ pub use self::{
     layer::{BearerAuthLayer, NoResource, Resource},
     metadata_route::MetadataService,
     operations::{
-        JudgedOperations, OperationBody, OperationsBody, OperationsFuture, OperationsLayer,
+        JudgedOperations, OperationBody, OperationRefusal, OperationsBody, OperationsFuture, OperationsLayer,
         OperationsService,
     },
     preflight::{Cors, Grant, InvalidOrigin, Preflight, PreflightVerdict},

@@ -187,7 +187,7 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
     /// Everything that the headers decide after the token.
     fn enter(mut self: Box<Self>) -> Next<S, B> {
         match self.check_headers() {
-            Err(stop) => answer(&stop, None),
+            Err(stop) => self.refused(refusal::refuse(stop.reason, &stop.answer, None)),
             Ok(Kind::WithoutBody) => self.call(None),
             Ok(Kind::Post) if self.settings.rules.is_none() => self.call(None),
             Ok(Kind::Post) => {
@@ -236,31 +236,39 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
         let operations = match Operations::read(&bytes, &headers) {
             Ok(operations) => operations,
             Err(refused) => {
-                return Next::Answer(refusal::refuse(Reason::BadRequest, &refused, None));
+                return self.refused(refusal::refuse(Reason::BadRequest, &refused, None));
             }
         };
         match self.decide(&operations) {
             Decision::Allowed => self.call(Some((operations, body))),
-            Decision::NeedsToken(scopes) => Next::Answer(self.guard.ask_for_token(|requested| {
+            Decision::NeedsToken(scopes) => self.refused(self.guard.ask_for_token(|requested| {
                 scopes.to_request(|scope| to_request(scope, requested))
             })),
             Decision::NeedsScopes(scopes) => {
                 let requested = self.access.as_ref().map(AccessToken::requested_scopes);
                 let rejection = scopes.rejection(|scope| to_request(scope, requested));
-                Next::Answer(self.guard.challenge(&rejection))
+                self.refused(self.guard.challenge(&rejection))
             }
             Decision::Refused(answer) => {
-                Next::Answer(refusal::refuse(Reason::Refused, &answer, Some(&operations)))
+                self.refused(refusal::refuse(Reason::Refused, &answer, Some(&operations)))
             }
             Decision::Hidden(answer) => {
-                Next::Answer(refusal::refuse(Reason::Hidden, &answer, Some(&operations)))
+                self.refused(refusal::refuse(Reason::Hidden, &answer, Some(&operations)))
             }
-            Decision::BadRequest(answer) => Next::Answer(refusal::refuse(
+            Decision::BadRequest(answer) => self.refused(refusal::refuse(
                 Reason::BadRequest,
                 &answer,
                 Some(&operations),
             )),
         }
+    }
+
+    /// An answer that names its caller to services in front.
+    fn refused(&self, mut answer: Response<AnswerBody>) -> Next<S, B> {
+        if let Some(access) = &self.access {
+            answer.extensions_mut().insert(access.clone());
+        }
+        Next::Answer(answer)
     }
 
     fn decide(&self, operations: &Operations) -> Decision {

@@ -31,6 +31,7 @@ mod settings;
 pub use self::entry::JudgedOperations;
 pub use self::future::OperationsFuture;
 pub use self::layer::OperationsLayer;
+pub use self::refusal::OperationRefusal;
 pub use self::request_body::OperationBody;
 pub use self::response_body::OperationsBody;
 pub use self::service::OperationsService;

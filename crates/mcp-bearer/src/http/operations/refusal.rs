@@ -3,11 +3,61 @@
 //! Whatever a client sent is quoted, escaped and cut in logs.
 
 use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use ::http::{HeaderValue, Response, StatusCode};
+use ::http::{Extensions, HeaderValue, Response, StatusCode};
 use mcp_bearer_core::operation::{ListFault, Operations, RpcAnswer};
 
 use crate::http::answer_body::AnswerBody;
+use crate::http::from_extensions::FromExtensions;
 use mcp_bearer_core::Limits;
+
+/// Why a request was refused, other than for its token: in the extensions of the answer, for
+/// services in front that keep a log.
+///
+/// ```
+/// use mcp_bearer::http::{FromExtensions, OperationRefusal};
+/// fn reason<B>(response: &http::Response<B>) -> Option<&'static str> {
+///     Some(OperationRefusal::from_extensions(response.extensions())?.reason())
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct OperationRefusal {
+    reason: Reason,
+    detail: String,
+    method: Option<String>,
+    name: Option<String>,
+}
+
+impl OperationRefusal {
+    /// The stable name of the reason in snake case.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        self.reason.as_str()
+    }
+
+    /// One sentence, for operators.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The method of the first message, quoted and cut.
+    #[must_use]
+    pub fn method(&self) -> Option<&str> {
+        self.method.as_deref()
+    }
+
+    /// What that message names, quoted and cut.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
+
+impl FromExtensions for OperationRefusal {
+    fn from_extensions(extensions: &Extensions) -> Option<&Self> {
+        extensions.get()
+    }
+}
 
 /// Why a request is refused, other than for its token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,13 +110,27 @@ pub(super) fn refuse(
         name = name.as_deref(),
         "request refused"
     );
-    respond(answer)
+    let mut response = respond(answer);
+    response.extensions_mut().insert(OperationRefusal {
+        reason,
+        detail: answer.message().to_owned(),
+        method,
+        name,
+    });
+    response
 }
 
 /// The answer to a list that cannot be passed on.
 pub(super) fn bad_answer(fault: &ListFault) -> Response<AnswerBody> {
     log_bad_answer(fault);
-    respond(&fault.answer())
+    let mut response = respond(&fault.answer());
+    response.extensions_mut().insert(OperationRefusal {
+        reason: Reason::Answer,
+        detail: fault.to_string(),
+        method: None,
+        name: None,
+    });
+    response
 }
 
 pub(super) fn log_bad_answer(fault: &ListFault) {
