@@ -12,11 +12,12 @@ use mcp_bearer::BearerAuthProvider;
 use mcp_bearer::config::{Entrance, Keys, Problem, ServerDraft, Setting};
 use mcp_bearer::config::{Expected, Limits};
 use mcp_bearer::keys::KeyStatus;
+use mcp_bearer_gateway::GatewayDraft;
 use tokio::task::JoinSet;
 
 use self::report::{IssuerReport, Report};
 use crate::setting_flags::Flags;
-use crate::ui::{Failure, Outcome, Output, in_flags, note};
+use crate::ui::{Failure, Outcome, Output, in_flags};
 use crate::verify::Format;
 
 /// How often to wait for a source, 5 s each time: discovery may ask three addresses before it gets
@@ -57,14 +58,7 @@ pub(crate) struct Check {
 
 impl Check {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
-        let (draft, others) = self.draft()?;
-        let provider = draft.check_server()?.provider;
-        if !others.is_empty() {
-            let sections = others.join(", ");
-            note(format_args!(
-                "note: check does not look at these yet: {sections}"
-            ));
-        }
+        let (draft, provider) = self.draft()?;
         let providers: Vec<BearerAuthProvider> = provider.issuers().collect();
         let statuses = reach(&providers)?;
         // Settings are named as in the file, or as flags.
@@ -91,10 +85,21 @@ impl Check {
         })
     }
 
-    fn draft(&self) -> Result<(ServerDraft, Vec<&'static str>), Failure> {
+    /// What was configured, checked. A file may also be for a server that has the layer inside; if
+    /// it has a setting of the gateway, all of those are checked too.
+    fn draft(&self) -> Result<(ServerDraft, BearerAuthProvider), Failure> {
         let mut given = self.flags.given();
         match (&self.config, given.next()) {
-            (Some(path), None) => Ok(ServerDraft::read_toml(path, &OTHER_SECTIONS)?),
+            (Some(path), None) => {
+                let draft = GatewayDraft::read_toml(path)?;
+                let server = draft.server.clone();
+                let checked = if draft.is_for_a_gateway() {
+                    draft.check()?.server
+                } else {
+                    server.check_server()?
+                };
+                Ok((server, checked.provider))
+            }
             (Some(_), Some(other)) => {
                 let name = other.name(Entrance::Flag).unwrap_or_default();
                 let why = format!("--config and {name} given together: put it into the file");
@@ -111,7 +116,8 @@ impl Check {
                 if let Some(problem) = two_issuers(&draft) {
                     draft.problem(problem);
                 }
-                Ok((draft, Vec::new()))
+                let provider = draft.check_server()?.provider;
+                Ok((draft, provider))
             }
         }
     }

@@ -23,6 +23,7 @@ use tokio::runtime::Runtime;
 use self::server::{ADMIN_SCOPE, ADMIN_TOOL, Issuer};
 use crate::setting_flags::Flags;
 use crate::signing;
+use crate::stopped::stopped;
 use crate::ui::{Failure, Outcome, Output, json_string, note};
 
 /// The scope that every request needs by default.
@@ -388,33 +389,6 @@ fn keys(path: Option<&Path>) -> Result<SigningKey, String> {
         None => SigningKey::generate(Algorithm::Rs256).map_err(|error| error.to_string()),
         Some(path) => signing::private_key(path, None),
     }
-}
-
-/// Resolves at Ctrl-C and SIGTERM, both of which are watched from the call on.
-#[cfg(unix)]
-fn stopped() -> std::io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-/// Resolves at Ctrl-C.
-#[cfg(not(unix))]
-fn stopped() -> std::io::Result<impl Future<Output = ()>> {
-    Ok(async {
-        // If Ctrl-C cannot be watched, it ends the program by itself.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 mod check;
 mod demo;
 mod files;
+mod gateway;
 mod inspect;
 mod jwks;
 mod keygen;
@@ -15,6 +16,7 @@ mod moment;
 mod pasted;
 mod setting_flags;
 mod signing;
+mod stopped;
 mod token;
 mod ui;
 mod verify;
@@ -31,8 +33,8 @@ use crate::ui::{Colours, Failure, Outcome};
 #[derive(Parser)]
 #[command(name = "mcp-bearer", version, propagate_version = true, after_help = ui::EXIT_CODES)]
 struct Cli {
-    /// What to log on stderr, such as `debug` or `mcp_bearer=trace`. Default: `warn`; for `demo`,
-    /// `info`
+    /// What to log on stderr, such as `debug` or `mcp_bearer=trace`. Default: `warn`; for `demo`
+    /// and `gateway`, `info`
     #[arg(
         long,
         global = true,
@@ -54,6 +56,7 @@ enum Command {
     Jwks(jwks::Jwks),
     Verify(verify::Verify),
     Check(check::Check),
+    Gateway(Box<gateway::GatewayCommand>),
     Inspect(inspect::Inspect),
 }
 
@@ -76,6 +79,7 @@ impl Command {
             Self::Jwks(_) => "jwks",
             Self::Verify(_) => "verify",
             Self::Check(_) => "check",
+            Self::Gateway(_) => "gateway",
             Self::Inspect(_) => "inspect",
         }
     }
@@ -90,6 +94,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Jwks(jwks) => jwks.run(),
         Command::Verify(verify) => verify.run(),
         Command::Check(check) => check.run(),
+        Command::Gateway(gateway) => gateway.run(),
         Command::Inspect(inspect) => inspect.run(),
     }
 }
@@ -98,7 +103,7 @@ fn start_log(cli: &Cli) -> Result<(), Failure> {
     let default = match cli.command {
         // The MCP library logs every request at INFO; ours logs what was accepted and what was
         // refused.
-        Command::Demo(_) => "info,rmcp=warn",
+        Command::Demo(_) | Command::Gateway(_) => "info,rmcp=warn",
         // It reports on the keys itself.
         Command::Check(_) => "warn,mcp_bearer::keys=off",
         _ => "warn",

@@ -55,12 +55,18 @@ impl FromArgMatches for Flags {
     }
 }
 
+/// Those of commands that verify tokens, without a layer in front of a server.
 fn all() -> impl Iterator<Item = (Setting, &'static str)> {
+    with_layer().filter(|(setting, _)| setting.group() != Group::Layer)
+}
+
+/// Every setting that has an option.
+pub(crate) fn with_layer() -> impl Iterator<Item = (Setting, &'static str)> {
     let named = |setting: &Setting| Some((*setting, setting.name(Entrance::Flag)?));
     Setting::ALL.iter().filter_map(named)
 }
 
-fn arg(setting: Setting, name: &'static str) -> Arg {
+pub(crate) fn arg(setting: Setting, name: &'static str) -> Arg {
     let heading = match setting.group() {
         Group::Keys => "Keys (one of public keys, a secret, or both)",
         Group::Decisions => "Issuer and audience",
@@ -68,11 +74,14 @@ fn arg(setting: Setting, name: &'static str) -> Arg {
         Group::Server => "Server",
         _ => "Rules",
     };
-    let about = setting.about().trim_end_matches('.');
-    let arg = Arg::new(name)
-        .long(name.trim_start_matches('-'))
-        .help_heading(heading);
-    match setting.shape() {
+    arg_of(name, setting.about(), setting.shape()).help_heading(heading)
+}
+
+/// An option by the shape of its values.
+pub(crate) fn arg_of(name: impl Into<String>, about: &str, shape: Shape) -> Arg {
+    let (name, about) = (name.into(), about.trim_end_matches('.').to_owned());
+    let arg = Arg::new(name.clone()).long(name.trim_start_matches('-').to_owned());
+    match shape {
         Shape::Switch => arg.help(about).action(ArgAction::SetTrue),
         Shape::Path => arg
             .help(about)
@@ -82,13 +91,18 @@ fn arg(setting: Setting, name: &'static str) -> Arg {
             .help(format!("{about}. Can be given several times"))
             .value_name(what)
             .action(ArgAction::Append),
-        Shape::Text(what) => arg.help(about).value_name(what),
+        Shape::Text(what) | Shape::Number(what) => arg.help(about).value_name(what),
         _ => arg.help(about).value_name("DURATION"),
     }
 }
 
 fn value(setting: Setting, name: &str, matches: &ArgMatches) -> Option<Value> {
-    match setting.shape() {
+    value_of(name, setting.shape(), matches)
+}
+
+/// The value of an option that was given.
+pub(crate) fn value_of(name: &str, shape: Shape, matches: &ArgMatches) -> Option<Value> {
+    match shape {
         Shape::Switch => matches.get_flag(name).then_some(Value::Switch(true)),
         Shape::Path => {
             let path = matches.get_one::<OsString>(name)?;

@@ -76,10 +76,10 @@ impl GatewayDraft {
         self.values.push((setting, value, None));
     }
 
-    /// Whether a setting was given.
+    /// Whether a setting of the gateway was given.
     #[must_use]
-    pub fn has(&self, setting: GatewaySetting) -> bool {
-        self.values.iter().any(|(other, ..)| *other == setting)
+    pub fn is_for_a_gateway(&self) -> bool {
+        !self.values.is_empty()
     }
 
     /// Checks everything, and reads the files that hold keys. Nothing is fetched.

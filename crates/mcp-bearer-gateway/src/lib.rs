@@ -2,10 +2,33 @@
 //!
 //! It is the layers of [`mcp_bearer`] around a reverse proxy. It has no verifier, no challenges and
 //! no rules of its own.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use mcp_bearer_gateway::{Gateway, GatewayDraft};
+//! let config = GatewayDraft::read_toml("gateway.toml".as_ref())?.check()?;
+//! let gateway = Gateway::bind(config).await?;
+//! gateway.run(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await;
+//! # Ok(()) }
+//! ```
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 pub mod config;
 mod decision;
+mod fields;
+mod forward;
+mod gateway;
+mod identity_headers;
+mod lifetime;
+mod own_answer;
+mod query;
+mod request_form;
+mod rights;
+mod serve;
+mod stack;
+mod upstream;
+mod without_trailers;
 
 pub use config::{GatewayConfig, GatewayDraft, GatewaySetting};
+pub use gateway::{Gateway, GatewayError, Reloader};

@@ -368,7 +368,8 @@ impl BearerAuthProvider {
 
     /// The scopes that every request with this token needs: those of its issuer, or those of all
     /// issuers if another provider verified the token.
-    pub(crate) fn required_scopes_for(&self, access: &AccessToken) -> Cow<'_, Scopes> {
+    #[must_use]
+    pub fn required_scopes_for(&self, access: &AccessToken) -> Cow<'_, Scopes> {
         let issuer = match self.inner.issuers.as_slice() {
             [only] => Some(only),
             several => access.issuer().and_then(|name| {

@@ -277,11 +277,11 @@ settings! {
         ["session_keys" - "SESSION_KEYS" "session_keys" "session_keys"]
     /// The same keys in a file, one per line. It is read once.
     SessionKeysFile Layer (Path)
-        ["session_keys_file" - "SESSION_KEYS_FILE" "session_keys_file" "session_keys_file"]
+        ["session_keys_file" "session-keys-file" "SESSION_KEYS_FILE" "session_keys_file" "session_keys_file"]
     /// The header that holds the token instead of `Authorization`: the signed assertion of a proxy
     /// in front.
     TokenHeader Layer (Text("NAME"))
-        ["token_header" - "TOKEN_HEADER" "token_header" "token_header"]
+        ["token_header" "token-header" "TOKEN_HEADER" "token_header" "token_header"]
 }
 
 impl Setting {
@@ -357,7 +357,7 @@ impl From<Rule> for Setting {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entrance, Group, Setting, Shape};
+    use super::{Entrance, Setting, Shape};
 
     const ENTRANCES: [Entrance; 6] = [
         Entrance::Rust,
@@ -402,7 +402,7 @@ mod tests {
 
     #[test]
     fn what_text_can_express_has_a_name_in_every_entrance() {
-        use Setting::{Jwks, KeyFile, PublicKey, SharedSecret};
+        use Setting::{Jwks, KeyFile, PublicKey, SessionKeys, SharedSecret};
         for setting in Setting::ALL {
             let entrances = ENTRANCES.into_iter().filter(|entrance| {
                 let own = match (setting, entrance) {
@@ -412,9 +412,7 @@ mod tests {
                     (_, _) if setting.shape() == Shape::Code => false,
                     (KeyFile, entrance) => *entrance == Entrance::Rust,
                     // Everybody can see the options of a program; a file takes their place.
-                    (PublicKey | Jwks | SharedSecret, Entrance::Flag) => false,
-                    // No command of the program has such a layer yet.
-                    (_, Entrance::Flag) if setting.group() == Group::Layer => false,
+                    (PublicKey | Jwks | SharedSecret | SessionKeys, Entrance::Flag) => false,
                     _ => true,
                 };
                 own && setting.name(*entrance).is_none()

@@ -171,18 +171,51 @@ impl Variables {
         }
     }
 
+    /// Those of the process environment and of a `.env` file, for a program that has variables of
+    /// its own: their names, and what their values look like. Their values are returned.
+    ///
+    /// # Errors
+    /// When the `.env` file cannot be read. Other problems are reported by the draft's check.
+    pub fn of_environment_beside(
+        others: &[(String, Shape)],
+    ) -> Result<(Self, Vec<(String, Value)>), ConfigError> {
+        let mut variables = Self::environment()?;
+        let (mut values, mut problems) = (Vec::new(), Vec::new());
+        for (name, shape) in others {
+            let value = match variables.remove(name) {
+                None => continue,
+                Some(Ok(text)) => other_value(*shape, &text),
+                Some(Err(why)) => Err(why.into()),
+            };
+            match value {
+                Ok(value) => values.push((name.clone(), value)),
+                Err(fact) => {
+                    let fact = Fact::from(format!("{name}: ")).followed_by(fact);
+                    problems.push(Problem::new([], fact));
+                }
+            }
+        }
+        let mut read = Self::read(variables);
+        read.problems.extend(problems);
+        Ok((read, values))
+    }
+
+    fn of_environment() -> Result<Self, ConfigError> {
+        Ok(Self::read(Self::environment()?))
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "this is where the environment is read"
     )]
-    fn of_environment() -> Result<Self, ConfigError> {
+    fn environment() -> Result<BTreeMap<String, Result<String, String>>, ConfigError> {
         let mut variables = env_file(Path::new(".env"))?;
         for (name, value) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
             let value = value.into_string().map_err(|_| "not Unicode".to_owned());
             variables.insert(name, value);
         }
-        Ok(Self::read(variables))
+        Ok(variables)
     }
 }
 
@@ -216,6 +249,20 @@ fn value(setting: Setting, family: Entrance, text: &str) -> Result<Value, Fact> 
         | Shape::Number(_)
         | Shape::Code => Ok(Value::text(text)),
     }
+}
+
+/// The value of a program's own variable: lists are separated by blanks.
+fn other_value(shape: Shape, text: &str) -> Result<Value, Fact> {
+    if is_blank(text) {
+        return Err(NOTHING.into());
+    }
+    Ok(match (shape, text) {
+        (Shape::Switch, "true" | "1") => Value::Switch(true),
+        (Shape::Switch, "false" | "0") => Value::Switch(false),
+        (Shape::Switch, _) => return Err("neither \"true\" nor \"false\"".into()),
+        (Shape::Texts(_), _) => Value::Texts(text.split_whitespace().map(str::to_owned).collect()),
+        _ => Value::text(text),
+    })
 }
 
 /// A JSON list, or names separated by blanks; an issuer or audience may contain blanks. FastMCP

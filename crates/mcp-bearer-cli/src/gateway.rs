@@ -1,0 +1,150 @@
+//! `mcp-bearer gateway`: bearer authentication in front of an MCP server.
+
+mod example;
+mod flags;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use mcp_bearer_gateway::{Gateway, GatewayConfig, GatewayDraft, GatewayError, Reloader};
+use tokio::runtime::Runtime;
+
+use self::flags::Flags;
+use crate::stopped::stopped;
+use crate::ui::{Failure, Outcome, Output, note};
+
+/// Put bearer authentication in front of an MCP server in any language
+///
+/// Accepts requests whose token is good, and forwards them to the server at --upstream without the
+/// token. Serves the metadata (RFC 9728) that leads clients to the identity provider. Runs until
+/// Ctrl-C or SIGTERM; SIGHUP reads the configuration again. Every option can also be given as a
+/// variable: --allowed-origins is MCP_BEARER_ALLOWED_ORIGINS.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  mcp-bearer gateway --upstream http://127.0.0.1:9000/mcp \\
+      --discover https://idp.example.com/ \\
+      --resource https://mcp.example.com/mcp
+  # The same with rules for single tools, from a file:
+  mcp-bearer gateway --example > gateway.toml
+  mcp-bearer check --config gateway.toml
+  mcp-bearer gateway --config gateway.toml
+
+Environment:
+  SSL_CERT_FILE   CAs to trust for https instead of the machine's, in PEM
+  SSL_CERT_DIR    the same, a directory of such files")]
+pub(crate) struct GatewayCommand {
+    /// A configuration in TOML, instead of options
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Print a configuration with every setting explained, and exit
+    #[arg(long)]
+    example: bool,
+
+    #[command(flatten)]
+    flags: Flags,
+}
+
+impl GatewayCommand {
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        if self.example {
+            let mut output = Output::stdout();
+            output.line(example::file().trim_end())?;
+            output.flush()?;
+            return Ok(Outcome::Done);
+        }
+        let file = self.config.clone();
+        let config = self.read()?;
+        let runtime = Runtime::new()
+            .map_err(|error| Failure::problem(format!("no async runtime: {error}")))?;
+        runtime.block_on(serve(config, file.as_deref()))
+    }
+
+    fn read(self) -> Result<GatewayConfig, Failure> {
+        match (&self.config, self.flags.any()) {
+            (Some(_), Some(name)) => {
+                let why = format!("--config and {name} given together: put it into the file");
+                Err(Failure::problem(why))
+            }
+            (Some(path), None) => Ok(read_file(path)?),
+            (None, _) => Ok(self.flags.draft()?.check()?),
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<GatewayConfig, Failure> {
+    Ok(GatewayDraft::read_toml(path)?.check()?)
+}
+
+async fn serve(config: GatewayConfig, file: Option<&Path>) -> Result<Outcome, Failure> {
+    let upstream = config.settings.upstream.clone();
+    let resource = config.settings.resource.clone();
+    let gateway = Gateway::bind(config).await?;
+    let stopped = stopped().map_err(|error| Failure::problem(format!("signals: {error}")))?;
+    let address = gateway
+        .address()
+        .map_err(|error| Failure::problem(format!("listen: {error}")))?;
+    note(format_args!(
+        "Serving {resource} on {address}, for the server at {upstream}"
+    ));
+    let reloads = reload_on_hang_up(gateway.reloader(), file.map(Path::to_owned));
+    tokio::select! {
+        () = gateway.run(stopped) => {}
+        never = reloads => match never? {},
+    }
+    note("Stopped.");
+    Ok(Outcome::Done)
+}
+
+/// Reads the file again at each SIGHUP.
+#[cfg(unix)]
+async fn reload_on_hang_up(
+    reloader: Reloader,
+    file: Option<PathBuf>,
+) -> Result<std::convert::Infallible, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hang_up = signal(SignalKind::hangup())
+        .map_err(|error| Failure::problem(format!("signals: {error}")))?;
+    loop {
+        if hang_up.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+        match &file {
+            None => note("warning: SIGHUP has no effect: there is no --config"),
+            Some(path) => reload(&reloader, path),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+async fn reload_on_hang_up(
+    _: Reloader,
+    _: Option<PathBuf>,
+) -> Result<std::convert::Infallible, Failure> {
+    std::future::pending().await
+}
+
+/// The new configuration whole, or the old one.
+fn reload(reloader: &Reloader, path: &Path) {
+    let read = read_file(path).and_then(|config| Ok(reloader.reload(config)?));
+    match read {
+        Ok(()) => note(format_args!("note: {} is served now", path.display())),
+        Err(Failure::Problems(problems)) => {
+            for problem in problems {
+                note(format_args!("error: {problem}"));
+            }
+            note("warning: the old configuration is kept");
+        }
+        Err(Failure::Stdout(_)) => {}
+    }
+}
+
+impl From<GatewayError> for Failure {
+    fn from(error: GatewayError) -> Self {
+        match error {
+            GatewayError::Config(error) => error.into(),
+            other => Self::problem(other.to_string()),
+        }
+    }
+}

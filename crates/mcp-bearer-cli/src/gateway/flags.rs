@@ -1,0 +1,96 @@
+//! The options of `gateway`: every setting of the library and of the gateway. What no option gives
+//! comes from variables.
+
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use mcp_bearer::ConfigError;
+use mcp_bearer::config::{Entrance, ServerDraft, Setting, Value, Variables};
+use mcp_bearer_gateway::{GatewayDraft, GatewaySetting};
+
+use crate::setting_flags::{arg, arg_of, value_of, with_layer};
+
+/// Those that were given.
+#[derive(Clone, Debug)]
+pub(crate) struct Flags {
+    about_tokens: Vec<(Setting, Value)>,
+    own: Vec<(GatewaySetting, Value)>,
+}
+
+impl Flags {
+    /// The name of one that was given.
+    pub(crate) fn any(&self) -> Option<String> {
+        let about_tokens = self.about_tokens.first();
+        let about_tokens = about_tokens.and_then(|(setting, _)| setting.name(Entrance::Flag));
+        let own = self.own.first().map(|(setting, _)| setting.flag());
+        about_tokens.map(str::to_owned).or(own)
+    }
+
+    /// The configuration by options and variables; an option wins over its variable.
+    pub(crate) fn draft(self) -> Result<GatewayDraft, ConfigError> {
+        let names = GatewaySetting::ALL.iter();
+        let names = names.map(|setting| (setting.variable(), setting.shape()));
+        let names: Vec<_> = names.collect();
+        let (mut variables, own) = Variables::of_environment_beside(&names)?;
+        let is_given = |setting| self.about_tokens.iter().any(|(other, _)| *other == setting);
+        variables.values.retain(|(setting, _)| !is_given(*setting));
+        // Errors use the names that the operator used.
+        let entrance = match self.any() {
+            None if !variables.values.is_empty() => Entrance::Variable,
+            _ => Entrance::Flag,
+        };
+        let mut server = ServerDraft::from_entrance(entrance);
+        variables.fill(&mut server);
+        for (setting, value) in self.about_tokens {
+            server.set(setting, value);
+        }
+        let mut draft = GatewayDraft::new(server, entrance);
+        for (name, value) in own {
+            let mut all = GatewaySetting::ALL.iter().copied();
+            if let Some(setting) = all.find(|setting| setting.variable() == name) {
+                draft.set(setting, value);
+            }
+        }
+        for (setting, value) in self.own {
+            draft.set(setting, value);
+        }
+        Ok(draft)
+    }
+}
+
+impl Args for Flags {
+    fn augment_args(command: Command) -> Command {
+        let own = GatewaySetting::ALL.iter().map(|setting| {
+            let about = setting.about().trim_end_matches('.');
+            let about = match setting.default_value() {
+                "" => about.to_owned(),
+                default => format!("{about} [default: {default}]"),
+            };
+            arg_of(setting.flag(), &about, setting.shape()).help_heading("Gateway")
+        });
+        let about_tokens = with_layer().map(|(setting, name)| arg(setting, name));
+        command.args(own).args(about_tokens)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Flags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let about_tokens = with_layer().filter_map(|(setting, name)| {
+            Some((setting, value_of(name, setting.shape(), matches)?))
+        });
+        let own = GatewaySetting::ALL.iter().filter_map(|setting| {
+            Some((*setting, value_of(&setting.flag(), setting.shape(), matches)?))
+        });
+        Ok(Self {
+            about_tokens: about_tokens.collect(),
+            own: own.collect(),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! Which header fields pass, in either direction.
+//!
+//! Fields of one connection are removed first, also those that `Connection` names, and ours are set
+//! last: a client can neither add one of ours nor have one removed.
+
+use std::net::IpAddr;
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALT_SVC,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderName, ORIGIN,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, HeaderValue};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Fields of one connection (RFC 9110 section 7.6.1).
+const OF_CONNECTION: [HeaderName; 9] = [
+    CONNECTION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+];
+
+/// What only the gateway says to the server, or nobody: where a request came from, and credentials.
+const OURS: [HeaderName; 6] = [AUTHORIZATION, EXPECT, FORWARDED, HOST, ORIGIN, CONTENT_LENGTH];
+
+/// What only the gateway says to clients: CORS, challenges, and other addresses of this host.
+const FOR_CLIENTS: [HeaderName; 8] = [
+    ACCESS_CONTROL_ALLOW_CREDENTIALS,
+    ACCESS_CONTROL_ALLOW_HEADERS,
+    ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS,
+    ACCESS_CONTROL_MAX_AGE,
+    ALT_SVC,
+    WWW_AUTHENTICATE,
+];
+
+/// Where a request came from, for the server.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin<'a> {
+    pub(crate) client: IpAddr,
+    pub(crate) scheme: &'static str,
+    pub(crate) host: Option<&'a [u8]>,
+}
+
+/// Removes the fields of one connection. It comes before every decision about a request, so that
+/// what was judged is what the server gets.
+pub(crate) fn enter(headers: &mut HeaderMap) {
+    remove_of_connection(headers);
+}
+
+/// Prepares the fields of a request for the server. `own` are the identity headers.
+pub(crate) fn to_server(headers: &mut HeaderMap, origin: &Origin<'_>, own: &[HeaderName]) {
+    for name in &OURS {
+        headers.remove(name);
+    }
+    remove_all_spellings(headers, own);
+    join_cookies(headers);
+    let set = |headers: &mut HeaderMap, name, value: Result<HeaderValue, _>| {
+        if let Ok(value) = value {
+            headers.insert(name, value);
+        }
+    };
+    let client = HeaderValue::try_from(origin.client.to_canonical().to_string());
+    set(headers, X_FORWARDED_FOR, client);
+    let scheme = HeaderValue::from_static(origin.scheme);
+    headers.insert(X_FORWARDED_PROTO, scheme);
+    if let Some(host) = origin.host.map(HeaderValue::from_bytes) {
+        set(headers, X_FORWARDED_HOST, host);
+    }
+}
+
+/// Prepares the fields of an answer for a client.
+pub(crate) fn to_client(headers: &mut HeaderMap) {
+    remove_of_connection(headers);
+    for name in &FOR_CLIENTS {
+        headers.remove(name);
+    }
+}
+
+fn remove_of_connection(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        let named: Vec<HeaderName> = headers
+            .get_all(CONNECTION)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+            .collect();
+        for name in named {
+            headers.remove(name);
+        }
+    }
+    for name in &OF_CONNECTION {
+        headers.remove(name);
+    }
+}
+
+/// Removes the identity headers and every `X-Forwarded-*`, also spelt with `_`, which CGI and WSGI
+/// servers read as `-`.
+fn remove_all_spellings(headers: &mut HeaderMap, own: &[HeaderName]) {
+    let is_ours = |name: &str| {
+        starts_like(name, "x-forwarded-")
+            || is_like(name, "x-real-ip")
+            || own.iter().any(|own| is_like(name, own.as_str()))
+            || OURS.iter().any(|own| is_like(name, own.as_str()))
+    };
+    let found: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_ours(name.as_str()))
+        .cloned()
+        .collect();
+    for name in found {
+        headers.remove(name);
+    }
+}
+
+fn is_like(name: &str, ours: &str) -> bool {
+    name.len() == ours.len() && starts_like(name, ours)
+}
+
+/// Whether a name starts with ours if `_` is read as `-`. Both are in lower case.
+fn starts_like(name: &str, ours: &str) -> bool {
+    let mut pairs = name.bytes().zip(ours.bytes());
+    name.len() >= ours.len() && pairs.all(|(a, b)| a == b || (a == b'_' && b == b'-'))
+}
+
+/// HTTP/2 splits cookies; HTTP/1.1 has one field (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let cookies: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if cookies.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
+    {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! The connection to the MCP server: a client of one address, whose connections are reused.
+
+use std::path::Path;
+use std::time::Duration;
+
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use mcp_bearer::http::OperationBody;
+use url::Url;
+
+use crate::query;
+use crate::without_trailers::WithoutTrailers;
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// How long an idle connection is kept. uvicorn closes after 5 s, and a POST would meet a
+/// connection that is being closed.
+const IDLE: Duration = Duration::from_secs(4);
+
+/// How much an idle connection may hold in its buffer.
+const BUFFER: usize = 64 * 1024;
+
+/// The body that the server gets.
+pub(crate) type Sent = WithoutTrailers<OperationBody<Incoming>>;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Upstream {
+    client: Client<HttpsConnector<HttpConnector>, Sent>,
+    scheme: Scheme,
+    authority: Authority,
+    path: String,
+}
+
+impl Upstream {
+    /// # Errors
+    /// When the CA file cannot be used, or the URL names no host.
+    pub(crate) fn new(url: &Url, ca_file: Option<&Path>) -> Result<Self, String> {
+        let uri: Uri = url
+            .as_str()
+            .parse()
+            .map_err(|error| format!("upstream: {error}"))?;
+        let parts = uri.into_parts();
+        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
+            return Err("upstream: the URL names no host".to_owned());
+        };
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_connect_timeout(Some(CONNECT));
+        http.set_nodelay(true);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls(ca_file)?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(http);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .http1_max_buf_size(BUFFER)
+            .build(connector);
+        let path = url.path().to_owned();
+        Ok(Self {
+            client,
+            scheme,
+            authority,
+            path,
+        })
+    }
+
+    /// The address that a request with this query goes to.
+    pub(crate) fn uri(&self, query: Option<&str>) -> Result<Uri, http::Error> {
+        let query = query.map(query::without_token);
+        let path = match query.filter(|query| !query.is_empty()) {
+            Some(query) => PathAndQuery::try_from(format!("{}?{query}", self.path))?,
+            None => PathAndQuery::try_from(self.path.as_str())?,
+        };
+        Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(path)
+            .build()
+    }
+
+    pub(crate) async fn send(&self, request: Request<Sent>) -> Result<Response<Incoming>, Error> {
+        self.client.request(request).await
+    }
+}
+
+
+/// The machine's CAs, or those of the file and no others.
+fn tls(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, String> {
+    use rustls_platform_verifier::BuilderVerifierExt as _;
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("TLS: {error}"))?;
+    let Some(path) = ca_file else {
+        return builder
+            .with_platform_verifier()
+            .map(|builder| builder.with_no_client_auth())
+            .map_err(|error| format!("TLS: {error}"));
+    };
+    let roots = roots(path).map_err(|why| format!("{}: {why}", path.display()))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn roots(path: &Path) -> Result<rustls::RootCertStore, String> {
+    use rustls_pki_types::pem::PemObject as _;
+    let certificates = rustls_pki_types::CertificateDer::pem_file_iter(path)
+        .map_err(|error| error.to_string())?;
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in certificates {
+        let certificate = certificate.map_err(|error| error.to_string())?;
+        roots.add(certificate).map_err(|error| error.to_string())?;
+    }
+    if roots.is_empty() {
+        return Err("there is no certificate in it".to_owned());
+    }
+    Ok(roots)
+}
