@@ -7,5 +7,7 @@
 
 pub mod config;
 mod decision;
+mod limits;
+mod peer;
 
 pub use config::{GatewayConfig, GatewayDraft, GatewaySetting};
