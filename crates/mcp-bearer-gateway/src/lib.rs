@@ -9,5 +9,6 @@ pub mod config;
 mod decision;
 mod limits;
 mod peer;
+mod tls;
 
 pub use config::{GatewayConfig, GatewayDraft, GatewaySetting};
