@@ -3,15 +3,20 @@
 mod example;
 mod flags;
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use mcp_bearer_gateway::{Gateway, GatewayConfig, GatewayDraft, GatewayError, Reloader};
 use tokio::runtime::Runtime;
 
 use self::flags::Flags;
-use crate::stopped::stopped;
+use crate::stopped::{hang_ups, stopped};
 use crate::ui::{Failure, Outcome, Output, note};
+
+/// How often it is looked whether the file has changed.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Put bearer authentication in front of an MCP server in any language
 ///
@@ -88,7 +93,7 @@ async fn serve(config: GatewayConfig, file: Option<&Path>) -> Result<Outcome, Fa
     note(format_args!(
         "Serving {resource} on {address}, for the server at {upstream}"
     ));
-    let reloads = reload_on_hang_up(gateway.reloader(), file.map(Path::to_owned));
+    let reloads = reload_when_changed(gateway.reloader(), file.map(Path::to_owned));
     tokio::select! {
         () = gateway.run(stopped) => {}
         never = reloads => match never? {},
@@ -97,38 +102,40 @@ async fn serve(config: GatewayConfig, file: Option<&Path>) -> Result<Outcome, Fa
     Ok(Outcome::Done)
 }
 
-/// Reads the file again at each SIGHUP.
-#[cfg(unix)]
-async fn reload_on_hang_up(
+/// Reads the file again at each SIGHUP, and when it has changed.
+async fn reload_when_changed(
     reloader: Reloader,
     file: Option<PathBuf>,
-) -> Result<std::convert::Infallible, Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut hang_up = signal(SignalKind::hangup())
-        .map_err(|error| Failure::problem(format!("signals: {error}")))?;
+) -> Result<Infallible, Failure> {
+    let mut hang_up = hang_ups()?;
+    let mut seen = file.as_deref().and_then(Version::of);
     loop {
-        if hang_up.recv().await.is_none() {
-            std::future::pending::<()>().await;
-        }
-        match &file {
-            None => note("warning: SIGHUP has no effect: there is no --config"),
-            Some(path) => reload(&reloader, path),
+        let asked = tokio::select! {
+            () = hang_up.next() => true,
+            () = tokio::time::sleep(LOOK_EVERY) => false,
+        };
+        let Some(path) = &file else {
+            if asked {
+                note("warning: SIGHUP has no effect: there is no --config");
+            }
+            continue;
+        };
+        let now = Version::of(path);
+        // A file that is being replaced may be absent for a moment.
+        if asked || (now.is_some() && now != seen) {
+            seen = now;
+            reload(&reloader, path).await;
         }
     }
 }
 
-#[cfg(not(unix))]
-async fn reload_on_hang_up(
-    _: Reloader,
-    _: Option<PathBuf>,
-) -> Result<std::convert::Infallible, Failure> {
-    std::future::pending().await
-}
-
 /// The new configuration whole, or the old one.
-fn reload(reloader: &Reloader, path: &Path) {
-    let read = read_file(path).and_then(|config| Ok(reloader.reload(config)?));
-    match read {
+async fn reload(reloader: &Reloader, path: &Path) {
+    let reloaded = match read_file(path) {
+        Ok(config) => reloader.reload(config).await.map_err(Failure::from),
+        Err(failure) => Err(failure),
+    };
+    match reloaded {
         Ok(()) => note(format_args!("note: {} is served now", path.display())),
         Err(Failure::Problems(problems)) => {
             for problem in problems {
@@ -137,6 +144,23 @@ fn reload(reloader: &Reloader, path: &Path) {
             note("warning: the old configuration is kept");
         }
         Err(Failure::Stdout(_)) => {}
+    }
+}
+
+/// What shows that a file has changed.
+#[derive(PartialEq, Eq)]
+struct Version {
+    modified: Option<SystemTime>,
+    length: u64,
+}
+
+impl Version {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Self {
+            modified: metadata.modified().ok(),
+            length: metadata.len(),
+        })
     }
 }
 

@@ -1,4 +1,8 @@
-//! The signals that end the commands that serve.
+//! The signals for commands that serve.
+
+use std::future::Future;
+
+use crate::ui::Failure;
 
 /// Resolves at Ctrl-C and SIGTERM, both of which are watched from the call on.
 #[cfg(unix)]
@@ -25,4 +29,31 @@ pub(crate) fn stopped() -> std::io::Result<impl Future<Output = ()>> {
             std::future::pending::<()>().await;
         }
     })
+}
+
+/// The SIGHUPs, which ask a program to read its configuration again.
+pub(crate) struct HangUps(#[cfg(unix)] tokio::signal::unix::Signal);
+
+#[cfg(unix)]
+pub(crate) fn hang_ups() -> Result<HangUps, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let signal = signal(SignalKind::hangup());
+    let signal = signal.map_err(|error| Failure::problem(format!("signals: {error}")))?;
+    Ok(HangUps(signal))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn hang_ups() -> Result<HangUps, Failure> {
+    Ok(HangUps())
+}
+
+impl HangUps {
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) {
+        #[cfg(unix)]
+        if self.0.recv().await.is_some() {
+            return;
+        }
+        std::future::pending().await
+    }
 }

@@ -137,6 +137,27 @@ pub struct Settings {
     pub audit: Option<AuditSettings>,
 }
 
+impl Settings {
+    /// Those that differ in another configuration and that only a start can change.
+    pub(crate) fn only_a_start_changes(&self, other: &Self) -> Vec<GatewaySetting> {
+        let admin = |settings: &Self| settings.admin.as_ref().map(|admin| admin.listen);
+        let changes = [
+            (GatewaySetting::Listen, self.listen != other.listen),
+            (GatewaySetting::TlsCertificate, self.tls != other.tls),
+            (
+                GatewaySetting::Connections,
+                self.limits.connections != other.limits.connections,
+            ),
+            (GatewaySetting::Drain, self.drain != other.drain),
+            (GatewaySetting::HealthListen, self.health != other.health),
+            (GatewaySetting::AdminListen, admin(self) != admin(other)),
+            (GatewaySetting::AuditFile, self.audit != other.audit),
+        ];
+        let changed = changes.into_iter().filter(|(_, differs)| *differs);
+        changed.map(|(setting, _)| setting).collect()
+    }
+}
+
 /// Files for TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

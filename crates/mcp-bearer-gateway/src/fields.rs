@@ -34,7 +34,14 @@ const OF_CONNECTION: [HeaderName; 9] = [
 ];
 
 /// What only the gateway says to the server, or nobody: where a request came from, and credentials.
-const OURS: [HeaderName; 6] = [AUTHORIZATION, EXPECT, FORWARDED, HOST, ORIGIN, CONTENT_LENGTH];
+const OURS: [HeaderName; 6] = [
+    AUTHORIZATION,
+    EXPECT,
+    FORWARDED,
+    HOST,
+    ORIGIN,
+    CONTENT_LENGTH,
+];
 
 /// What only the gateway says to clients: CORS, challenges, and other addresses of this host.
 const FOR_CLIENTS: [HeaderName; 8] = [
@@ -139,7 +146,11 @@ fn starts_like(name: &str, ours: &str) -> bool {
 
 /// HTTP/2 splits cookies; HTTP/1.1 has one field (RFC 9113 section 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
-    let cookies: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    let cookies: Vec<&[u8]> = headers
+        .get_all(COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
     if cookies.len() > 1
         && let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
     {

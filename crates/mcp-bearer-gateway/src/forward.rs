@@ -21,6 +21,7 @@ use tower_service::Service;
 use crate::config::Settings;
 use crate::fields::{self, Origin};
 use crate::lifetime::{CALL, End, Lived};
+use crate::limits::{RequestLimits, RequestPermit, StreamPermit, StreamRefusal};
 use crate::own_answer::OwnAnswer;
 use crate::rights::Rights;
 use crate::upstream::Upstream;
@@ -30,14 +31,17 @@ use crate::without_trailers::WithoutTrailers;
 pub(crate) type ServerBody = Either<Lived<Incoming, Permit>, Full<Bytes>>;
 
 /// What is released when an answer ends.
-pub(crate) type Permit = Option<Arc<dyn Send + Sync>>;
+pub(crate) enum Permit {
+    Request { _permit: Arc<RequestPermit> },
+    Stream { _permit: StreamPermit },
+}
 
 /// What the outer parts know about a request, in its extensions.
 #[derive(Clone)]
 pub(crate) struct Passage {
     pub(crate) client: IpAddr,
     pub(crate) scheme: &'static str,
-    pub(crate) permit: Permit,
+    pub(crate) permit: Arc<RequestPermit>,
 }
 
 /// Sends requests to the server.
@@ -49,15 +53,22 @@ struct Inner {
     own_headers: [HeaderName; 4],
     upstream: Upstream,
     rights: Arc<Rights>,
+    limits: Arc<RequestLimits>,
 }
 
 impl Forward {
-    pub(crate) fn new(settings: Arc<Settings>, upstream: Upstream, rights: Arc<Rights>) -> Self {
+    pub(crate) fn new(
+        settings: Arc<Settings>,
+        upstream: Upstream,
+        rights: Arc<Rights>,
+        limits: Arc<RequestLimits>,
+    ) -> Self {
         Self(Arc::new(Inner {
             own_headers: settings.identity_headers.all(),
             settings,
             upstream,
             rights,
+            limits,
         }))
     }
 }
@@ -75,10 +86,30 @@ impl Service<Request<OperationBody<Incoming>>> for Forward {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let answer = inner.forward(request).await;
-            Ok(answer.unwrap_or_else(|own| own.respond().map(Either::Right)))
+            Ok(answer.unwrap_or_else(|own| own.map(Either::Right)))
         })
     }
 }
+
+const CALLER_LIMIT: OwnAnswer = OwnAnswer::new(
+    StatusCode::TOO_MANY_REQUESTS,
+    "caller_limit",
+    "too many requests of this caller",
+);
+
+const CALLER_STREAMS: OwnAnswer = OwnAnswer::new(
+    StatusCode::TOO_MANY_REQUESTS,
+    "caller_streams",
+    "this caller has too many streams",
+)
+.retry_after(5);
+
+const ALL_STREAMS: OwnAnswer = OwnAnswer::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "too_many_streams",
+    "too many streams are open",
+)
+.retry_after(5);
 
 const fn failed(reason: &'static str, text: &'static str) -> OwnAnswer {
     OwnAnswer::new(StatusCode::BAD_GATEWAY, reason, text)
@@ -88,38 +119,79 @@ impl Inner {
     async fn forward(
         &self,
         request: Request<OperationBody<Incoming>>,
-    ) -> Result<Response<ServerBody>, OwnAnswer> {
+    ) -> Result<Response<ServerBody>, Response<Full<Bytes>>> {
         let (mut parts, body) = request.into_parts();
         let access = AccessToken::from_extensions(&parts.extensions).cloned();
         let operations = JudgedOperations::from_extensions(&parts.extensions).cloned();
         let passage = parts.extensions.remove::<Passage>();
         let Some(passage) = passage else {
-            return Err(failed("internal", "the request came another way"));
+            let internal = failed("internal", "the request came another way");
+            return Err(internal.respond());
         };
-        let is_stream = is_stream(&parts, operations.as_ref());
-        self.prepare(&mut parts, &passage, access.as_ref())?;
+        self.check_caller(access.as_ref())?;
+        let permit = if is_stream(&parts, operations.as_ref()) {
+            let _permit = self.begin_stream(access.as_ref(), passage.client)?;
+            Permit::Stream { _permit }
+        } else {
+            let _permit = Arc::clone(&passage.permit);
+            Permit::Request { _permit }
+        };
+        self.prepare(&mut parts, &passage, access.as_ref())
+            .map_err(OwnAnswer::respond)?;
         let request = Request::from_parts(parts, WithoutTrailers::new(body));
         let answer = tokio::time::timeout(CALL, self.upstream.send(request)).await;
         let answer = match answer {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(self.not_reached(&error)),
+            Ok(Err(error)) => return Err(self.not_reached(&error).respond()),
             Err(_) => {
                 let text = "the server did not answer in time";
                 let status = StatusCode::GATEWAY_TIMEOUT;
-                return Err(OwnAnswer::new(status, "server_too_slow", text));
+                return Err(OwnAnswer::new(status, "server_too_slow", text).respond());
             }
         };
         let (mut parts, body) = answer.into_parts();
-        self.check_answer(&parts)?;
+        self.check_answer(&parts).map_err(OwnAnswer::respond)?;
         fields::to_client(&mut parts.headers);
-        let end = if is_stream {
-            let rights = Arc::clone(&self.rights);
-            End::When(Box::pin(rights.ended(access, operations)))
-        } else {
-            End::At(Instant::now() + CALL)
+        let end = match &permit {
+            Permit::Stream { .. } => {
+                let rights = Arc::clone(&self.rights);
+                End::When(Box::pin(rights.ended(access, operations)))
+            }
+            Permit::Request { .. } => End::At(Instant::now() + CALL),
         };
-        let body = Lived::new(body, end, passage.permit);
+        let body = Lived::new(body, end, permit);
         Ok(Response::from_parts(parts, Either::Left(body)))
+    }
+
+    fn check_caller(&self, access: Option<&AccessToken>) -> Result<(), Response<Full<Bytes>>> {
+        let Some(access) = access else {
+            return Ok(());
+        };
+        let (issuer, subject) = (access.issuer(), access.subject());
+        self.limits
+            .check_caller(issuer, subject, access.client_id())
+            .map_err(|wait| CALLER_LIMIT.respond_later(wait))
+    }
+
+    fn begin_stream(
+        &self,
+        access: Option<&AccessToken>,
+        client: IpAddr,
+    ) -> Result<StreamPermit, Response<Full<Bytes>>> {
+        let caller = match access {
+            Some(access) => {
+                self.limits
+                    .caller_key(access.issuer(), access.subject(), access.client_id())
+            }
+            None => self.limits.anonymous_key(client),
+        };
+        self.limits.begin_stream(caller).map_err(|refusal| {
+            let answer = match refusal {
+                StreamRefusal::Full => ALL_STREAMS,
+                StreamRefusal::CallerFull => CALLER_STREAMS,
+            };
+            answer.respond()
+        })
     }
 
     /// Makes the request one of ours.
@@ -129,8 +201,15 @@ impl Inner {
         passage: &Passage,
         access: Option<&AccessToken>,
     ) -> Result<(), OwnAnswer> {
-        let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
-        let host = parts.headers.get(HOST).map(|host| host.as_bytes()).or(authority);
+        let authority = parts
+            .uri
+            .authority()
+            .map(|authority| authority.as_str().as_bytes());
+        let host = parts
+            .headers
+            .get(HOST)
+            .map(|host| host.as_bytes())
+            .or(authority);
         let host = host.map(<[u8]>::to_vec);
         let origin = Origin {
             client: passage.client,
@@ -138,7 +217,9 @@ impl Inner {
             host: host.as_deref(),
         };
         fields::to_server(&mut parts.headers, &origin, &self.own_headers);
-        self.settings.identity_headers.set(&mut parts.headers, access);
+        self.settings
+            .identity_headers
+            .set(&mut parts.headers, access);
         parts.extensions.clear();
         parts.version = Version::HTTP_11;
         let uri = self.upstream.uri(parts.uri.query());
@@ -180,7 +261,10 @@ impl Inner {
             }
             _ => return Ok(()),
         };
-        let location = parts.headers.get(LOCATION).map(|value| format!("{value:?}"));
+        let location = parts
+            .headers
+            .get(LOCATION)
+            .map(|value| format!("{value:?}"));
         tracing::warn!(
             target: "mcp_bearer::gateway",
             status = parts.status.as_u16(),

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use mcp_bearer::ConfigError;
+use mcp_bearer::http::SessionKeys;
+use mcp_bearer::{BearerAuthProvider, Clock, ConfigError, UnixTime};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::GatewayConfig;
 use crate::rights::{Current, Rights};
 use crate::serve::{Phase, Server};
-use crate::stack::{self, Stack};
+use crate::stack::{self, Kept, Stack};
+use crate::tls::ServerTls;
 
 /// A gateway that listens and does not serve yet.
 #[derive(Debug)]
@@ -29,7 +31,8 @@ pub struct Gateway {
 #[derive(Clone)]
 pub struct Reloader {
     stack: Arc<ArcSwap<Stack>>,
-    rights: Arc<Rights>,
+    kept: Arc<Kept>,
+    tls: Option<Arc<ServerTls>>,
 }
 
 /// Why a gateway does not start, or keeps its old configuration.
@@ -52,22 +55,28 @@ impl Gateway {
         let settings = &config.settings;
         let (listen, drain) = (settings.listen, settings.drain);
         let connections = settings.limits.connections;
+        let tls = settings.tls.as_ref().map(|tls| ServerTls::load(tls, now()));
+        let tls = tls.transpose().map_err(GatewayError::Other)?.map(Arc::new);
         let current = Current {
             provider: config.server.provider.clone(),
             rules: config.server.rules.clone(),
         };
-        let rights = Arc::new(Rights::new(current));
-        let stack = Stack::new(config, Arc::clone(&rights))?;
+        let kept = Arc::new(Kept {
+            rights: Arc::new(Rights::new(current)),
+            session_keys: SessionKeys::of_this_process().ok(),
+        });
+        let stack = Stack::new(config, &kept, None)?;
         let listener = TcpListener::bind(listen).await.map_err(|error| {
             GatewayError::Other(format!("listen: {listen}: {error}; choose another address"))
         })?;
-        let provider = rights.provider();
+        let provider = kept.rights.provider();
         tokio::spawn(async move { provider.warm_up().await });
         Ok(Self {
             listener,
             shared: Reloader {
                 stack: Arc::new(ArcSwap::from_pointee(stack)),
-                rights,
+                kept,
+                tls,
             },
             drain,
             connections,
@@ -95,12 +104,13 @@ impl Gateway {
             listener: self.listener,
             stack: Arc::clone(&self.shared.stack),
             phase: seen,
+            tls: self.shared.tls.clone(),
             connections: self.connections,
         };
         let mut served = tokio::spawn(server.run());
         stop.await;
         phase.send_replace(Phase::Draining);
-        self.shared.rights.end_streams();
+        self.shared.kept.rights.end_streams();
         if tokio::time::timeout(self.drain, &mut served).await.is_err() {
             tracing::warn!(
                 target: "mcp_bearer::gateway",
@@ -113,23 +123,61 @@ impl Gateway {
 }
 
 impl Reloader {
-    /// Serves by this configuration from now on. What only a start can change (addresses, the
-    /// number of connections) stays.
+    /// Fetches the keys that this configuration needs, then serves by it. What only a start can
+    /// change (addresses, TLS or none, the number of connections) stays, with a warning.
     ///
     /// # Errors
-    /// When it cannot be served; the old one stays.
-    pub fn reload(&self, config: GatewayConfig) -> Result<(), GatewayError> {
+    /// When it cannot be served, or an issuer whose keys are held now cannot be reached. The old
+    /// configuration stays whole.
+    pub async fn reload(&self, config: GatewayConfig) -> Result<(), GatewayError> {
+        let before = self.stack.load_full();
         let current = Current {
             provider: config.server.provider.clone(),
             rules: config.server.rules.clone(),
         };
-        let provider = current.provider.clone();
-        let stack = Stack::new(config, Arc::clone(&self.rights))?;
+        let unchanged = before.settings().only_a_start_changes(&config.settings);
+        let stack = Stack::new(config, &self.kept, Some(&before))?;
+        self.fetch_keys(&current.provider).await?;
+        if let Some(tls) = &self.tls {
+            tls.reload(now()).map_err(GatewayError::Other)?;
+        }
+        for setting in unchanged {
+            tracing::warn!(
+                target: "mcp_bearer::gateway",
+                setting = setting.path(),
+                "only a start can change this setting; the old value is kept"
+            );
+        }
         self.stack.store(Arc::new(stack));
-        self.rights.replace(current);
-        tokio::spawn(async move { provider.warm_up().await });
+        self.kept.rights.replace(current);
         Ok(())
     }
+
+    /// Without keys, tokens would be refused that are accepted now.
+    async fn fetch_keys(&self, provider: &BearerAuthProvider) -> Result<(), GatewayError> {
+        provider.warm_up().await;
+        let held = self.kept.rights.provider().key_status();
+        let is_held = |source: &str| {
+            let mut held = held.iter();
+            held.any(|status| status.source == source && !status.snapshot.set.is_empty())
+        };
+        let missing = provider
+            .key_status()
+            .into_iter()
+            .find(|status| status.snapshot.set.is_empty() && is_held(&status.source));
+        match missing {
+            None => Ok(()),
+            Some(status) => Err(GatewayError::Other(format!(
+                "the keys of {} cannot be fetched now ({}), and the old configuration holds them; reload again when they can be",
+                status.source,
+                status.last_failure.as_deref().unwrap_or("no answer yet"),
+            ))),
+        }
+    }
+}
+
+fn now() -> UnixTime {
+    Clock::system().now()
 }
 
 impl std::fmt::Debug for Reloader {

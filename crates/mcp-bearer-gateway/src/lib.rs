@@ -21,12 +21,15 @@ mod forward;
 mod gateway;
 mod identity_headers;
 mod lifetime;
+mod limits;
 mod own_answer;
+mod peer;
 mod query;
 mod request_form;
 mod rights;
 mod serve;
 mod stack;
+mod tls;
 mod upstream;
 mod without_trailers;
 

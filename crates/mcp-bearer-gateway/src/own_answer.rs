@@ -8,6 +8,8 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use mcp_bearer::operation::RpcAnswer;
 
+use crate::limits::RetryAfter;
+
 /// Why the gateway itself answered. It is in the extensions of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reason(pub(crate) &'static str);
@@ -47,6 +49,13 @@ impl OwnAnswer {
             retry_after: Some(seconds),
             ..self
         }
+    }
+
+    pub(crate) fn respond_later(self, wait: RetryAfter) -> Response<Full<Bytes>> {
+        let mut response = self.respond();
+        let headers = response.headers_mut();
+        headers.insert(RETRY_AFTER, wait.header_value());
+        response
     }
 
     pub(crate) fn respond(self) -> Response<Full<Bytes>> {

@@ -108,8 +108,15 @@ fn check_fields(version: Version, headers: &HeaderMap) -> Result<(), OwnAnswer> 
 
 /// One host, the same in `Host` and in `:authority`, and one that is served.
 fn check_host<B>(request: &Request<B>, allowed: &[String]) -> Result<(), OwnAnswer> {
-    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
-    let mut hosts = request.headers().get_all(HOST).iter().map(|host| host.as_bytes());
+    let authority = request
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str().as_bytes());
+    let mut hosts = request
+        .headers()
+        .get_all(HOST)
+        .iter()
+        .map(|host| host.as_bytes());
     let named = hosts.next();
     if hosts.next().is_some() {
         return Err(bad("host", "the request names two hosts"));
@@ -121,11 +128,18 @@ fn check_host<B>(request: &Request<B>, allowed: &[String]) -> Result<(), OwnAnsw
         (Some(host), _) | (None, Some(host)) => host,
         (None, None) => return Err(bad("host", "the request names no host")),
     };
-    if allowed.iter().any(|own| own.as_bytes().eq_ignore_ascii_case(host)) {
+    if allowed
+        .iter()
+        .any(|own| own.as_bytes().eq_ignore_ascii_case(host))
+    {
         return Ok(());
     }
     let text = "this host is not served here";
-    Err(OwnAnswer::new(StatusCode::MISDIRECTED_REQUEST, "host", text))
+    Err(OwnAnswer::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        "host",
+        text,
+    ))
 }
 
 /// A request of a web page that may not call, also of one without an origin (`null`).

@@ -17,8 +17,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use crate::stack::{Connection, Stack};
+use crate::tls::ServerTls;
 
 /// All fields of a request.
 const HEADER_BYTES: usize = 16 * 1024;
@@ -45,6 +47,7 @@ pub(crate) struct Server {
     pub(crate) listener: TcpListener,
     pub(crate) stack: Arc<ArcSwap<Stack>>,
     pub(crate) phase: watch::Receiver<Phase>,
+    pub(crate) tls: Option<Arc<ServerTls>>,
     pub(crate) connections: usize,
 }
 
@@ -67,8 +70,9 @@ impl Server {
                 continue;
             };
             let (stack, phase) = (Arc::clone(&self.stack), self.phase.clone());
+            let tls = self.tls.as_ref().map(|tls| tls.acceptor());
             open.spawn(async move {
-                connection(stream, peer, stack, phase).await;
+                connection(stream, peer, tls, stack, phase).await;
                 drop(place);
             });
         }
@@ -95,16 +99,26 @@ async fn accept(
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
+    tls: Option<TlsAcceptor>,
     stack: Arc<ArcSwap<Stack>>,
     phase: watch::Receiver<Phase>,
 ) {
     // Without it small events of a stream would wait for each other.
     let _ = stream.set_nodelay(true);
-    let connection = Connection {
-        peer,
-        scheme: "http",
-    };
-    requests(stream, connection, stack, phase).await;
+    let connection = |scheme| Connection { peer, scheme };
+    match tls {
+        None => requests(stream, connection("http"), stack, phase).await,
+        Some(tls) => match tokio::time::timeout(HEADER_TIME, tls.accept(stream)).await {
+            Ok(Ok(stream)) => requests(stream, connection("https"), stack, phase).await,
+            Ok(Err(error)) => tracing::debug!(
+                target: "mcp_bearer::gateway",
+                %peer,
+                %error,
+                "a client did not get through the TLS handshake"
+            ),
+            Err(_) => {}
+        },
+    }
 }
 
 /// Serves the requests of one connection until it ends, is idle for too long, or must drain.

@@ -1,24 +1,26 @@
 //! The order of everything that happens to a request.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use mcp_bearer::ConfigError;
 use mcp_bearer::http::{
-    AnswerBody, BearerAuthLayer, Cors, MetadataService, OperationsBody, OperationsService,
-    Preflight, Resource,
+    AnswerBody, BearerAuthLayer, Cors, FromExtensions as _, MetadataService, OperationRefusal,
+    OperationsBody, OperationsService, Preflight, Resource, SessionKeys,
 };
+use mcp_bearer::{ConfigError, Rejection};
 use tower_service::Service as _;
 
 use crate::config::{GatewayConfig, Settings};
 use crate::fields;
 use crate::forward::{Forward, Passage, ServerBody};
-use crate::own_answer::OwnAnswer;
+use crate::limits::RequestLimits;
+use crate::own_answer::{OwnAnswer, Reason};
+use crate::peer::client_address;
 use crate::request_form::{self, Paths, Place};
 use crate::rights::Rights;
 use crate::upstream::Upstream;
@@ -32,7 +34,16 @@ pub(crate) struct Stack {
     paths: Paths,
     preflight: Preflight,
     metadata: MetadataService,
+    limits: Arc<RequestLimits>,
+    upstream: Upstream,
     service: OperationsService<Forward>,
+}
+
+/// What outlives a configuration.
+pub(crate) struct Kept {
+    pub(crate) rights: Arc<Rights>,
+    /// Binds sessions if no keys are configured; `None` without randomness, and no session passes.
+    pub(crate) session_keys: Option<SessionKeys>,
 }
 
 /// The connection of a request.
@@ -43,37 +54,96 @@ pub(crate) struct Connection {
 }
 
 impl Stack {
-    /// Makes everything; nothing is served yet.
-    pub(crate) fn new(config: GatewayConfig, rights: Arc<Rights>) -> Result<Self, Error> {
-        let settings = Arc::new(config.settings);
-        let upstream = Upstream::new(&settings.upstream, settings.upstream_ca_file.as_deref());
-        let upstream = upstream.map_err(Error::Other)?;
+    /// Makes everything; nothing is served yet. What the one before it can pass on is kept:
+    /// connections to the server, and what addresses have used of their limits.
+    pub(crate) fn new(
+        config: GatewayConfig,
+        kept: &Kept,
+        before: Option<&Self>,
+    ) -> Result<Self, Error> {
+        let GatewayConfig {
+            mut server,
+            settings,
+        } = config;
+        let settings = Arc::new(settings);
+        let upstream = match before {
+            Some(before) if before.has_same_upstream(&settings) => before.upstream.clone(),
+            _ => {
+                let ca_file = settings.upstream_ca_file.as_deref();
+                Upstream::new(&settings.upstream, ca_file).map_err(Error::Other)?
+            }
+        };
+        let limits = match before {
+            Some(before) if before.settings.limits == settings.limits => Arc::clone(&before.limits),
+            _ => Arc::new(RequestLimits::new(&settings.limits)),
+        };
+        if server.session_keys.is_none() {
+            server.session_keys.clone_from(&kept.session_keys);
+        }
         let preflight = preflight(&settings);
-        let layer = config.server.layer_with_preflight(preflight.clone())?;
+        let layer = server.layer_with_preflight(preflight.clone())?;
         let auth: &BearerAuthLayer<Resource> = layer.auth();
         let metadata = auth.metadata_service();
         let paths = Paths {
             endpoint: settings.resource.path().to_owned(),
             metadata: metadata.path().to_owned(),
         };
-        let forward = Forward::new(Arc::clone(&settings), upstream, rights);
+        let rights = Arc::clone(&kept.rights);
+        let forward = Forward::new(
+            Arc::clone(&settings),
+            upstream.clone(),
+            rights,
+            Arc::clone(&limits),
+        );
         Ok(Self {
             service: layer.layer(forward),
             settings,
             paths,
             preflight,
             metadata,
+            limits,
+            upstream,
         })
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether connections to the server can be kept. A CA file may have another content.
+    fn has_same_upstream(&self, settings: &Settings) -> bool {
+        let own = &self.settings;
+        own.upstream == settings.upstream
+            && own.upstream_ca_file.is_none()
+            && settings.upstream_ca_file.is_none()
     }
 
     /// Answers one request.
     pub(crate) async fn answer(
         &self,
         connection: Connection,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
+        let peer = connection.peer.ip();
+        let client = client_address(peer, request.headers(), &self.settings.trusted_proxies);
+        if let Err(wait) = self.limits.check_peer(client) {
+            return own(TOO_MANY.respond_later(wait));
+        }
+        let answer = self.answer_client(client, connection.scheme, request).await;
+        if is_denial(&answer) {
+            self.limits.count_denial(client);
+        }
+        answer
+    }
+
+    async fn answer_client(
+        &self,
+        client: IpAddr,
+        scheme: &'static str,
         mut request: Request<Incoming>,
     ) -> Response<Body> {
-        // What was judged must be what the server gets.
         let place = request_form::check(&request, &self.settings, &self.paths);
+        // What was judged must be what the server gets.
         fields::enter(request.headers_mut());
         let grant = self.preflight.grant(request.headers());
         let answered = match place {
@@ -83,27 +153,29 @@ impl Stack {
                 return answer.map(|body| Either::Right(Either::Left(body)));
             }
             Ok(Place::AssertionKeys) => Err(request_form::UNKNOWN_PATH),
-            Ok(Place::Endpoint) => self.enter(connection, request).await,
+            Ok(Place::Endpoint) => self.enter(client, scheme, request).await,
         };
-        answered.unwrap_or_else(|own: OwnAnswer| {
-            let mut answer = own.respond();
+        answered.unwrap_or_else(|answer: OwnAnswer| {
+            let mut answer = answer.respond();
             if let Some(grant) = &grant {
                 grant.apply(answer.headers_mut());
             }
-            answer.map(|body| Either::Right(Either::Right(body)))
+            own(answer)
         })
     }
 
     /// Authentication, operations, and the server.
     async fn enter(
         &self,
-        connection: Connection,
+        client: IpAddr,
+        scheme: &'static str,
         mut request: Request<Incoming>,
     ) -> Result<Response<Body>, OwnAnswer> {
+        let permit = self.limits.begin_request().ok_or(TOO_BUSY)?;
         let passage = Passage {
-            client: connection.peer.ip(),
-            scheme: connection.scheme,
-            permit: None,
+            client,
+            scheme,
+            permit: Arc::new(permit),
         };
         request.extensions_mut().insert(passage);
         let answer: Result<_, Infallible> = self.service.clone().call(request).await;
@@ -112,6 +184,33 @@ impl Stack {
             Err(never) => match never {},
         }
     }
+}
+
+const TOO_MANY: OwnAnswer = OwnAnswer::new(
+    StatusCode::TOO_MANY_REQUESTS,
+    "peer_limit",
+    "too many requests from this address",
+);
+
+const TOO_BUSY: OwnAnswer = OwnAnswer::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "too_many_requests_at_once",
+    "too many requests are in progress",
+)
+.retry_after(1);
+
+fn own(answer: Response<Full<Bytes>>) -> Response<Body> {
+    answer.map(|body| Either::Right(Either::Right(body)))
+}
+
+/// Whether we refused a request for what its sender did. What the server answers is its own affair.
+fn is_denial(answer: &Response<Body>) -> bool {
+    let extensions = answer.extensions();
+    let ours = Rejection::from_extensions(extensions).is_some()
+        || OperationRefusal::from_extensions(extensions).is_some()
+        || extensions.get::<Reason>().is_some();
+    let status = answer.status();
+    ours && status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS
 }
 
 /// The gateway answers CORS itself; without a page that may call, preflights are refused.

@@ -14,6 +14,7 @@ use mcp_bearer::http::OperationBody;
 use url::Url;
 
 use crate::query;
+use crate::tls::upstream_tls;
 use crate::without_trailers::WithoutTrailers;
 
 /// How long a connection may take.
@@ -54,7 +55,7 @@ impl Upstream {
         http.set_connect_timeout(Some(CONNECT));
         http.set_nodelay(true);
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(ca_file)?)
+            .with_tls_config(upstream_tls(ca_file)?)
             .https_or_http()
             .enable_http1()
             .wrap_connector(http);
@@ -89,37 +90,4 @@ impl Upstream {
     pub(crate) async fn send(&self, request: Request<Sent>) -> Result<Response<Incoming>, Error> {
         self.client.request(request).await
     }
-}
-
-
-/// The machine's CAs, or those of the file and no others.
-fn tls(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, String> {
-    use rustls_platform_verifier::BuilderVerifierExt as _;
-    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS: {error}"))?;
-    let Some(path) = ca_file else {
-        return builder
-            .with_platform_verifier()
-            .map(|builder| builder.with_no_client_auth())
-            .map_err(|error| format!("TLS: {error}"));
-    };
-    let roots = roots(path).map_err(|why| format!("{}: {why}", path.display()))?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-fn roots(path: &Path) -> Result<rustls::RootCertStore, String> {
-    use rustls_pki_types::pem::PemObject as _;
-    let certificates = rustls_pki_types::CertificateDer::pem_file_iter(path)
-        .map_err(|error| error.to_string())?;
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| error.to_string())?;
-        roots.add(certificate).map_err(|error| error.to_string())?;
-    }
-    if roots.is_empty() {
-        return Err("there is no certificate in it".to_owned());
-    }
-    Ok(roots)
 }

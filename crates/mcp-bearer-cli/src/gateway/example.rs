@@ -127,7 +127,10 @@ mod tests {
         let config = GatewayDraft::read_toml(&path).unwrap().check().unwrap();
         assert_eq!(config.settings.resource.path(), "/mcp");
         for setting in GatewaySetting::ALL {
-            let (_, member) = setting.path().split_once('.').unwrap_or(("", setting.path()));
+            let (_, member) = setting
+                .path()
+                .split_once('.')
+                .unwrap_or(("", setting.path()));
             assert!(text.contains(&format!("{member} = ")), "{setting:?}");
         }
         // Each commented setting is known: only values are wrong.

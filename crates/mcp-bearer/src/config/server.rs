@@ -8,9 +8,7 @@ use super::draft::{RulePlaces, ServerDraft, SessionKeySource};
 use super::problem::{ConfigError, Fact, Problem};
 use super::secret_file;
 use super::setting::{Entrance, Setting};
-use crate::http::{
-    BearerAuthLayer, Credential, OperationsLayer, Preflight, Resource, SessionKeys,
-};
+use crate::http::{BearerAuthLayer, Credential, OperationsLayer, Preflight, Resource, SessionKeys};
 use crate::provider::BearerAuthProvider;
 
 /// What a [`ServerDraft`] describes, after all checks.

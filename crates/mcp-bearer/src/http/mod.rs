@@ -110,8 +110,8 @@ pub use self::{
     layer::{BearerAuthLayer, NoResource, Resource},
     metadata_route::MetadataService,
     operations::{
-        JudgedOperations, OperationBody, OperationRefusal, OperationsBody, OperationsFuture, OperationsLayer,
-        OperationsService,
+        JudgedOperations, OperationBody, OperationRefusal, OperationsBody, OperationsFuture,
+        OperationsLayer, OperationsService,
     },
     preflight::{Cors, Grant, InvalidOrigin, Preflight, PreflightVerdict},
     response_body::BearerBody,

@@ -1,0 +1,171 @@
+//! [`RequestLimits`]: how many requests are served, per address, per caller and at one time.
+//!
+//! Every table here is bounded, so that a flood from many addresses costs a fixed amount of memory.
+//! What a table forgets is only how much an address has used lately. An address that keeps sending
+//! is used often and therefore kept.
+
+mod keys;
+mod rate;
+mod slots;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use http::HeaderValue;
+
+pub(crate) use self::keys::CallerKey;
+use self::keys::{CallerHasher, PeerKey};
+use self::rate::RateTable;
+use self::slots::{Slot, Slots, StreamSlots};
+pub(crate) use self::slots::{StreamPermit, StreamRefusal};
+use crate::config::LimitSettings;
+
+/// The addresses and the callers whose rates are known, each: about 4 MB when full.
+const KNOWN: usize = 32_768;
+
+/// The limits of one configuration. A reload that changes the limits makes a new one, which counts
+/// from zero; permits of the old one stay valid.
+pub(crate) struct RequestLimits<C: Clock = DefaultClock> {
+    per_peer: Option<RateTable<PeerKey, C>>,
+    denials_per_peer: Option<RateTable<PeerKey, C>>,
+    per_caller: Option<RateTable<CallerKey, C>>,
+    caller_hasher: CallerHasher,
+    requests: Slots,
+    streams: StreamSlots,
+}
+
+/// One of the requests that may be served at one time. Dropping it makes place for the next.
+#[must_use]
+pub(crate) struct RequestPermit {
+    _slot: Slot,
+}
+
+/// The answer is 429: after this time one more request is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RetryAfter(Duration);
+
+impl RetryAfter {
+    /// `Retry-After` (RFC 9110 section 10.2.3): whole seconds, rounded up, at least 1.
+    pub(crate) fn header_value(self) -> HeaderValue {
+        HeaderValue::from(self.seconds())
+    }
+
+    fn seconds(self) -> u64 {
+        let part = u64::from(self.0.subsec_nanos() > 0);
+        self.0.as_secs().saturating_add(part).max(1)
+    }
+}
+
+impl RequestLimits {
+    pub(crate) fn new(settings: &LimitSettings) -> Self {
+        Self::with_clock(settings, DefaultClock::default())
+    }
+}
+
+impl<C: Clock + Clone> RequestLimits<C> {
+    fn with_clock(settings: &LimitSettings, clock: C) -> Self {
+        let peers = |rate| RateTable::new(rate, KNOWN, clock.clone());
+        let per_caller = settings.per_caller;
+        Self {
+            per_peer: settings.per_peer.map(peers),
+            denials_per_peer: settings.denials_per_peer.map(peers),
+            per_caller: per_caller.map(|rate| RateTable::new(rate, KNOWN, clock.clone())),
+            caller_hasher: CallerHasher::default(),
+            requests: Slots::new(settings.requests),
+            streams: StreamSlots::new(settings.streams, settings.streams_per_caller),
+        }
+    }
+
+    /// Counts a request before its token is read. An address with too many denials is refused even
+    /// with a good token, or it could go on guessing.
+    ///
+    /// # Errors
+    /// 429.
+    pub(crate) fn check_peer(&self, peer: IpAddr) -> Result<(), RetryAfter> {
+        let key = PeerKey::of(peer);
+        if let Some(denials) = &self.denials_per_peer {
+            denials.look(key).map_err(RetryAfter)?;
+        }
+        match &self.per_peer {
+            Some(requests) => requests.count(key).map_err(RetryAfter),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts a request that was refused for what its sender did (400, 401, 403, 404, 413 and so
+    /// on). Refusals by these limits are not counted: a client that waits as it is asked to would
+    /// otherwise never get out.
+    pub(crate) fn count_denial(&self, peer: IpAddr) {
+        if let Some(denials) = &self.denials_per_peer {
+            // Beyond the rate there is nothing more to count: `look` refuses already.
+            let _ = denials.count(PeerKey::of(peer));
+        }
+    }
+
+    /// Counts a request of a caller whose token was accepted. Nothing is hashed without a limit.
+    ///
+    /// # Errors
+    /// 429.
+    pub(crate) fn check_caller(
+        &self,
+        issuer: Option<&str>,
+        subject: Option<&str>,
+        client_id: Option<&str>,
+    ) -> Result<(), RetryAfter> {
+        match &self.per_caller {
+            Some(table) => table
+                .count(self.caller_key(issuer, subject, client_id))
+                .map_err(RetryAfter),
+            None => Ok(()),
+        }
+    }
+
+    /// The caller, for [`begin_stream`](Self::begin_stream).
+    pub(crate) fn caller_key(
+        &self,
+        issuer: Option<&str>,
+        subject: Option<&str>,
+        client_id: Option<&str>,
+    ) -> CallerKey {
+        self.caller_hasher.caller(issuer, subject, client_id)
+    }
+
+    /// A caller without a token, if rules allow that: everybody at one address is one caller.
+    pub(crate) fn anonymous_key(&self, peer: IpAddr) -> CallerKey {
+        self.caller_hasher.anonymous(PeerKey::of(peer))
+    }
+
+    /// A place for one request; `None` if there is none (503).
+    pub(crate) fn begin_request(&self) -> Option<RequestPermit> {
+        let _slot = self.requests.take()?;
+        Some(RequestPermit { _slot })
+    }
+
+    /// A place for one long stream.
+    ///
+    /// # Errors
+    /// Whether all places are taken (503) or this caller has its share (429).
+    pub(crate) fn begin_stream(&self, caller: CallerKey) -> Result<StreamPermit, StreamRefusal> {
+        self.streams.take(caller)
+    }
+
+    /// The requests that are served now, for metrics.
+    pub(crate) fn requests_now(&self) -> usize {
+        self.requests.taken()
+    }
+
+    /// The addresses with requests and those with denials that are remembered, for metrics.
+    pub(crate) fn peers_known(&self) -> (usize, usize) {
+        let known = |table: &Option<RateTable<_, _>>| table.as_ref().map_or(0, RateTable::known);
+        (known(&self.per_peer), known(&self.denials_per_peer))
+    }
+
+    /// The long streams that are served now, for metrics.
+    pub(crate) fn streams_now(&self) -> usize {
+        self.streams.taken()
+    }
+}
+
+#[cfg(test)]
+mod tests;
