@@ -1,0 +1,138 @@
+//! The same over HTTP/2.
+
+use crate::frames::{Frames, Outcome};
+use crate::support::{PING, RESOURCE, Stage};
+
+const PSEUDO: [(&str, &str); 4] = [
+    (":method", "POST"),
+    (":scheme", "http"),
+    (":authority", "mcp.example.com"),
+    (":path", "/mcp"),
+];
+
+async fn ask(stage: &Stage, fields: &[(&str, &str)], body: &str) -> Outcome {
+    Frames::connect(stage.address)
+        .await
+        .request(fields, body.as_bytes())
+        .await
+}
+
+fn with<'a>(bearer: &'a str, further: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let mut fields = PSEUDO.to_vec();
+    fields.push(("content-type", "application/json"));
+    fields.push(("authorization", bearer));
+    fields.extend_from_slice(further);
+    fields
+}
+
+async fn stage() -> (Stage, String) {
+    let stage = Stage::new().await;
+    let token = stage
+        .issuer
+        .token(RESOURCE)
+        .subject("alice")
+        .sign()
+        .unwrap();
+    (stage, format!("Bearer {token}"))
+}
+
+#[tokio::test]
+async fn a_good_request_is_served() {
+    let (stage, bearer) = stage().await;
+    let length = PING.len().to_string();
+    let further = [
+        ("content-length", length.as_str()),
+        ("x-auth-subject", "root"),
+    ];
+    assert_eq!(
+        ask(&stage, &with(&bearer, &further), PING).await,
+        Outcome::Status(200)
+    );
+    let seen = stage.server.last();
+    assert_eq!(seen.body, PING);
+    assert_eq!(seen.field("x-auth-subject"), Some("alice"));
+    assert!(!seen.head.contains("root"));
+    assert_eq!(seen.field("x-forwarded-host"), Some("mcp.example.com"));
+    assert_eq!(ask(&stage, &PSEUDO, PING).await, Outcome::Status(401));
+    assert_eq!(
+        ask(&stage, &with("Bearer x", &[]), PING).await,
+        Outcome::Status(401)
+    );
+}
+
+#[tokio::test]
+async fn what_could_be_read_differently_is_refused() {
+    let (stage, bearer) = stage().await;
+    let cases: &[(&[(&str, &str)], &[u16])] = &[
+        (&[("transfer-encoding", "chunked")], &[400]),
+        (&[("connection", "close")], &[400]),
+        (&[("upgrade", "h2c")], &[400]),
+        (&[("http2-settings", "AAMAAABk")], &[400]),
+        (&[("te", "gzip")], &[400]),
+        (&[("content-length", "5")], &[400]),
+        (&[("content-length", "500")], &[400]),
+        (&[("content-length", "x")], &[400]),
+        (&[("host", "evil.example")], &[400]),
+        (&[("Upper", "case")], &[400]),
+        (&[("content-encoding", "gzip")], &[415]),
+        (&[("origin", "https://evil.example")], &[403]),
+        (&[("x-a", "a\r\nx-smuggled: b")], &[400]),
+        (&[("x-nul", "a\0b")], &[400]),
+        (&[(":path", "/other")], &[400]),
+    ];
+    for (further, statuses) in cases {
+        let before = stage.server.seen().len();
+        let outcome = ask(&stage, &with(&bearer, further), PING).await;
+        let refused = match outcome {
+            Outcome::Reset => true,
+            Outcome::Status(status) => statuses.contains(&status),
+        };
+        assert!(refused, "{further:?}: {outcome:?}");
+        let seen = stage.server.seen();
+        assert!(
+            seen[before..].iter().all(|seen| seen.body != PING),
+            "{further:?}: {seen:?}"
+        );
+    }
+    for path in ["//mcp", "/mcp/", "/mcp%2f", "/x/../mcp", "*"] {
+        let mut fields = with(&bearer, &[]);
+        fields[3] = (":path", path);
+        let outcome = ask(&stage, &fields, PING).await;
+        let refused = matches!(outcome, Outcome::Reset | Outcome::Status(400 | 404));
+        assert!(refused, "{path}: {outcome:?}");
+    }
+    let mut fields = with(&bearer, &[]);
+    fields[2] = (":authority", "evil.example");
+    assert_eq!(ask(&stage, &fields, PING).await, Outcome::Status(421));
+    let long = "a".repeat(20_000);
+    let outcome = ask(&stage, &with(&bearer, &[("x-long", &long)]), PING).await;
+    assert!(
+        matches!(outcome, Outcome::Reset | Outcome::Status(431)),
+        "{outcome:?}"
+    );
+    let connect = [
+        (":method", "CONNECT"),
+        (":authority", "mcp.example.com:443"),
+    ];
+    let outcome = ask(&stage, &connect, "").await;
+    assert!(
+        matches!(outcome, Outcome::Reset | Outcome::Status(400 | 405)),
+        "{outcome:?}"
+    );
+    stage.still_serves().await;
+}
+
+#[tokio::test]
+async fn a_token_in_the_query_does_not_arrive() {
+    let (stage, bearer) = stage().await;
+    let mut fields = with(&bearer, &[]);
+    fields[3] = (":path", "/mcp?access_token=x&a=1");
+    assert_eq!(ask(&stage, &fields, PING).await, Outcome::Status(200));
+    assert!(
+        stage
+            .server
+            .last()
+            .head
+            .starts_with("POST /srv?a=1 HTTP/1.1\r\n")
+    );
+}

@@ -1,0 +1,132 @@
+//! Servers that hang, die, answer too much, or not what was asked.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::server::HUGE;
+use crate::support::{Client, PING, Stage, post};
+
+#[tokio::test]
+async fn a_server_that_dies_ends_the_answer_and_nothing_else() {
+    let stage = Stage::new().await;
+    let fields = format!("{}X-Test: die\r\n", stage.bearer());
+    let answer = stage.send(post(&fields, PING)).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.body.len() < 1000, "the client sees that it is cut");
+    stage.still_serves().await;
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_reached_is_502() {
+    let stage = Stage::new().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let mut config = stage.config("", "");
+    config.settings.upstream = format!("http://{address}/srv").parse().unwrap();
+    stage.reloader.reload(config).await.unwrap();
+    let answer = stage.send(post(&stage.bearer(), PING)).await;
+    assert_eq!(answer.status, 502);
+    assert_eq!(answer.field("retry-after"), Some("1"));
+    assert!(
+        !answer.body.contains(&address.to_string()),
+        "{}",
+        answer.body
+    );
+    stage.reloader.reload(stage.config("", "")).await.unwrap();
+    stage.still_serves().await;
+}
+
+#[tokio::test]
+async fn a_connection_with_too_many_bytes_is_not_used_again() {
+    let stage = Stage::new().await;
+    for how in ["surplus", "101", "die"] {
+        let fields = format!("{}X-Test: {how}\r\n", stage.bearer());
+        let mut client = Client::connect(stage.address).await;
+        client.write(post(&fields, PING)).await;
+        let first = client.answer().await;
+        assert!(!first.body.contains("surplus"), "{first:?}");
+        let used = stage.server.last().connection;
+        let answer = stage.send(post(&stage.bearer(), PING)).await;
+        assert_eq!(answer.body, "{\"subject\":\"alice\"}", "{how}");
+        assert_ne!(stage.server.last().connection, used, "{how}");
+    }
+}
+
+/// An answer before the request was sent whole must not let the rest of it begin the next one.
+#[tokio::test]
+async fn a_connection_with_an_early_answer_is_not_used_again() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connections = tokio::spawn(async move {
+        let mut firsts = Vec::new();
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = vec![0; 4096];
+            let length = stream.read(&mut head).await.unwrap();
+            firsts.push(String::from_utf8_lossy(&head[..length]).into_owned());
+            let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            tokio::spawn(async move {
+                let mut rest = Vec::new();
+                let _ = stream.read_to_end(&mut rest).await;
+            });
+        }
+        firsts
+    });
+    let stage = Stage::new().await;
+    let mut config = stage.config("", "");
+    config.settings.upstream = format!("http://{address}/srv").parse().unwrap();
+    stage.reloader.reload(config).await.unwrap();
+    let mut client = Client::connect(stage.address).await;
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: mcp.example.com\r\nContent-Type: application/json\r\n{}Content-Length: 100000\r\n\r\n{{",
+        stage.bearer()
+    );
+    client.write(head).await;
+    assert_eq!(client.answer().await.status, 200);
+    client
+        .write("GET /srv HTTP/1.1\r\nHost: x\r\nX-Auth-Subject: root\r\n\r\n")
+        .await;
+    let answer = stage.send(post(&stage.bearer(), PING)).await;
+    assert_eq!(answer.status, 200);
+    let firsts = connections.await.unwrap();
+    assert!(
+        firsts.iter().all(|first| first.starts_with("POST /srv ")),
+        "{firsts:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_of_a_gigabyte_passes_in_bounded_memory() {
+    let stage = Stage::new().await;
+    let fields = format!("{}X-Test: huge\r\n", stage.bearer());
+    let mut stream = tokio::net::TcpStream::connect(stage.address).await.unwrap();
+    stream
+        .write_all(post(&fields, PING).as_bytes())
+        .await
+        .unwrap();
+    // A client that reads nothing for a while must not fill the gateway.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let before = memory();
+    let (mut read, mut most, mut buffer) = (0, 0, vec![0; 1_000_000]);
+    while read < HUGE {
+        match stream.read(&mut buffer).await.unwrap() {
+            0 => break,
+            length => read += length,
+        }
+        if read % 100 < 10 {
+            most = most.max(memory());
+        }
+    }
+    assert!(read >= HUGE, "{read}");
+    assert!(most.saturating_sub(before) < 64_000_000, "{before} {most}");
+}
+
+/// What this process occupies, in bytes.
+fn memory() -> usize {
+    let Ok(text) = std::fs::read_to_string("/proc/self/statm") else {
+        return 0;
+    };
+    let pages: usize = text.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
