@@ -5,8 +5,10 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod assertion;
 pub mod config;
 mod decision;
+mod file;
 mod limits;
 mod peer;
 mod tls;
