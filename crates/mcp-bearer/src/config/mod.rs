@@ -39,8 +39,8 @@ pub use mcp_bearer_core::{Expected, Limits, Rule, RuleError};
 pub use problem::{ConfigError, Fact, Problem, Span};
 #[cfg(feature = "http")]
 pub use server::CheckedServer;
+pub use setting::{Entrance, Group, Setting, Shape};
 #[cfg(feature = "toml")]
 pub use toml_file::{OtherKey, OtherValue};
-pub use setting::{Entrance, Group, Setting, Shape};
 pub use value::Value;
 pub use variables::{Variables, from_environment, from_variables};

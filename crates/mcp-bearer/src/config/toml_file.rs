@@ -235,9 +235,7 @@ fn read_shape(
                 Err(fact) => problem(fact),
             }
         }
-        DeValue::Integer(integer)
-            if matches!(shape, Shape::Number(_)) && integer.radix() == 10 =>
-        {
+        DeValue::Integer(integer) if matches!(shape, Shape::Number(_)) && integer.radix() == 10 => {
             return Some(Value::text(integer.as_str()));
         }
         DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_) => {

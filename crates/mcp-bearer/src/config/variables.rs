@@ -210,11 +210,9 @@ fn value(setting: Setting, family: Entrance, text: &str) -> Result<Value, Fact> 
             Ok(Value::Duration(seconds))
         }
         Shape::Texts(_) => texts(setting, family, text),
-        Shape::Text(_)
-        | Shape::Path
-        | Shape::Pairs(_)
-        | Shape::Number(_)
-        | Shape::Code => Ok(Value::text(text)),
+        Shape::Text(_) | Shape::Path | Shape::Pairs(_) | Shape::Number(_) | Shape::Code => {
+            Ok(Value::text(text))
+        }
     }
 }
 

@@ -82,7 +82,11 @@ impl<'a> Reader<'a> {
         }
         let DeValue::Table(table) = value.get_ref() else {
             let at = span(self.text, value.span());
-            report(found, at, format!("{name}: must be a table, written [{name}]"));
+            report(
+                found,
+                at,
+                format!("{name}: must be a table, written [{name}]"),
+            );
             return true;
         };
         for (key, value) in table {

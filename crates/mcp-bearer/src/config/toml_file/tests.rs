@@ -86,7 +86,10 @@ fn a_whole_file_is_read() {
     );
     assert!(draft.cache.is_some());
     let paths: Vec<&str> = others.iter().map(|other| other.path).collect();
-    assert_eq!(paths.join(" "), "admin.listen listen tls.certificate upstream");
+    assert_eq!(
+        paths.join(" "),
+        "admin.listen listen tls.certificate upstream"
+    );
     // Relative to the file, as every path in it.
     let certificate = others.iter().find(|other| other.path == "tls.certificate");
     let certificate = certificate.unwrap();

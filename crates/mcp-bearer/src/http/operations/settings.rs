@@ -16,6 +16,8 @@ pub(super) struct Settings {
     pub(super) rules: OperationRules,
     /// Without it no session is passed on in either direction.
     pub(super) binding: Option<SessionBinding>,
+    /// Whether a token must have been signed for the body that it comes with.
+    pub(super) needs_body_hash: bool,
     pub(super) budget: BodyBudget,
     /// For requests with a token.
     pub(super) body: BodyLimits,
@@ -40,6 +42,7 @@ impl Settings {
         Self {
             rules,
             binding,
+            needs_body_hash: false,
             budget: BodyBudget::new(ALL_BODIES),
             body: BodyLimits {
                 bytes: Limits::OPERATION_BODY_BYTES,
@@ -51,6 +54,11 @@ impl Settings {
             },
             warned: Arc::default(),
         }
+    }
+
+    /// Whether anything about a body must be known before it is passed on.
+    pub(super) fn reads_bodies(&self) -> bool {
+        self.needs_body_hash || !self.rules.is_none()
     }
 
     /// Warns once that a token can have no session.
@@ -70,6 +78,7 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("rules", &self.rules)
             .field("binding", &self.binding)
+            .field("needs_body_hash", &self.needs_body_hash)
             .finish_non_exhaustive()
     }
 }
