@@ -3,12 +3,13 @@
 //!
 //! ```sh
 //! cargo run -p mcp-bearer --example behind_gateway -- \
-//!     https://mcp.example.com/assertion-keys.json https://mcp.example.com http://127.0.0.1:9000/mcp
+//!     https://mcp.example.com/assertion-keys.json \
+//!     https://mcp.example.com http://127.0.0.1:9000/mcp
 //! ```
 //!
 //! The arguments are the address of the gateway's JWK Set, and `assertion.issuer` and
-//! `assertion.audience` of its configuration; the server listens on port 9000 of 127.0.0.1. A copied
-//! assertion works for a minute, and only with the body that it was signed for.
+//! `assertion.audience` of its configuration; the server listens on port 9000 of 127.0.0.1. A
+//! copied assertion works for a minute, and only with the body that it was signed for.
 #![allow(clippy::print_stdout, reason = "it tells the reader where it listens")]
 
 use std::error::Error;
@@ -35,7 +36,7 @@ struct Server;
 impl Server {
     #[tool(description = "Returns the caller, as the gateway names it")]
     async fn whoami(&self, Extension(parts): Extension<Parts>) -> String {
-        // `sub` is unambiguous among all issuers of the gateway. `sub_id` has the issuer's own name.
+        // `sub` is unambiguous among all issuers of the gateway. `sub_id` has the issuer's name.
         AccessToken::from_extensions(&parts.extensions)
             .and_then(AccessToken::subject)
             .unwrap_or("nobody")

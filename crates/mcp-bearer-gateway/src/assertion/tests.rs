@@ -63,7 +63,7 @@ fn assertions(algorithm: Algorithm) -> Assertions {
         .unwrap()
 }
 
-/// The token of a client, verified as at our door.
+/// The token of a client, as the gateway has verified it.
 fn access(forge: impl FnOnce(Forge) -> Forge) -> AccessToken {
     let key = mcp_bearer_testkit::SigningKey::ec_p256();
     let token = forge(Forge::new(&key, NOW.as_secs())).token();
