@@ -22,7 +22,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::HeaderValue;
-use mcp_bearer::operation::Operations;
+use mcp_bearer::operation::{Operations, Target};
 use mcp_bearer::signing::KeyPairError;
 use mcp_bearer::{AccessToken, SigningKey, TokenRequest, UnixTime};
 use serde_json::{Value, json};
@@ -156,7 +156,7 @@ fn named(operations: &Operations) -> Option<Value> {
     let mut named = Vec::new();
     for operation in operations.iter() {
         let target = operation.targets().first();
-        let name = target.map(|target| target.name());
+        let name = target.map(Target::name);
         let value = json!({"method": operation.method(), "name": name});
         bytes += value.to_string().len() + 1;
         if bytes > OPERATIONS_BYTES {
