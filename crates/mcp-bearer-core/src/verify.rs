@@ -6,6 +6,7 @@
 //! step.
 
 mod access_token;
+mod body_hash;
 mod checks;
 mod faults;
 mod shown;

@@ -360,3 +360,51 @@ fn a_token_is_send_and_sync() {
     travels::<KeySet>();
     travels::<Policy>();
 }
+
+#[test]
+fn a_token_can_be_bound_to_one_body() {
+    // The SHA-256 of "{}" and of nothing.
+    let (braces, nothing) = (
+        "RBNvo1WzZ4oRRq0W9-hknpT7T8If536DEMBg9hyq_4o",
+        "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU",
+    );
+    let check = |forge: Forge, body: &str| {
+        let checked = verified(&forge).require_body_hash(body.as_bytes());
+        checked.map_err(|rejection| rejection.kind())
+    };
+    let bound = |hash: &str| forge().claim(AccessToken::BODY_HASH_CLAIM, hash);
+    assert_eq!(check(bound(braces), "{}"), Ok(()));
+    assert_eq!(check(bound(nothing), ""), Ok(()));
+    let (missing, other) = (RejectionKind::MissingClaim, RejectionKind::ClaimNotAllowed);
+    for body in ["", "{} ", "[]", "{}\n"] {
+        assert_eq!(check(bound(braces), body), Err(other), "{body:?}");
+    }
+    assert_eq!(check(forge(), "{}"), Err(missing));
+    assert_eq!(check(forge(), ""), Ok(()), "there is nothing to bind");
+    let null = || forge().claim(AccessToken::BODY_HASH_CLAIM, Value::Null);
+    assert_eq!(
+        (check(null(), "{}"), check(null(), "")),
+        (Err(missing), Ok(()))
+    );
+    // Other spellings of the same hash: padded, base64, hexadecimal, with trailing bits.
+    for spelling in [
+        format!("{braces}="),
+        braces.replace('-', "+").replace('_', "/"),
+        "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a".to_owned(),
+        braces.replace("_4o", "_4p"),
+        format!(" {braces}"),
+        String::new(),
+    ] {
+        assert_eq!(check(bound(&spelling), "{}"), Err(other), "{spelling}");
+    }
+    for wrong in [
+        json!([braces]),
+        json!(1),
+        json!(true),
+        json!({"$serde_json::x": 1}),
+    ] {
+        let forge = forge().claim(AccessToken::BODY_HASH_CLAIM, wrong);
+        assert_eq!(check(forge.clone(), "{}"), Err(RejectionKind::InvalidClaim));
+        assert_eq!(check(forge, ""), Err(RejectionKind::InvalidClaim));
+    }
+}

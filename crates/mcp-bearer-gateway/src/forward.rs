@@ -8,16 +8,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{HOST, LOCATION};
+use http::header::{AUTHORIZATION, HOST, LOCATION};
 use http::request::Parts;
-use http::{HeaderName, Method, Request, Response, StatusCode, Version};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use mcp_bearer::AccessToken;
 use mcp_bearer::http::{FromExtensions as _, JudgedOperations, OperationBody};
+use mcp_bearer::{AccessToken, Clock};
 use tokio::time::Instant;
 use tower_service::Service;
 
+use crate::assertion::{Assertions, sha256};
 use crate::config::Settings;
 use crate::fields::{self, Origin};
 use crate::lifetime::{CALL, End, Lived};
@@ -54,6 +55,7 @@ struct Inner {
     upstream: Upstream,
     rights: Arc<Rights>,
     limits: Arc<RequestLimits>,
+    assertions: Option<Arc<Assertions>>,
 }
 
 impl Forward {
@@ -62,6 +64,7 @@ impl Forward {
         upstream: Upstream,
         rights: Arc<Rights>,
         limits: Arc<RequestLimits>,
+        assertions: Option<Arc<Assertions>>,
     ) -> Self {
         Self(Arc::new(Inner {
             own_headers: settings.identity_headers.all(),
@@ -69,6 +72,7 @@ impl Forward {
             upstream,
             rights,
             limits,
+            assertions,
         }))
     }
 }
@@ -138,6 +142,9 @@ impl Inner {
         };
         self.prepare(&mut parts, &passage, access.as_ref())
             .map_err(OwnAnswer::respond)?;
+        if let Some(value) = self.assertion(access.as_ref(), operations.as_ref(), &body)? {
+            parts.headers.insert(AUTHORIZATION, value);
+        }
         let request = Request::from_parts(parts, WithoutTrailers::new(body));
         let answer = tokio::time::timeout(CALL, self.upstream.send(request)).await;
         let answer = match answer {
@@ -228,6 +235,25 @@ impl Inner {
             OwnAnswer::new(StatusCode::BAD_REQUEST, "query", text)
         })?;
         Ok(())
+    }
+
+    /// What we say about the caller to the server. A caller without a token gets none.
+    fn assertion(
+        &self,
+        access: Option<&AccessToken>,
+        operations: Option<&JudgedOperations>,
+        body: &OperationBody<Incoming>,
+    ) -> Result<Option<HeaderValue>, Response<Full<Bytes>>> {
+        let (Some(assertions), Some(access)) = (&self.assertions, access) else {
+            return Ok(None);
+        };
+        let hash = body.bytes().map(|bytes| sha256(bytes));
+        let now = Clock::system().now();
+        let signed = assertions.sign(access, operations.map(|judged| &**judged), hash, now);
+        signed.map(Some).map_err(|why| {
+            tracing::error!(target: "mcp_bearer::gateway", %why, "no assertion can be signed");
+            failed("assertion", "the gateway cannot sign for the server").respond()
+        })
     }
 
     fn not_reached(&self, error: &hyper_util::client::legacy::Error) -> OwnAnswer {

@@ -14,9 +14,11 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod assertion;
 pub mod config;
 mod decision;
 mod fields;
+mod file;
 mod forward;
 mod gateway;
 mod identity_headers;

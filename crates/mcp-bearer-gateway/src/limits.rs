@@ -59,12 +59,12 @@ impl RetryAfter {
 
 impl RequestLimits {
     pub(crate) fn new(settings: &LimitSettings) -> Self {
-        Self::with_clock(settings, DefaultClock::default())
+        Self::with_clock(settings, &DefaultClock::default())
     }
 }
 
 impl<C: Clock + Clone> RequestLimits<C> {
-    fn with_clock(settings: &LimitSettings, clock: C) -> Self {
+    fn with_clock(settings: &LimitSettings, clock: &C) -> Self {
         let peers = |rate| RateTable::new(rate, KNOWN, clock.clone());
         let per_caller = settings.per_caller;
         Self {

@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use mcp_bearer::http::{
@@ -15,6 +16,7 @@ use mcp_bearer::http::{
 use mcp_bearer::{ConfigError, Rejection};
 use tower_service::Service as _;
 
+use crate::assertion::Assertions;
 use crate::config::{GatewayConfig, Settings};
 use crate::fields;
 use crate::forward::{Forward, Passage, ServerBody};
@@ -36,6 +38,7 @@ pub(crate) struct Stack {
     metadata: MetadataService,
     limits: Arc<RequestLimits>,
     upstream: Upstream,
+    assertions: Option<Arc<Assertions>>,
     service: OperationsService<Forward>,
 }
 
@@ -81,7 +84,13 @@ impl Stack {
             server.session_keys.clone_from(&kept.session_keys);
         }
         let preflight = preflight(&settings);
-        let layer = server.layer_with_preflight(preflight.clone())?;
+        let mut layer = server.layer_with_preflight(preflight.clone())?;
+        let assertions = settings.assertion.as_ref().map(Assertions::load);
+        let assertions = assertions.transpose().map_err(Error::Other)?.map(Arc::new);
+        if assertions.is_some() {
+            // An assertion holds the hash of the body.
+            layer = layer.read_bodies_whole();
+        }
         let auth: &BearerAuthLayer<Resource> = layer.auth();
         let metadata = auth.metadata_service();
         let paths = Paths {
@@ -94,6 +103,7 @@ impl Stack {
             upstream.clone(),
             rights,
             Arc::clone(&limits),
+            assertions.clone(),
         );
         Ok(Self {
             service: layer.layer(forward),
@@ -103,6 +113,7 @@ impl Stack {
             metadata,
             limits,
             upstream,
+            assertions,
         })
     }
 
@@ -152,7 +163,7 @@ impl Stack {
                 let answer = self.metadata.respond(request.method());
                 return answer.map(|body| Either::Right(Either::Left(body)));
             }
-            Ok(Place::AssertionKeys) => Err(request_form::UNKNOWN_PATH),
+            Ok(Place::AssertionKeys) => return self.assertion_keys(),
             Ok(Place::Endpoint) => self.enter(client, scheme, request).await,
         };
         answered.unwrap_or_else(|answer: OwnAnswer| {
@@ -162,6 +173,21 @@ impl Stack {
             }
             own(answer)
         })
+    }
+
+    /// The public keys that verify our assertions. They are for everybody.
+    fn assertion_keys(&self) -> Response<Body> {
+        let Some(assertions) = &self.assertions else {
+            return own(request_form::UNKNOWN_PATH.respond());
+        };
+        let mut answer = Response::new(Full::from(assertions.jwks_json()));
+        let headers = answer.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=300"),
+        );
+        own(answer)
     }
 
     /// Authentication, operations, and the server.

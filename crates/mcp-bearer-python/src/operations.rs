@@ -35,6 +35,7 @@ pub(crate) struct Operations {
     rules: OperationRules,
     keys: SessionKeys,
     token_header: Option<String>,
+    require_body_hash: bool,
     /// The resource's identifier and the authorization servers of its document.
     resource: Option<(String, Vec<String>)>,
 }
@@ -50,6 +51,7 @@ impl Operations {
         session_keys: Option<Vec<Vec<u8>>>,
         session_keys_file: Option<PathBuf>,
         token_header: Option<String>,
+        require_body_hash: bool,
         resource: Option<(String, Vec<String>)>,
     ) -> PyResult<Self> {
         let source = match (session_keys, session_keys_file) {
@@ -73,6 +75,7 @@ impl Operations {
             rules: rules.map_or_else(OperationRules::none, |rules| rules.rules()),
             keys,
             token_header,
+            require_body_hash,
             resource,
         })
     }
@@ -120,12 +123,21 @@ impl Operations {
         }
         let (rules, keys) = (self.rules.clone(), self.keys.clone());
         Ok(match &self.resource {
-            None => Layer::WithoutResource(auth.operations(rules).session_keys(keys)),
+            None => Layer::WithoutResource(self.finished(auth.operations(rules), keys)),
             Some((resource, servers)) => {
                 let auth = auth.authorization_servers(servers).resource(resource)?;
-                Layer::WithResource(auth.operations(rules).session_keys(keys))
+                Layer::WithResource(self.finished(auth.operations(rules), keys))
             }
         })
+    }
+
+    fn finished<R>(&self, layer: OperationsLayer<R>, keys: SessionKeys) -> OperationsLayer<R> {
+        let layer = layer.session_keys(keys);
+        if self.require_body_hash {
+            layer.require_body_hash()
+        } else {
+            layer
+        }
     }
 }
 

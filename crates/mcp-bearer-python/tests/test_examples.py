@@ -1,20 +1,25 @@
 """The examples, served: a good token is accepted, a request without one is not."""
 
+import base64
 import contextlib
+import hashlib
 import importlib.util
 import json
 import runpy
+import time
 from pathlib import Path
 
 import pytest
 from conftest import ISSUER, make_jwks, make_token
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from issuers import HttpIssuer
-from test_servers import OAUTH_PROVIDER, SDK_2, VERSION, ask, call_tool, post, serving
+from test_servers import INITIALIZE, OAUTH_PROVIDER, SDK_2, VERSION, ask, call_tool, post, serving
 
 import mcp_bearer
 
 FOLDER = Path(__file__).parents[3] / "examples" / "python"
 RESOURCE = "https://mcp.example.com/mcp"
+WHOAMI = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "whoami", "arguments": {}}}
 
 
 @pytest.fixture
@@ -106,3 +111,51 @@ def test_fastapi(issuer, pair):
         status, _, body = get("/.well-known/oauth-protected-resource")
         assert (status, json.loads(body)["authorization_servers"]) == (200, [ISSUER])
 
+
+
+def assertion(key, body, **changes):
+    """A token as the gateway signs it, for this body alone."""
+    claims = {
+        "iss": "https://mcp.example.com",
+        "aud": "http://127.0.0.1:9000/mcp",
+        "sub": ISSUER + "|alice",
+        "exp": int(time.time()) + 60,
+        "body_sha256": base64url(hashlib.sha256(body).digest()),
+        **changes,
+    }
+    parts = [base64url(json.dumps(part).encode()) for part in ({"alg": "EdDSA", "typ": "at+jwt"}, claims)]
+    return ".".join([*parts, base64url(key.sign(".".join(parts).encode()))])
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+@pytest.mark.skipif(VERSION < (2, 12), reason="this release of FastMCP has no claims")
+def test_behind_gateway(monkeypatch):
+    key = Ed25519PrivateKey.generate()
+    jwk = {"kty": "OKP", "crv": "Ed25519", "x": base64url(key.public_key().public_bytes_raw())}
+    with contextlib.closing(HttpIssuer({"keys": [jwk]}, "up")) as gateway:
+        monkeypatch.setenv("JWKS_URI", gateway.options()["jwks_uri"])
+        module = load("behind_gateway")
+
+        def ask_for(body, token, session=None):
+            message = json.loads(body)
+            return post(url, token, message, session)
+
+        with serving(module.app) as url:
+            first, second = (json.dumps(message).encode() for message in (INITIALIZE, WHOAMI))
+            status, headers, body = ask_for(first, assertion(key, first))
+            assert status == 200, body
+            session = headers["Mcp-Session-Id"]
+            status, _, body = ask_for(second, assertion(key, second), session)
+            assert (status, ISSUER + "|alice" in body) == (200, True), body
+            # The same assertion with another body, one without a hash, one for another server, and none.
+            for token in (
+                assertion(key, first),
+                assertion(key, second, body_sha256=None),
+                assertion(key, second, aud="http://127.0.0.1:9001/mcp"),
+                None,
+            ):
+                status, headers, _ = ask_for(second, token, session)
+                assert (status, headers["WWW-Authenticate"].split()[0]) == (401, "Bearer")

@@ -1,6 +1,8 @@
 """Rules for single operations: what the peer sees, and what the server behind them sees."""
 
 import asyncio
+import base64
+import hashlib
 import json
 import time
 
@@ -407,3 +409,32 @@ def test_a_rule_whose_scopes_are_set_to_nothing_is_refused():
     with pytest.raises(ValueError, match="set to nothing"):
         OperationRules([OperationRule("tools/call", name="delete_*", scopes=[])], unmatched="allow")
     OperationRules([OperationRule("tools/call", name="delete_*")], unmatched="allow")
+
+
+def hash_of(body: bytes) -> dict:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(body).digest()).rstrip(b"=").decode()
+    return {"additional_claims": {"body_sha256": digest}}
+
+
+@pytest.mark.parametrize("rules", [RULES, None])
+def test_a_token_works_with_its_own_body_only(pair, rules):
+    server = Server()
+    app = guarded(pair, server, rules, require_body_hash=True)
+    own, other = call("add"), call("sub")
+    token = token_of(pair, "read", **hash_of(own))
+    assert ask(app, own, token).status == 200
+    assert server.bodies == [own]
+    for body, token in [(other, token), (own + b" ", token), (b"", token), (own, token_of(pair, "read"))]:
+        answer = ask(app, body, token)
+        assert (answer.status, 'error="invalid_token"' in answer.headers["www-authenticate"]) == (401, True)
+    assert ask(app, b"", token_of(pair, "read"), "GET").status == 200
+    assert ask(app, b"", token_of(pair, "read", **hash_of(own)), "GET").status == 401
+    assert len(server.bodies) == 2
+    plain = guarded(pair, server, rules, session_keys="k" * 32)
+    assert ask(plain, other, token_of(pair, "read", **hash_of(own))).status == 200
+
+
+def test_the_hash_is_required_or_not(pair):
+    for wrong in ("yes", 1, None):
+        with pytest.raises(TypeError, match="require_body_hash"):
+            guarded(pair, Server(), RULES, require_body_hash=wrong)

@@ -640,15 +640,17 @@ fn settings_of_a_layer_come_as_variables_too() {
     let given = [
         ("MCP_BEARER_SESSION_KEYS", keys.as_str()),
         ("MCP_BEARER_TOKEN_HEADER", "X-Assertion"),
+        ("MCP_BEARER_REQUIRE_BODY_HASH", "true"),
     ];
     let draft = read(&given);
     assert!(!format!("{draft:?}").contains("aaaa"), "{draft:?}");
     let server = draft.check_server().unwrap();
     assert_eq!(server.token_header.as_deref(), Some("X-Assertion"));
     assert_eq!(format!("{:?}", server.session_keys), "Some(SessionKeys(2))");
-    assert!(server.layer().is_ok());
+    assert!(server.require_body_hash);
+    assert!(format!("{:?}", server.layer().unwrap()).contains("needs_body_hash: true"));
     let told = draft.check().unwrap_err().own_words();
-    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told.len(), 3, "{told:?}");
     assert!(
         told[0].starts_with("MCP_BEARER_SESSION_KEYS: would do nothing here"),
         "{told:?}"

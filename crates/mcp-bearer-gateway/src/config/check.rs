@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderName;
-use mcp_bearer::ConfigError;
 use mcp_bearer::config::{Entrance, Fact, Problem, Setting, Span, Value};
+use mcp_bearer::core::Policy;
+use mcp_bearer::{BearerAuthProvider, ConfigError};
 use url::Url;
 
 use super::parse;
@@ -39,16 +40,59 @@ pub(super) fn check(draft: GatewayDraft) -> Result<GatewayConfig, ConfigError> {
             None
         }
     };
+    let assertion_at = [
+        values.place(Set::AssertionIssuer),
+        values.place(Set::AssertionAudience),
+    ];
     let settings = values.settings(resource);
     for problem in values.problems {
         server.problem(problem);
     }
-    let server = server.check_server()?;
-    match settings {
-        Some(settings) => Ok(GatewayConfig { server, settings }),
-        // Cannot be: whatever is missing is a problem of the draft.
-        None => Err(no_resource().into()),
+    let checked = server.check_server()?;
+    // Cannot be: whatever is missing is a problem of the draft.
+    let settings = settings.ok_or_else(no_resource)?;
+    if let Some(assertion) = &settings.assertion {
+        let found = own_assertions(assertion, &checked.provider, entrance, assertion_at);
+        if !found.is_empty() {
+            found
+                .into_iter()
+                .for_each(|problem| server.problem(problem));
+            server.check_server()?;
+        }
     }
+    Ok(GatewayConfig {
+        server: checked,
+        settings,
+    })
+}
+
+/// Our policy must refuse our own assertions, whatever keys it has: the server could otherwise send
+/// one back to us, and call as the client.
+fn own_assertions(
+    assertion: &AssertionSettings,
+    provider: &BearerAuthProvider,
+    entrance: Entrance,
+    [issuer_at, audience_at]: [Option<Span>; 2],
+) -> Vec<Problem> {
+    let (issuer, audience) = (&assertion.issuer, &assertion.audience);
+    let accepted = |policy: &Policy| {
+        if policy.issuers().listed().contains(issuer) {
+            let fact = format!(
+                "{issuer:?} is an issuer whose tokens the gateway accepts; give assertions one of \
+                 their own"
+            );
+            return Some(Set::AssertionIssuer.problem(entrance, issuer_at, fact.into()));
+        }
+        if policy.issuers().allows(issuer) && policy.audiences().allows(audience) {
+            let fact = format!(
+                "the gateway accepts tokens of any issuer for {audience:?}; name the issuers, or \
+                 give assertions another audience"
+            );
+            return Some(Set::AssertionAudience.problem(entrance, audience_at, fact.into()));
+        }
+        None
+    };
+    provider.policies().filter_map(accepted).collect()
 }
 
 fn no_resource() -> Problem {
@@ -290,6 +334,11 @@ impl Values {
         self.problems.push(problem);
     }
 
+    fn place(&self, setting: Set) -> Option<Span> {
+        let mut values = self.values.iter();
+        values.find(|(other, ..)| *other == setting)?.2
+    }
+
     fn is_given(&self, setting: Set) -> bool {
         self.values.iter().any(|(other, ..)| *other == setting)
     }
@@ -306,3 +355,6 @@ fn own_hosts(resource: &Url) -> Vec<String> {
         (None, None) => vec![host.to_owned()],
     }
 }
+
+#[cfg(test)]
+mod tests;

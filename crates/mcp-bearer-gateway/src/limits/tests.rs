@@ -26,7 +26,7 @@ fn limits(settings: &LimitSettings) -> (RequestLimits<FakeRelativeClock>, FakeRe
     let clock = FakeRelativeClock::default();
     // At zero the algorithm takes any state for a new one.
     clock.advance(Duration::from_secs(1));
-    (RequestLimits::with_clock(settings, clock.clone()), clock)
+    (RequestLimits::with_clock(settings, &clock), clock)
 }
 
 fn v4(last: u32) -> IpAddr {

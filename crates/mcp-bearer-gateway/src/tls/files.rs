@@ -1,7 +1,5 @@
 //! A certificate and its key, as files hold them.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,12 +12,9 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 use x509_cert::time::Time;
-use zeroize::Zeroizing;
 
 use crate::config::TlsSettings;
-
-/// A larger file is refused: CA stores of machines have less than 1 MiB.
-const LARGEST_FILE: u64 = 4 * 1024 * 1024;
+use crate::file;
 
 /// A certificate chain with the key of its first certificate.
 pub(super) struct Identity {
@@ -97,7 +92,7 @@ impl Identity {
 
 /// The certificates of a PEM file, at least one.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text = read(path)?;
+    let text = file::read(path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let found = found.map_err(|_| format!("{}: not valid PEM text", path.display()))?;
     if found.is_empty() {
@@ -110,7 +105,7 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    let text = read(path)?;
+    let text = file::read(path)?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|_| {
         let encrypted = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
         let is_encrypted = text.windows(encrypted.len()).any(|part| part == encrypted);
@@ -121,16 +116,4 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
         };
         format!("{}: {why}", path.display())
     })
-}
-
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    let failed = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
-    let file = File::open(path).map_err(|error| failed(&error))?;
-    let mut text = Zeroizing::new(Vec::new());
-    let read = file.take(LARGEST_FILE + 1).read_to_end(&mut text);
-    let read = read.map_err(|error| failed(&error))?;
-    if u64::try_from(read).is_ok_and(|read| read > LARGEST_FILE) {
-        return Err(failed(&"larger than 4 MiB"));
-    }
-    Ok(text)
 }

@@ -170,6 +170,7 @@ class Operations:
         session_keys: list[bytes] | None,
         session_keys_file: Any,
         token_header: str | None,
+        require_body_hash: bool,
         resource: tuple[str, list[str]] | None,
     ) -> Operations: ...
     def has_credential(self, headers: _Headers) -> bool: ...

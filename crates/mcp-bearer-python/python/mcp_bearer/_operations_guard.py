@@ -42,12 +42,15 @@ class OperationsGuard:
         session_keys: Sequence[bytes | str] | bytes | str | None,
         session_keys_file: str | os.PathLike[str] | None,
         token_header: str | None,
+        require_body_hash: bool,
         resource: tuple[str, list[str]] | None,
     ) -> None:
         self._provider = provider
         native_rules = None if rules is None else rules._native
         keys = _keys(session_keys)
-        self._native = _native.Operations(native_rules, keys, session_keys_file, token_header, resource)
+        self._native = _native.Operations(
+            native_rules, keys, session_keys_file, token_header, require_body_hash, resource
+        )
         self._made: tuple[_native.Verifier, list[str], _native.GuardedApp] | None = None
 
     def has_credential(self, headers: list[tuple[bytes, bytes]]) -> bool:

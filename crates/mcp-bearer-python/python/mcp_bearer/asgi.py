@@ -77,11 +77,13 @@ class BearerAuthMiddleware:
             must do nothing on it but answer CORS. A `Cors`: this middleware answers it, and puts the rules on every other
             answer. ``"refuse"``: it is judged as any request.
         operations: what single tools, prompts and resources need; then the app behind must be an MCP server, because every
-            request is judged as one. With this or one of the next three, sessions are bound to their users.
+            request is judged as one. With this or one of the next four, sessions are bound to their users.
         session_keys: the keys that bind sessions, each of at least 32 random bytes; the first one signs, all of them verify.
             Replicas share them. By default each process has its own.
         session_keys_file: the same keys in a file, one per line.
         token_header: the header that holds the token instead of ``Authorization``: the assertion of a proxy in front.
+        require_body_hash: accepts a token only with the body that it was signed for (claim ``body_sha256``): for servers behind
+            ``mcp-bearer gateway``, or another proxy that signs a token for each request.
 
     Raises:
         ValueError: if a scope, the resource, the servers, the origins, a key or the header is invalid, and for ``operations``
@@ -103,6 +105,7 @@ class BearerAuthMiddleware:
         session_keys: Sequence[bytes | str] | bytes | str | None = None,
         session_keys_file: str | os.PathLike[str] | None = None,
         token_header: str | None = None,
+        require_body_hash: bool = False,
     ) -> None:
         for name, text in {"resource_name": resource_name, "resource_documentation": resource_documentation}.items():
             if text is not None and not text.strip():
@@ -127,9 +130,13 @@ class BearerAuthMiddleware:
                 insecure_allow_http=bool(provider.insecure_allow_http),
             )
         self._guard: OperationsGuard | None = None
-        if (operations, session_keys, session_keys_file, token_header) != (None, None, None, None):
+        if type(require_body_hash) is not bool:
+            raise TypeError(f"require_body_hash: must be True or False, not {require_body_hash!r}")
+        if require_body_hash or (operations, session_keys, session_keys_file, token_header) != (None, None, None, None):
             named = None if resource is None else (resource, servers)
-            self._guard = OperationsGuard(provider, operations, session_keys, session_keys_file, token_header, named)
+            self._guard = OperationsGuard(
+                provider, operations, session_keys, session_keys_file, token_header, require_body_hash, named
+            )
             self._refuse_overrides()
             self._guard.layer(self._required_scopes())
 

@@ -147,7 +147,8 @@ impl ServerDraft {
         let why = "would do nothing here: only a layer in front of a server obeys it";
         let keys = self.session_keys.as_ref().map(SessionKeySource::setting);
         let header = self.token_header.as_ref().map(|_| Setting::TokenHeader);
-        let settings = keys.into_iter().chain(header);
+        let hash = self.require_body_hash.then_some(Setting::RequireBodyHash);
+        let settings = keys.into_iter().chain(header).chain(hash);
         let mut problems: Vec<Problem> =
             settings.map(|setting| Problem::of(setting, why)).collect();
         if self.rules != OperationRulesDraft::default() {

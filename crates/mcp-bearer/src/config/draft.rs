@@ -162,6 +162,8 @@ pub struct ServerDraft {
     pub session_keys: Option<SessionKeySource>,
     /// The header that holds the token instead of `Authorization`.
     pub token_header: Option<String>,
+    /// Whether a token must have been signed for the body that it comes with.
+    pub require_body_hash: bool,
 
     pub(super) entrance: Entrance,
     pub(super) file: Option<Arc<str>>,
@@ -219,6 +221,7 @@ impl ServerDraft {
             rules: OperationRulesDraft::default(),
             session_keys: None,
             token_header: None,
+            require_body_hash: false,
             entrance,
             file: None,
             found: Found::default(),
@@ -269,6 +272,7 @@ impl ServerDraft {
                 self.add_session_keys(SessionKeySource::File(value.into_path()?))?;
             }
             Setting::TokenHeader => self.token_header = Some(value.into_text()?),
+            Setting::RequireBodyHash => self.require_body_hash = value.into_switch()?,
             _ => return Err("can be given in code only".into()),
         }
         Ok(())
@@ -395,7 +399,8 @@ impl IssuerDraft {
             | Setting::ScopesSupported
             | Setting::SessionKeys
             | Setting::SessionKeysFile
-            | Setting::TokenHeader => return Err("no setting of an issuer".into()),
+            | Setting::TokenHeader
+            | Setting::RequireBodyHash => return Err("no setting of an issuer".into()),
         }
         Ok(())
     }

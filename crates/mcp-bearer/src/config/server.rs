@@ -25,6 +25,8 @@ pub struct CheckedServer {
     pub session_keys: Option<SessionKeys>,
     /// The header that holds the token instead of `Authorization`.
     pub token_header: Option<String>,
+    /// Whether a token must have been signed for the body that it comes with.
+    pub require_body_hash: bool,
 }
 
 impl ServerDraft {
@@ -68,6 +70,7 @@ impl ServerDraft {
                 rules,
                 session_keys,
                 token_header: self.token_header.clone(),
+                require_body_hash: self.require_body_hash,
             }),
             // Their problems are already reported with the provider's.
             _ => Err(ConfigError::new(Vec::new())),
@@ -136,7 +139,10 @@ impl CheckedServer {
         if let Some(header) = &self.token_header {
             auth = auth.token_header(header)?;
         }
-        let layer = auth.resource(resource)?.operations(self.rules);
+        let mut layer = auth.resource(resource)?.operations(self.rules);
+        if self.require_body_hash {
+            layer = layer.require_body_hash();
+        }
         Ok(match self.session_keys {
             Some(keys) => layer.session_keys(keys),
             None => layer,

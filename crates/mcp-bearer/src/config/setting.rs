@@ -282,6 +282,10 @@ settings! {
     /// in front.
     TokenHeader Layer (Text("NAME"))
         ["token_header" "token-header" "TOKEN_HEADER" "token_header" "token_header"]
+    /// Accepts a token only with the body that it was signed for (claim `body_sha256`): for servers
+    /// behind a proxy that signs a token for each request, such as the gateway's assertions.
+    RequireBodyHash Layer (Switch)
+        ["require_body_hash" "require-body-hash" "REQUIRE_BODY_HASH" "require_body_hash" "require_body_hash"]
 }
 
 impl Setting {

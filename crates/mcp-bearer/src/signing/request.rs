@@ -24,13 +24,14 @@ use crate::clock::Clock;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TokenRequest {
-    subject: String,
+    subject: Option<String>,
     issuer: String,
     audience: Vec<String>,
     scopes: Option<Vec<String>>,
     expires_in_seconds: i64,
     additional_claims: Map<String, Value>,
     kid: Option<String>,
+    token_type: String,
     now: Option<UnixTime>,
 }
 
@@ -38,20 +39,27 @@ impl TokenRequest {
     /// The defaults.
     pub fn new() -> Self {
         Self {
-            subject: "fastmcp-user".to_owned(),
+            subject: Some("fastmcp-user".to_owned()),
             issuer: "https://fastmcp.example.com".to_owned(),
             audience: Vec::new(),
             scopes: None,
             expires_in_seconds: 3600,
             additional_claims: Map::new(),
             kid: None,
+            token_type: "JWT".to_owned(),
             now: None,
         }
     }
 
     /// `sub`.
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
-        self.subject = subject.into();
+        self.subject = Some(subject.into());
+        self
+    }
+
+    /// No `sub`, as in tokens that some issuers give to programs.
+    pub fn without_subject(mut self) -> Self {
+        self.subject = None;
         self
     }
 
@@ -96,6 +104,12 @@ impl TokenRequest {
         self
     }
 
+    /// `typ` in the header: `JWT` by default, `at+jwt` for an access token of RFC 9068.
+    pub fn token_type(mut self, typ: impl Into<String>) -> Self {
+        self.token_type = typ.into();
+        self
+    }
+
     /// The time of issue; by default the system's time.
     pub fn issued_at(mut self, now: UnixTime) -> Self {
         self.now = Some(now);
@@ -103,7 +117,7 @@ impl TokenRequest {
     }
 
     pub(crate) fn header_json(&self, algorithm: Algorithm) -> String {
-        let mut header = json!({"alg": algorithm.name(), "typ": "JWT"});
+        let mut header = json!({"alg": algorithm.name(), "typ": self.token_type});
         if let (Some(kid), Some(members)) = (&self.kid, header.as_object_mut()) {
             members.insert("kid".to_owned(), Value::from(kid.as_str()));
         }
@@ -115,7 +129,9 @@ impl TokenRequest {
         let issued_at = i64::try_from(now).unwrap_or(i64::MAX);
         let mut claims = Map::new();
         claims.insert("iss".to_owned(), Value::from(self.issuer.as_str()));
-        claims.insert("sub".to_owned(), Value::from(self.subject.as_str()));
+        if let Some(subject) = &self.subject {
+            claims.insert("sub".to_owned(), Value::from(subject.as_str()));
+        }
         claims.insert("iat".to_owned(), Value::from(issued_at));
         let expires_at = issued_at.saturating_add(self.expires_in_seconds);
         claims.insert("exp".to_owned(), Value::from(expires_at));

@@ -9,6 +9,7 @@
 
 mod anonymous;
 mod bodies;
+mod body_hash;
 mod lists;
 mod logs;
 mod requests;

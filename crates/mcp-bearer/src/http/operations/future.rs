@@ -12,7 +12,7 @@ use ::http::{Method, Request, Response};
 use bytes::Bytes;
 use http_body::Body;
 use mcp_bearer_core::operation::{Answers, Caller, Decision, Operations};
-use mcp_bearer_core::{AccessToken, RequestedScopes};
+use mcp_bearer_core::{AccessToken, Rejection, RequestedScopes};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -188,8 +188,11 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
     fn enter(mut self: Box<Self>) -> Next<S, B> {
         match self.check_headers() {
             Err(stop) => self.refused(refusal::refuse(stop.reason, &stop.answer, None)),
-            Ok(Kind::WithoutBody) => self.call(None),
-            Ok(Kind::Post) if self.settings.rules.is_none() => self.call(None),
+            Ok(Kind::WithoutBody) => match self.check_body_hash(&[]) {
+                Ok(()) => self.call(None),
+                Err(rejection) => self.refused(self.guard.challenge(&rejection)),
+            },
+            Ok(Kind::Post) if !self.settings.reads_bodies() => self.call(None),
             Ok(Kind::Post) => {
                 let limits = if self.access.is_none() {
                     self.settings.anonymous_body
@@ -232,6 +235,12 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
     /// Decides about a request whose body was read.
     fn judge(self, body: ReadBody) -> Next<S, B> {
         let bytes = body.data.clone().unwrap_or_default();
+        if let Err(rejection) = self.check_body_hash(&bytes) {
+            return Next::Answer(self.guard.challenge(&rejection));
+        }
+        if self.settings.rules.is_none() {
+            return self.call(Some((None, body)));
+        }
         let headers = entry::operation_headers(&self.parts.headers);
         let operations = match Operations::read(&bytes, &headers) {
             Ok(operations) => operations,
@@ -240,7 +249,7 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
             }
         };
         match self.decide(&operations) {
-            Decision::Allowed => self.call(Some((operations, body))),
+            Decision::Allowed => self.call(Some((Some(operations), body))),
             Decision::NeedsToken(scopes) => self.refused(self.guard.ask_for_token(|requested| {
                 scopes.to_request(|scope| to_request(scope, requested))
             })),
@@ -271,6 +280,14 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
         Next::Answer(answer)
     }
 
+    /// The token of a caller must be for this body, if the layer requires that.
+    fn check_body_hash(&self, body: &[u8]) -> Result<(), Rejection> {
+        match &self.access {
+            Some(access) if self.settings.needs_body_hash => access.require_body_hash(body),
+            _ => Ok(()),
+        }
+    }
+
     fn decide(&self, operations: &Operations) -> Decision {
         self.with_caller(|caller| self.settings.rules.judge(operations, &caller))
     }
@@ -296,7 +313,7 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
     }
 
     /// Makes the request for the inner service.
-    fn call(mut self, judged: Option<(Operations, ReadBody)>) -> Next<S, B> {
+    fn call(mut self, read: Option<(Option<Operations>, ReadBody)>) -> Next<S, B> {
         let view = self.with_caller(|caller| self.settings.rules.list_view(&caller));
         if view.is_some() {
             entry::ask_for_plain_answer(&mut self.parts.headers);
@@ -311,10 +328,12 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
             session,
         } = self;
         let has_sessions = entry::version(&parts.headers).has_sessions();
-        let (body, answers, operations) = match (judged, body) {
+        let (body, answers, operations) = match (read, body) {
             (Some((operations, body)), _) => {
-                let answers = Answers::to(&operations);
-                (OperationBody::read(body), answers, Some(operations))
+                let answers = operations
+                    .as_ref()
+                    .map_or_else(Answers::to_unknown, Answers::to);
+                (OperationBody::read(body), answers, operations)
             }
             (None, Some(body)) => (OperationBody::untouched(body), Answers::to_unknown(), None),
             (None, None) => {

@@ -80,6 +80,28 @@ impl<R> OperationsLayer<R> {
         self
     }
 
+    /// Accepts a token only with the body that it was signed for: its claim
+    /// [`body_sha256`](mcp_bearer_core::AccessToken::BODY_HASH_CLAIM) must be the SHA-256 of the
+    /// body, in base64url without padding. This is for servers behind a proxy that signs a token
+    /// for each request, as `mcp-bearer gateway` does: a stolen token can then at most repeat the
+    /// request that it was made for.
+    ///
+    /// The body of a POST is read whole, at most 4 MiB in 10 s, also without rules. Other requests
+    /// have no body, and their token needs no claim; if it has one, it must be that of no bytes.
+    /// The answer to any other token is 401 with `invalid_token`, as to one for another server.
+    pub fn require_body_hash(mut self) -> Self {
+        self.settings.needs_body_hash = true;
+        self
+    }
+
+    /// Reads the body of every POST whole before the inner service is called, within the limits for
+    /// bodies, also if no rule needs that: for a service that signs what it passes on. It finds the
+    /// bytes by [`OperationBody::bytes`](super::OperationBody::bytes).
+    pub fn read_bodies_whole(mut self) -> Self {
+        self.settings.reads_all = true;
+        self
+    }
+
     /// The layer that judges tokens, for its metadata document.
     pub fn auth(&self) -> &BearerAuthLayer<R> {
         &self.auth

@@ -44,6 +44,15 @@ impl<B> OperationBody<B> {
         }
     }
 
+    /// The whole body, if it was read and no frame of it was taken.
+    #[must_use]
+    pub fn bytes(&self) -> Option<&Bytes> {
+        match &self.kind {
+            Kind::Untouched { .. } => None,
+            Kind::Read { body } => body.data.as_ref(),
+        }
+    }
+
     pub(super) fn read(body: ReadBody) -> Self {
         Self {
             kind: Kind::Read { body },

@@ -16,6 +16,10 @@ pub(super) struct Settings {
     pub(super) rules: OperationRules,
     /// Without it no session is passed on in either direction.
     pub(super) binding: Option<SessionBinding>,
+    /// Whether a token must have been signed for the body that it comes with.
+    pub(super) needs_body_hash: bool,
+    /// Whether the inner service needs each body whole.
+    pub(super) reads_all: bool,
     pub(super) budget: BodyBudget,
     /// For requests with a token.
     pub(super) body: BodyLimits,
@@ -40,6 +44,8 @@ impl Settings {
         Self {
             rules,
             binding,
+            needs_body_hash: false,
+            reads_all: false,
             budget: BodyBudget::new(ALL_BODIES),
             body: BodyLimits {
                 bytes: Limits::OPERATION_BODY_BYTES,
@@ -51,6 +57,11 @@ impl Settings {
             },
             warned: Arc::default(),
         }
+    }
+
+    /// Whether anything about a body must be known before it is passed on.
+    pub(super) fn reads_bodies(&self) -> bool {
+        self.needs_body_hash || self.reads_all || !self.rules.is_none()
     }
 
     /// Warns once that a token can have no session.
@@ -70,6 +81,7 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("rules", &self.rules)
             .field("binding", &self.binding)
+            .field("needs_body_hash", &self.needs_body_hash)
             .finish_non_exhaustive()
     }
 }
