@@ -5,7 +5,18 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+#[allow(dead_code, reason = "until the stack uses it")]
+mod audit;
 pub mod config;
+#[allow(dead_code, reason = "until the stack uses it")]
 mod decision;
+#[allow(dead_code, reason = "until the stack uses it")]
+mod history;
+#[allow(dead_code, reason = "until the stack uses it")]
+mod metrics;
+#[allow(dead_code, reason = "until the stack uses it")]
+mod observers;
+#[allow(dead_code, reason = "until the stack uses it")]
+mod shown;
 
 pub use config::{GatewayConfig, GatewayDraft, GatewaySetting};

@@ -105,7 +105,10 @@ impl Values {
     }
 
     fn tls(&mut self) -> Option<TlsSettings> {
-        let both = (self.path(Set::TlsCertificate), self.path(Set::TlsPrivateKey));
+        let both = (
+            self.path(Set::TlsCertificate),
+            self.path(Set::TlsPrivateKey),
+        );
         match both {
             (Some(certificate), Some(private_key)) => Some(TlsSettings {
                 certificate,
@@ -136,7 +139,11 @@ impl Values {
         };
         let all = [
             (Set::ClientIdHeader, &names.client_id, vec![&names.subject]),
-            (Set::ScopesHeader, &names.scopes, vec![&names.subject, &names.client_id]),
+            (
+                Set::ScopesHeader,
+                &names.scopes,
+                vec![&names.subject, &names.client_id],
+            ),
             (
                 Set::IssuerHeader,
                 &names.issuer,
@@ -178,8 +185,10 @@ impl Values {
 
     fn limits(&mut self) -> LimitSettings {
         let mut number = |setting, default| self.read(setting, parse::number).unwrap_or(default);
-        let (connections, requests) =
-            (number(Set::Connections, 10_000), number(Set::Requests, 1024));
+        let (connections, requests) = (
+            number(Set::Connections, 10_000),
+            number(Set::Requests, 1024),
+        );
         let streams = number(Set::Streams, 10_000);
         let streams_per_caller = number(Set::StreamsPerCaller, 16);
         let mut rate = |setting, default: Option<u32>| {
@@ -246,7 +255,10 @@ impl Values {
             return None;
         };
         Some(AuditSettings {
-            file: file.file_name().is_some_and(|name| name != "-").then_some(file),
+            file: file
+                .file_name()
+                .is_some_and(|name| name != "-")
+                .then_some(file),
             grants: grants.unwrap_or(false),
             when_blocked: when_blocked.unwrap_or(WhenBlocked::Refuse),
         })
@@ -263,7 +275,10 @@ impl Values {
 
     /// The value of a setting; `None` if it was not given or is wrong.
     fn read<T>(&mut self, setting: Set, read: impl Fn(Value) -> Result<T, Fact>) -> Option<T> {
-        let index = self.values.iter().position(|(other, ..)| *other == setting)?;
+        let index = self
+            .values
+            .iter()
+            .position(|(other, ..)| *other == setting)?;
         let (_, value, at) = self.values.swap_remove(index);
         read(value)
             .map_err(|fact| self.report(setting, at, fact))

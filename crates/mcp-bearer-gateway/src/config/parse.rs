@@ -144,8 +144,18 @@ pub(super) fn networks(value: Value) -> Result<Vec<IpNet>, Fact> {
 
 /// Headers that are not free to hold the identity of a caller.
 const TAKEN: [&str; 12] = [
-    "authorization", "connection", "content-length", "content-type", "cookie", "host", "keep-alive",
-    "te", "trailer", "transfer-encoding", "upgrade", "proxy-authorization",
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "proxy-authorization",
 ];
 
 pub(super) fn header_name(value: Value) -> Result<HeaderName, Fact> {
