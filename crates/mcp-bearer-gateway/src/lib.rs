@@ -6,16 +6,22 @@
 #![deny(missing_docs)]
 
 #[allow(dead_code, reason = "until the stack uses it")]
+mod admin;
+#[allow(dead_code, reason = "until the stack uses it")]
 mod audit;
 pub mod config;
 #[allow(dead_code, reason = "until the stack uses it")]
 mod decision;
+#[allow(dead_code, reason = "until the stack uses it")]
+mod health;
 #[allow(dead_code, reason = "until the stack uses it")]
 mod history;
 #[allow(dead_code, reason = "until the stack uses it")]
 mod metrics;
 #[allow(dead_code, reason = "until the stack uses it")]
 mod observers;
+#[allow(dead_code, reason = "until the stack uses it")]
+mod own_server;
 #[allow(dead_code, reason = "until the stack uses it")]
 mod shown;
 

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use mcp_bearer::BearerAuthProvider;
 use mcp_bearer::core::Policy;
-use mcp_bearer::keys::{KeyPhase, KeyStatus};
+use mcp_bearer::keys::KeyStatus;
 use metrics::{Counter, Histogram, Key, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use metrics_util::MetricKindMask;
 
 use crate::audit::DROPPED_LINES;
+use crate::health::is_usable;
 use crate::history::Kind;
 
 const REQUESTS: &str = "mcp_bearer_gateway_requests_total";
@@ -153,8 +154,7 @@ impl Metrics {
                 Label::new("source", status.source.clone()),
             ]
         };
-        let usable = matches!(status.phase, KeyPhase::Fresh | KeyPhase::Aging);
-        let usable = usable && !status.snapshot.set.is_empty();
+        let usable = is_usable(status);
         self.set(KEY_SET_USABLE, labels(), if usable { 1.0 } else { 0.0 });
         self.set(KEY_SET_KEYS, labels(), number(status.snapshot.set.len()));
         if let Some(age) = status.age {

@@ -41,12 +41,12 @@ pub(crate) fn claimed(text: &str) -> String {
 
 /// A value that a signature has proven, or the name of what was called. Others search for it, so it
 /// may be longer, and only what cannot be seen is escaped.
-fn fact(text: &str) -> String {
+pub(crate) fn fact(text: &str) -> String {
     visible(text, FACT_CHARS)
 }
 
 /// A sentence for the operator. What it quotes of a token is escaped already.
-fn sentence(text: &str) -> String {
+pub(crate) fn sentence(text: &str) -> String {
     visible(text, SENTENCE_CHARS)
 }
 
