@@ -24,5 +24,7 @@ mod observers;
 mod own_server;
 #[allow(dead_code, reason = "until the stack uses it")]
 mod shown;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use config::{GatewayConfig, GatewayDraft, GatewaySetting};

@@ -19,7 +19,7 @@ const TICK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Observers {
     pub(crate) metrics: Metrics,
-    history: History,
+    pub(crate) history: History,
     audit: Option<AuditLog>,
     granted: Granted,
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use mcp_bearer::AccessToken;
-use mcp_bearer::core::Challenge;
+use mcp_bearer::core::{Challenge, NumericDate};
 use mcp_bearer::explain::{ExplainedStep, Explanation, StepOutcome};
 
 use super::advice;
@@ -69,7 +69,7 @@ fn step(step: &ExplainedStep) -> Markup {
 
 fn facts(access: &AccessToken) -> Markup {
     let scopes = access.scopes().to_string();
-    let expires = access.expires_at().and_then(|at| at.to_unix_time());
+    let expires = access.expires_at().and_then(NumericDate::to_unix_time);
     let expires = expires.map(|at| {
         let at = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from(at);
         humantime::format_rfc3339_seconds(at).to_string()
