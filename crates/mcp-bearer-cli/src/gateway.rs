@@ -93,6 +93,16 @@ async fn serve(config: GatewayConfig, file: Option<&Path>) -> Result<Outcome, Fa
     note(format_args!(
         "Serving {resource} on {address}, for the server at {upstream}"
     ));
+    let [health, page] = gateway.own_addresses();
+    if let Some(health) = health {
+        gateway.install_metrics()?;
+        note(format_args!(
+            "Probes and metrics: http://{health}/readyz /healthz /metrics"
+        ));
+    }
+    if let Some(page) = page {
+        note(format_args!("Status page: http://{page}/"));
+    }
     let reloads = reload_when_changed(gateway.reloader(), file.map(Path::to_owned));
     tokio::select! {
         () = gateway.run(stopped) => {}
@@ -109,14 +119,19 @@ async fn reload_when_changed(
 ) -> Result<Infallible, Failure> {
     let mut hang_up = hang_ups()?;
     let mut seen = file.as_deref().and_then(Version::of);
+    let mut wrong = None;
     loop {
         let asked = tokio::select! {
             () = hang_up.next() => true,
             () = tokio::time::sleep(LOOK_EVERY) => false,
         };
+        if asked {
+            reloader.reopen_audit_log();
+        }
+        reload_certificate(&reloader, &mut wrong);
         let Some(path) = &file else {
             if asked {
-                note("warning: SIGHUP has no effect: there is no --config");
+                note("warning: there is no --config to read again");
             }
             continue;
         };
@@ -125,6 +140,27 @@ async fn reload_when_changed(
         if asked || (now.is_some() && now != seen) {
             seen = now;
             reload(&reloader, path).await;
+        }
+    }
+}
+
+/// A new certificate, or the old one; what is wrong is reported once.
+fn reload_certificate(reloader: &Reloader, wrong: &mut Option<String>) {
+    match reloader.reload_certificate() {
+        Ok(changed) => {
+            if changed {
+                note("note: clients see the new certificate now");
+            }
+            *wrong = None;
+        }
+        Err(error) => {
+            let error = error.to_string();
+            if wrong.as_ref() != Some(&error) {
+                note(format_args!(
+                    "warning: {error}; the old certificate is kept"
+                ));
+            }
+            *wrong = Some(error);
         }
     }
 }

@@ -1,7 +1,14 @@
 //! [`Decision`]: what became of one request, for metrics, the audit log and the status page.
 
 use std::net::IpAddr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+use mcp_bearer::Clock;
+
+/// The time now, for [`Decision::at`].
+pub(crate) fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from(Clock::system().now())
+}
 
 /// What became of one request.
 #[derive(Clone, Debug)]

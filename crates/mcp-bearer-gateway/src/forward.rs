@@ -19,11 +19,15 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use crate::assertion::{Assertions, sha256};
+use crate::audit::Recorded;
 use crate::config::Settings;
 use crate::fields::{self, Origin};
 use crate::lifetime::{CALL, End, Lived};
 use crate::limits::{RequestLimits, RequestPermit, StreamPermit, StreamRefusal};
-use crate::own_answer::OwnAnswer;
+use crate::metrics::Active;
+use crate::observe;
+use crate::observers::Observers;
+use crate::own_answer::{NO_AUDIT_LOG, OwnAnswer};
 use crate::rights::Rights;
 use crate::upstream::Upstream;
 use crate::without_trailers::WithoutTrailers;
@@ -33,8 +37,13 @@ pub(crate) type ServerBody = Either<Lived<Incoming, Permit>, Full<Bytes>>;
 
 /// What is released when an answer ends.
 pub(crate) enum Permit {
-    Request { _permit: Arc<RequestPermit> },
-    Stream { _permit: StreamPermit },
+    Request {
+        _permit: Arc<RequestPermit>,
+    },
+    Stream {
+        _permit: StreamPermit,
+        _active: Active,
+    },
 }
 
 /// What the outer parts know about a request, in its extensions.
@@ -43,6 +52,7 @@ pub(crate) struct Passage {
     pub(crate) client: IpAddr,
     pub(crate) scheme: &'static str,
     pub(crate) permit: Arc<RequestPermit>,
+    pub(crate) began: std::time::Instant,
 }
 
 /// Sends requests to the server.
@@ -56,6 +66,7 @@ struct Inner {
     rights: Arc<Rights>,
     limits: Arc<RequestLimits>,
     assertions: Option<Arc<Assertions>>,
+    observers: Arc<Observers>,
 }
 
 impl Forward {
@@ -65,6 +76,7 @@ impl Forward {
         rights: Arc<Rights>,
         limits: Arc<RequestLimits>,
         assertions: Option<Arc<Assertions>>,
+        observers: Arc<Observers>,
     ) -> Self {
         Self(Arc::new(Inner {
             own_headers: settings.identity_headers.all(),
@@ -73,6 +85,7 @@ impl Forward {
             rights,
             limits,
             assertions,
+            observers,
         }))
     }
 }
@@ -135,11 +148,18 @@ impl Inner {
         self.check_caller(access.as_ref())?;
         let permit = if is_stream(&parts, operations.as_ref()) {
             let _permit = self.begin_stream(access.as_ref(), passage.client)?;
-            Permit::Stream { _permit }
+            let _active = self.observers.metrics.stream();
+            Permit::Stream { _permit, _active }
         } else {
             let _permit = Arc::clone(&passage.permit);
             Permit::Request { _permit }
         };
+        self.record(
+            &passage,
+            &parts.method,
+            access.as_ref(),
+            operations.as_ref(),
+        )?;
         self.prepare(&mut parts, &passage, access.as_ref())
             .map_err(OwnAnswer::respond)?;
         if let Some(value) = self.assertion(access.as_ref(), operations.as_ref(), &body)? {
@@ -168,6 +188,27 @@ impl Inner {
         };
         let body = Lived::new(body, end, permit);
         Ok(Response::from_parts(parts, Either::Left(body)))
+    }
+
+    /// Records the request before it is passed on. What cannot be recorded is not passed on, if the
+    /// operator wants that.
+    fn record(
+        &self,
+        passage: &Passage,
+        method: &Method,
+        access: Option<&AccessToken>,
+        operations: Option<&JudgedOperations>,
+    ) -> Result<(), Response<Full<Bytes>>> {
+        self.observers.metrics.decided_in(passage.began.elapsed());
+        if access.is_some() && !self.observers.wants_grants() {
+            self.observers.record_grant_cheaply();
+            return Ok(());
+        }
+        let grant = observe::grant(passage.client, method, access, operations);
+        match self.observers.record(&grant) {
+            Recorded::Done | Recorded::Dropped => Ok(()),
+            Recorded::Refused => Err(NO_AUDIT_LOG.respond()),
+        }
     }
 
     fn check_caller(&self, access: Option<&AccessToken>) -> Result<(), Response<Full<Bytes>>> {

@@ -11,17 +11,25 @@ use mcp_bearer::{BearerAuthProvider, Clock, ConfigError, UnixTime};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::audit::AuditLog;
 use crate::config::GatewayConfig;
+use crate::metrics::Metrics;
+use crate::observers::Observers;
+use crate::own_servers::{self, OwnServers};
 use crate::rights::{Current, Rights};
 use crate::serve::{Phase, Server};
 use crate::stack::{self, Kept, Stack};
-use crate::tls::ServerTls;
+use crate::tls::{Changed, ServerTls};
+
+/// How long the audit log may take at the end.
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// A gateway that listens and does not serve yet.
 #[derive(Debug)]
 #[must_use = "it serves nothing until it runs"]
 pub struct Gateway {
     listener: TcpListener,
+    own: OwnServers,
     shared: Reloader,
     drain: Duration,
     connections: usize,
@@ -61,18 +69,25 @@ impl Gateway {
             provider: config.server.provider.clone(),
             rules: config.server.rules.clone(),
         };
+        let audit = settings.audit.as_ref().map(AuditLog::open);
+        let audit = audit.transpose().map_err(GatewayError::Other)?;
+        let metrics = Metrics::new().map_err(GatewayError::Other)?;
+        let observers = Arc::new(Observers::new(metrics, audit));
         let kept = Arc::new(Kept {
+            observers: Arc::clone(&observers),
             rights: Arc::new(Rights::new(current)),
             session_keys: SessionKeys::of_this_process().ok(),
         });
+        let own = OwnServers::bind(&config.settings, &kept).await;
+        let own = own.map_err(GatewayError::Other)?;
         let stack = Stack::new(config, &kept, None)?;
-        let listener = TcpListener::bind(listen).await.map_err(|error| {
-            GatewayError::Other(format!("listen: {listen}: {error}; choose another address"))
-        })?;
+        let listener = own_servers::listen("listen", listen).await;
+        let listener = listener.map_err(GatewayError::Other)?;
         let provider = kept.rights.provider();
         tokio::spawn(async move { provider.warm_up().await });
         Ok(Self {
             listener,
+            own,
             shared: Reloader {
                 stack: Arc::new(ArcSwap::from_pointee(stack)),
                 kept,
@@ -91,6 +106,12 @@ impl Gateway {
         self.listener.local_addr()
     }
 
+    /// The addresses of the probes and of the status page, if they are served.
+    #[must_use]
+    pub fn own_addresses(&self) -> [Option<SocketAddr>; 2] {
+        self.own.addresses()
+    }
+
     /// What reloads its configuration.
     #[must_use]
     pub fn reloader(&self) -> Reloader {
@@ -105,10 +126,14 @@ impl Gateway {
             stack: Arc::clone(&self.shared.stack),
             phase: seen,
             tls: self.shared.tls.clone(),
+            observers: Arc::clone(&self.shared.kept.observers),
             connections: self.connections,
         };
         let mut served = tokio::spawn(server.run());
+        let observers = Arc::clone(&self.shared.kept.observers);
+        let own = self.own.spawn(&observers);
         stop.await;
+        own.drain();
         phase.send_replace(Phase::Draining);
         self.shared.kept.rights.end_streams();
         if tokio::time::timeout(self.drain, &mut served).await.is_err() {
@@ -119,6 +144,23 @@ impl Gateway {
             );
             served.abort();
         }
+        own.stop();
+        if !observers.flush(LAST_LINES) {
+            tracing::error!(
+                target: "mcp_bearer::gateway",
+                "the last lines of the audit log could not be written"
+            );
+        }
+    }
+
+    /// Makes the gateway's metrics those of the process, so that the counters of the library are in
+    /// `/metrics` too.
+    ///
+    /// # Errors
+    /// When the process has other metrics already.
+    pub fn install_metrics(&self) -> Result<(), GatewayError> {
+        let metrics = &self.shared.kept.observers.metrics;
+        metrics.install().map_err(GatewayError::Other)
     }
 }
 
@@ -151,6 +193,25 @@ impl Reloader {
         self.stack.store(Arc::new(stack));
         self.kept.rights.replace(current);
         Ok(())
+    }
+
+    /// Reads the certificate and its key again. Returns whether there are new ones.
+    ///
+    /// # Errors
+    /// When they cannot be used; the old ones stay.
+    pub fn reload_certificate(&self) -> Result<bool, GatewayError> {
+        match &self.tls {
+            None => Ok(false),
+            Some(tls) => match tls.reload(now()) {
+                Ok(changed) => Ok(changed == Changed::Yes),
+                Err(why) => Err(GatewayError::Other(why)),
+            },
+        }
+    }
+
+    /// Writes the audit log to its file anew, if that was renamed.
+    pub fn reopen_audit_log(&self) {
+        self.kept.observers.reopen_audit_log();
     }
 
     /// Without keys, tokens would be refused that are accepted now.

@@ -14,23 +14,35 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod admin;
 mod assertion;
+mod audit;
 pub mod config;
 mod decision;
 mod fields;
 mod file;
 mod forward;
 mod gateway;
+mod health;
+mod history;
 mod identity_headers;
 mod lifetime;
 mod limits;
+mod metrics;
+mod observe;
+mod observers;
 mod own_answer;
+mod own_server;
+mod own_servers;
 mod peer;
 mod query;
 mod request_form;
 mod rights;
 mod serve;
+mod shown;
 mod stack;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tls;
 mod upstream;
 mod without_trailers;

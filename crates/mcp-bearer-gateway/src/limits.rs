@@ -150,18 +150,21 @@ impl<C: Clock + Clone> RequestLimits<C> {
         self.streams.take(caller)
     }
 
-    /// The requests that are served now, for metrics.
+    /// The requests that are served now.
+    #[cfg(test)]
     pub(crate) fn requests_now(&self) -> usize {
         self.requests.taken()
     }
 
-    /// The addresses with requests and those with denials that are remembered, for metrics.
+    /// The addresses with requests and those with denials that are remembered.
+    #[cfg(test)]
     pub(crate) fn peers_known(&self) -> (usize, usize) {
         let known = |table: &Option<RateTable<_, _>>| table.as_ref().map_or(0, RateTable::known);
         (known(&self.per_peer), known(&self.denials_per_peer))
     }
 
-    /// The long streams that are served now, for metrics.
+    /// The long streams that are served now.
+    #[cfg(test)]
     pub(crate) fn streams_now(&self) -> usize {
         self.streams.taken()
     }

@@ -10,9 +10,10 @@ use mcp_bearer::operation::RpcAnswer;
 
 use crate::limits::RetryAfter;
 
-/// Why the gateway itself answered. It is in the extensions of the answer.
+/// Why the gateway itself answered, by name and as a sentence. It is in the extensions of the
+/// answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reason(pub(crate) &'static str);
+pub(crate) struct Reason(pub(crate) &'static str, pub(crate) &'static str);
 
 /// An answer with a JSON-RPC error, which MCP clients can read.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +72,17 @@ impl OwnAnswer {
         if self.close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        response.extensions_mut().insert(Reason(self.reason));
+        response
+            .extensions_mut()
+            .insert(Reason(self.reason, self.text));
         response
     }
 }
+
+/// While the audit log cannot be written, if nothing may be unrecorded.
+pub(crate) const NO_AUDIT_LOG: OwnAnswer = OwnAnswer::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "audit_log",
+    "requests cannot be recorded now",
+)
+.retry_after(5);

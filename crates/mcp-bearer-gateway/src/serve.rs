@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use crate::observers::Observers;
 use crate::stack::{Connection, Stack};
 use crate::tls::ServerTls;
 
@@ -48,6 +49,7 @@ pub(crate) struct Server {
     pub(crate) stack: Arc<ArcSwap<Stack>>,
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) tls: Option<Arc<ServerTls>>,
+    pub(crate) observers: Arc<Observers>,
     pub(crate) connections: usize,
 }
 
@@ -71,9 +73,10 @@ impl Server {
             };
             let (stack, phase) = (Arc::clone(&self.stack), self.phase.clone());
             let tls = self.tls.as_ref().map(|tls| tls.acceptor());
+            let counted = self.observers.metrics.connection();
             open.spawn(async move {
                 connection(stream, peer, tls, stack, phase).await;
-                drop(place);
+                drop((place, counted));
             });
         }
         drop(self.listener);

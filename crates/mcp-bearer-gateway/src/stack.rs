@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use mcp_bearer::http::{
@@ -21,7 +21,9 @@ use crate::config::{GatewayConfig, Settings};
 use crate::fields;
 use crate::forward::{Forward, Passage, ServerBody};
 use crate::limits::RequestLimits;
-use crate::own_answer::{OwnAnswer, Reason};
+use crate::observe::{self, Asked};
+use crate::observers::Observers;
+use crate::own_answer::{NO_AUDIT_LOG, OwnAnswer, Reason};
 use crate::peer::client_address;
 use crate::request_form::{self, Paths, Place};
 use crate::rights::Rights;
@@ -36,6 +38,9 @@ pub(crate) struct Stack {
     paths: Paths,
     preflight: Preflight,
     metadata: MetadataService,
+    observers: Arc<Observers>,
+    /// The header that holds the token.
+    credential: HeaderName,
     limits: Arc<RequestLimits>,
     upstream: Upstream,
     assertions: Option<Arc<Assertions>>,
@@ -44,6 +49,7 @@ pub(crate) struct Stack {
 
 /// What outlives a configuration.
 pub(crate) struct Kept {
+    pub(crate) observers: Arc<Observers>,
     pub(crate) rights: Arc<Rights>,
     /// Binds sessions if no keys are configured; `None` without randomness, and no session passes.
     pub(crate) session_keys: Option<SessionKeys>,
@@ -83,6 +89,8 @@ impl Stack {
         if server.session_keys.is_none() {
             server.session_keys.clone_from(&kept.session_keys);
         }
+        let credential = server.token_header.as_deref().unwrap_or("authorization");
+        let credential = HeaderName::try_from(credential).unwrap_or(AUTHORIZATION);
         let preflight = preflight(&settings);
         let mut layer = server.layer_with_preflight(preflight.clone())?;
         let assertions = settings.assertion.as_ref().map(Assertions::load);
@@ -104,6 +112,7 @@ impl Stack {
             rights,
             Arc::clone(&limits),
             assertions.clone(),
+            Arc::clone(&kept.observers),
         );
         Ok(Self {
             service: layer.layer(forward),
@@ -111,6 +120,8 @@ impl Stack {
             paths,
             preflight,
             metadata,
+            observers: Arc::clone(&kept.observers),
+            credential,
             limits,
             upstream,
             assertions,
@@ -137,10 +148,33 @@ impl Stack {
     ) -> Response<Body> {
         let peer = connection.peer.ip();
         let client = client_address(peer, request.headers(), &self.settings.trusted_proxies);
-        if let Err(wait) = self.limits.check_peer(client) {
-            return own(TOO_MANY.respond_later(wait));
+        let asked = Asked {
+            client,
+            method: request.method().clone(),
+            credential: request.headers().get(&self.credential).cloned(),
+        };
+        let answer = match self.limits.check_peer(client) {
+            Err(wait) => own(TOO_MANY.respond_later(wait)),
+            Ok(()) if !self.observers.may_serve() => own(NO_AUDIT_LOG.respond()),
+            Ok(()) => {
+                self.answer_counted(client, connection.scheme, request)
+                    .await
+            }
+        };
+        // A request that was passed on was counted then.
+        if let Some(refusal) = observe::refusal(&asked, &answer) {
+            let _ = self.observers.record(&refusal);
         }
-        let answer = self.answer_client(client, connection.scheme, request).await;
+        answer
+    }
+
+    async fn answer_counted(
+        &self,
+        client: IpAddr,
+        scheme: &'static str,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
+        let answer = self.answer_client(client, scheme, request).await;
         if is_denial(&answer) {
             self.limits.count_denial(client);
         }
@@ -202,6 +236,7 @@ impl Stack {
             client,
             scheme,
             permit: Arc::new(permit),
+            began: std::time::Instant::now(),
         };
         request.extensions_mut().insert(passage);
         let answer: Result<_, Infallible> = self.service.clone().call(request).await;

@@ -85,7 +85,8 @@ impl ServerTls {
         TlsAcceptor::from(Arc::clone(&self.config))
     }
 
-    /// When the certificate expires, for metrics.
+    /// When the certificate expires.
+    #[cfg(test)]
     pub(crate) fn expires_at(&self) -> UnixTime {
         self.current.0.load().not_after()
     }

@@ -21,6 +21,7 @@ type Limiter<K, C> = RateLimiter<Question<K>, Known<K>, C, NoOpMiddleware<<C as 
 pub(super) struct RateTable<K: Copy + Eq + Hash, C: Clock> {
     limiter: Limiter<K, C>,
     clock: C,
+    #[cfg(test)]
     known: Arc<States<K>>,
 }
 
@@ -31,6 +32,7 @@ impl<K: Copy + Eq + Hash, C: Clock + Clone> RateTable<K, C> {
         Self {
             limiter: RateLimiter::new(quota(rate), store, clock.clone()),
             clock,
+            #[cfg(test)]
             known,
         }
     }
@@ -57,6 +59,7 @@ impl<K: Copy + Eq + Hash, C: Clock + Clone> RateTable<K, C> {
     }
 
     /// How many keys are in the table.
+    #[cfg(test)]
     pub(super) fn known(&self) -> usize {
         self.known.len()
     }

@@ -28,6 +28,7 @@ impl Slots {
         Some(Slot(Arc::clone(&self.taken)))
     }
 
+    #[cfg(test)]
     pub(super) fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }
@@ -89,6 +90,7 @@ impl StreamSlots {
         })
     }
 
+    #[cfg(test)]
     pub(super) fn taken(&self) -> usize {
         self.all.taken()
     }

@@ -85,6 +85,7 @@ impl Identity {
         Arc::clone(&self.certified)
     }
 
+    #[cfg(test)]
     pub(super) fn not_after(&self) -> UnixTime {
         self.not_after
     }

@@ -70,11 +70,6 @@ impl Stage {
         format!("Authorization: Bearer {}\r\n", token.sign().unwrap())
     }
 
-    /// A POST with this body and these further fields, each with its line end.
-    pub(crate) fn post(&self, fields: &str, body: &str) -> String {
-        post(fields, body)
-    }
-
     pub(crate) async fn send(&self, bytes: impl AsRef<[u8]>) -> Answer {
         let mut client = Client::connect(self.address).await;
         client.write(bytes).await;

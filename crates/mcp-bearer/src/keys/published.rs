@@ -147,6 +147,8 @@ impl<R: Clone> PublishedKeys<R> {
             phase,
             snapshot: state.usable(nanos(now)).clone(),
             age: held.map(|held| now.saturating_sub(held.confirmed_at)),
+            next_refresh: (state.due_at != u64::MAX)
+                .then(|| Duration::from_nanos(state.due_at.saturating_sub(nanos(now)))),
             last_failure: state.last_failure.clone(),
             fetched: self.fetched.load(Ordering::Relaxed),
             not_modified: self.not_modified.load(Ordering::Relaxed),

@@ -49,6 +49,7 @@ impl KeySource for StaticKeys {
             phase: KeyPhase::Fresh,
             snapshot: self.snapshot.clone(),
             age: None,
+            next_refresh: None,
             last_failure: None,
             fetched: 0,
             not_modified: 0,

@@ -1,0 +1,131 @@
+//! What became of a request, read from its answer.
+//!
+//! The layers of the library leave their reasons in the extensions of their answers, and the parts
+//! of the gateway theirs. An answer without one is the server's.
+
+use std::net::IpAddr;
+
+use http::{Extensions, HeaderValue, Method, Response};
+use mcp_bearer::core::{Fault, Limits, TokenParts};
+use mcp_bearer::http::{FromExtensions as _, JudgedOperations, OperationRefusal};
+use mcp_bearer::{AccessToken, Rejection};
+
+use crate::decision::{Caller, Decision, Outcome, now};
+use crate::own_answer::Reason;
+
+/// The reason of a grant with a token, and of one that rules allow without.
+const ACCEPTED: &str = "accepted";
+const ANONYMOUS: &str = "anonymous";
+
+/// What is kept of a request until it is answered.
+pub(crate) struct Asked {
+    pub(crate) client: IpAddr,
+    pub(crate) method: Method,
+    pub(crate) credential: Option<HeaderValue>,
+}
+
+/// Why a request was not passed on; `None` if it was.
+pub(crate) fn refusal<B>(asked: &Asked, answer: &Response<B>) -> Option<Decision> {
+    let extensions = answer.extensions();
+    let status = answer.status().as_u16();
+    let refusal = OperationRefusal::from_extensions(extensions);
+    let (reason, detail, failed) = if let Some(rejection) = Rejection::from_extensions(extensions) {
+        let kind = rejection.kind();
+        let failed = kind.fault() == Fault::Service;
+        (kind.as_str(), rejection.to_string(), failed)
+    } else if let Some(refusal) = refusal {
+        let failed = status >= 500;
+        (refusal.reason(), refusal.detail().to_owned(), failed)
+    } else {
+        let Reason(reason, text) = extensions.get::<Reason>()?;
+        (*reason, (*text).to_owned(), status >= 500)
+    };
+    Some(Decision {
+        at: now(),
+        outcome: if failed {
+            Outcome::Failed
+        } else {
+            Outcome::Denied
+        },
+        reason,
+        detail,
+        status,
+        caller: caller(extensions, asked.credential.as_ref()),
+        http_method: asked.method.to_string(),
+        method: refusal.and_then(|refusal| refusal.method().map(str::to_owned)),
+        name: refusal.and_then(|refusal| refusal.name().map(str::to_owned)),
+        peer: asked.client,
+    })
+}
+
+/// A request that is about to be passed on.
+pub(crate) fn grant(
+    client: IpAddr,
+    http_method: &Method,
+    access: Option<&AccessToken>,
+    operations: Option<&JudgedOperations>,
+) -> Decision {
+    let first = operations.and_then(|operations| operations.iter().next());
+    Decision {
+        at: now(),
+        outcome: Outcome::Granted,
+        reason: if access.is_some() {
+            ACCEPTED
+        } else {
+            ANONYMOUS
+        },
+        detail: String::new(),
+        // The server has not answered yet.
+        status: 0,
+        caller: access.map(proven).unwrap_or_default(),
+        http_method: http_method.to_string(),
+        method: first.map(|operation| operation.method().to_owned()),
+        name: first
+            .and_then(|operation| operation.targets().first())
+            .map(|target| target.name().to_owned()),
+        peer: client,
+    }
+}
+
+fn caller(extensions: &Extensions, credential: Option<&HeaderValue>) -> Caller {
+    match AccessToken::from_extensions(extensions) {
+        Some(access) => proven(access),
+        None => credential.map(claimed).unwrap_or_default(),
+    }
+}
+
+fn proven(access: &AccessToken) -> Caller {
+    let text = |text: Option<&str>| text.map(str::to_owned);
+    Caller {
+        proven: true,
+        issuer: text(access.issuer()),
+        subject: text(access.subject()),
+        client_id: text(access.client_id()),
+        key_id: None,
+    }
+}
+
+/// What a token says that nobody has verified.
+fn claimed(credential: &HeaderValue) -> Caller {
+    let text = credential.to_str().unwrap_or_default();
+    let token = text.rsplit(' ').next().unwrap_or_default();
+    let Ok(parts) = TokenParts::read(token, &Limits::default()) else {
+        return Caller::default();
+    };
+    let mut caller = Caller::default();
+    for (name, json) in parts.claims().into_iter().flatten() {
+        let place = match &*name {
+            "iss" => &mut caller.issuer,
+            "sub" => &mut caller.subject,
+            "client_id" | "azp" => &mut caller.client_id,
+            _ => continue,
+        };
+        *place = serde_json::from_str(json).ok();
+    }
+    for (name, json) in parts.header().into_iter().flatten() {
+        if name == "kid" {
+            caller.key_id = serde_json::from_str(json).ok();
+        }
+    }
+    caller
+}
