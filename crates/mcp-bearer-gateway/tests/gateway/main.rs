@@ -15,6 +15,7 @@ mod form;
 mod frames;
 mod http2;
 mod operations;
+mod operators;
 mod reloads;
 mod server;
 mod streams;

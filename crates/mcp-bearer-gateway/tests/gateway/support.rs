@@ -20,6 +20,8 @@ pub(crate) struct Stage {
     pub(crate) server: Server,
     pub(crate) address: SocketAddr,
     pub(crate) reloader: Reloader,
+    /// The addresses of the probes and of the status page.
+    pub(crate) own: [Option<SocketAddr>; 2],
     folder: tempfile::TempDir,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<()>>,
@@ -37,6 +39,7 @@ impl Stage {
         let config = config(&folder, &issuer, &server, top, tables);
         let gateway = Gateway::bind(config).await.unwrap();
         let (address, reloader) = (gateway.address().unwrap(), gateway.reloader());
+        let own = gateway.own_addresses();
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(gateway.run(async {
             let _ = stopped.await;
@@ -46,6 +49,7 @@ impl Stage {
             server,
             address,
             reloader,
+            own,
             folder,
             stop: Some(stop),
             running: Some(running),
@@ -58,6 +62,11 @@ impl Stage {
 
     pub(crate) fn token(&self) -> TestToken {
         self.issuer.token(RESOURCE).subject("alice")
+    }
+
+    /// A file beside the configuration.
+    pub(crate) fn file(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
     }
 
     /// `Authorization: Bearer ...` of a good token.
