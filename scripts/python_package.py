@@ -47,7 +47,7 @@ ENVIRONMENTS = {
 }
 
 # A type checker's view of the base class depends on what is installed.
-TYPED_EXAMPLES = {"fastmcp_after.py": "fastmcp-4", "sdk_server.py": "mcp-2", "fastapi_app.py": "mcp-2"}
+TYPED_EXAMPLES = {"fastmcp_after.py": "fastmcp-4", "behind_gateway.py": "fastmcp-4", "sdk_server.py": "mcp-2", "fastapi_app.py": "mcp-2"}
 
 IN_CI = ["fastmcp-2.9.2", "fastmcp-4", "mcp-2"]
 ALL = [name for name in ENVIRONMENTS if name not in ("tools", "empty")]

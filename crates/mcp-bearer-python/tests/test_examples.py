@@ -135,7 +135,7 @@ def base64url(data):
 def test_behind_gateway(monkeypatch):
     key = Ed25519PrivateKey.generate()
     jwk = {"kty": "OKP", "crv": "Ed25519", "x": base64url(key.public_key().public_bytes_raw())}
-    with contextlib.closing(HttpIssuer({"keys": [jwk]}, "up")) as gateway:
+    with contextlib.closing(HttpIssuer(json.dumps({"keys": [jwk]}).encode(), "up")) as gateway:
         monkeypatch.setenv("JWKS_URI", gateway.options()["jwks_uri"])
         module = load("behind_gateway")
 
