@@ -19,7 +19,7 @@ use self::writer::{Command, Health, Output, Writer};
 use crate::config::{AuditSettings, WhenBlocked};
 use crate::decision::{Decision, Outcome};
 
-/// Lines that wait to be written. At 1 KiB per line, 2 MiB; at the most that a line can have, 64 MiB.
+/// Lines that wait to be written: 2 MiB at 1 KiB per line, and 64 MiB if each is as long as can be.
 const QUEUE: usize = 2048;
 /// The longest time that the end of the log may take when it is dropped.
 const END: Duration = Duration::from_secs(2);
@@ -75,8 +75,8 @@ impl AuditLog {
         self.settings.grants
     }
 
-    /// Whether requests may be served: not while the log cannot be written and the operator chose to
-    /// refuse. It becomes true again by itself.
+    /// Whether requests may be served: not while the log cannot be written and the operator chose
+    /// to refuse. It becomes true again by itself.
     pub(crate) fn may_serve(&self) -> bool {
         self.settings.when_blocked == WhenBlocked::Drop || !self.health.is_blocked()
     }

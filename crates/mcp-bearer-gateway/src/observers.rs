@@ -49,8 +49,8 @@ impl Observers {
         self.audit.as_ref().is_some_and(AuditLog::wants_grants)
     }
 
-    /// Whether requests may be served: not while they should be written to an audit log that cannot
-    /// be written. Every request asks.
+    /// Whether requests may be served: not while the audit log that they need cannot be written.
+    /// Every request asks.
     pub(crate) fn may_serve(&self) -> bool {
         self.audit.as_ref().is_none_or(AuditLog::may_serve)
     }
@@ -61,7 +61,7 @@ impl Observers {
         let kind = (decision.outcome, decision.reason);
         if decision.outcome == Outcome::Granted {
             let recorded = self.write(decision);
-            // What the log refuses is not served, so it is counted when it is recorded as a failure.
+            // What the log refuses is not served; it is counted as the failure that it becomes.
             if recorded != Recorded::Refused {
                 if kind == ACCEPTED {
                     self.record_grant_cheaply();

@@ -57,7 +57,7 @@ fn visible(text: &str, most: usize) -> String {
     for character in text.chars() {
         let escaped = character.escape_debug();
         let is_quote = matches!(character, '"' | '\'' | '\\');
-        // Letters that combine with others are escaped by `escape_debug`, and can be seen.
+        // Characters that combine with others are escaped by `escape_debug`, and can be seen.
         let is_visible = is_quote || character.is_alphanumeric() || escaped.len() == 1;
         length += if is_visible { 1 } else { escaped.len() };
         if length > most {

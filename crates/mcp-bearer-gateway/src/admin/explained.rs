@@ -6,7 +6,7 @@ use mcp_bearer::core::{Challenge, NumericDate};
 use mcp_bearer::explain::{ExplainedStep, Explanation, StepOutcome};
 
 use super::advice;
-use super::page::{badge, explain_form, page};
+use super::page::{badge, explain_form, page, with_code};
 use crate::shown::{fact, sentence};
 
 pub(super) fn explained(explanation: &Explanation, csrf: &str) -> Markup {
@@ -27,7 +27,7 @@ pub(super) fn explained(explanation: &Explanation, csrf: &str) -> Markup {
                         span.status { (Challenge::status_of(rejection.kind())) }
                     }
                     p { (sentence(&rejection.to_string())) }
-                    p.advice { strong { "What to do: " } (advice::for_kind(rejection.kind())) }
+                    p.advice { strong { "What to do: " } (with_code(advice::for_kind(rejection.kind()))) }
                 }
             }
             section aria-labelledby="steps-title" {

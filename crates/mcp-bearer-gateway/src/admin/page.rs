@@ -148,9 +148,9 @@ fn summary(status: &Status) -> Markup {
         }
         dl.summary {
             div { dt { "Issuers with keys" } dd class=[(usable < all).then_some("bad")] { (usable) " of " (all) } }
-            div { dt { "Granted, last hour" } dd { (of(Outcome::Granted)) } }
-            div { dt { "Denied" } dd { (of(Outcome::Denied)) } }
-            div { dt { "Failed" } dd class=[(of(Outcome::Failed) > 0).then_some("bad")] { (of(Outcome::Failed)) } }
+            div { dt { "Granted (1 h)" } dd { (of(Outcome::Granted)) } }
+            div { dt { "Denied (1 h)" } dd { (of(Outcome::Denied)) } }
+            div { dt { "Failed (1 h)" } dd class=[(of(Outcome::Failed) > 0).then_some("bad")] { (of(Outcome::Failed)) } }
             div { dt { "Connections" } dd { (status.connections) } }
             div { dt { "Streams" } dd { (status.streams) } }
             div { dt { "As of" } dd { (moment(status.now)) } }
@@ -211,7 +211,7 @@ fn keys(keys: &[KeyView]) -> Markup {
                     @for key in keys {
                         tr {
                             td { @match &key.kid {
-                                Some(kid) => code { (kid) },
+                                Some(kid) => code.name { (kid) },
                                 None => span.empty { "none" },
                             } }
                             td {
@@ -220,7 +220,7 @@ fn keys(keys: &[KeyView]) -> Markup {
                             }
                             td { (key.kind.as_deref().unwrap_or_default()) }
                             td { (key.algorithms.join(", ")) }
-                            td { @if let Some(thumbprint) = &key.thumbprint { code.long { (thumbprint) } } }
+                            td { @if let Some(thumbprint) = &key.thumbprint { code.name.long { (thumbprint) } } }
                         }
                     }
                 }
@@ -238,7 +238,7 @@ fn hour(minutes: &[Minute]) -> Markup {
             ul.legend aria-hidden="true" {
                 @for outcome in plot::OUTCOMES { li class=(outcome.as_str()) { (outcome.as_str()) } }
             }
-            (plot::hour(minutes))
+            div.wide tabindex="0" role="region" aria-label="Plot" { (plot::hour(minutes)) }
             div.wide tabindex="0" role="region" aria-label="Decisions by outcome and reason" {
                 table.reasons {
                     thead { tr {
@@ -281,7 +281,7 @@ fn denial(denial: &Decision) -> Markup {
                 (caller(&denial.caller))
             }
             @if let Some(advice) = advice::for_reason(denial.reason) {
-                details { summary { "What to do" } p { (advice) } }
+                details { summary { "What to do" } p { (with_code(advice)) } }
             }
         }
     }
@@ -317,6 +317,15 @@ pub(super) fn explain_form(csrf: &str) -> Markup {
             label for="token" { "Token" }
             textarea id="token" name="token" rows="5" required autocomplete="off" autocapitalize="off" spellcheck="false" {}
             button type="submit" { "Explain" }
+        }
+    }
+}
+
+/// A text in which names are between backticks.
+pub(super) fn with_code(text: &str) -> Markup {
+    html! {
+        @for (number, part) in text.split('`').enumerate() {
+            @if number % 2 == 0 { (part) } @else { code { (part) } }
         }
     }
 }

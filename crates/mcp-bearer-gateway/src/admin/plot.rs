@@ -110,21 +110,21 @@ fn scaled(count: u64, most: u64, height: usize) -> usize {
     scaled.max(usize::from(count > 0))
 }
 
-/// The next of 1, 2, 4, 6, 10, 20, 40 and so on, which have a whole half.
+/// The next of 1, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 40 and so on, which have a whole half.
 fn round_up(count: u64) -> u64 {
+    if count <= 1 {
+        return 1;
+    }
     let mut power: u64 = 1;
-    loop {
-        for step in [1, 2, 4, 6] {
-            let value = power.saturating_mul(step);
-            if count <= value && (value == 1 || value % 2 == 0) {
-                return value;
+    while power <= u64::MAX / 100 {
+        for step in [2, 4, 6, 8, 10, 12, 14, 16, 18] {
+            if count <= power * step {
+                return power * step;
             }
-        }
-        if power > u64::MAX / 10 {
-            return u64::MAX;
         }
         power *= 10;
     }
+    count
 }
 
 #[cfg(test)]
@@ -141,11 +141,13 @@ mod tests {
             (2, 2),
             (3, 4),
             (5, 6),
-            (7, 10),
-            (11, 20),
-            (61, 100),
+            (7, 8),
+            (11, 12),
+            (19, 20),
+            (61, 80),
             (100, 100),
-            (101, 200),
+            (125, 140),
+            (181, 200),
         ] {
             assert_eq!(round_up(count), axis, "{count}");
         }

@@ -1,4 +1,4 @@
-//! The status page, request by request: what gets in, what does not, and what each page may contain.
+//! The status page, request by request: what is accepted, and what each page may contain.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 

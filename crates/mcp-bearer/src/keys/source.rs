@@ -67,8 +67,8 @@ pub struct KeyStatus {
     /// The time since the source last confirmed the keys. `None` for keys that are fixed or not
     /// held.
     pub age: Option<Duration>,
-    /// The time until the source asks for newer keys by itself; zero if that is due. `None` for keys
-    /// that are fixed or not held.
+    /// The time until the source asks for newer keys by itself; zero if that is due. `None` for
+    /// keys that are fixed or not held.
     pub next_refresh: Option<Duration>,
     /// Why the last attempt failed; `None` when it succeeded.
     pub last_failure: Option<String>,
