@@ -17,7 +17,7 @@ from pathlib import Path
 import python_package
 
 ROOT = Path(__file__).resolve().parent.parent
-NPM = [ROOT / "clients" / name for name in ("issuer", "typescript")]
+NPM = [ROOT / "clients" / name for name in ("conformance", "issuer", "node", "typescript")]
 CLIENT = ROOT / "clients" / "python"
 
 REQUIREMENT = re.compile(r"[a-z0-9][a-z0-9.-]*(?:\[[a-z0-9,-]+\])?==[^\s;]+(?: ; .+)?")
