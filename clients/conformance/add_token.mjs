@@ -2,7 +2,7 @@
 // sends none. Everything else passes as it came: header names and values, bodies, streams.
 //
 // Usage: node add_token.mjs URL
-// The token is in the variable TOKEN. Prints {"url"} once it accepts connections.
+// The token is in the variable TOKEN, a fixed port in ADD_TOKEN_PORT. Prints {"url"} once it accepts connections.
 
 import { createServer, request as open } from "node:http";
 
@@ -23,6 +23,6 @@ const server = createServer((incoming, outgoing) => {
   outgoing.on("close", () => onward.destroy());
   incoming.pipe(onward);
 });
-server.listen(0, "127.0.0.1", () => {
+server.listen(Number(process.env.ADD_TOKEN_PORT ?? 0), "127.0.0.1", () => {
   console.log(JSON.stringify({ url: `http://127.0.0.1:${server.address().port}${target.pathname}` }));
 });
