@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::header::{HOST, LOCATION};
 use http::request::Parts;
 use http::{HeaderName, Method, Request, Response, StatusCode, Version};
+use http_body::Body;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use mcp_bearer::AccessToken;
@@ -41,18 +42,23 @@ pub(crate) struct Passage {
 }
 
 /// Sends requests to the server.
-#[derive(Clone)]
-pub(crate) struct Forward(Arc<Inner>);
+pub(crate) struct Forward<B = OperationBody<Incoming>>(Arc<Inner<B>>);
 
-struct Inner {
+impl<B> Clone for Forward<B> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+struct Inner<B> {
     settings: Arc<Settings>,
     own_headers: [HeaderName; 4],
-    upstream: Upstream,
+    upstream: Upstream<B>,
     rights: Arc<Rights>,
 }
 
-impl Forward {
-    pub(crate) fn new(settings: Arc<Settings>, upstream: Upstream, rights: Arc<Rights>) -> Self {
+impl<B> Forward<B> {
+    pub(crate) fn new(settings: Arc<Settings>, upstream: Upstream<B>, rights: Arc<Rights>) -> Self {
         Self(Arc::new(Inner {
             own_headers: settings.identity_headers.all(),
             settings,
@@ -62,7 +68,10 @@ impl Forward {
     }
 }
 
-impl Service<Request<OperationBody<Incoming>>> for Forward {
+impl<B> Service<Request<B>> for Forward<B>
+where
+    B: Body<Data = Bytes, Error = hyper::Error> + Send + Unpin + 'static,
+{
     type Response = Response<ServerBody>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
@@ -71,7 +80,7 @@ impl Service<Request<OperationBody<Incoming>>> for Forward {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<OperationBody<Incoming>>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let answer = inner.forward(request).await;
@@ -84,11 +93,11 @@ const fn failed(reason: &'static str, text: &'static str) -> OwnAnswer {
     OwnAnswer::new(StatusCode::BAD_GATEWAY, reason, text)
 }
 
-impl Inner {
-    async fn forward(
-        &self,
-        request: Request<OperationBody<Incoming>>,
-    ) -> Result<Response<ServerBody>, OwnAnswer> {
+impl<B> Inner<B>
+where
+    B: Body<Data = Bytes, Error = hyper::Error> + Send + Unpin + 'static,
+{
+    async fn forward(&self, request: Request<B>) -> Result<Response<ServerBody>, OwnAnswer> {
         let (mut parts, body) = request.into_parts();
         let access = AccessToken::from_extensions(&parts.extensions).cloned();
         let operations = JudgedOperations::from_extensions(&parts.extensions).cloned();
@@ -129,8 +138,15 @@ impl Inner {
         passage: &Passage,
         access: Option<&AccessToken>,
     ) -> Result<(), OwnAnswer> {
-        let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
-        let host = parts.headers.get(HOST).map(|host| host.as_bytes()).or(authority);
+        let authority = parts
+            .uri
+            .authority()
+            .map(|authority| authority.as_str().as_bytes());
+        let host = parts
+            .headers
+            .get(HOST)
+            .map(|host| host.as_bytes())
+            .or(authority);
         let host = host.map(<[u8]>::to_vec);
         let origin = Origin {
             client: passage.client,
@@ -138,7 +154,9 @@ impl Inner {
             host: host.as_deref(),
         };
         fields::to_server(&mut parts.headers, &origin, &self.own_headers);
-        self.settings.identity_headers.set(&mut parts.headers, access);
+        self.settings
+            .identity_headers
+            .set(&mut parts.headers, access);
         parts.extensions.clear();
         parts.version = Version::HTTP_11;
         let uri = self.upstream.uri(parts.uri.query());
@@ -180,7 +198,10 @@ impl Inner {
             }
             _ => return Ok(()),
         };
-        let location = parts.headers.get(LOCATION).map(|value| format!("{value:?}"));
+        let location = parts
+            .headers
+            .get(LOCATION)
+            .map(|value| format!("{value:?}"));
         tracing::warn!(
             target: "mcp_bearer::gateway",
             status = parts.status.as_u16(),

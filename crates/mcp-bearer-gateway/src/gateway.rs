@@ -74,6 +74,21 @@ impl Gateway {
         })
     }
 
+    /// Takes authentication and operations away, so that a bench can measure what they cost. No
+    /// setting does this, and the feature is not in the program.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    #[cfg(feature = "bench")]
+    #[doc(hidden)]
+    pub fn without_authentication(self, config: GatewayConfig) -> Result<Self, GatewayError> {
+        let rights = &self.shared.rights;
+        let stack = Stack::new(config, Arc::clone(rights))?;
+        let stack = stack.without_authentication(Arc::clone(rights))?;
+        self.shared.stack.store(Arc::new(stack));
+        Ok(self)
+    }
+
     /// The address that it listens on.
     ///
     /// # Errors
