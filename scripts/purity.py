@@ -26,7 +26,7 @@ ARROWS = {
     "mcp-bearer-gateway": {"mcp-bearer"},
     "mcp-bearer-cli": {"mcp-bearer", "mcp-bearer-gateway"},
     "mcp-bearer-testkit": set(),
-    "mcp-bearer-bench": {"mcp-bearer", "mcp-bearer-core", "mcp-bearer-rsa", "mcp-bearer-testkit"},
+    "mcp-bearer-bench": {"mcp-bearer", "mcp-bearer-core", "mcp-bearer-gateway", "mcp-bearer-rsa", "mcp-bearer-testkit"},
 }
 
 # The crates that may hold unsafe code, the one file of each that has it, and why.

@@ -1,7 +1,9 @@
-//! An MCP server that trusts one issuer and holds none of its keys when it starts.
+//! An MCP server that trusts one issuer and holds none of its keys when it starts. Its tool
+//! `delete_all` needs a scope of its own.
 //!
-//! `clients/sign_in.py` starts it and describes what clients must see. A server for real users
-//! would call `provider.warm_up()` first; this one waits for its first token on purpose.
+//! `clients/sign_in.py` and `clients/step_up.py` start it and describe what clients must see. A
+//! server for real users would call `provider.warm_up()` first; this one waits for its first token
+//! on purpose.
 //!
 //! Usage: `one_issuer_server ISSUER`. It prints `{"url","metadata_url"}` once it listens, and logs
 //! to stderr.
@@ -21,6 +23,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 use mcp_bearer::keys::RemoteKeys;
+use mcp_bearer::operation::{OperationRules, RuleDraft, Unmatched};
 use mcp_bearer::{AccessToken, BearerAuthLayer, BearerAuthProvider, FromExtensions};
 use rmcp::handler::server::tool::Extension;
 use rmcp::model::{ServerCapabilities, ServerConfig};
@@ -40,6 +43,11 @@ impl Server {
         let access = AccessToken::from_extensions(&parts.extensions);
         let subject = access.and_then(AccessToken::subject);
         json!({ "subject": subject }).to_string()
+    }
+
+    #[tool(description = "Deletes everything, which is nothing. Needs the scope mcp:admin")]
+    async fn delete_all(&self) -> String {
+        json!({ "deleted": 0 }).to_string()
     }
 }
 
@@ -81,7 +89,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .audience(&url)
         .required_scopes(["mcp:read"])
         .build()?;
-    let auth = BearerAuthLayer::new(provider).resource(&url)?;
+    let rules = OperationRules::new(
+        Unmatched::Allow,
+        [RuleDraft::new("tools/call")
+            .name("delete_*")
+            .scopes(["mcp:admin"])],
+    )?;
+    let auth = BearerAuthLayer::new(provider)
+        .resource(&url)?
+        .operations(rules);
 
     let config = StreamableHttpServerConfig::default()
         .with_allowed_hosts(["127.0.0.1"])
@@ -91,10 +107,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sessions = Arc::<NeverSessionManager>::default();
     let mcp = StreamableHttpService::new(|| Ok(Server), sessions, config);
     let app = Router::new()
-        .merge(auth.metadata_route())
+        .merge(auth.auth().metadata_route())
         .route_service("/mcp", auth.layer(mcp))
         .layer(middleware::from_fn(read_whole));
-    let metadata_url = auth.metadata().url();
+    let metadata_url = auth.auth().metadata().url();
     println!("{}", json!({ "url": url, "metadata_url": metadata_url }));
     axum::serve(listener, app).await?;
     Ok(())

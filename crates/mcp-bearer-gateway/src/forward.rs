@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST, LOCATION};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::Body;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use mcp_bearer::http::{FromExtensions as _, JudgedOperations, OperationBody};
@@ -56,23 +57,28 @@ pub(crate) struct Passage {
 }
 
 /// Sends requests to the server.
-#[derive(Clone)]
-pub(crate) struct Forward(Arc<Inner>);
+pub(crate) struct Forward<B = OperationBody<Incoming>>(Arc<Inner<B>>);
 
-struct Inner {
+impl<B> Clone for Forward<B> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+struct Inner<B> {
     settings: Arc<Settings>,
     own_headers: [HeaderName; 4],
-    upstream: Upstream,
+    upstream: Upstream<B>,
     rights: Arc<Rights>,
     limits: Arc<RequestLimits>,
     assertions: Option<Arc<Assertions>>,
     observers: Arc<Observers>,
 }
 
-impl Forward {
+impl<B> Forward<B> {
     pub(crate) fn new(
         settings: Arc<Settings>,
-        upstream: Upstream,
+        upstream: Upstream<B>,
         rights: Arc<Rights>,
         limits: Arc<RequestLimits>,
         assertions: Option<Arc<Assertions>>,
@@ -90,7 +96,28 @@ impl Forward {
     }
 }
 
-impl Service<Request<OperationBody<Incoming>>> for Forward {
+/// The body of a request that is forwarded.
+pub(crate) trait Forwarded:
+    Body<Data = Bytes, Error = hyper::Error> + Send + Unpin + 'static
+{
+    /// All its bytes, if they were read to judge it.
+    fn bytes(&self) -> Option<&Bytes>;
+}
+
+impl Forwarded for OperationBody<Incoming> {
+    fn bytes(&self) -> Option<&Bytes> {
+        self.bytes()
+    }
+}
+
+#[cfg(feature = "bench")]
+impl Forwarded for Incoming {
+    fn bytes(&self) -> Option<&Bytes> {
+        None
+    }
+}
+
+impl<B: Forwarded> Service<Request<B>> for Forward<B> {
     type Response = Response<ServerBody>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
@@ -99,7 +126,7 @@ impl Service<Request<OperationBody<Incoming>>> for Forward {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<OperationBody<Incoming>>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let answer = inner.forward(request).await;
@@ -132,10 +159,10 @@ const fn failed(reason: &'static str, text: &'static str) -> OwnAnswer {
     OwnAnswer::new(StatusCode::BAD_GATEWAY, reason, text)
 }
 
-impl Inner {
+impl<B: Forwarded> Inner<B> {
     async fn forward(
         &self,
-        request: Request<OperationBody<Incoming>>,
+        request: Request<B>,
     ) -> Result<Response<ServerBody>, Response<Full<Bytes>>> {
         let (mut parts, body) = request.into_parts();
         let access = AccessToken::from_extensions(&parts.extensions).cloned();
@@ -283,7 +310,7 @@ impl Inner {
         &self,
         access: Option<&AccessToken>,
         operations: Option<&JudgedOperations>,
-        body: &OperationBody<Incoming>,
+        body: &B,
     ) -> Result<Option<HeaderValue>, Response<Full<Bytes>>> {
         let (Some(assertions), Some(access)) = (&self.assertions, access) else {
             return Ok(None);

@@ -98,6 +98,20 @@ impl Gateway {
         })
     }
 
+    /// Takes authentication and operations away, so that a bench can measure what they cost. No
+    /// setting does this, and the feature is not in the program.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    #[cfg(feature = "bench")]
+    #[doc(hidden)]
+    pub fn without_authentication(self, config: GatewayConfig) -> Result<Self, GatewayError> {
+        let kept = &self.shared.kept;
+        let stack = Stack::new(config, kept, None)?.without_authentication(kept)?;
+        self.shared.stack.store(Arc::new(stack));
+        Ok(self)
+    }
+
     /// The address that it listens on.
     ///
     /// # Errors

@@ -30,7 +30,13 @@ use crate::rights::Rights;
 use crate::upstream::Upstream;
 
 /// The body of every answer.
-pub(crate) type Body = Either<OperationsBody<ServerBody>, Either<AnswerBody, Full<Bytes>>>;
+pub(crate) type Body = Either<Passed, Either<AnswerBody, Full<Bytes>>>;
+
+#[cfg(not(feature = "bench"))]
+type Passed = OperationsBody<ServerBody>;
+
+#[cfg(feature = "bench")]
+type Passed = Either<OperationsBody<ServerBody>, ServerBody>;
 
 /// Everything that one configuration makes. A reload replaces it whole.
 pub(crate) struct Stack {
@@ -45,6 +51,8 @@ pub(crate) struct Stack {
     upstream: Upstream,
     assertions: Option<Arc<Assertions>>,
     service: OperationsService<Forward>,
+    #[cfg(feature = "bench")]
+    open: Option<Forward<Incoming>>,
 }
 
 /// What outlives a configuration.
@@ -116,6 +124,8 @@ impl Stack {
         );
         Ok(Self {
             service: layer.layer(forward),
+            #[cfg(feature = "bench")]
+            open: None,
             settings,
             paths,
             preflight,
@@ -138,6 +148,23 @@ impl Stack {
         own.upstream == settings.upstream
             && own.upstream_ca_file.is_none()
             && settings.upstream_ca_file.is_none()
+    }
+
+    /// The same without authentication and operations, to measure what they cost.
+    #[cfg(feature = "bench")]
+    pub(crate) fn without_authentication(mut self, kept: &Kept) -> Result<Self, Error> {
+        let settings = Arc::clone(&self.settings);
+        let upstream = Upstream::new(&settings.upstream, settings.upstream_ca_file.as_deref());
+        let upstream = upstream.map_err(Error::Other)?;
+        self.open = Some(Forward::new(
+            settings,
+            upstream,
+            Arc::clone(&kept.rights),
+            Arc::clone(&self.limits),
+            None,
+            Arc::clone(&kept.observers),
+        ));
+        Ok(self)
     }
 
     /// Answers one request.
@@ -239,9 +266,21 @@ impl Stack {
             began: std::time::Instant::now(),
         };
         request.extensions_mut().insert(passage);
+        #[cfg(feature = "bench")]
+        if let Some(mut open) = self.open.clone() {
+            let answer: Result<_, Infallible> = open.call(request).await;
+            return match answer {
+                Ok(answer) => Ok(answer.map(Either::Right).map(Either::Left)),
+                Err(never) => match never {},
+            };
+        }
         let answer: Result<_, Infallible> = self.service.clone().call(request).await;
         match answer {
-            Ok(answer) => Ok(answer.map(Either::Left)),
+            Ok(answer) => {
+                #[cfg(feature = "bench")]
+                let answer = answer.map(Either::Left);
+                Ok(answer.map(Either::Left))
+            }
             Err(never) => match never {},
         }
     }

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -27,18 +29,29 @@ const IDLE: Duration = Duration::from_secs(4);
 /// How much an idle connection may hold in its buffer.
 const BUFFER: usize = 64 * 1024;
 
-/// The body that the server gets.
-pub(crate) type Sent = WithoutTrailers<OperationBody<Incoming>>;
-
-#[derive(Clone, Debug)]
-pub(crate) struct Upstream {
-    client: Client<HttpsConnector<HttpConnector>, Sent>,
+#[derive(Debug)]
+pub(crate) struct Upstream<B = OperationBody<Incoming>> {
+    client: Client<HttpsConnector<HttpConnector>, WithoutTrailers<B>>,
     scheme: Scheme,
     authority: Authority,
     path: String,
 }
 
-impl Upstream {
+impl<B> Clone for Upstream<B> {
+    fn clone(&self) -> Self {
+        Self {
+            client: self.client.clone(),
+            scheme: self.scheme.clone(),
+            authority: self.authority.clone(),
+            path: self.path.clone(),
+        }
+    }
+}
+
+impl<B> Upstream<B>
+where
+    B: Body<Data = Bytes, Error = hyper::Error> + Send + Unpin + 'static,
+{
     /// # Errors
     /// When the CA file cannot be used, or the URL names no host.
     pub(crate) fn new(url: &Url, ca_file: Option<&Path>) -> Result<Self, String> {
@@ -87,7 +100,10 @@ impl Upstream {
             .build()
     }
 
-    pub(crate) async fn send(&self, request: Request<Sent>) -> Result<Response<Incoming>, Error> {
+    pub(crate) async fn send(
+        &self,
+        request: Request<WithoutTrailers<B>>,
+    ) -> Result<Response<Incoming>, Error> {
         self.client.request(request).await
     }
 }

@@ -238,11 +238,29 @@ struct Taken {
     id: Option<RequestId>,
     version: Option<String>,
     proposed_version: Option<String>,
+    /// Its method does not exist from 2026-07-28 on.
+    was_removed: bool,
 }
 
 struct Fault {
     code: i32,
     why: &'static str,
+}
+
+/// A request without what its method needs, in a version that no longer has the method: the answer
+/// must be the one for an unknown method.
+const REMOVED: Fault = Fault {
+    code: code::METHOD_NOT_FOUND,
+    why: "this protocol version has no such method",
+};
+
+impl Fault {
+    fn answer(&self, id: Option<RequestId>) -> RpcAnswer {
+        if self.code == code::METHOD_NOT_FOUND {
+            return RpcAnswer::unknown_method(id, self.why);
+        }
+        RpcAnswer::bad_request(id, self.code, self.why)
+    }
 }
 
 /// The request around the messages.
@@ -276,7 +294,7 @@ impl Request<'_> {
         let mut all = Vec::with_capacity(messages.len());
         for message in messages {
             let id = message.id.clone();
-            let fault = |fault: Fault| RpcAnswer::bad_request(id, fault.code, fault.why);
+            let fault = |fault: Fault| fault.answer(id);
             all.push(judge_headers(&headers, named, version, self.batch, message).map_err(fault)?);
         }
         if all.is_empty() {
@@ -310,7 +328,11 @@ fn judge_headers(
         code: code::INVALID_REQUEST,
         why,
     };
-    let operation = message.operation?;
+    let was_removed = message.was_removed && version.requires_headers();
+    let operation = message.operation.map_err(|fault| match fault.code {
+        code::INVALID_PARAMS if was_removed => REMOVED,
+        _ => fault,
+    })?;
     if message.version.is_some() && message.version.as_deref() != named {
         return Err(mismatch("MCP-Protocol-Version differs from the body"));
     }
@@ -331,7 +353,10 @@ fn judge_headers(
         return Err(invalid("initialize in a batch"));
     }
     if initialize && version.requires_headers() && message.proposed_version.as_deref() != named {
-        return Err(mismatch("MCP-Protocol-Version differs from the body"));
+        return Err(match message.proposed_version {
+            None if was_removed => REMOVED,
+            _ => mismatch("MCP-Protocol-Version differs from the body"),
+        });
     }
     // `initialize` comes before any version is agreed on, and the specification requires no headers
     // for notifications: the TypeScript client sends none.
@@ -374,6 +399,7 @@ fn take(message: &Message<'_>) -> Taken {
         operation: operation(message),
         version: own(&message.params.version),
         proposed_version: own(&message.params.proposed_version),
+        was_removed: message.method.as_str().is_some_and(target::was_removed),
     }
 }
 

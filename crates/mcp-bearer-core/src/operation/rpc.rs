@@ -12,6 +12,8 @@ pub(super) mod code {
     pub(in crate::operation) const PARSE_ERROR: i32 = -32700;
     /// The message is not a JSON-RPC message, or not one that may be sent.
     pub(in crate::operation) const INVALID_REQUEST: i32 = -32600;
+    /// The protocol version has no such method.
+    pub(in crate::operation) const METHOD_NOT_FOUND: i32 = -32601;
     /// The parameters are not as required. Also for a tool or prompt that does not exist.
     pub(in crate::operation) const INVALID_PARAMS: i32 = -32602;
     /// A header is missing or differs from the body (MCP 2026-07-28).
@@ -128,6 +130,11 @@ impl RpcAnswer {
     /// A request that cannot be read or may not be sent.
     pub(super) fn bad_request(id: Option<RequestId>, code: i32, why: &str) -> Self {
         Self::one(400, RpcError::new(id, code, why))
+    }
+
+    /// A request whose method the protocol version does not have: 404, as 2026-07-28 requires.
+    pub(super) fn unknown_method(id: Option<RequestId>, why: &str) -> Self {
+        Self::one(404, RpcError::new(id, code::METHOD_NOT_FOUND, why))
     }
 
     /// The answer to a body that is longer than the limit: 413.

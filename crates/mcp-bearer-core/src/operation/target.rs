@@ -139,6 +139,12 @@ pub(super) fn judged(method: &str, kind: TargetKind) -> Judged {
     }
 }
 
+/// Whether a method that is read here was removed in 2026-07-28.
+pub(super) fn was_removed(method: &str) -> bool {
+    let removed = ["initialize", "resources/subscribe", "resources/unsubscribe"];
+    removed.contains(&method)
+}
+
 /// Whether a method reads or changes tasks. Unless the server binds tasks to their owner, the id of
 /// a task is enough to do so.
 pub(super) fn is_about_tasks(method: &str) -> bool {

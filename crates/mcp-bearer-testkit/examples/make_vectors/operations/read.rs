@@ -3,12 +3,13 @@
 use mcp_bearer_testkit::vectors::operations::{Expect, Headers, RequestFile, Rules};
 
 use super::{
-    Requests, bad, bad_without_id, call, modern, modern_request, needs, request, rule, rules,
-    token, version,
+    Requests, answer, bad, bad_without_id, call, modern, modern_request, needs, request, rule,
+    rules, token, version,
 };
 
 const PARSE_ERROR: i32 = -32700;
 const INVALID_REQUEST: i32 = -32600;
+const METHOD_NOT_FOUND: i32 = -32601;
 const INVALID_PARAMS: i32 = -32602;
 const HEADER_MISMATCH: i32 = -32020;
 
@@ -899,6 +900,35 @@ fn headers() -> RequestFile {
         token("read"),
         mismatch(),
     );
+    // A method that 2026-07-28 removed is unknown, even if what it needs is missing.
+    let unknown = || Expect::BadRequest(answer(404, METHOD_NOT_FOUND, "1"));
+    for method in ["initialize", "resources/subscribe", "resources/unsubscribe"] {
+        file.case(
+            &format!("{method} of a version that has no such method"),
+            modern(method, ""),
+            modern_request(method, ""),
+            token("read"),
+            unknown(),
+        );
+        let expected = match method {
+            "initialize" => Expect::Allowed,
+            _ => bad(INVALID_PARAMS),
+        };
+        file.case(
+            &format!("{method} of a version that has it"),
+            version("2025-11-25"),
+            request(method, "{}"),
+            token("read"),
+            expected,
+        );
+    }
+    file.case(
+        "a removed method in a body that is not JSON-RPC",
+        modern("resources/subscribe", ""),
+        r#"{"id":1,"method":"resources/subscribe"}"#,
+        token("read"),
+        bad(INVALID_REQUEST),
+    );
     file.case(
         "initialize whose method differs",
         modern("tools/list", ""),
@@ -1055,7 +1085,7 @@ fn batches() -> RequestFile {
         headers,
         &with_forbidden,
         token("read"),
-        Expect::BadRequest(super::answer(400, HEADER_MISMATCH, "2")),
+        Expect::BadRequest(answer(400, HEADER_MISMATCH, "2")),
     );
     file.finish()
 }
