@@ -2,7 +2,8 @@
 
 The server answers that call with 403 and the scopes to request. Each client must then get a token
 with them from the issuer, without being told to, and call the tool again; later calls need nothing
-more. A client that did not run is never "ok".
+more. In one case everybody may connect and list the tools: the client must sign in at its first call,
+not before, and begin a new session. A client that did not run is never "ok".
 
 Usage: step_up.py --bin-dir target/debug --work-dir target/clients
 """
@@ -50,10 +51,15 @@ def main() -> None:
         "typescript": lambda: install_typescript(work, "step_up.mjs"),
         "python": lambda: install_python(work, "step_up.py"),
     }
-    report({name: drive(name, start, server, work) for name, start in clients.items()})
+    outcomes = {name: drive(name, start, server, work) for name, start in clients.items()}
+    first = "typescript, lists first"
+    outcomes[first] = drive(first, clients["typescript"], server, work, lists_first=True)
+    report(outcomes)
 
 
-def drive(name: str, start: Callable[[], list], server: Path, work: Path) -> tuple[Outcome, str]:
+def drive(
+    name: str, start: Callable[[], list], server: Path, work: Path, *, lists_first: bool = False
+) -> tuple[Outcome, str]:
     """Installs and runs one client with an issuer and a server of its own."""
     try:
         command, script = start(), install(work)
@@ -62,14 +68,17 @@ def drive(name: str, start: Callable[[], list], server: Path, work: Path) -> tup
         return Outcome.SKIPPED, "a package cannot be installed"
     started = time.monotonic()
     log = work / f"step-up-{name}.log"
+    of_server, of_client = (["--open-lists"], ["--list-first"]) if lists_first else ([], [])
     with contextlib.ExitStack() as stack:
         issuer = stack.enter_context(process(["node", script], work / f"step-up-{name}-issuer.log"))
-        line = stack.enter_context(listening([server, issuer.line["issuer"]], log, os.environ))
+        line = stack.enter_context(listening([server, issuer.line["issuer"], *of_server], log, os.environ))
         try:
-            seen = json.loads(run(*command, line["url"], timeout=CLIENT_SECONDS))
+            seen = json.loads(run(*command, line["url"], *of_client, timeout=CLIENT_SECONDS))
         except subprocess.SubprocessError as error:
             return Outcome.FAILED, str(error)
         faults = list(judge(seen, line, issuer.line["issuer"], log))
+        if lists_first:
+            faults += judge_lists_first(seen)
     for fault in faults:
         print(f"{name}: {fault}", file=sys.stderr)
     if faults:
@@ -105,6 +114,15 @@ def judge(seen: dict, server: dict, issuer: str, log: Path) -> Iterator[str]:
     outcome, why = search_log(log, [])
     if outcome is not Outcome.OK:
         yield f"the log {why}"
+
+
+def judge_lists_first(seen: dict) -> Iterator[str]:
+    if seen.get("listed") != ["delete_all", "whoami"]:
+        yield f"listed {seen.get('listed')} before it signed in"
+    if seen.get("requested_before_the_call") != []:
+        yield "signed in before its first call"
+    if seen.get("sessions_over") != 1:
+        yield f"{seen.get('sessions_over')} sessions were over, not the one without a token"
 
 
 if __name__ == "__main__":

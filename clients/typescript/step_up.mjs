@@ -1,11 +1,15 @@
 // Signs in with the official TypeScript SDK and calls a tool, then a tool that needs a further scope.
 // Prints one JSON object. It only observes: clients/step_up.py defines what is right.
 //
-// Usage: node step_up.mjs URL
+// Usage: node step_up.mjs URL [--list-first]
+// With the option it lists the tools before anything else.
 
 import { UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
-import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import {
+  StreamableHTTPClientTransport,
+  StreamableHTTPError,
+} from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 
 const REDIRECT = "http://127.0.0.1:1/callback"; // nobody listens: this program is also the browser
 
@@ -91,9 +95,28 @@ async function signedIn(attempt) {
 }
 
 try {
-  const client = await signedIn(connected);
+  let client = await signedIn(connected);
+  if (process.argv[3] === "--list-first") {
+    const { tools } = await client.listTools();
+    seen.listed = tools.map(({ name }) => name).sort();
+    // The authorization server is asked once the first call is made, not before.
+    seen.requested_before_the_call = [...seen.requested];
+  }
   for (const name of ["whoami", "delete_all", "delete_all", "whoami"]) {
-    const { content } = await signedIn(() => client.callTool({ name, arguments: {} }));
+    const { content } = await signedIn(async () => {
+      const request = { name, arguments: {} };
+      try {
+        return await client.callTool(request);
+      } catch (error) {
+        if (!(error instanceof StreamableHTTPError) || error.code !== 404) {
+          throw error;
+        }
+        // The session is over, so a new one begins.
+        seen.sessions_over = (seen.sessions_over ?? 0) + 1;
+        client = await connected();
+        return client.callTool(request);
+      }
+    });
     (seen.called ??= []).push([name, content.map((part) => part.text).join("")]);
   }
   await client.close();

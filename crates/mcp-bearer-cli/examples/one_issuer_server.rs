@@ -5,8 +5,9 @@
 //! server for real users would call `provider.warm_up()` first; this one waits for its first token
 //! on purpose.
 //!
-//! Usage: `one_issuer_server ISSUER`. It prints `{"url","metadata_url"}` once it listens, and logs
-//! to stderr.
+//! Usage: `one_issuer_server ISSUER [--open-lists]`. With the option everybody may connect and list
+//! the tools without a token, and there are sessions. It prints `{"url","metadata_url"}` once it
+//! listens, and logs to stderr.
 #![allow(
     clippy::print_stdout,
     reason = "its output is for the program that started it"
@@ -23,15 +24,23 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 use mcp_bearer::keys::RemoteKeys;
-use mcp_bearer::operation::{OperationRules, RuleDraft, Unmatched};
+use mcp_bearer::operation::{AnonymousSees, OperationRulesDraft, RuleDraft, Unmatched};
 use mcp_bearer::{AccessToken, BearerAuthLayer, BearerAuthProvider, FromExtensions};
 use rmcp::handler::server::tool::Extension;
 use rmcp::model::{ServerCapabilities, ServerConfig};
-use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ServerHandler, tool, tool_handler, tool_router};
 use serde_json::json;
 use tokio::net::TcpListener;
+
+/// What needs no token with `--open-lists`.
+const OPEN: [&str; 4] = [
+    "initialize",
+    "notifications/initialized",
+    "ping",
+    "tools/list",
+];
 
 #[derive(Clone)]
 struct Server;
@@ -74,7 +83,8 @@ async fn read_whole(request: Request, next: Next) -> Response {
 async fn main() -> Result<(), Box<dyn Error>> {
     let issuer = std::env::args()
         .nth(1)
-        .ok_or("usage: one_issuer_server ISSUER")?;
+        .ok_or("usage: one_issuer_server ISSUER [--open-lists]")?;
+    let open_lists = std::env::args().nth(2).as_deref() == Some("--open-lists");
     tracing_subscriber::fmt()
         .with_env_filter("trace")
         .with_writer(std::io::stderr)
@@ -89,12 +99,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .audience(&url)
         .required_scopes(["mcp:read"])
         .build()?;
-    let rules = OperationRules::new(
-        Unmatched::Allow,
-        [RuleDraft::new("tools/call")
+    let mut rules = OperationRulesDraft::default();
+    rules.unmatched = Some(Unmatched::Allow);
+    rules.rules.push(
+        RuleDraft::new("tools/call")
             .name("delete_*")
-            .scopes(["mcp:admin"])],
-    )?;
+            .scopes(["mcp:admin"]),
+    );
+    if open_lists {
+        let open = OPEN.map(|method| RuleDraft::new(method).anonymous());
+        rules.rules.extend(open);
+        rules.anonymous_sees = AnonymousSees::All;
+    }
+    let rules = rules.check()?;
     let auth = BearerAuthLayer::new(provider)
         .resource(&url)?
         .operations(rules);
@@ -102,9 +119,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let config = StreamableHttpServerConfig::default()
         .with_allowed_hosts(["127.0.0.1"])
         .enforce_origin_validation()
-        .with_legacy_session_mode(false)
+        .with_legacy_session_mode(open_lists)
         .with_json_response(true);
-    let sessions = Arc::<NeverSessionManager>::default();
+    let sessions = Arc::<LocalSessionManager>::default();
     let mcp = StreamableHttpService::new(|| Ok(Server), sessions, config);
     let app = Router::new()
         .merge(auth.auth().metadata_route())

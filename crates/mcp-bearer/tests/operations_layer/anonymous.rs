@@ -162,7 +162,29 @@ async fn a_session_started_without_a_token_stays_without_one() {
         "mcp-session-id",
         &session,
     );
-    assert_eq!(ask(service, with_token).await.status, 404);
+    assert_eq!(ask(service.clone(), with_token).await.status, 404);
+
+    // It has no stream: after a 401 clients would sign in as soon as they are connected.
+    for method in [Method::GET, Method::DELETE] {
+        let of_session = |id: &str| {
+            let mut request = with(stranger(Pieces::default()), "mcp-session-id", id);
+            *request.method_mut() = method.clone();
+            request
+        };
+        let answer = ask(service.clone(), of_session(&session)).await;
+        let seen = (answer.status.as_u16(), answer.header("allow"));
+        assert_eq!(seen, (405, Some("POST")), "{method}");
+        let challenged = ask(service.clone(), of_session("s")).await;
+        assert_eq!(challenged.status, 401, "{method}");
+        let credential = with(of_session(&session), "authorization", "Bearer");
+        assert_eq!(
+            ask(service.clone(), credential).await.status,
+            401,
+            "{method}"
+        );
+        let twice = with(of_session(&session), "mcp-session-id", &session);
+        assert_eq!(ask(service.clone(), twice).await.status, 401, "{method}");
+    }
 }
 
 #[tokio::test]

@@ -107,8 +107,13 @@ pub(super) fn check_type(headers: &HeaderMap) -> Result<(), Stop> {
         let Some((name, value)) = parameter.split_once('=') else {
             continue;
         };
-        let value = value.trim().trim_matches('"');
-        if name.trim().eq_ignore_ascii_case("charset") && !value.eq_ignore_ascii_case("utf-8") {
+        let (name, value) = (name.trim(), value.trim().trim_matches('"'));
+        // Other readers also know `charset*` and `charset*0` (RFC 2231).
+        let is_charset = name
+            .get(.."charset".len())
+            .is_some_and(|start| start.eq_ignore_ascii_case("charset"));
+        let is_utf_8 = name.eq_ignore_ascii_case("charset") && value.eq_ignore_ascii_case("utf-8");
+        if is_charset && !is_utf_8 {
             return unsupported("the charset is not UTF-8");
         }
     }
@@ -159,16 +164,30 @@ pub(super) fn enter_session(
         }
     };
     let foreign = || stop(Reason::ForeignSession, 404, "Session not found");
-    let opened = settings
-        .binding
-        .as_ref()
-        .zip(principal)
-        .zip(id.to_str().ok())
-        .and_then(|((binding, principal), id)| binding.open_session(principal, id));
+    let opened = principal.and_then(|principal| open_session(settings, principal, id));
     let own = opened.map(ToOwned::to_owned).ok_or_else(foreign)?;
     let value = HeaderValue::try_from(&own).map_err(|_| foreign())?;
     headers.insert(SESSION_ID, value);
     Ok(Some(own))
+}
+
+fn open_session<'h>(
+    settings: &Settings,
+    principal: Principal<'_>,
+    id: &'h HeaderValue,
+) -> Option<&'h str> {
+    let binding = settings.binding.as_ref()?;
+    binding.open_session(principal, id.to_str().ok()?)
+}
+
+/// Whether a request is in a session that was begun without a token.
+pub(super) fn names_anonymous_session(settings: &Settings, headers: &HeaderMap) -> bool {
+    let mut ids = headers.get_all(SESSION_ID).iter();
+    let (Some(id), None) = (ids.next(), ids.next()) else {
+        return false;
+    };
+    let is_open = open_session(settings, Principal::Anonymous, id).is_some();
+    version(headers).has_sessions() && is_open
 }
 
 /// The event after which a stream resumes, in the same way.
@@ -245,6 +264,8 @@ mod tests {
             "application/x-www-form-urlencoded",
             "application/json; charset=utf-16",
             "application/json; charset=utf-8; charset=utf-7",
+            "application/json; charset*=us-ascii''utf-7",
+            "application/json; charset=utf-8; Charset*0=utf; charset*1=-7",
             "application/json, text/plain",
             "",
         ] {

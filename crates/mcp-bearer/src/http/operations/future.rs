@@ -131,6 +131,10 @@ where
             way.body = Some(body);
             return Self::next(way.enter());
         }
+        if way.wants_anonymous_stream() {
+            let why = "a session without a token has neither a stream nor an end";
+            return Self::next(answer(&entry::stop(Reason::NoStream, 405, why), None));
+        }
         let verdict = way
             .guard
             .check(&way.parts.method, &way.parts.headers, &body);
@@ -182,6 +186,16 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
         self.settings.rules.has_anonymous()
             && self.parts.method == Method::POST
             && !self.guard.has_credential(&self.parts.headers)
+    }
+
+    /// Whether it opens the stream of a session that was begun without a token, or ends that
+    /// session. A 401 would make clients sign in as soon as they are connected; after a 405 they
+    /// continue without.
+    fn wants_anonymous_stream(&self) -> bool {
+        self.settings.rules.has_anonymous()
+            && matches!(self.parts.method, Method::GET | Method::DELETE)
+            && !self.guard.has_credential(&self.parts.headers)
+            && entry::names_anonymous_session(&self.settings, &self.parts.headers)
     }
 
     /// Everything that the headers decide after the token.

@@ -2,7 +2,7 @@
 //!
 //! Whatever a client sent is quoted, escaped and cut in logs.
 
-use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use ::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use ::http::{Extensions, HeaderValue, Response, StatusCode};
 use mcp_bearer_core::operation::{ListFault, Operations, RpcAnswer};
 
@@ -64,6 +64,8 @@ impl FromExtensions for OperationRefusal {
 pub(super) enum Reason {
     /// It cannot be judged, or is not allowed.
     BadRequest,
+    /// It wants the stream or the end of a session that was begun without a token.
+    NoStream,
     /// It names a session or an event of another principal, or one that does not exist.
     ForeignSession,
     /// No scope allows it.
@@ -80,6 +82,7 @@ impl Reason {
     const fn as_str(self) -> &'static str {
         match self {
             Self::BadRequest => "bad_request",
+            Self::NoStream => "no_stream",
             Self::ForeignSession => "foreign_session",
             Self::Refused => "operation_refused",
             Self::Hidden => "operation_hidden",
@@ -111,6 +114,14 @@ pub(super) fn refuse(
         "request refused"
     );
     let mut response = respond(answer);
+    if answer.status() == 405 {
+        let methods = match reason {
+            Reason::NoStream => "POST",
+            _ => "GET, HEAD, POST, DELETE, OPTIONS",
+        };
+        let allowed = HeaderValue::from_static(methods);
+        response.headers_mut().insert(ALLOW, allowed);
+    }
     response.extensions_mut().insert(OperationRefusal {
         reason,
         detail: answer.message().to_owned(),
