@@ -98,7 +98,8 @@ impl Scopes {
     /// Whether exactly this scope is in the list.
     #[must_use]
     pub fn contains(&self, scope: &str) -> bool {
-        self.iter().any(|held| held == scope)
+        let mut held = self.joined.as_bytes().split(|byte| *byte == b' ');
+        !scope.is_empty() && held.any(|held| held == scope.as_bytes())
     }
 
     /// The scopes in order.
