@@ -1,6 +1,8 @@
 //! First sight of a token compared with the bare signature check, and with peers (feature `peers`).
 //!
 //! `cargo bench -p mcp-bearer-bench --features peers --bench ratios`
+//!
+//! `-- --raw FILE` also writes the time of every batch, as CSV.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -11,9 +13,9 @@
 use std::time::SystemTime;
 
 use mcp_bearer::config::Limits;
-use mcp_bearer::core::UnverifiedToken;
+use mcp_bearer::core::{Policy, UnverifiedToken};
 use mcp_bearer::{TokenCacheSize, UnixTime};
-use mcp_bearer_bench::{Contender, Subject, interleaved};
+use mcp_bearer_bench::{AUDIENCE, Contender, ISSUER, Subject, interleaved};
 
 fn main() {
     // The peers read the clock, so the token has to be current.
@@ -23,6 +25,10 @@ fn main() {
     let bare = subject.bare();
     let (keys, policy, limits) = (subject.key_set(), subject.policy(), Limits::default());
     let now = UnixTime::from_secs(now);
+    let by_aws_lc = Policy::builder(ISSUER, AUDIENCE)
+        .without_rsa_kernel()
+        .build()
+        .unwrap();
     let provider = subject.provider();
     let token = subject.token.as_str();
     println!("token: {} bytes, RS256, 2048-bit key", token.len());
@@ -74,7 +80,13 @@ fn main() {
         Contender::new("provider: try_verify_token", || {
             provider.try_verify_token(token).into_result().unwrap()
         }),
+        Contender::new("core: all checks, AWS-LC alone", || {
+            let unverified = UnverifiedToken::parse(token, &limits).unwrap();
+            unverified.verify(&keys, &by_aws_lc, now).unwrap()
+        }),
     ];
+    contenders.extend(kernel::all(&subject, &input, &signature));
+    contenders.extend(pss::all(&subject, now));
     contenders.push(Contender::new("provider: hit, one token", move || {
         cached.try_verify_token(token).into_result().unwrap()
     }));
@@ -100,6 +112,63 @@ fn main() {
     let nanos = |name| report.nanos(name);
     let added = nanos(layer::HIT) - nanos(layer::NONE) - nanos("provider: hit, one token");
     println!("the layer adds {added:.0} ns to a hit");
+    println!(
+        "first sight of PS256 against its own bare check: {:.4}",
+        report.ratio(pss::FIRST, pss::BARE)
+    );
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--raw");
+    if let Some(file) = arguments.nth(1) {
+        let head = "cargo bench -p mcp-bearer-bench --bench ratios -- --raw FILE\n\
+                    Nanoseconds of CPU time for one run, per batch; one round per line.";
+        std::fs::write(file, report.to_csv(head)).unwrap();
+    }
+}
+
+/// The signature check by the kernel, with the hash and a certificate per product.
+mod kernel {
+    use aws_lc_rs::digest::{SHA256, digest};
+    use mcp_bearer_bench::{Contender, Subject};
+    use mcp_bearer_rsa::{Engine, Padding, PublicKey, Verdict};
+
+    pub(crate) fn all<'a>(
+        subject: &Subject,
+        input: &'a [u8],
+        signature: &'a [u8],
+    ) -> Option<Contender<'a>> {
+        let key = PublicKey::new(Engine::detect()?, &subject.modulus(), &[1, 0, 1])?;
+        Some(Contender::new("kernel: hash and certificates", move || {
+            let verdict = key.verify(Padding::Pkcs1v15, &digest(&SHA256, input), signature);
+            assert_eq!(verdict, Verdict::Valid);
+        }))
+    }
+}
+
+/// PS256, with the same key and claims.
+mod pss {
+    use aws_lc_rs::signature::{ParsedPublicKey, RSA_PSS_2048_8192_SHA256};
+    use mcp_bearer::config::Limits;
+    use mcp_bearer::core::{Policy, UnverifiedToken};
+    use mcp_bearer::{Algorithm, UnixTime};
+    use mcp_bearer_bench::{AUDIENCE, Contender, ISSUER, Subject, parts_of};
+
+    pub(crate) const BARE: &str = "PS256: bare signature check";
+    pub(crate) const FIRST: &str = "PS256: parse and verify, all checks";
+
+    pub(crate) fn all(subject: &Subject, now: UnixTime) -> [Contender<'_>; 2] {
+        let token = subject.forge().alg("PS256").token();
+        let (input, signature) = parts_of(&token);
+        let bare = ParsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, subject.key.public_der());
+        let bare = bare.unwrap();
+        let policy = Policy::builder(ISSUER, AUDIENCE).algorithms([Algorithm::Ps256]);
+        let (keys, policy) = (subject.key_set(), policy.build().unwrap());
+        [
+            Contender::new(BARE, move || bare.verify_sig(&input, &signature).is_ok()),
+            Contender::new(FIRST, move || {
+                let unverified = UnverifiedToken::parse(&token, &Limits::default()).unwrap();
+                unverified.verify(&keys, &policy, now).unwrap()
+            }),
+        ]
+    }
 }
 
 /// One request through the layer into a service that does nothing.

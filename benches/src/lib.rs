@@ -18,7 +18,7 @@ mod subject;
 mod watch;
 
 pub use measure::{Contender, Report, interleaved};
-pub use subject::{AUDIENCE, ISSUER, NOW, Subject};
+pub use subject::{AUDIENCE, ISSUER, NOW, Subject, parts_of};
 pub use watch::{Waiting, Watched, watched};
 
 /// The modulus of an RSA key pair that the library made, whose exponent is 65537: the bytes before

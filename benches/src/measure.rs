@@ -56,6 +56,8 @@ impl std::fmt::Debug for Contender<'_> {
 pub struct Report {
     /// Name, nanoseconds, ratio to the first contender.
     pub rows: Vec<(String, f64, f64)>,
+    /// The nanoseconds of every batch, one list per contender, in the order of the rounds.
+    pub batches: Vec<Vec<f64>>,
 }
 
 /// Runs all contenders in turn, `rounds` times, and takes the medians of times and of ratios to the
@@ -82,10 +84,44 @@ pub fn interleaved(contenders: &mut [Contender<'_>], rounds: usize) -> Report {
     });
     Report {
         rows: rows.collect(),
+        batches: times,
     }
 }
 
 impl Report {
+    /// Every batch as CSV, one round per line: the pairs that the ratios are made of. `head` says
+    /// how they were measured.
+    #[must_use]
+    pub fn to_csv(&self, head: &str) -> String {
+        let mut csv: String = head.lines().map(|line| format!("# {line}\n")).collect();
+        let names: Vec<String> = self.rows.iter().map(|row| format!("{:?}", row.0)).collect();
+        csv.push_str(&(names.join(",") + "\n"));
+        let rounds = self.batches.first().map_or(0, Vec::len);
+        for round in 0..rounds {
+            let times = self
+                .batches
+                .iter()
+                .map(|times| format!("{:.1}", times[round]));
+            csv.push_str(&(times.collect::<Vec<_>>().join(",") + "\n"));
+        }
+        csv
+    }
+
+    /// The median of the ratios of two contenders, batch by batch.
+    #[must_use]
+    pub fn ratio(&self, name: &str, base: &str) -> f64 {
+        let of = |name: &str| {
+            let at = self.rows.iter().position(|row| row.0 == name).expect(name);
+            self.batches[at].iter()
+        };
+        median(
+            of(name)
+                .zip(of(base))
+                .map(|(time, base)| time / base)
+                .collect(),
+        )
+    }
+
     /// The nanoseconds of one row.
     #[must_use]
     pub fn nanos(&self, name: &str) -> f64 {

@@ -14,6 +14,15 @@ pub const AUDIENCE: &str = "https://mcp.example.com/mcp";
 /// When the benchmarks take place, in seconds since the Unix epoch.
 pub const NOW: u64 = 1_800_000_000;
 
+/// Signing input and signature of a token.
+#[must_use]
+pub fn parts_of(token: &str) -> (Vec<u8>, Vec<u8>) {
+    use base64::Engine;
+    let (input, signature) = token.rsplit_once('.').unwrap();
+    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    (input.as_bytes().to_vec(), engine.decode(signature).unwrap())
+}
+
 /// A key with its token.
 #[derive(Debug)]
 pub struct Subject {
@@ -68,13 +77,20 @@ impl Subject {
         ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, self.key.public_der()).unwrap()
     }
 
+    /// The modulus of the key, whose exponent is 65537.
+    #[must_use]
+    pub fn modulus(&self) -> Vec<u8> {
+        use base64::Engine;
+        let jwk = self.key.jwk();
+        assert_eq!(jwk["e"], "AQAB");
+        let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        engine.decode(jwk["n"].as_str().unwrap()).unwrap()
+    }
+
     /// Signing input and signature of the token.
     #[must_use]
     pub fn parts(&self) -> (Vec<u8>, Vec<u8>) {
-        use base64::Engine;
-        let (input, signature) = self.token.rsplit_once('.').unwrap();
-        let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
-        (input.as_bytes().to_vec(), engine.decode(signature).unwrap())
+        parts_of(&self.token)
     }
 
     /// Its issuer's keys.

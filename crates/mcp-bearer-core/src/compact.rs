@@ -39,6 +39,7 @@ pub struct UnverifiedToken<'t> {
     pub(crate) signing_input: &'t str,
     pub(crate) signature: Vec<u8>,
     pub(crate) header: JsonObject,
+    algorithm: Option<Algorithm>,
     claims: Held,
 }
 
@@ -84,39 +85,36 @@ impl<'t> UnverifiedToken<'t> {
         let header = read_header(segments.header);
         let header = watch.step(Step::HeaderJson, header, show_names)?;
 
-        let unverified = Self {
+        let algorithm = named_algorithm(&header);
+        let claims = if algorithm.is_some() {
+            let claims = JsonObject::read(segments.claims).map(Arc::new);
+            match &claims {
+                Ok(claims) => {
+                    watch.step(Step::ClaimsJson, Ok(claims), |claims, f| {
+                        show_names(claims, f)
+                    })?;
+                }
+                Err(_) => watch.skip(Step::ClaimsJson, "reported after the signature"),
+            }
+            Held::Read(claims)
+        } else {
+            watch.skip(Step::ClaimsJson, "no known algorithm could sign them");
+            Held::ReadWhenAsked(OnceLock::new())
+        };
+        Ok(Self {
             token,
             signing_input: segments.signing_input,
             signature: segments.signature,
             header,
-            claims: Held::ReadWhenAsked(OnceLock::new()),
-        };
-        if unverified.algorithm().is_none() {
-            watch.skip(Step::ClaimsJson, "no known algorithm could sign them");
-            return Ok(unverified);
-        }
-        let claims = JsonObject::read(segments.claims).map(Arc::new);
-        match &claims {
-            Ok(claims) => {
-                watch.step(Step::ClaimsJson, Ok(claims), |claims, f| {
-                    show_names(claims, f)
-                })?;
-            }
-            Err(_) => watch.skip(Step::ClaimsJson, "reported after the signature"),
-        }
-        Ok(Self {
-            claims: Held::Read(claims),
-            ..unverified
+            algorithm,
+            claims,
         })
     }
 
     /// The algorithm that the header names, if it is one of the closed set. Unverified.
     #[must_use]
     pub fn algorithm(&self) -> Option<Algorithm> {
-        match self.header.get("alg")? {
-            Value::String(name) => name.parse().ok(),
-            _ => None,
-        }
+        self.algorithm
     }
 
     /// The key id that the header names. Unverified attacker text, up to the token's own length.
@@ -228,6 +226,13 @@ impl fmt::Debug for UnverifiedToken<'_> {
             .field("algorithm", &self.algorithm())
             .field("bytes", &self.token.len())
             .finish_non_exhaustive()
+    }
+}
+
+fn named_algorithm(header: &JsonObject) -> Option<Algorithm> {
+    match header.get("alg")? {
+        Value::String(name) => name.parse().ok(),
+        _ => None,
     }
 }
 

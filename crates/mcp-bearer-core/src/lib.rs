@@ -69,7 +69,7 @@ pub use scope::{
     HierarchyError, HierarchyFault, InvalidScope, RequestedScopes, RequestedScopesError,
     RequestedScopesFault, ScopeHierarchy, Scopes,
 };
-pub use signature::{KeyError, KeyErrorKind, VerifyingKey};
+pub use signature::{KeyError, KeyErrorKind, RsaBackend, VerifyingKey};
 pub use step::{Observer, Step, Unobserved};
 pub use thumbprint::Thumbprint;
 pub use time::{NumericDate, UnixTime};

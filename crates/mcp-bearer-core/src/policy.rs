@@ -134,6 +134,12 @@ impl Policy {
         &self.rules.audiences
     }
 
+    /// What may verify RSA signatures.
+    #[must_use]
+    pub fn rsa_backend(&self) -> RsaBackend {
+        self.rules.rsa
+    }
+
     /// The tolerance between the issuer's clock and ours.
     #[must_use]
     pub fn leeway(&self) -> Duration {

@@ -62,6 +62,16 @@ impl Scopes {
         Ok(pieces.finish())
     }
 
+    /// The pieces between spaces that are scope-tokens; the others are left out.
+    pub(crate) fn valid_in(text: &str) -> Self {
+        if is_joined(text) {
+            return Self {
+                joined: text.into(),
+            };
+        }
+        Self::valid_of(text.split(' '), text.len())
+    }
+
     /// The names that are scope-tokens; the others are left out. Together they have about this many
     /// bytes.
     pub(crate) fn valid_of<T: AsRef<str>>(
@@ -88,7 +98,8 @@ impl Scopes {
     /// Whether exactly this scope is in the list.
     #[must_use]
     pub fn contains(&self, scope: &str) -> bool {
-        self.iter().any(|held| held == scope)
+        let mut held = self.joined.as_bytes().split(|byte| *byte == b' ');
+        !scope.is_empty() && held.any(|held| held == scope.as_bytes())
     }
 
     /// The scopes in order.
@@ -335,8 +346,25 @@ impl Pieces {
 }
 
 fn is_scope_token(text: &str) -> bool {
-    let in_grammar = |b: u8| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
-    !text.is_empty() && text.bytes().all(in_grammar)
+    !text.is_empty() && text.bytes().all(is_scope_byte)
+}
+
+const fn is_scope_byte(byte: u8) -> bool {
+    matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E)
+}
+
+/// Whether the text is scope-tokens with single spaces between them, as nearly every issuer writes
+/// it.
+fn is_joined(text: &str) -> bool {
+    let mut after_space = true;
+    for byte in text.bytes() {
+        let is_space = byte == b' ';
+        if (is_space && after_space) || !(is_space || is_scope_byte(byte)) {
+            return false;
+        }
+        after_space = is_space;
+    }
+    !after_space
 }
 
 fn check(piece: &str) -> Result<(), InvalidScope> {

@@ -268,11 +268,21 @@ impl VerifyingKey {
     }
 }
 
-/// What verifies RSA signatures.
+/// What may verify RSA signatures, according to a [`Policy`](crate::Policy).
+///
+/// ```
+/// use mcp_bearer_core::{Expected, Policy, RsaBackend};
+/// let policy = Policy::builder(Expected::Any, Expected::Any);
+/// assert_eq!(policy.clone().build()?.rsa_backend(), RsaBackend::Fastest);
+/// assert_eq!(policy.without_rsa_kernel().build()?.rsa_backend(), RsaBackend::AwsLc);
+/// # Ok::<(), mcp_bearer_core::RuleError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum RsaBackend {
-    /// The kernel of `mcp-bearer-rsa`, if the feature is on and the processor has what it needs;
-    /// AWS-LC for everything else.
+#[non_exhaustive]
+pub enum RsaBackend {
+    /// The kernel of `mcp-bearer-rsa`, if the feature `rsa-kernel` is on, the processor has
+    /// AVX-512 IFMA, and the key has 2,048, 3,072 or 4,096 bits and exponent 65537; AWS-LC for
+    /// everything else.
     #[default]
     Fastest,
     /// AWS-LC alone.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::task::{Context, Poll, Waker};
 
-use mcp_bearer::core::{Policy, RequestedScopes};
+use mcp_bearer::core::{Policy, RequestedScopes, RsaBackend};
 use mcp_bearer::{AccessToken, BearerAuthProvider, Rejection, TryVerify};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -97,6 +97,13 @@ impl Verifier {
     #[getter]
     fn cached_tokens(&self) -> Option<usize> {
         self.provider.cached_tokens()
+    }
+
+    /// Whether AWS-LC alone verifies RSA signatures.
+    #[getter]
+    fn by_aws_lc_alone(&self) -> bool {
+        let mut policies = self.provider.policies();
+        policies.all(|policy| policy.rsa_backend() == RsaBackend::AwsLc)
     }
 
     /// A `dict` of fields, a `Rejection`, or a `Pending`. Never waits, and verifies without the

@@ -59,7 +59,10 @@ def outcome(make, arguments, token):
         _, challenge, _, _ = Rejection(lacking).challenge(scopes, provider=provider)
         asked = re.search('scope="(.*?)"', challenge)[1]
         return "insufficient_scope" if asked == " ".join(scopes) else f"insufficient_scope asking for {asked}"
-    return "cached" if provider._verifier()[0].cached_tokens else "accepted"
+    verifier = provider._verifier()[0]
+    if verifier.cached_tokens:
+        return "cached"
+    return "accepted, by AWS-LC alone" if verifier.by_aws_lc_alone else "accepted"
 
 
 def walk(make, folder):

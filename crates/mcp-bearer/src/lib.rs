@@ -100,7 +100,7 @@
 //! | `remote` | yes | JWK Sets over HTTPS, issuer discovery: [`keys::HttpFetch`] |
 //! | `axum` | no | [`http::Bearer`], [`http::Scoped`], the metadata document as a `Router` |
 //! | `metrics` | no | counters of key fetches ([`keys`]) through the `metrics` facade |
-//! | `rsa-kernel` | no | RSA signatures by AVX-512 IFMA where the processor has it, AWS-LC elsewhere |
+//! | `rsa-kernel` | yes | RSA signatures by AVX-512 IFMA where the processor has it, AWS-LC elsewhere |
 //! | `testing` | no | [`testing`]: an issuer on loopback and tokens of every kind, for tests |
 //! | `toml` | no | settings from a TOML file: [`config::ServerDraft`] |
 //!

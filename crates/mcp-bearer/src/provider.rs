@@ -199,24 +199,42 @@ impl BearerAuthProvider {
     /// [`check_required_scopes`](Self::check_required_scopes).
     #[must_use]
     pub fn try_verify_token(&self, token: &str) -> TryVerify {
-        let now = match self.inner.clock.time_of_judgement() {
-            Ok(now) => now,
-            Err(rejection) => return TryVerify::Rejected(rejection),
-        };
-        let Some(caches) = self.inner.cache.as_deref() else {
-            return self.verify_uncached(token, now, &mut Unobserved);
-        };
-        if token.len() > self.inner.limits.token_bytes {
-            return self.verify_uncached(token, now, &mut Unobserved); // refused by its length alone
-        }
-        caches.with(|cache| self.verify_or_find(cache, token, now))
+        self.try_verify_bytes(token.as_bytes(), |_| Ok(token))
+            .unwrap_or_else(TryVerify::Rejected)
     }
 
-    /// Verifies the token, or returns the cached result.
-    fn verify_or_find(&self, cache: &TokenCache, token: &str, now: UnixTime) -> TryVerify {
-        if let Some(access) = self.find_cached(cache, token, now) {
-            return TryVerify::Accepted(access);
-        }
+    /// The same for bytes that `check` may refuse. It is not asked about bytes that are cached:
+    /// they are those of a token that passed every check.
+    ///
+    /// # Errors
+    /// When `check` refuses.
+    #[inline]
+    pub(crate) fn try_verify_bytes<'t>(
+        &self,
+        bytes: &'t [u8],
+        check: impl FnOnce(&'t [u8]) -> Result<&'t str, Rejection>,
+    ) -> Result<TryVerify, Rejection> {
+        let now = match self.inner.clock.time_of_judgement() {
+            Ok(now) => now,
+            Err(unset) => return check(bytes).map(|_| TryVerify::Rejected(unset)),
+        };
+        // What is too long is refused by its length alone.
+        let is_short = bytes.len() <= self.inner.limits.token_bytes;
+        let Some(caches) = self.inner.cache.as_deref().filter(|_| is_short) else {
+            let token = check(bytes)?;
+            return Ok(self.verify_uncached(token, now, &mut Unobserved));
+        };
+        caches.with(|cache| {
+            if let Some(access) = self.find_cached(cache, bytes, now) {
+                return Ok(TryVerify::Accepted(access));
+            }
+            let token = check(bytes)?;
+            Ok(self.verify_first_seen(cache, token, now))
+        })
+    }
+
+    /// Verifies a token that is not cached, and caches it.
+    fn verify_first_seen(&self, cache: &TokenCache, token: &str, now: UnixTime) -> TryVerify {
         let parsed = match self.parse(token, &mut Unobserved) {
             Ok(parsed) => parsed,
             Err(rejection) => return TryVerify::Rejected(rejection),
@@ -225,7 +243,7 @@ impl BearerAuthProvider {
         let algorithm = parsed.unverified.algorithm();
         let joined = algorithm.map(|_| cache.join_verification(token));
         if matches!(joined, Some(Joined::Waited))
-            && let Some(access) = self.find_cached(cache, token, now)
+            && let Some(access) = self.find_cached(cache, token.as_bytes(), now)
         {
             return TryVerify::Accepted(access);
         }
@@ -236,7 +254,7 @@ impl BearerAuthProvider {
         outcome
     }
 
-    fn find_cached(&self, cache: &TokenCache, token: &str, now: UnixTime) -> Option<AccessToken> {
+    fn find_cached(&self, cache: &TokenCache, token: &[u8], now: UnixTime) -> Option<AccessToken> {
         let issuer = |index: u32| {
             let issuer = self.inner.issuers.get(usize::try_from(index).ok()?)?;
             Some((&issuer.policy, &*issuer.keys))

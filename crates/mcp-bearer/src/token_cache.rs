@@ -133,7 +133,7 @@ impl TokenCache {
     /// for.
     pub(crate) fn look<'p>(
         &self,
-        token: &str,
+        token: &[u8],
         now: UnixTime,
         issuer: impl FnOnce(u32) -> Option<(&'p Policy, &'p dyn KeySource)>,
     ) -> Found<'_> {
@@ -206,12 +206,11 @@ impl std::fmt::Debug for TokenCache {
 }
 
 /// A token to look up.
-struct Token<'t>(&'t str);
+struct Token<'t>(&'t [u8]);
 
 /// The part of a token that is hashed. The end of the signature differs as much as the whole token
 /// does, and the whole token is compared anyway.
-fn ending(token: &str) -> &[u8] {
-    let bytes = token.as_bytes();
+fn ending(bytes: &[u8]) -> &[u8] {
     bytes.last_chunk::<32>().map_or(bytes, <[u8; 32]>::as_slice)
 }
 
@@ -223,7 +222,7 @@ impl Hash for Token<'_> {
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(ending(self.0.token()));
+        state.write(ending(self.0.token().as_bytes()));
     }
 }
 
@@ -237,7 +236,7 @@ impl Eq for Key {}
 
 impl Equivalent<Key> for Token<'_> {
     fn equivalent(&self, key: &Key) -> bool {
-        self.0 == key.0.token()
+        self.0 == key.0.token().as_bytes()
     }
 }
 

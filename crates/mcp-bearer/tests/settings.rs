@@ -9,13 +9,13 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::time::Duration;
 
 use mcp_bearer::config::from_variables;
 use mcp_bearer::config::{
     Entrance, Group, IssuerDraft, Keys, Secret, ServerDraft, Setting, Shape, Value,
 };
+use mcp_bearer::core::RsaBackend;
 use mcp_bearer::keys::{self, RemoteKeysBuilder};
 use mcp_bearer::{
     BearerAuthProvider, ClaimPath, Clock, ConfigError, TokenCacheSize, TokenType, UnixTime,
@@ -75,6 +75,7 @@ impl World {
         let allowed = verified.and_then(|access| provider.check_required_scopes(&access));
         match allowed {
             Ok(()) if provider.cached_tokens() == Some(1) => "cached".to_owned(),
+            Ok(()) if is_by_aws_lc_alone(&provider) => "accepted, by AWS-LC alone".to_owned(),
             Ok(()) => "accepted".to_owned(),
             Err(rejection) => match rejection.requested_scopes() {
                 Some(scopes) => format!("{} asking for {scopes}", rejection.kind()),
@@ -111,6 +112,11 @@ impl World {
             assert_eq!(seen.contains(setting), named, "{entrance:?}: {setting:?}");
         }
     }
+}
+
+fn is_by_aws_lc_alone(provider: &BearerAuthProvider) -> bool {
+    let mut policies = provider.policies();
+    policies.all(|policy| policy.rsa_backend() == RsaBackend::AwsLc)
 }
 
 #[test]
@@ -312,6 +318,7 @@ fn by_methods(given: &Given) -> Entered {
                 }),
             AcceptTokensThatNeverExpire => builder.accept_tokens_that_never_expire(),
             AcceptIdentityTokenShape => builder.accept_identity_token_shape(),
+            WithoutRsaKernel => builder.without_rsa_kernel(),
             known if known.group() != Group::Rules => builder,
             other => panic!("{other:?} is not wired"),
         };

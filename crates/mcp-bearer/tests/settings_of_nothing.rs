@@ -319,6 +319,7 @@ fn by_methods(setting: Setting) -> Option<Vec<Result<(), ConfigError>>> {
         | AcceptTokensThatNeverExpire
         | AcceptTokensIssuedInTheFuture
         | AcceptIdentityTokenShape
+        | WithoutRsaKernel
         | SsrfGuard
         | InsecureAllowHttp
         | MaxFreshness

@@ -149,6 +149,7 @@ pub(super) fn required(
 }
 
 /// The client of step 18.
+#[inline]
 pub(super) fn allowed_client(client: Option<&str>, rules: &Rules) -> Result<(), Rejection> {
     match (&rules.allowed_client_ids, client) {
         (None, _) => Ok(()),

@@ -79,6 +79,7 @@ class BearerAuthProvider(_releases.Base):
             ``api://ID/read`` to get a token that holds ``read``. Challenges and ``scopes_supported`` name that.
         requested_scopes: scopes with the one that clients must request to get each. They take precedence over the prefix.
         accept_identity_token_shape: accepts tokens with ``at_hash`` or ``c_hash``, the marks of an ID token.
+        without_rsa_kernel: verifies RSA signatures with AWS-LC alone, also where the processor has AVX-512 IFMA.
         accept_tokens_issued_in_the_future: accepts tokens whose ``iat`` is in the future, for issuers whose clock is
             ahead by more than the leeway.
         ca_file: the only certificates to trust when keys are fetched.
@@ -128,6 +129,7 @@ class BearerAuthProvider(_releases.Base):
     requested_scope_prefix: str | None
     requested_scopes: dict[str, str] | str | None
     accept_identity_token_shape: bool
+    without_rsa_kernel: bool
     accept_tokens_issued_in_the_future: bool
     ca_file: StrPath | None
     proxy: str | None
@@ -177,6 +179,7 @@ class BearerAuthProvider(_releases.Base):
         requested_scope_prefix: str | None = None,
         requested_scopes: dict[str, str] | str | None = None,
         accept_identity_token_shape: bool = False,
+        without_rsa_kernel: bool = False,
         accept_tokens_issued_in_the_future: bool = False,
         ca_file: StrPath | None = None,
         proxy: str | None = None,

@@ -255,6 +255,12 @@ fn rules(all: &mut Cases<'_>) {
         &identity,
         ["wrong_token_type", ACCEPTED],
     );
+    add(
+        "without_rsa_kernel",
+        json!(true),
+        &good(),
+        [ACCEPTED, "accepted, by AWS-LC alone"],
+    );
     let roles = good().claim("roles", json!(["mcp:admin"]));
     let scopes = json!(["mcp:admin"]);
     all.add(

@@ -312,6 +312,9 @@ impl IssuerDraft {
         if self.accept_identity_token_shape {
             policy = policy.accept_identity_token_shape();
         }
+        if self.without_rsa_kernel {
+            policy = policy.without_rsa_kernel();
+        }
         policy.build()
     }
 }

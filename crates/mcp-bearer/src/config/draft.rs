@@ -80,6 +80,8 @@ pub struct IssuerDraft {
     pub accept_tokens_issued_in_the_future: bool,
     /// Whether tokens with the marks of an ID token are accepted.
     pub accept_identity_token_shape: bool,
+    /// Whether AWS-LC alone verifies RSA signatures.
+    pub without_rsa_kernel: bool,
 
     /// The certificates to trust when keys are fetched.
     pub ca_file: Option<PathBuf>,
@@ -381,6 +383,7 @@ impl IssuerDraft {
             Setting::AcceptTokensIssuedInTheFuture => {
                 self.accept_tokens_issued_in_the_future = value.into_switch()?;
             }
+            Setting::WithoutRsaKernel => self.without_rsa_kernel = value.into_switch()?,
             Setting::AcceptIdentityTokenShape => {
                 self.accept_identity_token_shape = value.into_switch()?;
             }

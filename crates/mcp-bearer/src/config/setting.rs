@@ -237,6 +237,11 @@ settings! {
     AcceptIdentityTokenShape Rules (Switch)
         ["accept_identity_token_shape" "accept-identity-token-shape" "ACCEPT_IDENTITY_TOKEN_SHAPE"
          "accept_identity_token_shape" "accept_identity_token_shape"]
+    /// Verifies RSA signatures with AWS-LC alone, also where the processor has AVX-512 IFMA. The
+    /// verdicts are the same, and take longer.
+    WithoutRsaKernel Rules (Switch)
+        ["without_rsa_kernel" "without-rsa-kernel" "WITHOUT_RSA_KERNEL"
+         "without_rsa_kernel" "without_rsa_kernel"]
 
     /// Trusts the certificates in this PEM file when keys are fetched, and no others.
     CaFile Fetching (Path) ["ca_file" "ca-file" "CA_FILE" "ca_file" "ca_file"]

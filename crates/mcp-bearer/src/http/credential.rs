@@ -5,7 +5,7 @@ use ::http::header::{AUTHORIZATION, Entry};
 use ::http::{HeaderMap, HeaderName};
 use mcp_bearer_core::Expected;
 
-use super::bearer::{bearer_token, raw_token};
+use super::bearer::{bearer_credential, raw_credential};
 use crate::config::{Problem, Setting};
 use crate::{BearerAuthProvider, ConfigError};
 use mcp_bearer_core::{Limits, Rejection};
@@ -91,15 +91,16 @@ impl Credential {
         facts.into_iter().map(problem).collect()
     }
 
-    /// The one token of a request.
-    pub(super) fn token<'h>(
+    /// The one credential of a request, whose characters are not yet checked
+    /// ([`token68`](super::bearer::token68)).
+    pub(super) fn of<'h>(
         &self,
         headers: &'h HeaderMap,
         limits: &Limits,
-    ) -> Result<&'h str, Rejection> {
+    ) -> Result<&'h [u8], Rejection> {
         match self {
-            Self::Authorization => bearer_token(headers, limits),
-            Self::Assertion(name) => raw_token(headers, name, limits),
+            Self::Authorization => bearer_credential(headers, limits),
+            Self::Assertion(name) => raw_credential(headers, name, limits),
         }
     }
 

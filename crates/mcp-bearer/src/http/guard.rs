@@ -10,6 +10,7 @@ use ::http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 
 use super::answer_body::AnswerBody;
+use super::bearer::token68;
 use super::credential::Credential;
 use super::preflight::{Grant, Preflight, PreflightVerdict};
 use super::{denial_log, response};
@@ -144,21 +145,26 @@ impl Guard {
             }
         }
         let limits = self.provider().limits();
-        let token = match self.0.credential.token(headers, limits) {
-            Ok(token) => token,
+        let credential = self.0.credential.of(headers, limits);
+        let tried = credential.and_then(|credential| {
+            let tried = self.provider().try_verify_bytes(credential, token68)?;
+            Ok((credential, tried))
+        });
+        let (credential, tried) = match tried {
+            Ok(tried) => tried,
             Err(rejection) => return Verdict::Denied(self.deny(rejection, None)),
         };
-        let verified = match self.provider().try_verify_token(token) {
+        let verified = match tried {
             TryVerify::Accepted(access) => Ok(access),
             TryVerify::Rejected(rejection) => Err(rejection),
             TryVerify::NeedsKeys(needs) => {
                 return Verdict::NeedsKeys {
-                    token: token.to_owned(),
+                    token: String::from_utf8_lossy(credential).into_owned(),
                     needs,
                 };
             }
         };
-        match self.conclude(token, verified) {
+        match self.conclude(credential, verified) {
             Ok(access) => Verdict::Granted(access),
             Err(response) => Verdict::Denied(response),
         }
@@ -181,13 +187,13 @@ impl Guard {
         needs: NeedsKeys,
     ) -> Result<AccessToken, Denial> {
         let verified = self.provider().verify_with_newer_keys(&token, needs).await;
-        self.conclude(&token, verified)
+        self.conclude(token.as_bytes(), verified)
     }
 
     /// Checks the required scopes, and makes the answer to a failure.
     fn conclude(
         &self,
-        token: &str,
+        token: &[u8],
         verified: Result<AccessToken, Rejection>,
     ) -> Result<AccessToken, Denial> {
         verified
@@ -196,7 +202,7 @@ impl Guard {
                     .check_required_scopes(&access)
                     .map(|()| access)
             })
-            .map_err(|rejection| self.deny(rejection, Some(token)))
+            .map_err(|rejection| self.deny(rejection, Some(&String::from_utf8_lossy(token))))
     }
 
     /// Asks a caller without a token for one that allows an operation. `to_request` returns the

@@ -246,6 +246,12 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
         self.with(|draft| draft.accept_identity_token_shape = true)
     }
 
+    /// Verifies RSA signatures with AWS-LC alone: see
+    /// [`PolicyBuilder`](mcp_bearer_core::PolicyBuilder::without_rsa_kernel).
+    pub fn without_rsa_kernel(self) -> Self {
+        self.with(|draft| draft.without_rsa_kernel = true)
+    }
+
     /// A claim that must be present and equal to one of the values.
     pub fn required_claim<V: Into<serde_json::Value>>(
         self,

@@ -38,7 +38,7 @@ pub(crate) struct Verification<'a> {
 
 impl InFlight {
     pub(crate) fn join(&self, token: &str) -> Joined<'_> {
-        let hash = self.hasher.hash_one(super::ending(token));
+        let hash = self.hasher.hash_one(super::ending(token.as_bytes()));
         let mut shard = self.shard(hash);
         let done = match shard.entry(hash) {
             Entry::Occupied(other) => other.get().clone(),

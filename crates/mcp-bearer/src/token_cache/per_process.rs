@@ -1,23 +1,24 @@
 //! One cache per process: a child of `fork` starts with an empty one.
 
-use std::sync::Arc;
-
-use arc_swap::ArcSwap;
+use std::convert::Infallible;
 
 use super::{TokenCache, TokenCacheSize};
-use crate::of_process::OfProcess;
+use crate::of_process::{OfProcess, PerProcess};
 
 /// The cache of the calling process.
 pub(crate) struct ProcessCache {
     size: TokenCacheSize,
-    own: ArcSwap<OfProcess<TokenCache>>,
+    /// Of the process that made the provider, which finds it without a pointer that can change.
+    first: OfProcess<TokenCache>,
+    of_child: PerProcess<TokenCache>,
 }
 
 impl ProcessCache {
     pub(crate) fn new(size: TokenCacheSize) -> Self {
         Self {
             size,
-            own: ArcSwap::from_pointee(OfProcess::new(TokenCache::new(size))),
+            first: OfProcess::new(TokenCache::new(size)),
+            of_child: PerProcess::new(),
         }
     }
 
@@ -26,14 +27,20 @@ impl ProcessCache {
     }
 
     /// Calls `use_cache` with the cache of this process.
+    #[inline]
     pub(crate) fn with<R>(&self, use_cache: impl FnOnce(&TokenCache) -> R) -> R {
-        let found = self.own.load();
-        if let Some(cache) = found.get() {
-            return use_cache(cache);
+        match self.first.get() {
+            Some(cache) => use_cache(cache),
+            None => use_cache(&self.of_child()),
         }
-        // If two threads get here at the same time, the first one's is kept.
-        let new = Arc::new(OfProcess::new(TokenCache::new(self.size)));
-        drop(self.own.compare_and_swap(&found, new));
-        self.with(use_cache)
+    }
+
+    #[cold]
+    fn of_child(&self) -> std::sync::Arc<TokenCache> {
+        let made: Result<_, Infallible> =
+            self.of_child.get_or_make(|| Ok(TokenCache::new(self.size)));
+        match made {
+            Ok(cache) => cache,
+        }
     }
 }
