@@ -130,7 +130,7 @@ impl<B: Forwarded> Service<Request<B>> for Forward<B> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let answer = inner.forward(request).await;
-            Ok(answer.unwrap_or_else(|own| own.map(Either::Right)))
+            Ok(answer.unwrap_or_else(|own| own.respond().map(Either::Right)))
         })
     }
 }
@@ -160,17 +160,14 @@ const fn failed(reason: &'static str, text: &'static str) -> OwnAnswer {
 }
 
 impl<B: Forwarded> Inner<B> {
-    async fn forward(
-        &self,
-        request: Request<B>,
-    ) -> Result<Response<ServerBody>, Response<Full<Bytes>>> {
+    async fn forward(&self, request: Request<B>) -> Result<Response<ServerBody>, OwnAnswer> {
         let (mut parts, body) = request.into_parts();
         let access = AccessToken::from_extensions(&parts.extensions).cloned();
         let operations = JudgedOperations::from_extensions(&parts.extensions).cloned();
         let passage = parts.extensions.remove::<Passage>();
         let Some(passage) = passage else {
             let internal = failed("internal", "the request came another way");
-            return Err(internal.respond());
+            return Err(internal);
         };
         self.check_caller(access.as_ref())?;
         let permit = if is_stream(&parts, operations.as_ref()) {
@@ -187,8 +184,7 @@ impl<B: Forwarded> Inner<B> {
             access.as_ref(),
             operations.as_ref(),
         )?;
-        self.prepare(&mut parts, &passage, access.as_ref())
-            .map_err(OwnAnswer::respond)?;
+        self.prepare(&mut parts, &passage, access.as_ref())?;
         if let Some(value) = self.assertion(access.as_ref(), operations.as_ref(), &body)? {
             parts.headers.insert(AUTHORIZATION, value);
         }
@@ -196,15 +192,15 @@ impl<B: Forwarded> Inner<B> {
         let answer = tokio::time::timeout(CALL, self.upstream.send(request)).await;
         let answer = match answer {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(self.not_reached(&error).respond()),
+            Ok(Err(error)) => return Err(self.not_reached(&error)),
             Err(_) => {
                 let text = "the server did not answer in time";
                 let status = StatusCode::GATEWAY_TIMEOUT;
-                return Err(OwnAnswer::new(status, "server_too_slow", text).respond());
+                return Err(OwnAnswer::new(status, "server_too_slow", text));
             }
         };
         let (mut parts, body) = answer.into_parts();
-        self.check_answer(&parts).map_err(OwnAnswer::respond)?;
+        self.check_answer(&parts)?;
         fields::to_client(&mut parts.headers);
         let end = match &permit {
             Permit::Stream { .. } => {
@@ -225,7 +221,7 @@ impl<B: Forwarded> Inner<B> {
         method: &Method,
         access: Option<&AccessToken>,
         operations: Option<&JudgedOperations>,
-    ) -> Result<(), Response<Full<Bytes>>> {
+    ) -> Result<(), OwnAnswer> {
         self.observers.metrics.decided_in(passage.began.elapsed());
         if access.is_some() && !self.observers.wants_grants() {
             self.observers.record_grant_cheaply();
@@ -234,25 +230,25 @@ impl<B: Forwarded> Inner<B> {
         let grant = observe::grant(passage.client, method, access, operations);
         match self.observers.record(&grant) {
             Recorded::Done | Recorded::Dropped => Ok(()),
-            Recorded::Refused => Err(NO_AUDIT_LOG.respond()),
+            Recorded::Refused => Err(NO_AUDIT_LOG),
         }
     }
 
-    fn check_caller(&self, access: Option<&AccessToken>) -> Result<(), Response<Full<Bytes>>> {
+    fn check_caller(&self, access: Option<&AccessToken>) -> Result<(), OwnAnswer> {
         let Some(access) = access else {
             return Ok(());
         };
         let (issuer, subject) = (access.issuer(), access.subject());
         self.limits
             .check_caller(issuer, subject, access.client_id())
-            .map_err(|wait| CALLER_LIMIT.respond_later(wait))
+            .map_err(|wait| CALLER_LIMIT.retry_after(wait.seconds()))
     }
 
     fn begin_stream(
         &self,
         access: Option<&AccessToken>,
         client: IpAddr,
-    ) -> Result<StreamPermit, Response<Full<Bytes>>> {
+    ) -> Result<StreamPermit, OwnAnswer> {
         let caller = match access {
             Some(access) => {
                 self.limits
@@ -260,13 +256,12 @@ impl<B: Forwarded> Inner<B> {
             }
             None => self.limits.anonymous_key(client),
         };
-        self.limits.begin_stream(caller).map_err(|refusal| {
-            let answer = match refusal {
+        self.limits
+            .begin_stream(caller)
+            .map_err(|refusal| match refusal {
                 StreamRefusal::Full => ALL_STREAMS,
                 StreamRefusal::CallerFull => CALLER_STREAMS,
-            };
-            answer.respond()
-        })
+            })
     }
 
     /// Makes the request one of ours.
@@ -283,7 +278,7 @@ impl<B: Forwarded> Inner<B> {
         let host = parts
             .headers
             .get(HOST)
-            .map(|host| host.as_bytes())
+            .map(HeaderValue::as_bytes)
             .or(authority);
         let host = host.map(<[u8]>::to_vec);
         let origin = Origin {
@@ -311,7 +306,7 @@ impl<B: Forwarded> Inner<B> {
         access: Option<&AccessToken>,
         operations: Option<&JudgedOperations>,
         body: &B,
-    ) -> Result<Option<HeaderValue>, Response<Full<Bytes>>> {
+    ) -> Result<Option<HeaderValue>, OwnAnswer> {
         let (Some(assertions), Some(access)) = (&self.assertions, access) else {
             return Ok(None);
         };
@@ -320,7 +315,7 @@ impl<B: Forwarded> Inner<B> {
         let signed = assertions.sign(access, operations.map(|judged| &**judged), hash, now);
         signed.map(Some).map_err(|why| {
             tracing::error!(target: "mcp_bearer::gateway", %why, "no assertion can be signed");
-            failed("assertion", "the gateway cannot sign for the server").respond()
+            failed("assertion", "the gateway cannot sign for the server")
         })
     }
 

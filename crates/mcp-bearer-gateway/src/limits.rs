@@ -12,7 +12,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
-use http::HeaderValue;
 
 pub(crate) use self::keys::CallerKey;
 use self::keys::{CallerHasher, PeerKey};
@@ -46,12 +45,8 @@ pub(crate) struct RequestPermit {
 pub(crate) struct RetryAfter(Duration);
 
 impl RetryAfter {
-    /// `Retry-After` (RFC 9110 section 10.2.3): whole seconds, rounded up, at least 1.
-    pub(crate) fn header_value(self) -> HeaderValue {
-        HeaderValue::from(self.seconds())
-    }
-
-    fn seconds(self) -> u64 {
+    /// For `Retry-After` (RFC 9110 section 10.2.3): whole seconds, rounded up, at least 1.
+    pub(crate) fn seconds(self) -> u64 {
         let part = u64::from(self.0.subsec_nanos() > 0);
         self.0.as_secs().saturating_add(part).max(1)
     }

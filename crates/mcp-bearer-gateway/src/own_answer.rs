@@ -8,8 +8,6 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use mcp_bearer::operation::RpcAnswer;
 
-use crate::limits::RetryAfter;
-
 /// Why the gateway itself answered, by name and as a sentence. It is in the extensions of the
 /// answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,13 +48,6 @@ impl OwnAnswer {
             retry_after: Some(seconds),
             ..self
         }
-    }
-
-    pub(crate) fn respond_later(self, wait: RetryAfter) -> Response<Full<Bytes>> {
-        let mut response = self.respond();
-        let headers = response.headers_mut();
-        headers.insert(RETRY_AFTER, wait.header_value());
-        response
     }
 
     pub(crate) fn respond(self) -> Response<Full<Bytes>> {

@@ -4,7 +4,7 @@
 use http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST, ORIGIN, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, Method, Request, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
 
 use crate::config::Settings;
 use crate::own_answer::OwnAnswer;
@@ -116,7 +116,7 @@ fn check_host<B>(request: &Request<B>, allowed: &[String]) -> Result<(), OwnAnsw
         .headers()
         .get_all(HOST)
         .iter()
-        .map(|host| host.as_bytes());
+        .map(HeaderValue::as_bytes);
     let named = hosts.next();
     if hosts.next().is_some() {
         return Err(bad("host", "the request names two hosts"));

@@ -181,7 +181,7 @@ impl Stack {
             credential: request.headers().get(&self.credential).cloned(),
         };
         let answer = match self.limits.check_peer(client) {
-            Err(wait) => own(TOO_MANY.respond_later(wait)),
+            Err(wait) => own(TOO_MANY.retry_after(wait.seconds()).respond()),
             Ok(()) if !self.observers.may_serve() => own(NO_AUDIT_LOG.respond()),
             Ok(()) => {
                 self.answer_counted(client, connection.scheme, request)

@@ -64,12 +64,12 @@ fn a_refusal_says_when_to_come_back() {
     let (limits, clock) = limits(&LimitSettings { per_peer, ..none() });
     assert_eq!(allowed(&limits, v4(1), 12), 12);
     let refused = limits.check_peer(v4(1)).unwrap_err();
-    assert_eq!(refused.header_value(), "10");
+    assert_eq!(refused.seconds(), 10);
     clock.advance(Duration::from_millis(9_500));
-    assert_eq!(limits.check_peer(v4(1)).unwrap_err().header_value(), "1");
+    assert_eq!(limits.check_peer(v4(1)).unwrap_err().seconds(), 1);
     clock.advance(Duration::from_millis(500));
     assert!(limits.check_peer(v4(1)).is_ok());
-    assert_eq!(RetryAfter(Duration::ZERO).header_value(), "1");
+    assert_eq!(RetryAfter(Duration::ZERO).seconds(), 1);
     assert_eq!(RetryAfter(Duration::MAX).seconds(), u64::MAX);
 }
 
@@ -198,7 +198,7 @@ fn what_has_no_limit_is_not_limited() {
     };
     let (limits, _clock) = super::tests::limits(&slowest);
     assert_eq!(allowed(&limits, v4(1), 10), 2);
-    assert_eq!(limits.check_peer(v4(1)).unwrap_err().header_value(), "3600");
+    assert_eq!(limits.check_peer(v4(1)).unwrap_err().seconds(), 3600);
 }
 
 #[test]

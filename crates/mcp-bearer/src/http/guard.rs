@@ -126,14 +126,6 @@ impl Guard {
         *self.deny(rejection.clone(), None)
     }
 
-    /// The token of a request, from the header that holds it.
-    ///
-    /// # Errors
-    /// When there is none, or the header is malformed.
-    pub fn token<'h>(&self, headers: &'h HeaderMap) -> Result<&'h str, Rejection> {
-        self.0.credential.token(headers, self.provider().limits())
-    }
-
     /// The synchronous part: everything except the wait for newer keys.
     pub(super) fn check<B: Body>(&self, method: &Method, headers: &HeaderMap, body: &B) -> Verdict {
         if !self.0.credential.is_in(headers) {
