@@ -3,6 +3,8 @@
 use crate::frames::{Frames, Outcome};
 use crate::support::{PING, RESOURCE, Stage};
 
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
 const PSEUDO: [(&str, &str); 4] = [
     (":method", "POST"),
     (":scheme", "http"),
@@ -63,7 +65,7 @@ async fn a_good_request_is_served() {
 #[tokio::test]
 async fn what_could_be_read_differently_is_refused() {
     let (stage, bearer) = stage().await;
-    let cases: &[(&[(&str, &str)], &[u16])] = &[
+    let cases: &[(Fields<'_>, &[u16])] = &[
         (&[("transfer-encoding", "chunked")], &[400]),
         (&[("connection", "close")], &[400]),
         (&[("upgrade", "h2c")], &[400]),

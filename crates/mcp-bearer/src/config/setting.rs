@@ -37,7 +37,7 @@ pub enum Shape {
     Texts(&'static str),
     /// A length of time.
     Duration,
-    /// A whole number; the word says of what.
+    /// A whole number; the word names what is counted.
     Number(&'static str),
     /// Names with one value or several each; the word shows one pair as an option of the program
     /// takes it.
