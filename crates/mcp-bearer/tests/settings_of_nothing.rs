@@ -328,7 +328,8 @@ fn by_methods(setting: Setting) -> Option<Vec<Result<(), ConfigError>>> {
         | RemoteKeys
         | KeySource
         | TokenCache
-        | ScopesSupported => return None,
+        | ScopesSupported
+        | RequireBodyHash => return None,
         other => panic!("{other:?} is not wired"),
     })
 }

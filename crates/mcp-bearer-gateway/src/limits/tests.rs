@@ -139,7 +139,9 @@ fn a_million_addresses_take_bounded_memory_and_do_not_free_a_noisy_one() {
     let mut noisy_passed = 0;
     for other in 0..1_000_000 {
         let _ = limits.check_peer(v4(2 + other));
-        limits.count_denial(v4(2 + other));
+        if other % 8 == 0 {
+            limits.count_denial(v4(2 + other));
+        }
         if other % 100 == 0 {
             noisy_passed += allowed(&limits, noisy, 1);
             limits.count_denial(noisy);
