@@ -13,7 +13,7 @@ from mcp_bearer.asgi import BearerAuthMiddleware
 
 # `issuer` and `audience` are `assertion.issuer` and `assertion.audience` of the gateway's configuration.
 verifier = BearerAuthProvider(
-    jwks_uri=os.environ.get("JWKS_URI", "https://mcp.example.com/assertion-keys.json"),
+    jwks_uri=os.environ.get("JWKS_URI", "https://mcp.example.com/.well-known/mcp-bearer/jwks.json"),
     issuer="https://mcp.example.com",
     audience="http://127.0.0.1:9000/mcp",
     algorithm=["ES256", "EdDSA"],

@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! cargo run -p mcp-bearer --example behind_gateway -- \
-//!     https://mcp.example.com/assertion-keys.json \
+//!     https://mcp.example.com/.well-known/mcp-bearer/jwks.json \
 //!     https://mcp.example.com http://127.0.0.1:9000/mcp
 //! ```
 //!
