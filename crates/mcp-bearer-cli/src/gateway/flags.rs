@@ -97,3 +97,6 @@ impl FromArgMatches for Flags {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use mcp_bearer::{BearerAuthProvider, Clock, UnixTime};
 use mcp_bearer_testkit::vectors::{self, Effects};
 use serde_json::Value as Json;
 
-use super::Flags;
+use super::{Flags, all};
 
 fn parse(arguments: Vec<String>) -> Flags {
     let command = Flags::augment_args(Command::new("test").no_binary_name(true));
@@ -76,7 +76,7 @@ fn every_option_has_an_effect() {
     let mut seen = BTreeSet::new();
     for case in &effects.cases {
         let setting = Setting::named(&case.setting, Entrance::Rust).unwrap();
-        if setting.name(Entrance::Flag).is_none() {
+        if all().all(|(other, _)| other != setting) {
             continue;
         }
         let base = case.base.iter().flat_map(|(name, given)| {
@@ -98,7 +98,7 @@ fn every_option_has_an_effect() {
         seen.insert(setting);
     }
     for setting in Setting::ALL {
-        let named = setting.name(Entrance::Flag).is_some();
+        let named = all().any(|(other, _)| other == *setting);
         assert_eq!(seen.contains(setting), named, "{setting:?}");
     }
 }
@@ -110,10 +110,7 @@ fn is_by_aws_lc_alone(provider: &BearerAuthProvider) -> bool {
 
 #[test]
 fn an_option_that_is_given_nothing_is_refused() {
-    for setting in Setting::ALL {
-        let Some(name) = setting.name(Entrance::Flag) else {
-            continue;
-        };
+    for (setting, name) in all() {
         if setting.shape() == Shape::Switch {
             continue;
         }
@@ -164,10 +161,7 @@ fn an_option_that_is_set_to_nothing_is_refused_by_its_name() {
         (Setting::Issuer, "https://idp.example.com/"),
         (Setting::Audience, "https://mcp.example.com/mcp"),
     ];
-    for setting in Setting::ALL.iter().copied() {
-        let Some(name) = setting.name(Entrance::Flag) else {
-            continue;
-        };
+    for (setting, name) in all() {
         if setting.shape() == Shape::Switch {
             let matches = Flags::augment_args(Command::new("test").no_binary_name(true))
                 .try_get_matches_from([format!("{name}=")]);
