@@ -26,5 +26,8 @@ mod own_server;
 mod shown;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[allow(dead_code, reason = "until the stack uses it")]
+#[cfg(feature = "otlp")]
+mod traces;
 
 pub use config::{GatewayConfig, GatewayDraft, GatewaySetting};

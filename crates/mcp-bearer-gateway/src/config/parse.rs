@@ -75,6 +75,35 @@ pub(super) fn number(value: Value) -> Result<usize, Fact> {
     }
 }
 
+/// Plain http: a collector runs beside the gateway, and only it needs TLS and credentials.
+pub(super) fn collector(value: Value) -> Result<Url, Fact> {
+    let text = value.into_text()?;
+    let wrong = |why: &str| Fact::from(format!("{text:?} {why}"));
+    let mut url = Url::parse(text.trim()).map_err(|_| wrong("is not a URL"))?;
+    if url.scheme() != "http" {
+        return Err(wrong(
+            "is not an http URL; let a collector beside the gateway pass traces on",
+        ));
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+        return Err(wrong(
+            "has credentials or a query; only a host, a port and a path are used",
+        ));
+    }
+    if url.path() == "/" {
+        url.set_path("/v1/traces");
+    }
+    Ok(url)
+}
+
+pub(super) fn part(value: Value) -> Result<f64, Fact> {
+    let text = value.into_text()?;
+    match text.trim().parse() {
+        Ok(part) if (0.0..=1.0).contains(&part) => Ok(part),
+        _ => Err(format!("{text:?} is not a number from 0 to 1").into()),
+    }
+}
+
 pub(super) fn parsed<T: FromStr>(value: Value, what: &str) -> Result<T, Fact> {
     let text = value.into_text()?;
     text.trim()
