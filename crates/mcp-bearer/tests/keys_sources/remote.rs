@@ -82,9 +82,15 @@ async fn a_removed_key_is_gone_with_the_next_set() {
 async fn asks_again(cache_control: &str, earliest: u64, latest: u64) {
     let world = World::holding(Behaviour::ok_with([("Cache-Control", cache_control)])).await;
     let reported = world.keys.status().next_refresh.unwrap();
-    assert!((secs(earliest)..=secs(latest)).contains(&reported), "{cache_control}: {reported:?}");
+    assert!(
+        (secs(earliest)..=secs(latest)).contains(&reported),
+        "{cache_control}: {reported:?}"
+    );
     world.time.advance(secs(earliest - 1));
-    assert_eq!(world.keys.status().next_refresh, Some(reported - secs(earliest - 1)));
+    assert_eq!(
+        world.keys.status().next_refresh,
+        Some(reported - secs(earliest - 1))
+    );
     tokio::time::sleep(Duration::from_millis(30)).await;
     assert_eq!(world.hits(), 1, "{cache_control}");
     world.time.advance(secs(latest - earliest + 1));
