@@ -28,7 +28,7 @@ use crate::shown;
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
-/// Links per span: the header and MCP's `_meta`, with room for a batch.
+/// Links per span: the header, and MCP's `_meta` in each message of a short batch.
 const LINKS: u32 = 16;
 
 /// Spans on their way to a collector.

@@ -75,8 +75,8 @@ pub(super) fn number(value: Value) -> Result<usize, Fact> {
     }
 }
 
-/// Plain http: a collector runs beside the gateway, and only it needs TLS and credentials. Errors do
-/// not quote the URL, which may hold a password.
+/// Plain http: a collector runs beside the gateway, and only it needs TLS and credentials. Errors
+/// do not quote the URL, which may hold a password.
 pub(super) fn collector(value: Value) -> Result<Url, Fact> {
     let text = value.into_text()?;
     let mut url = Url::parse(text.trim()).map_err(|_| Fact::from("not a URL"))?;
