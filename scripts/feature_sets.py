@@ -9,7 +9,7 @@ import json
 import subprocess
 
 # The libraries that users build with any set of features.
-PER_FEATURE = {"mcp-bearer-core", "mcp-bearer"}
+PER_FEATURE = {"mcp-bearer-core", "mcp-bearer", "mcp-bearer-gateway"}
 
 
 def main() -> None:

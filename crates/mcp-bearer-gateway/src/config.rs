@@ -135,6 +135,8 @@ pub struct Settings {
     pub admin: Option<AdminSettings>,
     /// The audit log.
     pub audit: Option<AuditSettings>,
+    /// Traces.
+    pub traces: Option<TracesSettings>,
 }
 
 impl Settings {
@@ -236,6 +238,16 @@ pub struct AuditSettings {
     pub grants: bool,
     /// What happens while it cannot be written.
     pub when_blocked: WhenBlocked,
+}
+
+/// Traces by OpenTelemetry.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct TracesSettings {
+    /// The URL of the collector for traces.
+    pub endpoint: Url,
+    /// The part of requests that is traced, from 0 to 1.
+    pub sampled: f64,
 }
 
 /// What happens to requests while the audit log cannot be written.

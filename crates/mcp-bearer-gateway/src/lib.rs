@@ -44,6 +44,8 @@ mod stack;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tls;
+#[cfg(feature = "otlp")]
+mod traces;
 mod upstream;
 mod without_trailers;
 

@@ -2,12 +2,75 @@
 
 use mcp_bearer::RejectionKind;
 
-/// The advice for a reason; `None` if the reason is not one of the library's.
+/// The advice for a reason; `None` if its sentence is enough.
 pub(super) fn for_reason(reason: &str) -> Option<&'static str> {
-    let kind = RejectionKind::ALL
-        .into_iter()
-        .find(|kind| kind.as_str() == reason)?;
-    Some(for_kind(kind))
+    let mut kinds = RejectionKind::ALL.into_iter();
+    let kind = kinds.find(|kind| kind.as_str() == reason);
+    kind.map(for_kind).or_else(|| for_request(reason))
+}
+
+/// For refusals that are not about the token.
+fn for_request(reason: &str) -> Option<&'static str> {
+    Some(match reason {
+        "bad_request" => {
+            "The request is not one that every server reads in the same way. Update the client; if it is current, report the detail to its authors."
+        }
+        "foreign_session" => {
+            "The session belongs to another caller, or its server is gone. A client must then start a new one. After a restart, keep sessions alive by setting `session_keys`."
+        }
+        "no_stream" => {
+            "A session that began without a token has no stream. The client must sign in first."
+        }
+        "operation_refused" => {
+            "No scope opens this operation. If somebody should be able to use it, change its rule."
+        }
+        "operation_hidden" => {
+            "The caller asked for something that its list does not show. Clients with an old list do that; others are guessing names."
+        }
+        "request_body" => {
+            "The body is larger or slower than the limits allow. Look at what the client sends, and at the network."
+        }
+        "server_answer" => {
+            "The server's list cannot be filtered. Look at what the server answers to the same request without the gateway."
+        }
+        "host" => {
+            "Add the name to `allowed_hosts` if clients may use it; set `Host` in the proxy in front. Otherwise it may be DNS rebinding."
+        }
+        "origin" => "A web page called. If it may, add its origin to `allowed_origins`.",
+        "unknown_path" => {
+            "Only the path of `resource` and its metadata are served. Compare the address in the client with `resource`, byte by byte."
+        }
+        "query" => {
+            "A token in the address would end in logs. The client must send it in `Authorization`."
+        }
+        "upgrade" | "framing" | "expectation" | "content_encoding" | "method" => {
+            "The request is written in a way that servers read differently. Look for a proxy in front that changes requests."
+        }
+        "peer_limit" => {
+            "If many callers share this address, it is that of a proxy: add its network to `trusted_proxies`. Otherwise change `limits.per_peer`."
+        }
+        "caller_limit" => {
+            "The caller sends more than `limits.per_caller` allows. Look at what its client does in a loop."
+        }
+        "caller_streams" => {
+            "The caller has more streams than `limits.streams_per_caller` allows. A client that reconnects without closing does that."
+        }
+        "too_many_streams" => {
+            "Raise `limits.streams` if the machine can take it, or add a replica."
+        }
+        "too_many_requests_at_once" => {
+            "The server answers more slowly than requests arrive. Look at the server first, then at `limits.requests`."
+        }
+        "server_unreachable" => {
+            "Look whether the server runs, and whether `upstream` is its address as this machine sees it."
+        }
+        "server_too_slow" | "server_broke_off" => "Look at the server's log at this time.",
+        "assertion" => "Look at the key file of `assertion.private_key_file`.",
+        "audit_log" => {
+            "The audit log cannot be written. Look at the disk and the permissions of its file."
+        }
+        _ => return None,
+    })
 }
 
 pub(super) fn for_kind(kind: RejectionKind) -> &'static str {
@@ -95,6 +158,29 @@ mod tests {
             assert!(one.is_some_and(|text| text.ends_with('.') && text != "See the detail."));
             assert!(!advice[..number].contains(one), "{one:?}");
         }
-        assert_eq!(for_reason("origin_not_allowed"), None);
+        assert_eq!(for_reason("a_reason_of_tomorrow"), None);
+    }
+    #[test]
+    fn refusals_that_are_not_about_the_token_have_advice_too() {
+        let library = [
+            "bad_request",
+            "no_stream",
+            "foreign_session",
+            "operation_refused",
+            "operation_hidden",
+            "request_body",
+            "server_answer",
+        ];
+        let own = [
+            "host",
+            "origin",
+            "unknown_path",
+            "peer_limit",
+            "server_unreachable",
+            "audit_log",
+        ];
+        for reason in library.iter().chain(&own) {
+            assert!(for_reason(reason).is_some(), "{reason}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::parse;
 use super::setting::GatewaySetting as Set;
 use super::{
     AdminSettings, AssertionSettings, AuditSettings, GatewayConfig, GatewayDraft,
-    IdentityHeaderNames, LimitSettings, Rate, Settings, TlsSettings, WhenBlocked,
+    IdentityHeaderNames, LimitSettings, Rate, Settings, TlsSettings, TracesSettings, WhenBlocked,
 };
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -128,6 +128,7 @@ impl Values {
         let health = self.address(Set::HealthListen);
         let admin = self.admin();
         let audit = self.audit();
+        let traces = self.traces();
         let (resource, upstream) = (resource?, upstream?);
         Some(Settings {
             listen,
@@ -143,6 +144,7 @@ impl Values {
             health,
             admin,
             audit,
+            traces,
             resource,
             upstream,
         })
@@ -305,6 +307,24 @@ impl Values {
                 .then_some(file),
             grants: grants.unwrap_or(false),
             when_blocked: when_blocked.unwrap_or(WhenBlocked::Refuse),
+        })
+    }
+
+    fn traces(&mut self) -> Option<TracesSettings> {
+        let given = self.is_given(Set::TracesEndpoint);
+        let endpoint = self.read(Set::TracesEndpoint, parse::collector);
+        let sampled = self.read(Set::TracesSampled, parse::part);
+        if given && !cfg!(feature = "otlp") {
+            let why = "this program was built without the feature otlp";
+            self.report(Set::TracesEndpoint, None, why);
+        }
+        if !given && sampled.is_some() {
+            let why = "missing beside the other settings of traces";
+            self.report(Set::TracesEndpoint, None, why);
+        }
+        Some(TracesSettings {
+            endpoint: endpoint?,
+            sampled: sampled.unwrap_or(0.1),
         })
     }
 

@@ -75,6 +75,31 @@ pub(super) fn number(value: Value) -> Result<usize, Fact> {
     }
 }
 
+/// Plain http: a collector runs beside the gateway, and only it needs TLS and credentials. Errors
+/// do not quote the URL, which may hold a password.
+pub(super) fn collector(value: Value) -> Result<Url, Fact> {
+    let text = value.into_text()?;
+    let mut url = Url::parse(text.trim()).map_err(|_| Fact::from("not a URL"))?;
+    if url.scheme() != "http" {
+        return Err("not an http URL; let a collector beside the gateway pass traces on".into());
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+        return Err("credentials or a query; only a host, a port and a path are used".into());
+    }
+    if url.path() == "/" {
+        url.set_path("/v1/traces");
+    }
+    Ok(url)
+}
+
+pub(super) fn part(value: Value) -> Result<f64, Fact> {
+    let text = value.into_text()?;
+    match text.trim().parse() {
+        Ok(part) if (0.0..=1.0).contains(&part) => Ok(part),
+        _ => Err(format!("{text:?} is not a number from 0 to 1").into()),
+    }
+}
+
 pub(super) fn parsed<T: FromStr>(value: Value, what: &str) -> Result<T, Fact> {
     let text = value.into_text()?;
     text.trim()
@@ -180,5 +205,91 @@ pub(super) fn when_blocked(value: Value) -> Result<WhenBlocked, Fact> {
         "refuse" => Ok(WhenBlocked::Refuse),
         "drop" => Ok(WhenBlocked::Drop),
         other => Err(format!("{other:?} is neither \"refuse\" nor \"drop\"").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mcp_bearer::ConfigError;
+    use mcp_bearer::config::{Entrance, ServerDraft, Setting, Value};
+
+    use super::super::{GatewayDraft, GatewaySetting, Settings};
+
+    fn checked(values: &[(GatewaySetting, &str)]) -> Result<Settings, ConfigError> {
+        let mut server = ServerDraft::from_entrance(Entrance::Flag);
+        server.set(Setting::Discover, Value::text("https://idp.example.com/"));
+        server.set(
+            Setting::Resource,
+            Value::text("https://mcp.example.com/mcp"),
+        );
+        let mut draft = GatewayDraft::new(server, Entrance::Flag);
+        draft.set(
+            GatewaySetting::Upstream,
+            Value::text("http://127.0.0.1:9000/mcp"),
+        );
+        for (setting, value) in values {
+            draft.set(*setting, Value::text(*value));
+        }
+        draft.check().map(|config| config.settings)
+    }
+
+    const ENDPOINT: GatewaySetting = GatewaySetting::TracesEndpoint;
+    const SAMPLED: GatewaySetting = GatewaySetting::TracesSampled;
+
+    #[cfg(feature = "otlp")]
+    #[test]
+    fn a_collector_is_a_plain_address_and_a_part_is_from_0_to_1() {
+        assert!(checked(&[]).unwrap().traces.is_none());
+        let traces = checked(&[(ENDPOINT, "http://127.0.0.1:4318")])
+            .unwrap()
+            .traces
+            .unwrap();
+        assert_eq!(traces.endpoint.as_str(), "http://127.0.0.1:4318/v1/traces");
+        assert!((traces.sampled - 0.1).abs() < f64::EPSILON);
+        let values = [
+            (ENDPOINT, "http://collector:4318/otlp/v1/traces"),
+            (SAMPLED, "1"),
+        ];
+        let traces = checked(&values).unwrap().traces.unwrap();
+        assert_eq!(traces.endpoint.path(), "/otlp/v1/traces");
+
+        for (endpoint, why) in [
+            ("https://collector:4318", "not an http URL"),
+            ("collector:4318", "not an http URL"),
+            ("nonsense", "not a URL"),
+            ("http://user:secret@collector:4318", "credentials"),
+            ("https://user:secret@collector:4318", "not an http URL"),
+            ("http://user:secret@", "not a URL"),
+            ("http://collector:4318/?key=1", "a query"),
+        ] {
+            let words = checked(&[(ENDPOINT, endpoint)]).unwrap_err().to_string();
+            assert!(
+                words.contains("--traces-endpoint") && words.contains(why),
+                "{words}"
+            );
+        }
+        for part in ["-0.1", "1.1", "NaN", "inf", "all", ""] {
+            let values = [(ENDPOINT, "http://127.0.0.1:4318"), (SAMPLED, part)];
+            let words = checked(&values).unwrap_err().to_string();
+            assert!(words.contains("--traces-sampled"), "{words}");
+        }
+    }
+
+    #[cfg(not(feature = "otlp"))]
+    #[test]
+    fn a_program_without_traces_refuses_their_settings() {
+        let words = checked(&[(ENDPOINT, "http://127.0.0.1:4318")])
+            .unwrap_err()
+            .to_string();
+        assert!(words.contains("without the feature otlp"), "{words}");
+    }
+
+    #[test]
+    fn a_part_alone_traces_nothing_and_is_reported() {
+        let words = checked(&[(SAMPLED, "0.5")]).unwrap_err().to_string();
+        assert!(
+            words.contains("--traces-endpoint: missing beside"),
+            "{words}"
+        );
     }
 }

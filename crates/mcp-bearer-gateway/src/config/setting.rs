@@ -134,6 +134,12 @@ settings! {
     /// What happens while the log cannot be written: `refuse` answers 503, `drop` goes on and
     /// counts the lines that are missing.
     AuditWhenBlocked "audit.when_blocked" (Text("CHOICE")) "refuse"
+
+    /// Sends traces to an OpenTelemetry collector at this http URL (OTLP over HTTP). Each span has
+    /// the decision and its reason, and no identity. Only in builds with the feature `otlp`.
+    TracesEndpoint "traces.endpoint" (Text("URL")) "off"
+    /// The part of requests that is traced, from 0 to 1. What clients ask for does not change it.
+    TracesSampled "traces.sampled" (Text("PART")) "0.1"
 }
 
 impl GatewaySetting {
