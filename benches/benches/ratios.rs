@@ -234,7 +234,7 @@ mod peers {
         validation.required_spec_claims = ["exp", "iss", "aud"].map(str::to_owned).into();
         let key = DecodingKey::from_rsa_pem(subject.key.public_pem().as_bytes()).unwrap();
         vec![Contender::new(
-            "peer: jsonwebtoken 11 (aws-lc)",
+            "peer: jsonwebtoken 12 (aws-lc)",
             move || decode::<Value>(&subject.token, &key, &validation).unwrap(),
         )]
     }

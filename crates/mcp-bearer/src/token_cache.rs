@@ -8,6 +8,7 @@ mod in_flight;
 mod per_process;
 
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_bearer_core::{AccessToken, Policy, UnixTime};
@@ -79,9 +80,10 @@ pub(crate) struct TokenCache {
     size: TokenCacheSize,
 }
 
-/// The whole token, held by its [`AccessToken`].
+/// The whole token, shared with its [`AccessToken`]: a look-up compares it without a way through
+/// that.
 #[derive(Clone)]
-struct Key(AccessToken);
+struct Key(Arc<str>);
 
 /// A verified token, and what the decision depends on.
 #[derive(Clone)]
@@ -168,14 +170,13 @@ impl TokenCache {
         let Ok(issuer) = u32::try_from(issuer) else {
             return;
         };
-        let access = access.clone();
         let kept = Kept {
             access: access.clone(),
             issuer,
             generation,
             verified_at: now,
         };
-        self.kept.insert(Key(access), kept);
+        self.kept.insert(Key(access.shared_token()), kept);
     }
 
     /// Starts verifying a token that is not cached, or waits for a verification in progress.
@@ -192,7 +193,8 @@ impl Older<'_> {
             generation: self.generation,
             ..self.kept
         };
-        self.cache.kept.insert(Key(access.clone()), kept);
+        let key = Key(access.shared_token());
+        self.cache.kept.insert(key, kept);
         access
     }
 }
@@ -222,13 +224,13 @@ impl Hash for Token<'_> {
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(ending(self.0.token().as_bytes()));
+        state.write(ending(self.0.as_bytes()));
     }
 }
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.0.token() == other.0.token()
+        self.0 == other.0
     }
 }
 
@@ -236,7 +238,7 @@ impl Eq for Key {}
 
 impl Equivalent<Key> for Token<'_> {
     fn equivalent(&self, key: &Key) -> bool {
-        self.0 == key.0.token().as_bytes()
+        self.0 == key.0.as_bytes()
     }
 }
 

@@ -172,6 +172,8 @@ fn variables(given: &Given, entrance: Entrance) -> Entered {
 #[cfg(feature = "toml")]
 #[test]
 fn every_setting_has_an_effect_in_a_file() {
+    use std::fmt::Write;
+
     let world = World::new();
     world.walk(Entrance::Toml, |given| {
         let (mut top, mut issuer) = (String::new(), "[[issuer]]\n".to_owned());

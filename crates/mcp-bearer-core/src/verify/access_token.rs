@@ -32,15 +32,17 @@ use crate::time::{NumericDate, UnixTime};
 #[derive(Clone)]
 pub struct AccessToken(Arc<Proven>);
 
-/// What verification found.
+/// What verification found. What a hit of a token cache reads comes first, beside the reference
+/// count: with many tokens, each cache line is a wait for memory.
+#[repr(C)]
 pub(super) struct Proven {
-    pub(super) token: Box<str>,
+    pub(super) times: Times,
+    pub(super) token: Arc<str>,
     pub(super) claims: Arc<JsonObject>,
     pub(super) issuer: Option<Text>,
     pub(super) subject: Option<Text>,
     pub(super) client: Option<Text>,
     pub(super) scopes: Scopes,
-    pub(super) times: Times,
     pub(super) algorithm: Algorithm,
     pub(super) thumbprint: Thumbprint,
     pub(super) rules: Arc<Rules>,
@@ -56,6 +58,12 @@ impl AccessToken {
     #[must_use]
     pub fn token(&self) -> &str {
         &self.0.token
+    }
+
+    /// The same, shared with this token: a key for caches.
+    #[must_use]
+    pub fn shared_token(&self) -> Arc<str> {
+        self.0.token.clone()
     }
 
     /// The client: `client_id`, `azp`, `cid` or `appid`, the first one present.
