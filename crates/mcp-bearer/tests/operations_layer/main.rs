@@ -15,4 +15,5 @@ mod requests;
 mod rmcp_server;
 mod sessions;
 mod support;
+mod two_principals;
 mod vectors;
