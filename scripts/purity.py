@@ -69,7 +69,7 @@ MACHINE_TRACES = [
 def main() -> None:
     rules = [core_is_pure, arrows_hold, testkit_only_in_tests, core_files_in_order, keys_files_in_order,
              lib_attributes, unsafe_code_in_one_file, files_are_short, no_left_overs, no_machine_traces,
-             dependencies_have_reasons, packages_are_complete]  # fmt: skip
+             dependencies_have_reasons, packages_are_complete, attacks_have_tests]  # fmt: skip
     violations = [f"{rule.__name__}: {message}" for rule in rules for message in rule()]
     for violation in violations:
         print(violation, file=sys.stderr)
@@ -235,6 +235,45 @@ def dependencies_have_reasons() -> Iterator[str]:
         elif section == "[workspace.dependencies]" and re.match(r"[\w-]+\s*=", line):
             if "#" not in line and "path = " not in line:
                 yield f"Cargo.toml:{number}: no reason beside {line.split('=')[0].strip()}"
+
+
+# Where the tests are that the map of attacks names; see its head.
+ATTACKS = Path("crates/mcp-bearer/tests/operations_layer/ATTACKS.md")
+TEST_PLACES = {
+    "layer": ATTACKS.parent,
+    "http": Path("crates/mcp-bearer/tests/http_layer"),
+    "lib": Path("crates/mcp-bearer"),
+    "core": Path("crates/mcp-bearer-core"),
+    "requests": Path("vectors/operations/requests"),
+    "lists": Path("vectors/operations/lists"),
+    "python": Path("crates/mcp-bearer-python/tests"),
+    "clients": Path("clients"),
+    "fuzz": Path("fuzz"),
+}
+
+
+def attacks_have_tests() -> Iterator[str]:
+    """Each row of the tables names at least one test, and each test exists."""
+    begun = False
+    for number, line in numbered(ATTACKS.read_text()):
+        begun = begun or line.startswith("## ")
+        if not begun or not line.startswith("| ") or line.startswith(("| attack |", "| what |")):
+            continue
+        tests = re.findall(r"`([^`]+?)::([^`]+)`", line)
+        if not tests:
+            yield f"{ATTACKS}:{number}: names no test"
+        for file, name in tests:
+            place, _, rest = file.partition("/")
+            path = TEST_PLACES.get(place, Path("no such place")) / rest
+            if not path.is_file() or not has_test(path, name):
+                yield f"{ATTACKS}:{number}: {file} has no {name!r}"
+
+
+def has_test(path: Path, name: str) -> bool:
+    text = path.read_text()
+    if path.suffix == ".json":
+        return any(case["name"] == name for case in json.loads(text)["cases"])
+    return re.search(rf"\b(fn|def|mod) {re.escape(name)}\b|\b{re.escape(name)}!\(", text) is not None
 
 
 def packages_are_complete() -> Iterator[str]:

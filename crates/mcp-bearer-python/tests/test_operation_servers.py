@@ -100,6 +100,33 @@ def test_fastmcp_with_sessions(pair):
     asyncio.run(drive(fastmcp_app(pair), pair, "/mcp/" if VERSION < (2, 10) else "/mcp"))
 
 
+def test_fastmcp_without_sessions(pair):
+    path = "/mcp/" if VERSION < (2, 10) else "/mcp"
+    app = fastmcp_app(pair, stateless=True)
+    guarded = BearerAuthMiddleware(app, provider(pair), operations=RULES)
+    alice, admin = token_of(pair, "read"), token_of(pair, "read admin")
+
+    async def run():
+        async with app.router.lifespan_context(app):
+
+            async def ask(token, body) -> Answer:
+                more = {"scheme": "http", "query_string": b"", "root_path": "", "http_version": "1.1", "raw_path": b"/mcp"}
+                more |= {"server": ("127.0.0.1", 8000), "client": ("127.0.0.1", 1)}
+                headers = [ACCEPT, HOST, (b"mcp-protocol-version", b"2025-06-18")]
+                return await asyncio.wait_for(asked(guarded, body, token, "POST", headers, 4096, path=path, **more), 20)
+
+            answer = await ask(alice, call("plain"))
+            assert b"plain" in answer.body, answer.body
+            assert "mcp-session-id" not in answer.headers
+            assert (await ask(alice, call("delete_all"))).status == 403
+            assert b"deleted" in (await ask(admin, call("delete_all"))).body
+            answer = await ask(alice, b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}')
+            assert (b"delete_all" in answer.body, b"secret" in answer.body) == (True, False), answer.body
+            assert (await ask(alice, call("secret_one"))).error()["code"] == -32602
+
+    asyncio.run(run())
+
+
 def test_the_sdk_with_sessions(pair):
     asyncio.run(drive(sdk_app(pair), pair))
 

@@ -78,7 +78,7 @@ def test_lists_show_what_the_caller_may_use(pair):
     assert (answer.status, answer.error()["code"]) == (200, -32602)
 
 
-def test_a_list_that_cannot_be_read_is_not_passed_on(pair):
+def test_a_list_that_cannot_be_read_is_not_passed_on(pair, log):
     for server in (
         Server(b'{"result":{"tools":[', kind=b"application/json"),
         Server(b"secret_x", headers=[(b"content-encoding", b"gzip")]),
@@ -86,6 +86,19 @@ def test_a_list_that_cannot_be_read_is_not_passed_on(pair):
     ):
         answer = ask(guarded(pair, server, RULES), LIST, token_of(pair, "read"))
         assert (answer.status, b"secret_x" in answer.body) == (502, False)
+        assert [record.levelname for record in log.records] == ["WARNING"]
+        assert "the server's answer was not passed on: the server's answer" in log.text
+        log.clear()
+
+
+def test_an_event_that_cannot_be_read_is_replaced_and_logged_once(pair, log):
+    bad = b'data: {"jsonrpc":"2.0","id":1,"result":{"tools":[],"tools":[{"name":"secret_x"}]}}\n\n'
+    good = b'data: {"jsonrpc":"2.0","id":1,"result":{"tools":[]}}\n\n'
+    server = Server(bad, good, bad, kind=b"text/event-stream")
+    answer = ask(guarded(pair, server, RULES), LIST, token_of(pair, "read"))
+    assert (answer.status, b"secret_x" in answer.body, answer.body.count(b"-32603")) == (200, False, 2)
+    told = [(record.levelname, record.getMessage()) for record in log.records]
+    assert told == [("WARNING", "the server's answer was not passed on: a list that is not strict JSON")]
 
 
 def test_an_event_is_sent_when_it_is_there(pair):
@@ -438,3 +451,9 @@ def test_the_hash_is_required_or_not(pair):
     for wrong in ("yes", 1, None):
         with pytest.raises(TypeError, match="require_body_hash"):
             guarded(pair, Server(), RULES, require_body_hash=wrong)
+
+
+def test_a_rule_that_opens_every_tool_says_so():
+    with pytest.raises(ValueError, match=r'name: is missing.*write "\*"'):
+        OperationRules([OperationRule("tools/call", anonymous=True)], unmatched="allow")
+    OperationRules([OperationRule("tools/call", name="*", anonymous=True)], unmatched="allow")

@@ -32,12 +32,14 @@ pub struct RuleDraft {
     /// A pattern for the name of the tool or prompt, the URI of the resource or the id of the task.
     /// Without it the rule covers all names, and methods that have none.
     pub name: Option<String>,
-    /// The scopes that such an operation needs, beyond what every request needs.
-    pub scopes: Vec<String>,
+    /// The scopes that such an operation needs, beyond what every request needs. An empty list is
+    /// refused: it could be a variable that was not set, and the rule would demand nothing.
+    pub scopes: Option<Vec<String>>,
     /// Whether lists leave out what the caller may not use, which is then answered as if it did not
     /// exist.
     pub hide: bool,
-    /// Whether such an operation needs no token.
+    /// Whether such an operation needs no token. If the method has names, [`name`](Self::name) is
+    /// required: `*` for all of them.
     pub anonymous: bool,
 }
 
@@ -58,10 +60,11 @@ impl RuleDraft {
         self
     }
 
-    /// Adds scopes that the operation needs.
+    /// Adds scopes that the operation needs; at least one.
     #[must_use]
     pub fn scopes<T: Into<String>>(mut self, scopes: impl IntoIterator<Item = T>) -> Self {
-        self.scopes.extend(scopes.into_iter().map(Into::into));
+        let list = self.scopes.get_or_insert_default();
+        list.extend(scopes.into_iter().map(Into::into));
         self
     }
 
@@ -296,7 +299,11 @@ impl OperationRulesDraft {
             check_name(method, name, report);
         }
         let mut names = Vec::new();
-        for scope in &draft.scopes {
+        if draft.scopes.as_ref().is_some_and(Vec::is_empty) {
+            let why = "set to nothing; leave it out if no scope is needed";
+            report(RuleField::Scopes, why.to_owned());
+        }
+        for scope in draft.scopes.iter().flatten() {
             match Scopes::from_names([scope]) {
                 Ok(_) if scope == "offline_access" => report(
                     RuleField::Scopes,
@@ -308,7 +315,15 @@ impl OperationRulesDraft {
                 Err(invalid) => report(RuleField::Scopes, invalid.to_string()),
             }
         }
-        if draft.anonymous && !draft.scopes.is_empty() {
+        if draft.anonymous && draft.name.is_none() && method.as_ref().is_some_and(opens_names) {
+            report(
+                RuleField::Name,
+                "is missing: without it the rule opens each of them to everybody; if that is \
+                 meant, write \"*\""
+                    .to_owned(),
+            );
+        }
+        if draft.anonymous && draft.scopes.as_ref().is_some_and(|list| !list.is_empty()) {
             report(
                 RuleField::Anonymous,
                 "a caller without a token has no scopes, and the rule needs some".to_owned(),
@@ -362,6 +377,14 @@ impl OperationRulesDraft {
         }
         Some(method)
     }
+}
+
+/// Whether a method names what its requests use. Notifications only report something.
+fn opens_names(method: &Pattern) -> bool {
+    let named = NAMED
+        .iter()
+        .filter(|one| !one.starts_with("notifications/"));
+    named.into_iter().any(|one| method.matches(one))
 }
 
 fn check_name(method: &Pattern, name: &str, report: &mut impl FnMut(RuleField, String)) {

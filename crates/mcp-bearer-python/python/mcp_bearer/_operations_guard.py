@@ -111,7 +111,7 @@ class _Answer:
     def __init__(self, exchange: _native.Exchange, send: Send) -> None:
         self._exchange, self._send = exchange, send
         self._start: Message | None = None
-        self._has_begun = self._has_head = self._has_ended = False
+        self._has_begun = self._has_head = self._has_ended = self._has_logged = False
 
     async def take(self, message: Message) -> None:
         kind = message["type"]
@@ -138,9 +138,15 @@ class _Answer:
     async def _pass_on(self, body: bytes, more: bool) -> None:
         if self._has_ended:
             return
-        head, out, more = self._exchange.send(body, more)
+        head, out, more, fault = self._exchange.send(body, more)
         if head is not None:
             self._has_head = True
+            if self._start is not None and head[0] != self._start["status"]:
+                fault = _reason(out)
+        if fault is not None and not self._has_logged:
+            self._has_logged = True  # once per stream, however many of its events are replaced
+            _log.write(logging.WARNING, "the server's answer was not passed on: %s", fault)
+        if head is not None:
             await self._send({"type": "http.response.start", "status": head[0], "headers": head[1]})
         if self._has_head and (out or not more):
             self._has_ended = not more

@@ -23,7 +23,8 @@ class OperationRule:
         name: a pattern for the name of the tool or prompt, or the URI of the resource; absent, it matches all.
         scopes: what the operation needs beyond what every request needs.
         hide: leaves out of lists what the caller may not use, which is then answered as if it did not exist.
-        anonymous: opens the operation to callers without a token.
+        anonymous: opens the operation to callers without a token. If the method has names, ``name`` is required:
+            ``"*"`` for all of them.
     """
 
     method: str
@@ -69,7 +70,5 @@ class OperationRules:
 def _given(rule: OperationRule) -> tuple[Any, ...]:
     if not isinstance(rule, OperationRule):
         raise TypeError(f"a rule must be an OperationRule, not {type(rule).__name__}")
-    scopes = [rule.scopes] if isinstance(rule.scopes, str) else list(rule.scopes or ())
-    if rule.scopes is not None and not scopes:
-        raise ValueError(f"scopes of a rule for {rule.method}: set to nothing; leave it out if no scope is needed")
-    return rule.method, rule.name, scopes, rule.hide, rule.anonymous
+    scopes = [rule.scopes] if isinstance(rule.scopes, str) else rule.scopes
+    return rule.method, rule.name, None if scopes is None else list(scopes), rule.hide, rule.anonymous

@@ -68,8 +68,23 @@ type Answer<'py> = (
     Option<rejection::Rejection>,
 );
 
-/// What goes to the client: the head once, then parts of the body, and whether more will come.
-type Sent<'py> = (Option<(u16, Headers)>, Bound<'py, PyBytes>, bool);
+/// What goes to the client: the head once, then parts of the body, and whether more will come. Last,
+/// why an event was replaced, in each answer from then on.
+type Sent<'py> = (
+    Option<(u16, Headers)>,
+    Bound<'py, PyBytes>,
+    bool,
+    Option<String>,
+);
+
+/// The same before it is Python's.
+#[derive(Default)]
+struct Drained {
+    head: Option<(u16, Headers)>,
+    body: Vec<u8>,
+    ended: bool,
+    fault: Option<String>,
+}
 
 impl Exchange {
     pub(super) fn begin(
@@ -175,35 +190,37 @@ impl Exchange {
     /// Brings a part of the app's body; returns what can now be sent to the client.
     fn send<'py>(&self, py: Python<'py>, piece: &[u8], more: bool) -> Sent<'py> {
         self.response.push(piece, more);
-        let (head, body, ended) = py.detach(|| self.drain());
-        (head, PyBytes::new(py, &body), !ended)
+        let drained = py.detach(|| self.drain());
+        let body = PyBytes::new(py, &drained.body);
+        (drained.head, body, !drained.ended, drained.fault)
     }
 }
 
 impl Exchange {
-    fn drain(&self) -> (Option<(u16, Headers)>, Vec<u8>, bool) {
+    fn drain(&self) -> Drained {
         let mut cx = Context::from_waker(Waker::noop());
         // The state is not locked here, because it is locked again there.
         let _ = self.advance(&mut cx);
         let mut state = self.state();
-        let mut head = None;
+        let mut drained = Drained::default();
         *state = match std::mem::replace(&mut *state, State::Ended) {
             State::Answered(answered) => {
                 let (parts, body) = answered.into_parts();
-                head = Some((parts.status.as_u16(), list(&parts.headers)));
+                drained.head = Some((parts.status.as_u16(), list(&parts.headers)));
                 State::Streaming(Box::pin(body))
             }
             other => other,
         };
-        let mut out = Vec::new();
         let State::Streaming(body) = &mut *state else {
-            return (head, out, matches!(*state, State::Ended));
+            drained.ended = matches!(*state, State::Ended);
+            return drained;
         };
-        let ended = take(body.as_mut(), &mut cx, &mut out);
-        if ended {
+        drained.ended = take(body.as_mut(), &mut cx, &mut drained.body);
+        drained.fault = body.fault().map(ToString::to_string);
+        if drained.ended {
             *state = State::Ended;
         }
-        (head, out, ended)
+        drained
     }
 
     fn given<'py>(&self, py: Python<'py>, (parts, body): Passed) -> PyResult<Given<'py>> {

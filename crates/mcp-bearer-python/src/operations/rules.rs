@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 pub(crate) struct Rules(OperationRules);
 
 /// `method`, `name`, `scopes`, `hide`, `anonymous`.
-type Given = (String, Option<String>, Vec<String>, bool, bool);
+type Given = (String, Option<String>, Option<Vec<String>>, bool, bool);
 
 #[pymethods]
 impl Rules {
@@ -64,7 +64,8 @@ impl Rules {
 }
 
 fn rule((method, name, scopes, hide, anonymous): Given) -> RuleDraft {
-    let mut rule = RuleDraft::new(method).scopes(scopes);
+    let mut rule = RuleDraft::new(method);
+    rule.scopes = scopes;
     rule.name = name;
     rule.hide = hide;
     rule.anonymous = anonymous;

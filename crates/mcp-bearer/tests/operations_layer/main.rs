@@ -16,4 +16,5 @@ mod requests;
 mod rmcp_server;
 mod sessions;
 mod support;
+mod two_principals;
 mod vectors;

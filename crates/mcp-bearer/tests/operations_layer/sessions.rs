@@ -5,7 +5,8 @@ use mcp_bearer::http::SessionKeys;
 use mcp_bearer_testkit::Forge;
 
 use crate::support::{
-    NOW, Pieces, Server, ask, auth, call, key, layer, post, rules, token_of, typed, with,
+    LIST, NOW, Piece, Pieces, Server, ask, auth, call, key, layer, post, rules, token_of, typed,
+    with,
 };
 
 const OK: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
@@ -234,4 +235,41 @@ async fn an_event_is_resumed_by_its_principal_in_its_session_only() {
         assert_eq!(ask(service.clone(), get).await.status, 404);
         assert_eq!(server.calls(), 0);
     }
+}
+
+#[tokio::test]
+async fn a_list_that_was_cut_is_filtered_when_it_is_resumed() {
+    let list = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"secret_x"},{"name":"a"}]}}"#;
+    let stream = format!("id: 0\ndata:\n\nid: 1\ndata: {list}\n\n");
+    // The connection breaks inside of the list; the server sends the event again when asked.
+    let server = Server::new(move |got| {
+        let resumed = got.parts.headers.get("last-event-id").is_some();
+        let mut body = Pieces::cut(stream.as_bytes(), 7);
+        if resumed {
+            body = Pieces::from(stream.split_once("\n\n").unwrap().1);
+        } else {
+            body.pieces.truncate(8);
+            body.pieces.push_back(Piece::Error);
+        }
+        let mut response = typed("text/event-stream", body);
+        let id = "session-1".parse().unwrap();
+        response.headers_mut().insert("mcp-session-id", id);
+        response
+    });
+    let service = layer().layer(server);
+    let alice = token_of("alice");
+    let answer = ask(service.clone(), post(&alice, LIST)).await;
+    assert!(answer.broken);
+    let text = answer.text();
+    assert!(
+        text.starts_with("id: 0.") && !text.contains("name"),
+        "{text}"
+    );
+    let id = text.lines().next().unwrap().strip_prefix("id: ").unwrap();
+    let session = answer.header("mcp-session-id").unwrap();
+    let get = request(Method::GET, &alice, session, "");
+    let answer = ask(service, with(get, "last-event-id", id)).await;
+    let shown = r#"data: {"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"}]}}"#;
+    assert!(answer.text().contains(shown), "{answer:?}");
+    assert!(!answer.text().contains("secret"), "{answer:?}");
 }

@@ -26,7 +26,10 @@ fn rules_of(rules: &Rules) -> OperationRules {
         draft.anonymous_sees = AnonymousSees::All;
     }
     for rule in &rules.rules {
-        let mut one = RuleDraft::new(&rule.method).scopes(&rule.scopes);
+        let mut one = RuleDraft::new(&rule.method);
+        if !rule.scopes.is_empty() {
+            one = one.scopes(&rule.scopes);
+        }
         one.name.clone_from(&rule.name);
         one.hide = rule.hide;
         one.anonymous = rule.anonymous;

@@ -150,10 +150,11 @@ fn the_order_of_rules_means_nothing_and_a_further_rule_opens_nothing_that_one_cl
             any::<bool>(),
         )
             .prop_map(|(method, name, scopes, hide, anonymous)| {
-                let mut rule = RuleDraft::new(method)
-                    .name(name)
-                    .scopes(scopes.split_whitespace());
-                rule.anonymous = anonymous && rule.scopes.is_empty();
+                let mut rule = RuleDraft::new(method).name(name);
+                if !scopes.is_empty() {
+                    rule = rule.scopes(scopes.split_whitespace());
+                }
+                rule.anonymous = anonymous && rule.scopes.is_none();
                 rule.hide = hide && rule.method.as_deref() != Some("completion/complete");
                 rule
             })

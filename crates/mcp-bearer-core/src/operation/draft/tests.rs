@@ -106,6 +106,43 @@ fn good_rules_have_no_problem() {
 }
 
 #[test]
+fn a_rule_that_demands_or_opens_more_than_was_written_is_a_problem() {
+    for method in [
+        "tools/call",
+        "tools/*",
+        "*",
+        "resources/read",
+        "prompts/get",
+        "completion/*",
+    ] {
+        let open = RuleDraft::new(method).anonymous();
+        let found = problems_of(open.clone());
+        assert_eq!(found.len(), 1, "{method}: {found:?}");
+        assert!(found[0].contains("name: is missing"), "{found:?}");
+        assert_eq!(
+            problems_of(open.name("*")),
+            Vec::<String>::new(),
+            "{method}"
+        );
+        assert_eq!(problems_of(RuleDraft::new(method)), Vec::<String>::new());
+    }
+    for method in [
+        "tools/list",
+        "initialize",
+        "ping",
+        "resources/list",
+        "notifications/*",
+    ] {
+        let found = problems_of(RuleDraft::new(method).anonymous());
+        assert_eq!(found, Vec::<String>::new(), "{method}");
+    }
+    let none: [&str; 0] = [];
+    let found = problems_of(RuleDraft::new("tools/call").name("delete_*").scopes(none));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("scopes: set to nothing"), "{found:?}");
+}
+
+#[test]
 fn a_rule_that_nothing_can_match_is_a_problem() {
     for (rule, word) in [
         (RuleDraft::new(""), "method: is missing"),

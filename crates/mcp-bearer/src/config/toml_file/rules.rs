@@ -92,6 +92,9 @@ fn one(table: &DeTable<'_>, found: &mut Found, text: &str) -> (RuleDraft, Vec<(R
             if field == RuleField::Method {
                 rule.method = Some("*".to_owned());
             }
+            if matches!(field, RuleField::Method | RuleField::Name) {
+                rule.name.get_or_insert_with(|| "*".to_owned());
+            }
             report(found, at, format!("{RULE}.{field}: {why}"));
         }
     }
@@ -110,7 +113,7 @@ fn set(rule: &mut RuleDraft, field: RuleField, value: &DeValue<'_>) -> Result<()
     match field {
         RuleField::Method => rule.method = Some(string()?),
         RuleField::Name => rule.name = Some(string()?),
-        RuleField::Scopes => rule.scopes = strings(value)?,
+        RuleField::Scopes => rule.scopes = Some(strings(value)?),
         RuleField::Hide => rule.hide = switch()?,
         RuleField::Anonymous => rule.anonymous = switch()?,
         RuleField::Unmatched => {}

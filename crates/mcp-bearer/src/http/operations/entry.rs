@@ -138,6 +138,11 @@ pub(super) fn version(headers: &HeaderMap) -> ProtocolVersion {
     }
 }
 
+/// Whether a request names a session or an event.
+pub(super) fn is_bound(headers: &HeaderMap) -> bool {
+    headers.contains_key(SESSION_ID) || headers.contains_key(LAST_EVENT_ID)
+}
+
 /// The session of a request: the server's own id replaces the one that the client knows.
 ///
 /// # Errors

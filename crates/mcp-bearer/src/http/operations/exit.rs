@@ -107,6 +107,10 @@ impl Exchange {
 
     /// Binds the session id of an answer to the caller; returns the server's own.
     fn leave_session(&self, headers: &mut HeaderMap) -> Option<String> {
+        // An entry that does not exist would allocate.
+        if !headers.contains_key(SESSION_ID) {
+            return None;
+        }
         let Entry::Occupied(mut ids) = headers.entry(SESSION_ID) else {
             return None;
         };

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use ::http::HeaderMap;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use mcp_bearer_core::operation::ListFilter;
+use mcp_bearer_core::operation::{ListFault, ListFilter};
 use pin_project_lite::pin_project;
 
 use super::refusal;
@@ -41,7 +41,7 @@ struct Filtered<R> {
     out: Vec<u8>,
     trailers: Option<HeaderMap>,
     ended: bool,
-    logged: bool,
+    fault: Option<ListFault>,
 }
 
 impl<R> OperationsBody<R> {
@@ -58,7 +58,7 @@ impl<R> OperationsBody<R> {
                 out,
                 trailers: None,
                 ended: false,
-                logged: false,
+                fault: None,
             },
         })
     }
@@ -76,6 +76,15 @@ impl<R> OperationsBody<R> {
 
     fn of(kind: Kind<R>) -> Self {
         Self { kind }
+    }
+
+    /// Why a part of an event stream was replaced by an error so far; the last reason if there are
+    /// several. It is logged once per stream, for callers that use `tracing`.
+    pub fn fault(&self) -> Option<&ListFault> {
+        match &self.kind {
+            Kind::Filtered { filtered } => filtered.fault.as_ref(),
+            Kind::Inner { .. } | Kind::Whole { .. } | Kind::Answer { .. } => None,
+        }
     }
 }
 
@@ -111,19 +120,19 @@ impl<R: Body<Data = Bytes>> Filtered<R> {
             if let Err(fault) = filtered {
                 self.ended = true;
                 self.trailers = None;
-                self.log(&fault);
+                self.note(fault);
             } else if let Some(fault) = self.filter.fault().cloned() {
-                self.log(&fault);
+                self.note(fault);
             }
         }
     }
 
-    /// Once per stream, however many of its events are replaced.
-    fn log(&mut self, fault: &mcp_bearer_core::operation::ListFault) {
-        if !self.logged {
-            self.logged = true;
-            refusal::log_bad_answer(fault);
+    /// Logs once per stream, however many of its events are replaced.
+    fn note(&mut self, fault: ListFault) {
+        if self.fault.is_none() {
+            refusal::log_bad_answer(&fault);
         }
+        self.fault = Some(fault);
     }
 }
 

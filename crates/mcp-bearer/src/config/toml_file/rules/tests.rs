@@ -126,6 +126,19 @@ scopes = ["x"]
 }
 
 #[test]
+fn a_rule_that_opens_every_tool_says_so() {
+    let open = |name: &str| {
+        let rule = format!("[[rule]]\nmethod = \"tools/call\"\n{name}anonymous = true\n");
+        format!("unmatched = \"allow\"\n{SERVER}{rule}")
+    };
+    let told = problems(&open(""));
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].contains("rule.name: is missing"), "{told:#?}");
+    assert_eq!(problems(&open("name = 7\n")).len(), 1);
+    assert!(server(&open("name = \"*\"\n")).is_ok());
+}
+
+#[test]
 fn rules_without_a_decision_about_the_rest_are_a_problem_of_the_first() {
     let rule = "[[rule]]\nmethod = \"tools/call\"\nscopes = [\"mcp:admin\"]\n";
     let told = problems(&format!("{SERVER}{rule}"));
