@@ -1,5 +1,5 @@
-//! The gateway with its checks or without them, for `scripts/bench-gateway`. Both come from this one
-//! program, so that nothing else differs.
+//! The gateway with its checks or without them, for `scripts/bench-gateway`. Both come from this
+//! one program, so that nothing else differs.
 //!
 //! Usage: `open_gateway guarded|open --config FILE`
 
