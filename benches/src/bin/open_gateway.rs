@@ -10,6 +10,14 @@ use mcp_bearer_gateway::{Gateway, GatewayDraft};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
+#[cfg(feature = "gateway-mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[cfg(all(feature = "gateway-jemalloc", not(feature = "gateway-mimalloc")))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

@@ -29,6 +29,11 @@ use tracing_subscriber::EnvFilter;
 
 use crate::ui::{Colours, Failure, Outcome};
 
+/// The static program would have musl's own allocator, which is slow.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Bearer tokens for MCP servers: try them, make them, look into them, verify them.
 #[derive(Parser)]
 #[command(name = "mcp-bearer", version, propagate_version = true, after_help = ui::EXIT_CODES)]

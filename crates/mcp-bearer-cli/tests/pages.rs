@@ -11,8 +11,13 @@
 
 mod support;
 
-const PAGES: [(&str, &str, usize); 2] = [
-    ("README.md", include_str!("../../../README.md"), 4),
+const PAGES: [(&str, &str, usize); 3] = [
+    ("README.md", include_str!("../../../README.md"), 5),
+    (
+        "docs/gateway.md",
+        include_str!("../../../docs/gateway.md"),
+        6,
+    ),
     (
         "docs/identity-providers.md",
         include_str!("../../../docs/identity-providers.md"),

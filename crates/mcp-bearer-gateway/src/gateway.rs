@@ -20,6 +20,8 @@ use crate::rights::{Current, Rights};
 use crate::serve::{Phase, Server};
 use crate::stack::{self, Kept, Stack};
 use crate::tls::{Changed, ServerTls};
+#[cfg(feature = "otlp")]
+use crate::traces::Traces;
 
 /// How long the audit log may take at the end.
 const LAST_LINES: Duration = Duration::from_secs(5);
@@ -73,7 +75,16 @@ impl Gateway {
         let audit = audit.transpose().map_err(GatewayError::Other)?;
         let metrics = Metrics::new().map_err(GatewayError::Other)?;
         let observers = Arc::new(Observers::new(metrics, audit));
+        #[cfg(feature = "otlp")]
+        let traces = {
+            let runtime = tokio::runtime::Handle::current();
+            let traces = settings.traces.as_ref();
+            let traces = traces.map(|traces| Traces::new(traces, runtime));
+            traces.transpose().map_err(GatewayError::Other)?
+        };
         let kept = Arc::new(Kept {
+            #[cfg(feature = "otlp")]
+            traces: traces.map(Arc::new),
             observers: Arc::clone(&observers),
             rights: Arc::new(Rights::new(current)),
             session_keys: SessionKeys::of_this_process().ok(),
@@ -159,6 +170,10 @@ impl Gateway {
             served.abort();
         }
         own.stop();
+        #[cfg(feature = "otlp")]
+        if let Some(traces) = &self.shared.kept.traces {
+            traces.shutdown(LAST_LINES).await;
+        }
         if !observers.flush(LAST_LINES) {
             tracing::error!(
                 target: "mcp_bearer::gateway",

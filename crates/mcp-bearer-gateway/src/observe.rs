@@ -58,6 +58,16 @@ pub(crate) fn refusal<B>(asked: &Asked, answer: &Response<B>) -> Option<Decision
     })
 }
 
+/// A request that was passed on, for a trace: it names no caller.
+#[cfg(feature = "otlp")]
+pub(crate) fn passed(asked: &Asked, status: u16) -> Decision {
+    Decision {
+        status,
+        reason: ACCEPTED,
+        ..grant(asked.client, &asked.method, None, None)
+    }
+}
+
 /// A request that is about to be passed on.
 pub(crate) fn grant(
     client: IpAddr,
@@ -101,7 +111,7 @@ fn proven(access: &AccessToken) -> Caller {
         issuer: text(access.issuer()),
         subject: text(access.subject()),
         client_id: text(access.client_id()),
-        key_id: None,
+        key_id: Some(access.key_thumbprint().to_string()),
     }
 }
 

@@ -27,6 +27,8 @@ use crate::own_answer::{NO_AUDIT_LOG, OwnAnswer, Reason};
 use crate::peer::client_address;
 use crate::request_form::{self, Paths, Place};
 use crate::rights::Rights;
+#[cfg(feature = "otlp")]
+use crate::traces::Traces;
 use crate::upstream::Upstream;
 
 /// The body of every answer.
@@ -47,6 +49,8 @@ pub(crate) struct Stack {
     observers: Arc<Observers>,
     /// The header that holds the token.
     credential: HeaderName,
+    #[cfg(feature = "otlp")]
+    traces: Option<Arc<Traces>>,
     limits: Arc<RequestLimits>,
     upstream: Upstream,
     assertions: Option<Arc<Assertions>>,
@@ -57,6 +61,8 @@ pub(crate) struct Stack {
 
 /// What outlives a configuration.
 pub(crate) struct Kept {
+    #[cfg(feature = "otlp")]
+    pub(crate) traces: Option<Arc<Traces>>,
     pub(crate) observers: Arc<Observers>,
     pub(crate) rights: Arc<Rights>,
     /// Binds sessions if no keys are configured; `None` without randomness, and no session passes.
@@ -131,6 +137,8 @@ impl Stack {
             preflight,
             metadata,
             observers: Arc::clone(&kept.observers),
+            #[cfg(feature = "otlp")]
+            traces: kept.traces.clone(),
             credential,
             limits,
             upstream,
@@ -171,7 +179,11 @@ impl Stack {
     pub(crate) async fn answer(
         &self,
         connection: Connection,
-        request: Request<Incoming>,
+        #[cfg_attr(
+            not(feature = "otlp"),
+            expect(unused_mut, reason = "only a span changes it")
+        )]
+        mut request: Request<Incoming>,
     ) -> Response<Body> {
         let peer = connection.peer.ip();
         let client = client_address(peer, request.headers(), &self.settings.trusted_proxies);
@@ -180,6 +192,12 @@ impl Stack {
             method: request.method().clone(),
             credential: request.headers().get(&self.credential).cloned(),
         };
+        #[cfg(feature = "otlp")]
+        let span = self.traces.as_ref().map(|traces| {
+            let span = traces.begin(request.headers());
+            span.propagate(request.headers_mut());
+            span
+        });
         let answer = match self.limits.check_peer(client) {
             Err(wait) => own(TOO_MANY.retry_after(wait.seconds()).respond()),
             Ok(()) if !self.observers.may_serve() => own(NO_AUDIT_LOG.respond()),
@@ -189,8 +207,14 @@ impl Stack {
             }
         };
         // A request that was passed on was counted then.
-        if let Some(refusal) = observe::refusal(&asked, &answer) {
-            let _ = self.observers.record(&refusal);
+        let refusal = observe::refusal(&asked, &answer);
+        if let Some(refusal) = &refusal {
+            let _ = self.observers.record(refusal);
+        }
+        #[cfg(feature = "otlp")]
+        if let Some(span) = span {
+            let status = answer.status().as_u16();
+            span.end(&refusal.unwrap_or_else(|| observe::passed(&asked, status)));
         }
         answer
     }

@@ -35,6 +35,8 @@ pub(crate) struct Upstream<B = OperationBody<Incoming>> {
     scheme: Scheme,
     authority: Authority,
     path: String,
+    /// For requests without a query, which are nearly all.
+    without_query: Uri,
 }
 
 impl<B> Clone for Upstream<B> {
@@ -44,6 +46,7 @@ impl<B> Clone for Upstream<B> {
             scheme: self.scheme.clone(),
             authority: self.authority.clone(),
             path: self.path.clone(),
+            without_query: self.without_query.clone(),
         }
     }
 }
@@ -78,26 +81,26 @@ where
             .http1_max_buf_size(BUFFER)
             .build(connector);
         let path = url.path().to_owned();
+        let without_query = join(&scheme, &authority, &path);
+        let without_query = without_query.map_err(|error| format!("upstream: {error}"))?;
         Ok(Self {
             client,
             scheme,
             authority,
             path,
+            without_query,
         })
     }
 
     /// The address that a request with this query goes to.
     pub(crate) fn uri(&self, query: Option<&str>) -> Result<Uri, http::Error> {
-        let query = query.map(query::without_token);
-        let path = match query.filter(|query| !query.is_empty()) {
-            Some(query) => PathAndQuery::try_from(format!("{}?{query}", self.path))?,
-            None => PathAndQuery::try_from(self.path.as_str())?,
-        };
-        Uri::builder()
-            .scheme(self.scheme.clone())
-            .authority(self.authority.clone())
-            .path_and_query(path)
-            .build()
+        match query.map(query::without_token) {
+            Some(query) if !query.is_empty() => {
+                let path = format!("{}?{query}", self.path);
+                join(&self.scheme, &self.authority, &path)
+            }
+            _ => Ok(self.without_query.clone()),
+        }
     }
 
     pub(crate) async fn send(
@@ -106,4 +109,11 @@ where
     ) -> Result<Response<Incoming>, Error> {
         self.client.request(request).await
     }
+}
+fn join(scheme: &Scheme, authority: &Authority, path: &str) -> Result<Uri, http::Error> {
+    Uri::builder()
+        .scheme(scheme.clone())
+        .authority(authority.clone())
+        .path_and_query(PathAndQuery::try_from(path)?)
+        .build()
 }
