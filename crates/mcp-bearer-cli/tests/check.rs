@@ -97,7 +97,7 @@ ok
             two.url(),
             place.path().join("public.pem").display(),
         ),
-        "note: check does not look at these yet: listen, upstream\n",
+        "",
     );
     // Each was asked once.
     assert_eq!((one.hits(JwksServer::JWKS_PATH), two.total_hits()), (1, 1));

@@ -13,9 +13,9 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -113,7 +113,7 @@ impl Stage {
         place.write("token.txt", sign(&issuer, AUDIENCE));
         place.write("tokens.txt", sign("I", "A").repeat(2));
         let config = format!(
-            "resource = {AUDIENCE:?}\n[[issuer]]\nissuer = {issuer:?}\naudiences = [{AUDIENCE:?}]\n"
+            "listen = \"127.0.0.1:0\"\nresource = {AUDIENCE:?}\nupstream = \"http://127.0.0.1:9000/mcp\"\n[[issuer]]\nissuer = {issuer:?}\naudiences = [{AUDIENCE:?}]\n"
         );
         place.write("gateway.toml", config);
         Self { server, place }
@@ -141,27 +141,40 @@ impl Stage {
         run_with(&mut self.shell(script), b"")
     }
 
-    /// Starts a command that does not end by itself, and returns its first line.
+    /// Starts a command that does not end by itself, and returns its first line on stdout.
     fn first_line(&self, script: &str) -> String {
-        let mut child = self
-            .shell(&format!("exec {}", script.trim_start()))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let (sender, receiver) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut line = String::new();
-            let _ = stdout.read_line(&mut line);
-            let _ = sender.send(line);
-        });
-        let line = receiver.recv_timeout(Duration::from_secs(60));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        line.unwrap()
+        let script = format!("exec {}", script.trim_start());
+        let mut shell = self.shell(&script);
+        shell.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = shell.stdin(Stdio::null()).spawn().unwrap();
+        let stdout = child.stdout.take().unwrap();
+        first_line(child, stdout)
     }
+
+    /// The same for a gateway on a free port, which writes to stderr.
+    fn first_note(&self, script: &str) -> String {
+        let script = format!("exec {}", script.trim_start());
+        let mut shell = self.shell(&script);
+        shell.env("MCP_BEARER_LISTEN", "127.0.0.1:0");
+        shell.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = shell.stdin(Stdio::null()).spawn().unwrap();
+        let stderr = child.stderr.take().unwrap();
+        first_line(child, stderr)
+    }
+}
+
+fn first_line(mut child: Child, output: impl Read + Send + 'static) -> String {
+    let mut output = BufReader::new(output);
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let _ = output.read_line(&mut line);
+        let _ = sender.send(line);
+    });
+    let line = receiver.recv_timeout(Duration::from_secs(60));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    line.unwrap()
 }
 
 #[test]
@@ -189,6 +202,11 @@ fn every_example_works() {
                     line.starts_with("MCP server  http://127.0.0.1:"),
                     "{example}: {line:?}"
                 );
+                continue;
+            }
+            if example.contains("mcp-bearer gateway") && !example.contains("--example") {
+                let line = stage.first_note(&example);
+                assert!(line.starts_with("Serving https://"), "{example}: {line:?}");
                 continue;
             }
             if example.contains("mcp-bearer keygen") {
