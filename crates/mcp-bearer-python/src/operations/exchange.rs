@@ -68,8 +68,8 @@ type Answer<'py> = (
     Option<rejection::Rejection>,
 );
 
-/// What goes to the client: the head once, then parts of the body, and whether more will come. Last,
-/// why an event was replaced, in each answer from then on.
+/// What goes to the client: the head once, then parts of the body, and whether more will come.
+/// Last, why an event was replaced, in each answer from then on.
 type Sent<'py> = (
     Option<(u16, Headers)>,
     Bound<'py, PyBytes>,
