@@ -69,8 +69,7 @@ type Answer<'py> = (
 );
 
 /// What goes to the client: the head once, then parts of the body, and whether more will come.
-/// Last,
-/// why an event was replaced, in each answer from then on.
+/// Last, why an event was replaced, in each answer from then on.
 type Sent<'py> = (
     Option<(u16, Headers)>,
     Bound<'py, PyBytes>,

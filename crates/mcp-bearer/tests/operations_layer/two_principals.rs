@@ -1,5 +1,5 @@
 //! Two principals at one real server (rmcp): no byte of an answer to one reaches the other,
-//! whatever the other knows about the first one's session.
+//! whatever the other knows about the session of the first one.
 
 use std::sync::Arc;
 use std::time::Duration;

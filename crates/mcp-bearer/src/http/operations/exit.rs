@@ -29,7 +29,8 @@ pub(super) struct Exchange {
     /// Whether the protocol version of the request has sessions.
     pub(super) has_sessions: bool,
     /// What the caller sees of lists, if anything is hidden from anyone.
-    pub(super) view: Option<ListView>,
+    /// Boxed, because requests without one are moved faster.
+    pub(super) view: Option<Box<ListView>>,
     pub(super) answers: Answers,
 }
 
@@ -77,7 +78,7 @@ impl Exchange {
         let is_encoded = parts.headers.contains_key(CONTENT_ENCODING);
         let is_empty = body.is_end_stream();
         let must_be_read = self.answers.has_list() && parts.status.is_success() && !is_empty;
-        let Some(view) = self.view.clone() else {
+        let Some(view) = self.view.as_deref().cloned() else {
             return Leaving::Done(match kind {
                 Type::Events if !is_encoded => self.stream(parts, body, None, session.as_deref()),
                 _ => Response::from_parts(parts, OperationsBody::inner(body)),

@@ -99,6 +99,7 @@ where
     S: Service<Request<OperationBody<B>>>,
     B: Body<Data = Bytes>,
 {
+    #[inline]
     pub(super) fn begin(
         service: S,
         guard: Guard,
@@ -121,6 +122,7 @@ where
     S: Service<Request<OperationBody<B>>>,
     B: Body<Data = Bytes>,
 {
+    #[inline]
     fn begin(service: S, guard: Guard, settings: Arc<Settings>, parts: Parts, body: B) -> Self {
         let mut way = Way {
             service,
@@ -171,6 +173,7 @@ where
         }
     }
 
+    #[inline]
     fn next(next: Next<S, B>) -> Self {
         match next {
             Next::Answer(answer) => Self::answered(answer),
@@ -205,6 +208,7 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
     }
 
     /// Everything that the headers decide after the token.
+    #[inline]
     fn enter(mut self) -> Next<S, B> {
         match self.check_headers() {
             Err(stop) => self.refused(refusal::refuse(stop.reason, &stop.answer, None)),
@@ -230,6 +234,7 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
         }
     }
 
+    #[inline]
     fn check_headers(&mut self) -> Result<Kind, Stop> {
         let kind = entry::kind(&self.parts.method)?;
         let has_body = |body: &B| !body.is_end_stream() && body.size_hint().exact() != Some(0);
@@ -338,6 +343,7 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
     }
 
     /// Makes the request for the inner service.
+    #[inline]
     fn call(mut self, read: Option<(Option<Operations>, ReadBody)>) -> Next<S, B> {
         let mut view = None;
         if !self.settings.rules.is_none() {
@@ -383,7 +389,7 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
                 access,
                 session,
                 has_sessions,
-                view,
+                view: view.map(Box::new),
                 answers,
             },
         })
