@@ -1,8 +1,8 @@
 //! Which library checks a signature fastest, per algorithm:
 //! `cargo run --release --locked --manifest-path benches/peers/Cargo.toml --bin backends`
 //!
-//! Parsed keys, one good signature over 440 bytes, hash included; CPU time of one thread, medians of
-//! interleaved batches. Each ratio is to the first row, AWS-LC's check of RS256.
+//! Parsed keys, one good signature over 440 bytes, hash included; CPU time of one thread, medians
+//! of interleaved batches. Each ratio is to the first row, AWS-LC's check of RS256.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
 use aws_lc_rs::signature::{self as aws, ParsedPublicKey, VerificationAlgorithm};

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
-use mcp_bearer::RejectionKind;
 use mcp_bearer::config::Limits;
 use mcp_bearer::http::bearer_token;
+use mcp_bearer::{BearerAuthLayer, Rejection, RejectionKind, TokenCacheSize};
 use mcp_bearer_testkit::vectors::{self, Credential};
 use proptest::prelude::*;
 
-use crate::support::{Inner, NoBody, ask, good, layer, with_authorization};
+use crate::support::{Inner, NoBody, ask, good, layer, provider, with_authorization};
 
 fn headers<V: AsRef<[u8]>>(values: impl IntoIterator<Item = V>) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -198,4 +198,38 @@ proptest! {
         let headers = headers([format!("{scheme}{token}")]);
         prop_assert_eq!(bearer_token(&headers, &Limits::default()).unwrap(), token);
     }
+}
+
+/// A cached token is looked up before the characters of a credential are checked.
+#[tokio::test]
+async fn a_cache_that_holds_the_token_changes_no_answer_to_a_changed_one() {
+    let token = good().token();
+    let provider = || provider(&["mcp:read"]);
+    let plain = BearerAuthLayer::new(provider());
+    let warm = BearerAuthLayer::new(provider().with_token_cache(TokenCacheSize::default()));
+    let mut values = vec![format!("Bearer {token}").into_bytes()];
+    let last = values[0].len();
+    for at in [7, 8, last / 2, last - 40, last - 1] {
+        for byte in [b' ', b'\t', b'"', b'=', b'.', b'A', 0xC3, 0xFF] {
+            let mut changed = values[0].clone();
+            changed[at] = byte;
+            values.push(changed);
+            let mut longer = values[0].clone();
+            longer.insert(at, byte);
+            values.push(longer);
+        }
+    }
+    for value in [&b"Bearer"[..], b"Bearer ", b"Bearer =", b"Basic x", b""] {
+        values.push(value.to_vec());
+    }
+    for value in values.iter().chain(&values) {
+        let [plain, warm] = [&plain, &warm].map(|layer| layer.layer(Inner::default()));
+        let plain = ask(plain, with_authorization(value)).await;
+        let warm = ask(warm, with_authorization(value)).await;
+        assert_eq!(plain.status, warm.status, "{value:?}");
+        assert_eq!(plain.headers, warm.headers, "{value:?}");
+        let kind = |rejection: &Option<Rejection>| rejection.as_ref().map(Rejection::kind);
+        assert_eq!(kind(&plain.rejection), kind(&warm.rejection), "{value:?}");
+    }
+    assert_eq!(warm.provider().cached_tokens(), Some(1));
 }
