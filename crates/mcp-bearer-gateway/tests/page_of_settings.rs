@@ -20,7 +20,10 @@ fn the_page_of_the_gateway_has_every_setting() {
         Some(format!("| `{name}` | {} |", words(setting.about())))
     });
     let expected: Vec<String> = own.chain(about_tokens).collect();
-    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    let rows: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .collect();
     assert!(
         rows == expected,
         "the rows should be:\n{}",
