@@ -49,12 +49,15 @@ struct Case {
 
 type Call = (String, Map<String, Value>);
 
+/// How much is done, and of how much.
+type Progress = (f64, Option<f64>);
+
 type Client = RunningService<RoleClient, Handler>;
 
 /// Notes what the server sends by itself.
 #[derive(Clone, Default)]
 struct Handler {
-    progress: Arc<Mutex<Vec<(f64, Option<f64>)>>>,
+    progress: Arc<Mutex<Vec<Progress>>>,
     heard: Arc<Mutex<Vec<&'static str>>>,
     news: Arc<Notify>,
 }
