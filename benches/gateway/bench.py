@@ -162,7 +162,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--work-dir", type=Path, required=True)
     parser.add_argument("--raw", type=Path, required=True, help="where the raw pairs go")
     parser.add_argument("--rounds", type=int, default=11, help="pairs per bar, at least nine")
-    parser.add_argument("--seconds", type=float, default=3, help="per run of wrk")
+    parser.add_argument("--seconds", type=int, default=3, help="per run of wrk")
     parser.add_argument("--minutes", type=float, default=10, help="that the idle streams are watched")
     parser.add_argument("--only", action="append", help="a bar of `speed`")
     parser.add_argument("parts", nargs="*", default=PARTS, help=", ".join(PARTS))
