@@ -67,13 +67,16 @@ impl GatewayCommand {
     }
 
     fn read(self) -> Result<GatewayConfig, Failure> {
-        match (&self.config, self.flags.any()) {
-            (Some(_), Some(name)) => {
+        let Some(path) = &self.config else {
+            return Ok(self.flags.draft()?.check()?);
+        };
+        // A rule that does nothing must not pass for a rule.
+        match self.flags.any_or_variable()? {
+            Some(name) => {
                 let why = format!("--config and {name} given together: put it into the file");
                 Err(Failure::problem(why))
             }
-            (Some(path), None) => Ok(read_file(path)?),
-            (None, _) => Ok(self.flags.draft()?.check()?),
+            None => read_file(path),
         }
     }
 }

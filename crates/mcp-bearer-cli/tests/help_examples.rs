@@ -155,7 +155,9 @@ impl Stage {
     fn first_note(&self, script: &str) -> String {
         let script = format!("exec {}", script.trim_start());
         let mut shell = self.shell(&script);
-        shell.env("MCP_BEARER_LISTEN", "127.0.0.1:0");
+        if !script.contains("--config") {
+            shell.env("MCP_BEARER_LISTEN", "127.0.0.1:0");
+        }
         shell.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = shell.stdin(Stdio::null()).spawn().unwrap();
         let stderr = child.stderr.take().unwrap();

@@ -129,6 +129,10 @@ impl Assertions {
         if let Some(client) = access.client_id() {
             request = request.claim("client_id", client);
         }
+        // Two issuers may have clients of one name, and a token of a client has no subject.
+        if let Some(issuer) = access.issuer() {
+            request = request.claim("original_issuer", issuer);
+        }
         if let Some(operations) = operations.and_then(named) {
             request = request.claim("mcp_operations", operations);
         }

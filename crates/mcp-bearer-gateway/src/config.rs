@@ -142,7 +142,6 @@ pub struct Settings {
 impl Settings {
     /// Those that differ in another configuration and that only a start can change.
     pub(crate) fn only_a_start_changes(&self, other: &Self) -> Vec<GatewaySetting> {
-        let admin = |settings: &Self| settings.admin.as_ref().map(|admin| admin.listen);
         let changes = [
             (GatewaySetting::Listen, self.listen != other.listen),
             (GatewaySetting::TlsCertificate, self.tls != other.tls),
@@ -152,7 +151,8 @@ impl Settings {
             ),
             (GatewaySetting::Drain, self.drain != other.drain),
             (GatewaySetting::HealthListen, self.health != other.health),
-            (GatewaySetting::AdminListen, admin(self) != admin(other)),
+            (GatewaySetting::AdminListen, self.admin != other.admin),
+            (GatewaySetting::TracesEndpoint, self.traces != other.traces),
             (GatewaySetting::AuditFile, self.audit != other.audit),
         ];
         let changed = changes.into_iter().filter(|(_, differs)| *differs);

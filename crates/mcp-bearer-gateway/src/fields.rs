@@ -63,10 +63,34 @@ pub(crate) struct Origin<'a> {
     pub(crate) host: Option<&'a [u8]>,
 }
 
-/// Removes the fields of one connection. It comes before every decision about a request, so that
-/// what was judged is what the server gets.
+/// Removes the fields of one connection, and those that a server could take for others. It comes
+/// before every decision about a request, so that what was judged is what the server gets.
 pub(crate) fn enter(headers: &mut HeaderMap) {
     remove_of_connection(headers);
+    let found: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| misleads(name))
+        .cloned()
+        .collect();
+    for name in found {
+        headers.remove(name);
+    }
+}
+
+/// CGI and WSGI servers read `_` as `-`, and some read every other mark so: `mcp_session_id` would
+/// be a session that nobody judged. The rest makes some servers read another method, path or proxy.
+fn misleads(name: &HeaderName) -> bool {
+    const OTHERS: [&str; 6] = [
+        "proxy",
+        "x-http-method",
+        "x-http-method-override",
+        "x-method-override",
+        "x-original-url",
+        "x-rewrite-url",
+    ];
+    let name = name.as_str();
+    let plain = |byte: u8| byte == b'-' || byte.is_ascii_alphanumeric();
+    !name.bytes().all(plain) || OTHERS.contains(&name)
 }
 
 /// Prepares the fields of a request for the server. `own` are the identity headers.

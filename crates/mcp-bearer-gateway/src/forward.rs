@@ -39,7 +39,7 @@ pub(crate) type ServerBody = Either<Lived<Incoming, Permit>, Full<Bytes>>;
 /// What is released when an answer ends.
 pub(crate) enum Permit {
     Request {
-        _permit: Arc<RequestPermit>,
+        _permit: RequestPermit,
     },
     Stream {
         _permit: StreamPermit,
@@ -52,7 +52,6 @@ pub(crate) enum Permit {
 pub(crate) struct Passage {
     pub(crate) client: IpAddr,
     pub(crate) scheme: &'static str,
-    pub(crate) permit: Arc<RequestPermit>,
     pub(crate) began: std::time::Instant,
 }
 
@@ -128,12 +127,27 @@ impl<B: Forwarded> Service<Request<B>> for Forward<B> {
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let inner = Arc::clone(&self.0);
+        // Whoever reads our own answer sees who was refused.
+        let access = AccessToken::from_extensions(request.extensions()).cloned();
         Box::pin(async move {
             let answer = inner.forward(request).await;
-            Ok(answer.unwrap_or_else(|own| own.respond().map(Either::Right)))
+            Ok(answer.unwrap_or_else(|own| {
+                let mut answer = own.respond();
+                if let Some(access) = access {
+                    answer.extensions_mut().insert(access);
+                }
+                answer.map(Either::Right)
+            }))
         })
     }
 }
+
+const TOO_BUSY: OwnAnswer = OwnAnswer::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "too_many_requests_at_once",
+    "too many requests are in progress",
+)
+.retry_after(1);
 
 const CALLER_LIMIT: OwnAnswer = OwnAnswer::new(
     StatusCode::TOO_MANY_REQUESTS,
@@ -170,12 +184,12 @@ impl<B: Forwarded> Inner<B> {
             return Err(internal);
         };
         self.check_caller(access.as_ref())?;
-        let permit = if is_stream(&parts, operations.as_ref()) {
+        let permit = if is_stream(&parts, operations.as_ref(), body.bytes()) {
             let _permit = self.begin_stream(access.as_ref(), passage.client)?;
             let _active = self.observers.metrics.stream();
             Permit::Stream { _permit, _active }
         } else {
-            let _permit = Arc::clone(&passage.permit);
+            let _permit = self.limits.begin_request().ok_or(TOO_BUSY)?;
             Permit::Request { _permit }
         };
         self.record(
@@ -364,18 +378,22 @@ impl<B: Forwarded> Inner<B> {
     }
 }
 
-/// Whether the answer is a long stream: a GET, or a subscription (since protocol 2026-07-28, which
-/// demands the header).
-fn is_stream(parts: &Parts, operations: Option<&JudgedOperations>) -> bool {
+/// Whether the answer is a long stream: a GET, or a subscription (since protocol 2026-07-28).
+/// Without rules the body was read and not parsed, so any mention in it counts.
+fn is_stream(parts: &Parts, operations: Option<&JudgedOperations>, body: Option<&Bytes>) -> bool {
     const LISTEN: &str = "subscriptions/listen";
     let named = || {
         let named = parts.headers.get("mcp-method");
         named.is_some_and(|method| method.as_bytes().trim_ascii() == LISTEN.as_bytes())
     };
+    let mentioned = || {
+        let windows = body.map(|body| body.windows(LISTEN.len()));
+        windows.is_some_and(|mut windows| windows.any(|window| window == LISTEN.as_bytes()))
+    };
     parts.method == Method::GET
         || match operations {
             Some(operations) => operations.iter().any(|one| one.method() == LISTEN),
-            None => named(),
+            None => named() || mentioned(),
         }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::audit::AuditLog;
 use crate::config::GatewayConfig;
+use crate::health::is_usable;
 use crate::metrics::Metrics;
 use crate::observers::Observers;
 use crate::own_servers::{self, OwnServers};
@@ -243,26 +244,30 @@ impl Reloader {
         self.kept.observers.reopen_audit_log();
     }
 
-    /// Without keys, tokens would be refused that are accepted now.
+    /// Without keys, tokens would be refused that are accepted now: an issuer whose tokens can be
+    /// verified must not lose that by a reload, wherever its keys would come from.
     async fn fetch_keys(&self, provider: &BearerAuthProvider) -> Result<(), GatewayError> {
         provider.warm_up().await;
-        let held = self.kept.rights.provider().key_status();
-        let is_held = |source: &str| {
-            let mut held = held.iter();
-            held.any(|status| status.source == source && !status.snapshot.set.is_empty())
-        };
-        let missing = provider
-            .key_status()
-            .into_iter()
-            .find(|status| status.snapshot.set.is_empty() && is_held(&status.source));
-        match missing {
-            None => Ok(()),
-            Some(status) => Err(GatewayError::Other(format!(
-                "the keys of {} cannot be fetched now ({}), and the old configuration holds them; reload again when they can be",
-                status.source,
-                status.last_failure.as_deref().unwrap_or("no answer yet"),
-            ))),
+        let served = self.kept.rights.provider();
+        let served: Vec<BearerAuthProvider> = served.issuers().collect();
+        for issuer in provider.issuers() {
+            let Some(status) = issuer.key_status().into_iter().find(|one| !is_usable(one)) else {
+                continue;
+            };
+            let is_same = |other: &&BearerAuthProvider| {
+                let mut names = issuer.issuer_names();
+                names.any(|name| other.issuer_names().any(|own| own == name))
+            };
+            let mut before = served.iter().filter(is_same);
+            if before.any(|other| other.key_status().iter().all(is_usable)) {
+                return Err(GatewayError::Other(format!(
+                    "the keys of {} cannot be fetched now ({}), and the issuer's tokens are accepted by the old configuration; reload again when they can be",
+                    status.source,
+                    status.last_failure.as_deref().unwrap_or("no answer yet"),
+                )));
+            }
         }
+        Ok(())
     }
 }
 

@@ -60,34 +60,53 @@ impl End {
         }
     }
 
-    /// Whether something other than time can end it, so that it must be asked first.
-    const fn can_be_revoked(&self) -> bool {
-        matches!(self, Self::When(_))
+    /// Whether it may be over, so that it must be asked before the body is.
+    fn is_near(&self) -> bool {
+        match self {
+            Self::When(_) => true,
+            Self::Timer(sleep) => sleep.is_elapsed(),
+            Self::At(moment) => *moment <= Instant::now(),
+        }
+    }
+
+    /// How the body ends: a long stream as any stream does, a call with an error, because a part of
+    /// an answer must not look like the whole.
+    fn last<T>(&self) -> Option<Result<T, BoxError>> {
+        match self {
+            Self::When(_) => None,
+            Self::At(_) | Self::Timer(_) => Some(Err("the call took too long".into())),
+        }
     }
 }
 
-impl<B: Body<Data = Bytes>, P> Body for Lived<B, P> {
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl<B, P> Body for Lived<B, P>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
     type Data = Bytes;
-    type Error = B::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.project();
         if *this.ended {
             return Poll::Ready(None);
         }
-        // A busy stream must end too.
-        if this.end.can_be_revoked() && this.end.poll(cx).is_ready() {
+        // A busy body must end too.
+        if this.end.is_near() && this.end.poll(cx).is_ready() {
             *this.ended = true;
-            return Poll::Ready(None);
+            return Poll::Ready(this.end.last());
         }
         match this.body.poll_frame(cx) {
-            Poll::Ready(frame) => Poll::Ready(frame),
+            Poll::Ready(frame) => Poll::Ready(frame.map(|frame| frame.map_err(Into::into))),
             Poll::Pending if this.end.poll(cx).is_ready() => {
                 *this.ended = true;
-                Poll::Ready(None)
+                Poll::Ready(this.end.last())
             }
             Poll::Pending => Poll::Pending,
         }
@@ -116,8 +135,8 @@ mod tests {
     async fn a_call_ends_after_its_time() {
         let end = End::At(Instant::now() + CALL);
         let started = Instant::now();
-        let body = Lived::new(silent(), end, ()).collect().await.unwrap();
-        assert!(body.to_bytes().is_empty());
+        let ended = Lived::new(silent(), end, ()).collect().await;
+        assert!(ended.is_err(), "a part of an answer is not the whole");
         assert_eq!(started.elapsed(), CALL);
     }
 

@@ -72,29 +72,28 @@ impl<C: Clock + Clone> RequestLimits<C> {
         }
     }
 
-    /// Counts a request before its token is read. An address with too many denials is refused even
-    /// with a good token, or it could go on guessing.
+    /// Counts a request before its token is read.
     ///
     /// # Errors
     /// 429.
     pub(crate) fn check_peer(&self, peer: IpAddr) -> Result<(), RetryAfter> {
-        let key = PeerKey::of(peer);
-        if let Some(denials) = &self.denials_per_peer {
-            denials.look(key).map_err(RetryAfter)?;
-        }
         match &self.per_peer {
-            Some(requests) => requests.count(key).map_err(RetryAfter),
+            Some(requests) => requests.count(PeerKey::of(peer)).map_err(RetryAfter),
             None => Ok(()),
         }
     }
 
     /// Counts a request that was refused for what its sender did (400, 401, 403, 404, 413 and so
     /// on). Refusals by these limits are not counted: a client that waits as it is asked to would
-    /// otherwise never get out.
-    pub(crate) fn count_denial(&self, peer: IpAddr) {
-        if let Some(denials) = &self.denials_per_peer {
-            // Beyond the rate there is nothing more to count: `look` refuses already.
-            let _ = denials.count(PeerKey::of(peer));
+    /// otherwise never get out. A good token is served whatever others at its address did: behind
+    /// one address there may be a proxy with everybody.
+    ///
+    /// # Errors
+    /// 429 takes the place of the refusal, so that whoever guesses learns nothing for a while.
+    pub(crate) fn count_denial(&self, peer: IpAddr) -> Result<(), RetryAfter> {
+        match &self.denials_per_peer {
+            Some(denials) => denials.count(PeerKey::of(peer)).map_err(RetryAfter),
+            None => Ok(()),
         }
     }
 

@@ -40,6 +40,8 @@ pub(crate) fn refusal<B>(asked: &Asked, answer: &Response<B>) -> Option<Decision
         let Reason(reason, text) = extensions.get::<Reason>()?;
         (*reason, (*text).to_owned(), status >= 500)
     };
+    let operations = JudgedOperations::from_extensions(extensions);
+    let (method, name) = named(operations);
     Some(Decision {
         at: now(),
         outcome: if failed {
@@ -52,8 +54,8 @@ pub(crate) fn refusal<B>(asked: &Asked, answer: &Response<B>) -> Option<Decision
         status,
         caller: caller(extensions, asked.credential.as_ref()),
         http_method: asked.method.to_string(),
-        method: refusal.and_then(|refusal| refusal.method().map(str::to_owned)),
-        name: refusal.and_then(|refusal| refusal.name().map(str::to_owned)),
+        method: method.or_else(|| refusal?.method().map(unquoted)),
+        name: name.or_else(|| refusal?.name().map(unquoted)),
         peer: asked.client,
     })
 }
@@ -75,7 +77,7 @@ pub(crate) fn grant(
     access: Option<&AccessToken>,
     operations: Option<&JudgedOperations>,
 ) -> Decision {
-    let first = operations.and_then(|operations| operations.iter().next());
+    let (method, name) = named(operations);
     Decision {
         at: now(),
         outcome: Outcome::Granted,
@@ -89,12 +91,27 @@ pub(crate) fn grant(
         status: 0,
         caller: access.map(proven).unwrap_or_default(),
         http_method: http_method.to_string(),
-        method: first.map(|operation| operation.method().to_owned()),
-        name: first
-            .and_then(|operation| operation.targets().first())
-            .map(|target| target.name().to_owned()),
+        method,
+        name,
         peer: client,
     }
+}
+
+/// What the first message asks for.
+fn named(operations: Option<&JudgedOperations>) -> (Option<String>, Option<String>) {
+    let Some(first) = operations.and_then(|operations| operations.iter().next()) else {
+        return (None, None);
+    };
+    let target = first.targets().first();
+    (
+        Some(first.method().to_owned()),
+        target.map(|target| target.name().to_owned()),
+    )
+}
+
+/// The library quotes and cuts; our own logs do that once more.
+fn unquoted(text: &str) -> String {
+    serde_json::from_str(text).unwrap_or_else(|_| text.trim_matches('"').to_owned())
 }
 
 fn caller(extensions: &Extensions, credential: Option<&HeaderValue>) -> Caller {

@@ -78,6 +78,13 @@ impl Observers {
         self.write(decision)
     }
 
+    /// Counts a decision that is neither kept nor written: a flood of refusals must not fill the log.
+    pub(crate) fn count(&self, decision: &Decision) {
+        let kind = (decision.outcome, decision.reason);
+        self.metrics.count(kind);
+        self.history.count(decision.at, kind, 1);
+    }
+
     /// Counts an accepted request: one atomic addition.
     pub(crate) fn record_grant_cheaply(&self) {
         self.granted.count.fetch_add(1, Ordering::Relaxed);

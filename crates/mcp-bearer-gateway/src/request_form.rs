@@ -46,6 +46,7 @@ pub(crate) fn check<B>(
     let path = request.uri().path();
     if path == paths.endpoint {
         check_origin(request.headers(), &settings.allowed_origins)?;
+        check_transport(request.uri().query().unwrap_or_default())?;
         return Ok(Place::Endpoint);
     }
     if path == paths.metadata {
@@ -140,6 +141,17 @@ fn check_host<B>(request: &Request<B>, allowed: &[String]) -> Result<(), OwnAnsw
         "host",
         text,
     ))
+}
+
+/// The transport of 2024-11-05 names its session in the query, where it can be bound to nobody.
+fn check_transport(query: &str) -> Result<(), OwnAnswer> {
+    let mut names = url::form_urlencoded::parse(query.as_bytes());
+    let old = |name: &str| matches!(name, "sessionId" | "session_id");
+    if names.any(|(name, _)| old(&name)) {
+        let text = "the transport of 2024-11-05 is not served";
+        return Err(bad("old_transport", text));
+    }
+    Ok(())
 }
 
 /// A request of a web page that may not call, also of one without an origin (`null`).

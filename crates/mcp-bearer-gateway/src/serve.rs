@@ -1,10 +1,8 @@
 //! Accepts connections and serves their requests, over HTTP/1.1 and HTTP/2.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -19,6 +17,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use crate::activity::{Activity, Why};
 use crate::observers::Observers;
 use crate::stack::{Connection, Stack};
 use crate::tls::ServerTls;
@@ -28,9 +27,6 @@ const HEADER_BYTES: usize = 16 * 1024;
 
 /// How long the fields of a request may take.
 const HEADER_TIME: Duration = Duration::from_secs(10);
-
-/// How long a connection may be idle.
-const IDLE: Duration = Duration::from_secs(60);
 
 /// Requests at one time on one HTTP/2 connection.
 const HTTP2_STREAMS: u32 = 128;
@@ -134,9 +130,10 @@ async fn requests<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let activity = Arc::new(Activity::default());
     let service = service_fn(|request: Request<Incoming>| {
         let (stack, activity) = (stack.load_full(), Arc::clone(&activity));
+        let busy = activity.begin();
         async move {
-            let _busy = activity.begin();
-            Ok::<_, Infallible>(stack.answer(connection, request).await)
+            let answer = stack.answer(connection, request).await;
+            Ok::<_, Infallible>(answer.map(|body| busy.until_the_end_of(body)))
         }
     });
     let builder = builder();
@@ -146,10 +143,18 @@ async fn requests<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         // A client that leaves or writes nonsense is no event for the operator.
         _ = served.as_mut() => return,
         _ = phase.wait_for(|phase| *phase == Phase::Draining) => {}
-        () = activity.idle() => {}
+        why = activity.watch() => match why {
+            Why::Idle => {}
+            // Nothing that it asked for is kept for it.
+            Why::Stalled => return,
+        },
     }
     served.as_mut().graceful_shutdown();
-    let _ = served.await;
+    tokio::select! {
+        _ = served => {}
+        // What is in progress is answered, unless the client does not read it.
+        _ = activity.stalled() => {}
+    }
 }
 
 fn builder() -> Builder<TokioExecutor> {
@@ -166,44 +171,4 @@ fn builder() -> Builder<TokioExecutor> {
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(20));
     builder
-}
-
-/// Whether a connection has requests in progress.
-#[derive(Default)]
-struct Activity {
-    busy: AtomicUsize,
-    /// Requests so far.
-    count: AtomicU64,
-}
-
-struct Busy(Arc<Activity>);
-
-impl Activity {
-    fn begin(self: &Arc<Self>) -> Busy {
-        self.busy.fetch_add(1, Ordering::Relaxed);
-        self.count.fetch_add(1, Ordering::Relaxed);
-        Busy(Arc::clone(self))
-    }
-
-    /// Returns when nothing happened for too long: a peer that says nothing holds a connection.
-    fn idle(self: &Arc<Self>) -> impl Future<Output = ()> + use<> {
-        let activity = Arc::clone(self);
-        async move {
-            loop {
-                let before = activity.count.load(Ordering::Relaxed);
-                let wait = if before == 0 { HEADER_TIME } else { IDLE };
-                tokio::time::sleep(wait).await;
-                let now = activity.count.load(Ordering::Relaxed);
-                if before == now && activity.busy.load(Ordering::Relaxed) == 0 {
-                    return;
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.busy.fetch_sub(1, Ordering::Relaxed);
-    }
 }

@@ -109,10 +109,9 @@ impl Stack {
         let mut layer = server.layer_with_preflight(preflight.clone())?;
         let assertions = settings.assertion.as_ref().map(Assertions::load);
         let assertions = assertions.transpose().map_err(Error::Other)?.map(Arc::new);
-        if assertions.is_some() {
-            // An assertion holds the hash of the body.
-            layer = layer.read_bodies_whole();
-        }
+        // Within its limits of size and time. A body that is still being sent while the server
+        // answers could begin the next request of another caller.
+        layer = layer.read_bodies_whole();
         let auth: &BearerAuthLayer<Resource> = layer.auth();
         let metadata = auth.metadata_service();
         let paths = Paths {
@@ -208,8 +207,12 @@ impl Stack {
         };
         // A request that was passed on was counted then.
         let refusal = observe::refusal(&asked, &answer);
-        if let Some(refusal) = &refusal {
-            let _ = self.observers.record(refusal);
+        match &refusal {
+            Some(refusal) if COUNTED_ONLY.contains(&refusal.reason) => {
+                self.observers.count(refusal);
+            }
+            Some(refusal) => drop(self.observers.record(refusal)),
+            None => {}
         }
         #[cfg(feature = "otlp")]
         if let Some(span) = span {
@@ -226,8 +229,10 @@ impl Stack {
         request: Request<Incoming>,
     ) -> Response<Body> {
         let answer = self.answer_client(client, scheme, request).await;
-        if is_denial(&answer) {
-            self.limits.count_denial(client);
+        if is_denial(&answer)
+            && let Err(wait) = self.limits.count_denial(client)
+        {
+            return own(TOO_MANY_DENIALS.retry_after(wait.seconds()).respond());
         }
         answer
     }
@@ -282,11 +287,9 @@ impl Stack {
         scheme: &'static str,
         mut request: Request<Incoming>,
     ) -> Result<Response<Body>, OwnAnswer> {
-        let permit = self.limits.begin_request().ok_or(TOO_BUSY)?;
         let passage = Passage {
             client,
             scheme,
-            permit: Arc::new(permit),
             began: std::time::Instant::now(),
         };
         request.extensions_mut().insert(passage);
@@ -310,18 +313,25 @@ impl Stack {
     }
 }
 
+/// Reasons of refusals that are counted and not written: anyone can cause them as fast as they
+/// like.
+const COUNTED_ONLY: [&str; 3] = [
+    TOO_MANY.reason,
+    TOO_MANY_DENIALS.reason,
+    NO_AUDIT_LOG.reason,
+];
+
+const TOO_MANY_DENIALS: OwnAnswer = OwnAnswer::new(
+    StatusCode::TOO_MANY_REQUESTS,
+    "denial_limit",
+    "too many refused requests from this address",
+);
+
 const TOO_MANY: OwnAnswer = OwnAnswer::new(
     StatusCode::TOO_MANY_REQUESTS,
     "peer_limit",
     "too many requests from this address",
 );
-
-const TOO_BUSY: OwnAnswer = OwnAnswer::new(
-    StatusCode::SERVICE_UNAVAILABLE,
-    "too_many_requests_at_once",
-    "too many requests are in progress",
-)
-.retry_after(1);
 
 fn own(answer: Response<Full<Bytes>>) -> Response<Body> {
     answer.map(|body| Either::Right(Either::Right(body)))

@@ -3,7 +3,7 @@
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use mcp_bearer::ConfigError;
-use mcp_bearer::config::{Entrance, ServerDraft, Setting, Value, Variables};
+use mcp_bearer::config::{Entrance, ServerDraft, Setting, Shape, Value, Variables};
 use mcp_bearer_gateway::{GatewayDraft, GatewaySetting};
 
 use crate::setting_flags::{arg, arg_of, value_of, with_layer};
@@ -24,12 +24,21 @@ impl Flags {
         about_tokens.map(str::to_owned).or(own)
     }
 
+    /// The name of one that was given, also by a variable.
+    pub(crate) fn any_or_variable(&self) -> Result<Option<String>, ConfigError> {
+        if let Some(name) = self.any() {
+            return Ok(Some(name));
+        }
+        let (variables, own) = Variables::of_environment_beside(&variables())?;
+        let about_tokens = variables.values.first();
+        let about_tokens = about_tokens.and_then(|(setting, _)| setting.name(variables.family));
+        let own = own.into_iter().next().map(|(name, _)| name);
+        Ok(own.or_else(|| about_tokens.map(str::to_owned)))
+    }
+
     /// The configuration by options and variables; an option wins over its variable.
     pub(crate) fn draft(self) -> Result<GatewayDraft, ConfigError> {
-        let names = GatewaySetting::ALL.iter();
-        let names = names.map(|setting| (setting.variable(), setting.shape()));
-        let names: Vec<_> = names.collect();
-        let (mut variables, own) = Variables::of_environment_beside(&names)?;
+        let (mut variables, own) = Variables::of_environment_beside(&variables())?;
         let is_given = |setting| self.about_tokens.iter().any(|(other, _)| *other == setting);
         variables.values.retain(|(setting, _)| !is_given(*setting));
         // Errors use the names that the operator used.
@@ -54,6 +63,14 @@ impl Flags {
         }
         Ok(draft)
     }
+}
+
+/// The gateway's own variables.
+fn variables() -> Vec<(String, Shape)> {
+    let names = GatewaySetting::ALL.iter();
+    names
+        .map(|setting| (setting.variable(), setting.shape()))
+        .collect()
 }
 
 impl Args for Flags {

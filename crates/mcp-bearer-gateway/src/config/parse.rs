@@ -70,6 +70,7 @@ pub(super) fn number(value: Value) -> Result<usize, Fact> {
     let text = value.into_text()?;
     match text.trim().parse() {
         Ok(0) => Err("zero would serve nobody".into()),
+        Ok(number) if u32::try_from(number).is_err() => Err("more than a machine can serve".into()),
         Ok(number) => Ok(number),
         Err(_) => Err(format!("{text:?} is not a whole number").into()),
     }

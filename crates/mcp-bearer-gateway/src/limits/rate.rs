@@ -45,14 +45,6 @@ impl<K: Copy + Eq + Hash, C: Clock + Clone> RateTable<K, C> {
         self.ask(Question { key, counts: true })
     }
 
-    /// Whether one would be allowed.
-    ///
-    /// # Errors
-    /// As [`count`](Self::count).
-    pub(super) fn look(&self, key: K) -> Result<(), Duration> {
-        self.ask(Question { key, counts: false })
-    }
-
     fn ask(&self, question: Question<K>) -> Result<(), Duration> {
         let answer = self.limiter.check_key(&question);
         answer.map_err(|until| until.wait_time_from(self.clock.now()))

@@ -100,24 +100,19 @@ fn denials_slow_down_their_address_and_nobody_else() {
         ..none()
     };
     let (limits, clock) = limits(&settings);
-    assert_eq!(
-        allowed(&limits, v4(1), 1_000),
-        1_000,
-        "looking counts nothing"
-    );
     let mut guesses = 0;
     let mut guess = || {
         for _ in 0..1_000 {
-            if limits.check_peer(v4(1)).is_ok() {
+            if limits.count_denial(v4(1)).is_ok() {
                 guesses += 1;
-                limits.count_denial(v4(1));
             }
         }
         guesses
     };
     assert_eq!(guess(), 40);
-    assert!(limits.check_peer(v4(2)).is_ok());
-    let wait = limits.check_peer(v4(1)).unwrap_err();
+    assert!(limits.count_denial(v4(2)).is_ok());
+    assert!(limits.check_peer(v4(1)).is_ok(), "a good token is served");
+    let wait = limits.count_denial(v4(1)).unwrap_err();
     assert_eq!(wait, RetryAfter(Duration::from_millis(50)));
     for _ in 0..10 {
         clock.advance(Duration::from_millis(100));
@@ -140,11 +135,11 @@ fn a_million_addresses_take_bounded_memory_and_do_not_free_a_noisy_one() {
     for other in 0..1_000_000 {
         let _ = limits.check_peer(v4(2 + other));
         if other % 8 == 0 {
-            limits.count_denial(v4(2 + other));
+            let _ = limits.count_denial(v4(2 + other));
         }
         if other % 100 == 0 {
             noisy_passed += allowed(&limits, noisy, 1);
-            limits.count_denial(noisy);
+            let _ = limits.count_denial(noisy);
         }
     }
     assert_eq!(noisy_passed, 20, "10,000 requests without time passing");
@@ -184,7 +179,7 @@ fn a_caller_is_its_issuer_subject_and_client_wherever_it_comes_from() {
 fn what_has_no_limit_is_not_limited() {
     let (limits, _clock) = limits(&none());
     for _ in 0..10_000 {
-        limits.count_denial(v4(1));
+        assert!(limits.count_denial(v4(1)).is_ok());
         assert!(limits.check_peer(v4(1)).is_ok());
         assert!(limits.check_caller(Some("i"), Some("s"), None).is_ok());
     }

@@ -143,7 +143,7 @@ async fn limits_answer_with_the_time_to_wait() {
         assert_eq!(stage.send(post("", PING)).await.status, expected);
     }
     let good = stage.send(post(&stage.bearer(), PING)).await;
-    assert_eq!(good.status, 429, "guessing goes on with a good token");
+    assert_eq!(good.status, 200, "others at the same address are served");
     let stage = Stage::with("", "[limits]\nper_caller = \"1/h\"\n").await;
     for expected in [200, 200, 429] {
         assert_eq!(

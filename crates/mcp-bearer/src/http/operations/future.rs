@@ -280,13 +280,16 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
         };
         match self.decide(&operations) {
             Decision::Allowed => self.call(Some((Some(operations), body))),
-            Decision::NeedsToken(scopes) => self.refused(self.guard.ask_for_token(|requested| {
-                scopes.to_request(|scope| to_request(scope, requested))
-            })),
+            Decision::NeedsToken(scopes) => {
+                let answer = self.guard.ask_for_token(|requested| {
+                    scopes.to_request(|scope| to_request(scope, requested))
+                });
+                self.refused_operations(answer, operations)
+            }
             Decision::NeedsScopes(scopes) => {
                 let requested = self.access.as_ref().map(AccessToken::requested_scopes);
                 let rejection = scopes.rejection(|scope| to_request(scope, requested));
-                self.refused(self.guard.challenge(&rejection))
+                self.refused_operations(self.guard.challenge(&rejection), operations)
             }
             Decision::Refused(answer) => {
                 self.refused(refusal::refuse(Reason::Refused, &answer, Some(&operations)))
@@ -300,6 +303,17 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
                 Some(&operations),
             )),
         }
+    }
+
+    /// Like [`refused`](Self::refused), for operations that were read: services in front see which.
+    fn refused_operations(
+        &self,
+        mut answer: Response<AnswerBody>,
+        operations: Operations,
+    ) -> Next<S, B> {
+        let operations = JudgedOperations(Arc::new(operations));
+        answer.extensions_mut().insert(operations);
+        self.refused(answer)
     }
 
     /// An answer that names its caller to services in front.
