@@ -16,10 +16,6 @@ use jwt_simple::prelude::{RS256PublicKey, RSAPublicKeyLike, VerificationOptions}
 use mcp_bearer::TokenCacheSize;
 use mcp_bearer_bench::{AUDIENCE, Contender, ISSUER, Report, Subject, interleaved};
 use oauth_resource_server::{KeyNaming, OAuthConfig, OAuthValidator};
-use oxitoken::claims::{Aud, Exp, Iss};
-use oxitoken::header::Alg;
-use oxitoken::validation::{StaticKeyProvider, ValidationPipeline};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 fn main() {
@@ -70,7 +66,6 @@ fn leave_for_others(folder: &Path, subject: &Subject, report: &Report) {
 fn peers(subject: &Subject) -> Vec<Contender<'_>> {
     vec![
         jsonwebtoken(subject),
-        oxitoken(subject),
         oauth_resource_server(subject),
         jwt_simple(subject),
     ]
@@ -86,57 +81,6 @@ fn jsonwebtoken(subject: &Subject) -> Contender<'_> {
     Contender::new("peer: jsonwebtoken 12 (aws-lc)", move || {
         decode::<Value>(&subject.token, &key, &validation).unwrap()
     })
-}
-
-/// Reads header and claims into types that name only what it checks; everything else is skipped.
-fn oxitoken(subject: &Subject) -> Contender<'_> {
-    let pipeline = ValidationPipeline::<OxiHeader, OxiClaims, StaticKeyProvider<_>>::builder(
-        subject.bare().into(),
-    );
-    let pipeline = pipeline
-        .with_issuer_validator(ISSUER)
-        .with_audience_validator(AUDIENCE)
-        .with_expiration_validator()
-        .build();
-    Contender::new("peer: oxitoken 0.1 (aws-lc)", move || {
-        pipeline.verify(subject.token.as_bytes()).unwrap()
-    })
-}
-
-#[derive(Debug, Deserialize)]
-struct OxiHeader {
-    alg: oxitoken::Algorithm,
-}
-
-impl Alg for OxiHeader {
-    fn alg(&self) -> oxitoken::Algorithm {
-        self.alg
-    }
-}
-
-#[derive(Debug, Deserialize)]
-struct OxiClaims {
-    iss: String,
-    aud: String,
-    exp: i64,
-}
-
-impl Iss for OxiClaims {
-    fn iss(&self) -> &str {
-        &self.iss
-    }
-}
-
-impl Aud for OxiClaims {
-    fn aud(&self) -> impl Iterator<Item = impl AsRef<str>> {
-        std::iter::once(&self.aud)
-    }
-}
-
-impl Exp for OxiClaims {
-    fn exp(&self) -> i64 {
-        self.exp
-    }
 }
 
 /// The closest to this project: a key set, issuer, audience, times, scopes (over jsonwebtoken 9,

@@ -5,6 +5,7 @@
 //! of interleaved batches. Each ratio is to the first row, AWS-LC's check of RS256.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
+use ::ring::signature::{self as ring, UnparsedPublicKey};
 use aws_lc_rs::signature::{self as aws, ParsedPublicKey, VerificationAlgorithm};
 use graviola::hashing::{Sha256, Sha384};
 use graviola::signing::ecdsa::{P256, P384, VerifyingKey as EcKey};
@@ -12,7 +13,6 @@ use graviola::signing::eddsa::Ed25519VerifyingKey;
 use graviola::signing::rsa::VerifyingKey as RsaKey;
 use mcp_bearer_bench::{Contender, interleaved};
 use mcp_bearer_testkit::SigningKey;
-use ring::signature::{self as ring, UnparsedPublicKey};
 
 const MESSAGE: [u8; 440] = [b'm'; 440];
 
