@@ -123,6 +123,7 @@ fn a_server_verifies_an_assertion_like_any_access_token() {
             "sub": "https://idp.example.com/|alice",
             "sub_id": {"format": "iss_sub", "iss": ISSUER, "sub": "alice"},
             "client_id": "app",
+            "original_issuer": ISSUER,
             "scope": "mcp:read mcp:write",
             "mcp_operations": [{"method": "tools/call", "name": "add"}],
             "body_sha256": "pjaBOmAyT-8mf3hFm-AOEMSBgG6Fd6ohsQntzKKdkYU",
