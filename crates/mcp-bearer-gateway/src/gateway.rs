@@ -78,7 +78,7 @@ impl Gateway {
             rights: Arc::new(Rights::new(current)),
             session_keys: SessionKeys::of_this_process().ok(),
         });
-        let own = OwnServers::bind(&config.settings, &kept).await;
+        let own = OwnServers::bind(settings.health, settings.admin.as_ref(), &kept).await;
         let own = own.map_err(GatewayError::Other)?;
         let stack = Stack::new(config, &kept, None)?;
         let listener = own_servers::listen("listen", listen).await;
@@ -179,7 +179,7 @@ impl Reloader {
         };
         let unchanged = before.settings().only_a_start_changes(&config.settings);
         let stack = Stack::new(config, &self.kept, Some(&before))?;
-        self.fetch_keys(&current.provider).await?;
+        fetch_keys(&self.kept.rights, &current.provider).await?;
         if let Some(tls) = &self.tls {
             tls.reload(now()).map_err(GatewayError::Other)?;
         }
@@ -213,27 +213,30 @@ impl Reloader {
     pub fn reopen_audit_log(&self) {
         self.kept.observers.reopen_audit_log();
     }
+}
 
-    /// Without keys, tokens would be refused that are accepted now.
-    async fn fetch_keys(&self, provider: &BearerAuthProvider) -> Result<(), GatewayError> {
-        provider.warm_up().await;
-        let held = self.kept.rights.provider().key_status();
-        let is_held = |source: &str| {
-            let mut held = held.iter();
-            held.any(|status| status.source == source && !status.snapshot.set.is_empty())
-        };
-        let missing = provider
-            .key_status()
-            .into_iter()
-            .find(|status| status.snapshot.set.is_empty() && is_held(&status.source));
-        match missing {
-            None => Ok(()),
-            Some(status) => Err(GatewayError::Other(format!(
-                "the keys of {} cannot be fetched now ({}), and the old configuration holds them; reload again when they can be",
-                status.source,
-                status.last_failure.as_deref().unwrap_or("no answer yet"),
-            ))),
-        }
+/// Without keys, tokens would be refused that are accepted now.
+pub(crate) async fn fetch_keys(
+    rights: &Rights,
+    provider: &BearerAuthProvider,
+) -> Result<(), GatewayError> {
+    provider.warm_up().await;
+    let held = rights.provider().key_status();
+    let is_held = |source: &str| {
+        let mut held = held.iter();
+        held.any(|status| status.source == source && !status.snapshot.set.is_empty())
+    };
+    let missing = provider
+        .key_status()
+        .into_iter()
+        .find(|status| status.snapshot.set.is_empty() && is_held(&status.source));
+    match missing {
+        None => Ok(()),
+        Some(status) => Err(GatewayError::Other(format!(
+            "the keys of {} cannot be fetched now ({}), and the old configuration holds them; reload again when they can be",
+            status.source,
+            status.last_failure.as_deref().unwrap_or("no answer yet"),
+        ))),
     }
 }
 
@@ -244,6 +247,12 @@ fn now() -> UnixTime {
 impl std::fmt::Debug for Reloader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Reloader(..)")
+    }
+}
+
+impl From<ConfigError> for GatewayError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
     }
 }
 

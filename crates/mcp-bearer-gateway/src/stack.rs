@@ -1,8 +1,9 @@
 //! The order of everything that happens to a request.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
@@ -27,6 +28,7 @@ use crate::own_answer::{NO_AUDIT_LOG, OwnAnswer, Reason};
 use crate::peer::client_address;
 use crate::request_form::{self, Paths, Place};
 use crate::rights::Rights;
+use crate::serve::{Connection, Serve};
 use crate::upstream::Upstream;
 
 /// The body of every answer.
@@ -53,13 +55,6 @@ pub(crate) struct Kept {
     pub(crate) rights: Arc<Rights>,
     /// Binds sessions if no keys are configured; `None` without randomness, and no session passes.
     pub(crate) session_keys: Option<SessionKeys>,
-}
-
-/// The connection of a request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Connection {
-    pub(crate) peer: SocketAddr,
-    pub(crate) scheme: &'static str,
 }
 
 impl Stack {
@@ -140,34 +135,6 @@ impl Stack {
             && settings.upstream_ca_file.is_none()
     }
 
-    /// Answers one request.
-    pub(crate) async fn answer(
-        &self,
-        connection: Connection,
-        request: Request<Incoming>,
-    ) -> Response<Body> {
-        let peer = connection.peer.ip();
-        let client = client_address(peer, request.headers(), &self.settings.trusted_proxies);
-        let asked = Asked {
-            client,
-            method: request.method().clone(),
-            credential: request.headers().get(&self.credential).cloned(),
-        };
-        let answer = match self.limits.check_peer(client) {
-            Err(wait) => own(TOO_MANY.respond_later(wait)),
-            Ok(()) if !self.observers.may_serve() => own(NO_AUDIT_LOG.respond()),
-            Ok(()) => {
-                self.answer_counted(client, connection.scheme, request)
-                    .await
-            }
-        };
-        // A request that was passed on was counted then.
-        if let Some(refusal) = observe::refusal(&asked, &answer) {
-            let _ = self.observers.record(&refusal);
-        }
-        answer
-    }
-
     async fn answer_counted(
         &self,
         client: IpAddr,
@@ -244,6 +211,39 @@ impl Stack {
             Ok(answer) => Ok(answer.map(Either::Left)),
             Err(never) => match never {},
         }
+    }
+}
+
+impl Serve for Stack {
+    type Body = Body;
+
+    const HTTP2_STREAMS: u32 = 128;
+
+    fn connection_age(&self) -> Option<Duration> {
+        None
+    }
+
+    async fn answer(&self, connection: Connection, request: Request<Incoming>) -> Response<Body> {
+        let peer = connection.peer.ip();
+        let client = client_address(peer, request.headers(), &self.settings.trusted_proxies);
+        let asked = Asked {
+            client,
+            method: request.method().clone(),
+            credential: request.headers().get(&self.credential).cloned(),
+        };
+        let answer = match self.limits.check_peer(client) {
+            Err(wait) => own(TOO_MANY.respond_later(wait)),
+            Ok(()) if !self.observers.may_serve() => own(NO_AUDIT_LOG.respond()),
+            Ok(()) => {
+                self.answer_counted(client, connection.scheme, request)
+                    .await
+            }
+        };
+        // A request that was passed on was counted then.
+        if let Some(refusal) = observe::refusal(&asked, &answer) {
+            let _ = self.observers.record(&refusal);
+        }
+        answer
     }
 }
 

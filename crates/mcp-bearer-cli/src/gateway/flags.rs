@@ -26,7 +26,7 @@ impl Flags {
 
     /// The configuration by options and variables; an option wins over its variable.
     pub(crate) fn draft(self) -> Result<GatewayDraft, ConfigError> {
-        let names = GatewaySetting::ALL.iter();
+        let names = of_gateway();
         let names = names.map(|setting| (setting.variable(), setting.shape()));
         let names: Vec<_> = names.collect();
         let (mut variables, own) = Variables::of_environment_beside(&names)?;
@@ -44,7 +44,7 @@ impl Flags {
         }
         let mut draft = GatewayDraft::new(server, entrance);
         for (name, value) in own {
-            let mut all = GatewaySetting::ALL.iter().copied();
+            let mut all = of_gateway();
             if let Some(setting) = all.find(|setting| setting.variable() == name) {
                 draft.set(setting, value);
             }
@@ -56,9 +56,14 @@ impl Flags {
     }
 }
 
+fn of_gateway() -> impl Iterator<Item = GatewaySetting> {
+    let all = GatewaySetting::ALL.iter().copied();
+    all.filter(|setting| setting.is_of_gateway())
+}
+
 impl Args for Flags {
     fn augment_args(command: Command) -> Command {
-        let own = GatewaySetting::ALL.iter().map(|setting| {
+        let own = of_gateway().map(|setting| {
             let about = setting.about().trim_end_matches('.');
             let about = match setting.default_value() {
                 "" => about.to_owned(),
@@ -80,11 +85,8 @@ impl FromArgMatches for Flags {
         let about_tokens = with_layer().filter_map(|(setting, name)| {
             Some((setting, value_of(name, setting.shape(), matches)?))
         });
-        let own = GatewaySetting::ALL.iter().filter_map(|setting| {
-            Some((
-                *setting,
-                value_of(&setting.flag(), setting.shape(), matches)?,
-            ))
+        let own = of_gateway().filter_map(|setting| {
+            Some((setting, value_of(&setting.flag(), setting.shape(), matches)?))
         });
         Ok(Self {
             about_tokens: about_tokens.collect(),
