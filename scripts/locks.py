@@ -18,7 +18,7 @@ import python_package
 
 ROOT = Path(__file__).resolve().parent.parent
 NPM = [ROOT / "clients" / name for name in ("issuer", "typescript")]
-CLIENT = ROOT / "clients" / "python"
+CLIENTS = [ROOT / "clients" / name for name in ("python", "proxies")]
 
 REQUIREMENT = re.compile(r"[a-z0-9][a-z0-9.-]*(?:\[[a-z0-9,-]+\])?==[^\s;]+(?: ; .+)?")
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
@@ -39,8 +39,10 @@ def main() -> None:
 def wanted() -> dict[Path, list[str]]:
     """Each lock file for pip, and its requirements."""
     locks = {python_package.lock(name): asked for name, asked in python_package.locked().items()}
-    lines = (CLIENT / "requirements.in").read_text().splitlines()
-    return {CLIENT / "requirements.txt": [line for line in lines if not line.startswith("#")], **locks}
+    for folder in CLIENTS:
+        lines = (folder / "requirements.in").read_text().splitlines()
+        locks[folder / "requirements.txt"] = [line for line in lines if not line.startswith("#")]
+    return locks
 
 
 def lock_npm() -> None:

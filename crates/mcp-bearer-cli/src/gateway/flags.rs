@@ -86,7 +86,10 @@ impl FromArgMatches for Flags {
             Some((setting, value_of(name, setting.shape(), matches)?))
         });
         let own = of_gateway().filter_map(|setting| {
-            Some((setting, value_of(&setting.flag(), setting.shape(), matches)?))
+            Some((
+                setting,
+                value_of(&setting.flag(), setting.shape(), matches)?,
+            ))
         });
         Ok(Self {
             about_tokens: about_tokens.collect(),

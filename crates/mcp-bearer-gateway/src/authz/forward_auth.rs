@@ -49,7 +49,8 @@ pub(super) async fn answer(
         };
         return respond(preset, judge.refuse(&asked, UNNAMED));
     };
-    let body = match preset.sends_bodies() && judge.has_rules() && method == Method::POST {
+    // Also without rules: a connection with an unread body cannot be used again.
+    let body = match preset.sends_bodies() && method == Method::POST {
         true => read(judge, &parts.headers, body).await,
         false => Sent::Nothing,
     };

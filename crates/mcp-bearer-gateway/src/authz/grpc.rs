@@ -63,7 +63,7 @@ async fn check(judge: &Judge, proxy: IpAddr, request: CheckRequest) -> CheckResp
     };
     // Other proxies need a route for this; here the answer to a check can be any answer.
     if let Some(document) = judge.metadata(&original.method, original.path.path()) {
-        return answer::denied(document);
+        return answer::denied(&document);
     }
     let foreign = answer::foreign(&original.headers, judge);
     answer::of(judge.judge(original).await, foreign)

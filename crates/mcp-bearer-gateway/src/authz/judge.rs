@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Collected, Full};
 use mcp_bearer::http::{Guard, MetadataService, OperationsService, Preflight};
 use mcp_bearer::{ConfigError, Rejection};
 use tower_service::Service as _;
@@ -101,11 +101,6 @@ impl Judge {
         &self.identity
     }
 
-    /// Whether bodies matter.
-    pub(super) fn has_rules(&self) -> bool {
-        self.has_rules
-    }
-
     /// The RFC 9728 document, which is for everybody, if this is its path.
     pub(super) fn metadata(&self, method: &Method, path: &str) -> Option<Response<Bytes>> {
         if path != self.metadata.path() {
@@ -113,7 +108,7 @@ impl Judge {
         }
         let (parts, body) = self.metadata.respond(method).into_parts();
         let body = futures_util::FutureExt::now_or_never(body.collect());
-        let body = body.and_then(Result::ok).map(|body| body.to_bytes());
+        let body = body.and_then(Result::ok).map(Collected::to_bytes);
         Some(Response::from_parts(parts, body.unwrap_or_default()))
     }
 
@@ -204,7 +199,7 @@ impl Judge {
 /// Our own answers are at hand, so this waits for nothing.
 async fn whole<B: http_body::Body<Data = Bytes>>(answer: Response<B>) -> Response<Full<Bytes>> {
     let (parts, body) = answer.into_parts();
-    let body = body.collect().await.map(|body| body.to_bytes());
+    let body = body.collect().await.map(Collected::to_bytes);
     Response::from_parts(parts, Full::new(body.unwrap_or_default()))
 }
 

@@ -186,7 +186,7 @@ impl Authz {
 }
 
 impl Health {
-    /// Reports for ever whether any token could be verified.
+    /// Reports, until it is dropped, whether any token could be verified.
     async fn follow(&self, rights: &Rights) {
         loop {
             let provider = rights.provider();

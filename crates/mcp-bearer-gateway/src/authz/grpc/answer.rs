@@ -8,7 +8,7 @@ use envoy_types::ext_authz::v3::pb::{
 use envoy_types::pb::google::rpc;
 use http::header::{CONTENT_LENGTH, HeaderName};
 use http::{HeaderMap, Response, StatusCode};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Collected};
 use tonic::Code;
 
 use crate::authz::judge::{Judge, Verdict};
@@ -28,14 +28,14 @@ pub(super) fn of(verdict: Verdict, foreign: Vec<String>) -> CheckResponse {
         Verdict::Denied(answer) => {
             let (parts, body) = answer.into_parts();
             let body = futures_util::FutureExt::now_or_never(body.collect());
-            let body = body.and_then(Result::ok).map(|body| body.to_bytes());
-            denied(Response::from_parts(parts, body.unwrap_or_default()))
+            let body = body.and_then(Result::ok).map(Collected::to_bytes);
+            denied(&Response::from_parts(parts, body.unwrap_or_default()))
         }
     }
 }
 
 /// An answer for the client, whatever its status: Envoy forwards nothing.
-pub(super) fn denied(answer: Response<Bytes>) -> CheckResponse {
+pub(super) fn denied(answer: &Response<Bytes>) -> CheckResponse {
     let code = match answer.status() {
         StatusCode::UNAUTHORIZED => Code::Unauthenticated,
         StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,

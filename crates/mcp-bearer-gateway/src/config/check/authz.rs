@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mcp_bearer::ConfigError;
 use mcp_bearer::config::{Problem, ServerDraft, Setting, Value};
+use mcp_bearer::operation::OperationRules;
 use url::Url;
 
 use super::super::setting::GatewaySetting as Set;
@@ -42,8 +43,8 @@ pub(in crate::config) fn check(draft: GatewayDraft) -> Result<AuthzConfig, Confi
 /// What needs more than a decision about one request. It must not look as if it were in force.
 fn beyond_our_power(server: &ServerDraft) -> Vec<Problem> {
     let rules = server.rules.check().ok();
-    let hides = rules.as_ref().is_some_and(|rules| rules.may_hide());
-    let anonymous = rules.as_ref().is_some_and(|rules| rules.has_anonymous());
+    let hides = rules.as_ref().is_some_and(OperationRules::may_hide);
+    let anonymous = rules.as_ref().is_some_and(OperationRules::has_anonymous);
     let mut problems = Vec::new();
     if hides {
         problems.push(Problem::new(
