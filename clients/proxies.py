@@ -199,13 +199,13 @@ def fails_closed(proxy: "Proxy", stage: "Stage") -> Iterator[str]:
 
 
 def replicas(proxy: "Proxy", stage: "Stage") -> Iterator[str]:
-    """Both replicas follow a rotation. One killed under load costs no more than what was in flight."""
+    """Both replicas follow a rotation. One killed under load costs no more than what was in progress."""
     if not proxy.has_replicas:
         return
     bad = stage.token("--scope", "mcp:read", "--expires-in=-1h")
     # A machine that is busy with other checks would need more than the 200 ms.
-    patient = ("timeout: 0.2s", "timeout: 5s")
-    with stage.authz(replicas=2) as ports, stage.proxy(proxy, ports, change=patient) as port:
+    patient = {"timeout: 0.2s": "timeout: 5s", "max_interval: 0.1s": "max_interval: 2s"}
+    with stage.authz(replicas=2) as ports, stage.proxy(proxy, ports, changes=patient) as port:
         stage.issuer.rotate()
         token = stage.token("--scope", "mcp:read")
         if not within(20, lambda: all(post(port, token).status == 200 for _ in range(20))):
@@ -228,9 +228,9 @@ def replicas(proxy: "Proxy", stage: "Stage") -> Iterator[str]:
         stage.services[0].kill()
         for thread in threads:
             thread.join()
-        print(f"{proxy.name}: {len(served)} good requests served, {len(lost)} lost (status, seconds after): {lost}")
+        print(f"{proxy.name}: {len(served)} good requests served, {len(lost)} lost (status, seconds after): {lost[:16]}")
         if len(lost) > LOAD_THREADS:
-            yield f"{len(lost)} good requests were lost, and {LOAD_THREADS} were in flight"
+            yield f"{len(lost)} good requests were lost, and {LOAD_THREADS} were in progress"
         if passed or len(served) < 100:
             yield f"{len(passed)} bad requests passed, {len(served)} good ones were served"
 
@@ -387,7 +387,7 @@ class Stage:
 
     @contextlib.contextmanager
     def proxy(
-        self, proxy: Proxy, ports: list[int], behind: int | None = None, change: tuple[str, str] = ("", "")
+        self, proxy: Proxy, ports: list[int], behind: int | None = None, changes: dict[str, str] | None = None
     ) -> Iterator[int]:
         port = free_port()
         folder = self.run / f"{proxy.name}-{port}"
@@ -395,8 +395,10 @@ class Stage:
         file = folder / Path(proxy.file).name
         places = {8000: port, 9000: behind or self.upstream.port, 9191: ports[0], 9192: ports[1]}
         text = (DEPLOY / proxy.file).read_text()
-        assert change[0] in text
-        file.write_text(proxy.with_ports(text.replace(*change) if change[0] else text, places))
+        for old, new in (changes or {}).items():
+            assert old in text
+            text = text.replace(old, new)
+        file.write_text(proxy.with_ports(text, places))
         command = proxy.command(proxy.program(self.work), file, folder)
         with running(command, folder / "log", HOME=str(folder)):
             assert within(20, lambda: is_open(port)), f"{proxy.name} does not start: {folder}/log"
