@@ -7,8 +7,8 @@
 //!
 //! The day: all replicas start at once; at 06:00 the issuer signs with a key that it has never
 //! published; at 09:00 with one that it published two hours before; from 12:00 to 13:00 it is down;
-//! from 18:00 to 18:10 every replica gets ten tokens per second with made-up `kid`s. Good tokens
-//! come to each replica ten times per second.
+//! from 18:00 to 18:10 every replica gets a token per second with a made-up `kid`. Good tokens come
+//! to each replica ten times per second, in the flood once.
 #![allow(
     clippy::print_stdout,
     clippy::as_conversions,
@@ -134,7 +134,9 @@ impl Day {
             ("an announced key", ANNOUNCED, ANNOUNCED + 60),
             ("the outage", OUTAGE.start, OUTAGE.end),
             ("after the outage", OUTAGE.end, OUTAGE.end + 300),
-            ("the flood", FLOOD.start, FLOOD.end),
+            ("a flood begins", FLOOD.start, FLOOD.start + 2),
+            ("a flood goes on", FLOOD.start + 2, FLOOD.start + 60),
+            ("its other minutes", FLOOD.start + 60, FLOOD.end),
             ("the whole day", 0, DAY),
         ] {
             let of = |counts: &[u32]| -> (u64, u32) {
@@ -171,10 +173,13 @@ impl Tokens {
     }
 
     fn took(&mut self, now: Duration, settled: bool) {
-        let soon = now + BETWEEN;
-        let second = soon.as_secs();
-        if !settled || FLOOD.contains(&second) {
-            self.next = Some(soon);
+        let second = (now + BETWEEN).as_secs();
+        if FLOOD.contains(&second) {
+            self.next = Some(now + Duration::from_secs(1));
+            return;
+        }
+        if !settled {
+            self.next = Some(now + BETWEEN);
             return;
         }
         let moments = [UNANNOUNCED, ANNOUNCED, OUTAGE.start, FLOOD.start];
