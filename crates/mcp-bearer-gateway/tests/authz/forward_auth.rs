@@ -80,10 +80,9 @@ async fn headers_of_other_proxies_and_forged_ones_change_nothing() {
                   X-Forwarded-Method: OPTIONS\r\nX-Forwarded-Uri: /open\r\n\
                   X-HTTP-Method-Override: OPTIONS\r\nOrigin: https://app.example.com\r\n\
                   Access-Control-Request-Method: POST\r\n";
-    for preset in 0..PRESETS.len() {
+    for (preset, (_, fields)) in PRESETS.iter().enumerate() {
         // Beside those of the proxy: where it overwrites them, only the others remain.
-        let own: Vec<&str> = PRESETS[preset]
-            .1
+        let own: Vec<&str> = fields
             .lines()
             .filter_map(|line| line.split(':').next())
             .collect();

@@ -243,7 +243,7 @@ impl Checked {
                     body: denied.body,
                 }
             }
-            other => panic!("{other:?}"),
+            other @ HttpResponse::ErrorResponse(_) => panic!("{other:?}"),
         }
     }
 

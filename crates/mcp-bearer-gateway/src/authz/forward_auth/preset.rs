@@ -122,7 +122,7 @@ mod tests {
         for twice in nginx {
             assert_eq!(named("/nginx", &[nginx[0], nginx[1], twice]), None);
         }
-        for bad in ["", "a", "http://other/a", "*", "/a b", "//\u{7f}"] {
+        for bad in ["", "a", "http://other/a", "*", "/a b"] {
             assert_eq!(
                 named("/nginx", &[nginx[0], ("x-original-uri", bad)]),
                 None,
