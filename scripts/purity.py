@@ -44,7 +44,7 @@ CORE_ORDER = [
 # The files of `keys/` in their order: each imports only from files above it, so there is no circle.
 KEYS_ORDER = [
     "monotonic", "freshness", "no_usable_key", "withdrawal_of_all", "events", "refused", "snapshot", "source", "static_keys", "with_secret", "published", "driver_thread",
-    "file", "rotation/miss_budget", "rotation", "fetch/address", "fetch/places", "fetch/tls_error", "fetch",
+    "file", "rotation/miss_budget", "rotation", "simulation", "fetch/address", "fetch/places", "fetch/tls_error", "fetch",
     "fetch/connect", "fetch/http", "fetch/builder", "remote/not_an_issuer", "remote/discovery", "remote/attempt", "remote/task",
     "remote", "remote/builder", "mod",
 ]  # fmt: skip

@@ -86,17 +86,18 @@ impl Check {
     }
 
     /// What was configured, checked. A file may also be for a server that has the layer inside; if
-    /// it has a setting of the gateway, all of those are checked too.
+    /// it has a setting of the gateway or of `authz`, all of those are checked too.
     fn draft(&self) -> Result<(ServerDraft, BearerAuthProvider), Failure> {
         let mut given = self.flags.given();
         match (&self.config, given.next()) {
             (Some(path), None) => {
                 let draft = GatewayDraft::read_toml(path)?;
                 let server = draft.server.clone();
-                let checked = if draft.is_for_a_gateway() {
-                    draft.check()?.server
-                } else {
-                    server.check_server()?
+                let checked = match draft.is_for_a_gateway() {
+                    #[cfg(feature = "authz")]
+                    true if draft.is_for_authz() => draft.check_authz()?.server,
+                    true => draft.check()?.server,
+                    false => server.check_server()?,
                 };
                 Ok((server, checked.provider))
             }

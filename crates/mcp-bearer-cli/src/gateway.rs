@@ -3,20 +3,16 @@
 mod example;
 mod flags;
 
-use std::convert::Infallible;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use mcp_bearer_gateway::{Gateway, GatewayConfig, GatewayDraft, GatewayError, Reloader};
 use tokio::runtime::Runtime;
 
 use self::flags::Flags;
-use crate::stopped::{hang_ups, stopped};
+use crate::reloading::{Reloads, reload_when_changed};
+use crate::stopped::stopped;
 use crate::ui::{Failure, Outcome, Output, note};
-
-/// How often it is looked whether the file has changed.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Put bearer authentication in front of an MCP server in any language
 ///
@@ -115,91 +111,17 @@ async fn serve(config: GatewayConfig, file: Option<&Path>) -> Result<Outcome, Fa
     Ok(Outcome::Done)
 }
 
-/// Reads the file again at each SIGHUP, and when it has changed.
-async fn reload_when_changed(
-    reloader: Reloader,
-    file: Option<PathBuf>,
-) -> Result<Infallible, Failure> {
-    let mut hang_up = hang_ups()?;
-    let mut seen = file.as_deref().and_then(Version::of);
-    let mut wrong = None;
-    loop {
-        let asked = tokio::select! {
-            () = hang_up.next() => true,
-            () = tokio::time::sleep(LOOK_EVERY) => false,
-        };
-        if asked {
-            reloader.reopen_audit_log();
-        }
-        reload_certificate(&reloader, &mut wrong);
-        let Some(path) = &file else {
-            if asked {
-                note("warning: there is no --config to read again");
-            }
-            continue;
-        };
-        let now = Version::of(path);
-        // A file that is being replaced may be absent for a moment.
-        if asked || (now.is_some() && now != seen) {
-            seen = now;
-            reload(&reloader, path).await;
-        }
+impl Reloads for Reloader {
+    async fn reload_file(&self, path: &Path) -> Result<(), Failure> {
+        Ok(self.reload(read_file(path)?).await?)
     }
-}
 
-/// A new certificate, or the old one; what is wrong is reported once.
-fn reload_certificate(reloader: &Reloader, wrong: &mut Option<String>) {
-    match reloader.reload_certificate() {
-        Ok(changed) => {
-            if changed {
-                note("note: clients see the new certificate now");
-            }
-            *wrong = None;
-        }
-        Err(error) => {
-            let error = error.to_string();
-            if wrong.as_ref() != Some(&error) {
-                note(format_args!(
-                    "warning: {error}; the old certificate is kept"
-                ));
-            }
-            *wrong = Some(error);
-        }
+    fn reload_certificate(&self) -> Result<bool, GatewayError> {
+        Self::reload_certificate(self)
     }
-}
 
-/// The new configuration whole, or the old one.
-async fn reload(reloader: &Reloader, path: &Path) {
-    let reloaded = match read_file(path) {
-        Ok(config) => reloader.reload(config).await.map_err(Failure::from),
-        Err(failure) => Err(failure),
-    };
-    match reloaded {
-        Ok(()) => note(format_args!("note: {} is served now", path.display())),
-        Err(Failure::Problems(problems)) => {
-            for problem in problems {
-                note(format_args!("error: {problem}"));
-            }
-            note("warning: the old configuration is kept");
-        }
-        Err(Failure::Stdout(_)) => {}
-    }
-}
-
-/// What shows that a file has changed.
-#[derive(PartialEq, Eq)]
-struct Version {
-    modified: Option<SystemTime>,
-    length: u64,
-}
-
-impl Version {
-    fn of(path: &Path) -> Option<Self> {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some(Self {
-            modified: metadata.modified().ok(),
-            length: metadata.len(),
-        })
+    fn reopen_audit_log(&self) {
+        Self::reopen_audit_log(self);
     }
 }
 

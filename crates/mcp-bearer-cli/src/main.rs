@@ -5,6 +5,8 @@
 //! `mcp_bearer`, never the core.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "authz")]
+mod authz;
 mod check;
 mod demo;
 mod files;
@@ -14,6 +16,7 @@ mod jwks;
 mod keygen;
 mod moment;
 mod pasted;
+mod reloading;
 mod setting_flags;
 mod signing;
 mod stopped;
@@ -38,8 +41,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(name = "mcp-bearer", version, propagate_version = true, after_help = ui::EXIT_CODES)]
 struct Cli {
-    /// What to log on stderr, such as `debug` or `mcp_bearer=trace`. Default: `warn`; for `demo`
-    /// and `gateway`, `info`
+    /// What to log on stderr, such as `debug` or `mcp_bearer=trace`. Default: `warn`; for
+    /// `demo`, `gateway` and `authz`, `info`
     #[arg(
         long,
         global = true,
@@ -62,6 +65,8 @@ enum Command {
     Verify(verify::Verify),
     Check(check::Check),
     Gateway(Box<gateway::GatewayCommand>),
+    #[cfg(feature = "authz")]
+    Authz(authz::AuthzCommand),
     Inspect(inspect::Inspect),
 }
 
@@ -85,6 +90,8 @@ impl Command {
             Self::Verify(_) => "verify",
             Self::Check(_) => "check",
             Self::Gateway(_) => "gateway",
+            #[cfg(feature = "authz")]
+            Self::Authz(_) => "authz",
             Self::Inspect(_) => "inspect",
         }
     }
@@ -100,6 +107,8 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Verify(verify) => verify.run(),
         Command::Check(check) => check.run(),
         Command::Gateway(gateway) => gateway.run(),
+        #[cfg(feature = "authz")]
+        Command::Authz(authz) => authz.run(),
         Command::Inspect(inspect) => inspect.run(),
     }
 }
@@ -109,6 +118,8 @@ fn start_log(cli: &Cli) -> Result<(), Failure> {
         // The MCP library logs every request at INFO; ours logs what was accepted and what was
         // refused.
         Command::Demo(_) | Command::Gateway(_) => "info,rmcp=warn",
+        #[cfg(feature = "authz")]
+        Command::Authz(_) => "info",
         // It reports on the keys itself.
         Command::Check(_) => "warn,mcp_bearer::keys=off",
         _ => "warn",

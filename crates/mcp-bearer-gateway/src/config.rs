@@ -76,6 +76,13 @@ impl GatewayDraft {
         self.values.push((setting, value, None));
     }
 
+    /// Whether a setting was given that only `authz` has.
+    #[must_use]
+    pub fn is_for_authz(&self) -> bool {
+        let mut given = self.values.iter();
+        given.any(|(setting, ..)| setting.is_of_authz_only())
+    }
+
     /// Whether a setting of the gateway was given.
     #[must_use]
     pub fn is_for_a_gateway(&self) -> bool {
@@ -88,6 +95,31 @@ impl GatewayDraft {
     /// Every problem at once.
     pub fn check(self) -> Result<GatewayConfig, ConfigError> {
         check::check(self)
+    }
+
+    /// The same for [`Authz`](crate::Authz), which has no upstream and cannot see answers. What it
+    /// cannot enforce is a problem: rules that hide, rules for callers without a token, and keys
+    /// that bind sessions.
+    ///
+    /// ```
+    /// use mcp_bearer::config::{Entrance, ServerDraft, Setting, Value};
+    /// use mcp_bearer_gateway::{GatewayDraft, GatewaySetting};
+    /// let mut server = ServerDraft::from_entrance(Entrance::Flag);
+    /// server.set(Setting::Discover, Value::text("https://idp.example.com/"));
+    /// server.set(Setting::Resource, Value::text("https://mcp.example.com/mcp"));
+    /// let mut draft = GatewayDraft::new(server, Entrance::Toml);
+    /// assert_eq!(draft.clone().check_authz()?.settings.key_wait.as_millis(), 150);
+    /// draft.set(GatewaySetting::Upstream, Value::text("http://127.0.0.1:9000/mcp"));
+    /// let words = draft.check_authz().unwrap_err().to_string();
+    /// assert!(words.contains("upstream: does not apply to `mcp-bearer authz`"), "{words}");
+    /// # Ok::<(), mcp_bearer::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Every problem at once.
+    #[cfg(feature = "authz")]
+    pub fn check_authz(self) -> Result<AuthzConfig, ConfigError> {
+        check::check_authz(self)
     }
 }
 
@@ -158,6 +190,54 @@ impl Settings {
         let changed = changes.into_iter().filter(|(_, differs)| *differs);
         changed.map(|(setting, _)| setting).collect()
     }
+}
+
+/// A checked configuration of external authorization.
+#[cfg(feature = "authz")]
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AuthzConfig {
+    /// Everything about tokens.
+    pub server: CheckedServer,
+    /// Everything else.
+    pub settings: AuthzSettings,
+}
+
+/// The settings of external authorization itself.
+#[cfg(feature = "authz")]
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AuthzSettings {
+    /// The address that proxies connect to.
+    pub listen: SocketAddr,
+    /// The URL of the MCP endpoint as clients know it.
+    pub resource: Url,
+    /// The origins of web pages that may call.
+    pub allowed_origins: Vec<String>,
+    /// The networks of proxies whose `X-Forwarded-For` names the client.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long checks may take at the end.
+    pub drain: Duration,
+    /// TLS for proxies.
+    pub tls: Option<TlsSettings>,
+    /// The names of the identity headers.
+    pub identity_headers: IdentityHeaderNames,
+    /// The limits.
+    pub limits: LimitSettings,
+    /// The address of probes and metrics.
+    pub health: Option<SocketAddr>,
+    /// The status page.
+    pub admin: Option<AdminSettings>,
+    /// The audit log.
+    pub audit: Option<AuditSettings>,
+    /// How long a request waits for newer keys.
+    pub key_wait: Duration,
+    /// Whether the server refuses requests whose headers differ from their body.
+    pub upstream_checks_headers: bool,
+    /// Whether CORS preflights pass without a token.
+    pub pass_preflights: bool,
+    /// How long a connection is used.
+    pub max_connection_age: Duration,
 }
 
 /// Files for TLS.

@@ -142,20 +142,31 @@ fn remove_of_connection(headers: &mut HeaderMap) {
 /// Removes the identity headers and every `X-Forwarded-*`, also spelt with `_`, which CGI and WSGI
 /// servers read as `-`.
 fn remove_all_spellings(headers: &mut HeaderMap, own: &[HeaderName]) {
-    let is_ours = |name: &str| {
-        starts_like(name, "x-forwarded-")
-            || is_like(name, "x-real-ip")
-            || own.iter().any(|own| is_like(name, own.as_str()))
-            || OURS.iter().any(|own| is_like(name, own.as_str()))
-    };
     let found: Vec<HeaderName> = headers
         .keys()
-        .filter(|name| is_ours(name.as_str()))
+        .filter(|name| {
+            let name = name.as_str();
+            is_spelt_like_origin(name, own) || OURS.iter().any(|own| is_like(name, own.as_str()))
+        })
         .cloned()
         .collect();
     for name in found {
         headers.remove(name);
     }
+}
+
+/// Whether a name says who calls or where a request came from, in any spelling.
+fn is_spelt_like_origin(name: &str, own: &[HeaderName]) -> bool {
+    starts_like(name, "x-forwarded-")
+        || is_like(name, "x-real-ip")
+        || own.iter().any(|own| is_like(name, own.as_str()))
+}
+
+/// The same, for proxies that keep such headers: also `X-Original-*`, which some set.
+#[cfg(feature = "authz")]
+pub(crate) fn is_spelt_like_ours(name: &HeaderName, own: &[HeaderName]) -> bool {
+    let name = name.as_str();
+    starts_like(name, "x-original-") || is_spelt_like_origin(name, own)
 }
 
 fn is_like(name: &str, ours: &str) -> bool {

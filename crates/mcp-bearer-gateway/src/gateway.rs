@@ -90,7 +90,7 @@ impl Gateway {
             rights: Arc::new(Rights::new(current)),
             session_keys: SessionKeys::of_this_process().ok(),
         });
-        let own = OwnServers::bind(&config.settings, &kept).await;
+        let own = OwnServers::bind(settings.health, settings.admin.as_ref(), &kept).await;
         let own = own.map_err(GatewayError::Other)?;
         let stack = Stack::new(config, &kept, None)?;
         let listener = own_servers::listen("listen", listen).await;
@@ -209,7 +209,7 @@ impl Reloader {
         };
         let unchanged = before.settings().only_a_start_changes(&config.settings);
         let stack = Stack::new(config, &self.kept, Some(&before))?;
-        self.fetch_keys(&current.provider).await?;
+        fetch_keys(&self.kept.rights, &current.provider).await?;
         if let Some(tls) = &self.tls {
             tls.reload(now()).map_err(GatewayError::Other)?;
         }
@@ -243,32 +243,35 @@ impl Reloader {
     pub fn reopen_audit_log(&self) {
         self.kept.observers.reopen_audit_log();
     }
+}
 
-    /// Without keys, tokens would be refused that are accepted now: an issuer whose tokens can be
-    /// verified must not lose that by a reload, wherever its keys would come from.
-    async fn fetch_keys(&self, provider: &BearerAuthProvider) -> Result<(), GatewayError> {
-        provider.warm_up().await;
-        let served = self.kept.rights.provider();
-        let served: Vec<BearerAuthProvider> = served.issuers().collect();
-        for issuer in provider.issuers() {
-            let Some(status) = issuer.key_status().into_iter().find(|one| !is_usable(one)) else {
-                continue;
-            };
-            let is_same = |other: &&BearerAuthProvider| {
-                let mut names = issuer.issuer_names();
-                names.any(|name| other.issuer_names().any(|own| own == name))
-            };
-            let mut before = served.iter().filter(is_same);
-            if before.any(|other| other.key_status().iter().all(is_usable)) {
-                return Err(GatewayError::Other(format!(
-                    "the keys of {} cannot be fetched now ({}), and the issuer's tokens are accepted by the old configuration; reload again when they can be",
-                    status.source,
-                    status.last_failure.as_deref().unwrap_or("no answer yet"),
-                )));
-            }
+/// Without keys, tokens would be refused that are accepted now: an issuer whose tokens can be
+/// verified must not lose that by a reload, wherever its keys would come from.
+pub(crate) async fn fetch_keys(
+    rights: &Rights,
+    provider: &BearerAuthProvider,
+) -> Result<(), GatewayError> {
+    provider.warm_up().await;
+    let served = rights.provider();
+    let served: Vec<BearerAuthProvider> = served.issuers().collect();
+    for issuer in provider.issuers() {
+        let Some(status) = issuer.key_status().into_iter().find(|one| !is_usable(one)) else {
+            continue;
+        };
+        let is_same = |other: &&BearerAuthProvider| {
+            let mut names = issuer.issuer_names();
+            names.any(|name| other.issuer_names().any(|own| own == name))
+        };
+        let mut before = served.iter().filter(is_same);
+        if before.any(|other| other.key_status().iter().all(is_usable)) {
+            return Err(GatewayError::Other(format!(
+                "the keys of {} cannot be fetched now ({}), and the issuer's tokens are accepted by the old configuration; reload again when they can be",
+                status.source,
+                status.last_failure.as_deref().unwrap_or("no answer yet"),
+            )));
         }
-        Ok(())
     }
+    Ok(())
 }
 
 fn now() -> UnixTime {
@@ -278,6 +281,12 @@ fn now() -> UnixTime {
 impl std::fmt::Debug for Reloader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Reloader(..)")
+    }
+}
+
+impl From<ConfigError> for GatewayError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
     }
 }
 

@@ -1,4 +1,5 @@
-//! The gateway: bearer authentication in front of any MCP server, in any language.
+//! The gateway: bearer authentication in front of any MCP server, in any language. With the feature
+//! `authz`, also its decision alone, for other proxies (`Authz`).
 //!
 //! It is the layers of [`mcp_bearer`] around a reverse proxy. It has no verifier, no challenges and
 //! no rules of its own.
@@ -18,6 +19,8 @@ mod activity;
 mod admin;
 mod assertion;
 mod audit;
+#[cfg(feature = "authz")]
+mod authz;
 pub mod config;
 mod decision;
 mod fields;
@@ -50,5 +53,9 @@ mod traces;
 mod upstream;
 mod without_trailers;
 
+#[cfg(feature = "authz")]
+pub use authz::{Authz, AuthzReloader};
+#[cfg(feature = "authz")]
+pub use config::{AuthzConfig, AuthzSettings};
 pub use config::{GatewayConfig, GatewayDraft, GatewaySetting};
 pub use gateway::{Gateway, GatewayError, Reloader};

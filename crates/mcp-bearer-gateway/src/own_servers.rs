@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::admin::{self, Admin};
-use crate::config::Settings;
+use crate::config::AdminSettings;
 use crate::health::{self, HealthState};
 use crate::observers::Observers;
 use crate::own_server::CurrentProvider;
@@ -32,18 +32,22 @@ pub(crate) struct Serving {
 impl OwnServers {
     /// # Errors
     /// When an address cannot be listened on, or the secret of the page cannot be used.
-    pub(crate) async fn bind(settings: &Settings, kept: &Arc<Kept>) -> Result<Self, String> {
+    pub(crate) async fn bind(
+        health: Option<SocketAddr>,
+        admin: Option<&AdminSettings>,
+        kept: &Kept,
+    ) -> Result<Self, String> {
         let rights = Arc::clone(&kept.rights);
         let provider: CurrentProvider = Arc::new(move || rights.provider());
         let observers = &kept.observers;
-        let health = match settings.health {
+        let health = match health {
             None => None,
             Some(address) => {
                 let state = HealthState::new(Arc::clone(observers), Arc::clone(&provider));
                 Some((listen("health.listen", address).await?, Arc::new(state)))
             }
         };
-        let admin = match &settings.admin {
+        let admin = match admin {
             None => None,
             Some(admin) => {
                 let listener = listen("admin.listen", admin.listen).await?;

@@ -155,7 +155,7 @@ fn check_transport(query: &str) -> Result<(), OwnAnswer> {
 }
 
 /// A request of a web page that may not call, also of one without an origin (`null`).
-fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), OwnAnswer> {
+pub(crate) fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), OwnAnswer> {
     let mut origins = headers.get_all(ORIGIN).iter();
     let is_allowed = |origin: &[u8]| allowed.iter().any(|own| own.as_bytes() == origin);
     match (origins.next(), origins.next()) {

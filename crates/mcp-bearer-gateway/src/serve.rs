@@ -1,12 +1,15 @@
 //! Accepts connections and serves their requests, over HTTP/1.1 and HTTP/2.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::Request;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -19,7 +22,6 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::activity::{Activity, Why};
 use crate::observers::Observers;
-use crate::stack::{Connection, Stack};
 use crate::tls::ServerTls;
 
 /// All fields of a request.
@@ -27,9 +29,6 @@ const HEADER_BYTES: usize = 16 * 1024;
 
 /// How long the fields of a request may take.
 const HEADER_TIME: Duration = Duration::from_secs(10);
-
-/// Requests at one time on one HTTP/2 connection.
-const HTTP2_STREAMS: u32 = 128;
 
 /// Whether connections are still accepted, and requests answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,17 +38,41 @@ pub(crate) enum Phase {
     Draining,
 }
 
+/// The connection of a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Connection {
+    pub(crate) peer: SocketAddr,
+    pub(crate) scheme: &'static str,
+}
+
+/// What answers requests. A reload replaces it whole.
+pub(crate) trait Serve: Send + Sync + 'static {
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
+
+    /// Requests at one time on one HTTP/2 connection.
+    const HTTP2_STREAMS: u32;
+
+    /// How long a connection is used, if there is a limit.
+    fn connection_age(&self) -> Option<Duration>;
+
+    fn answer(
+        &self,
+        connection: Connection,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
 /// Accepts connections until the phase changes, then waits for those that are open.
-pub(crate) struct Server {
+pub(crate) struct Server<S> {
     pub(crate) listener: TcpListener,
-    pub(crate) stack: Arc<ArcSwap<Stack>>,
+    pub(crate) stack: Arc<ArcSwap<S>>,
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) tls: Option<Arc<ServerTls>>,
     pub(crate) observers: Arc<Observers>,
     pub(crate) connections: usize,
 }
 
-impl Server {
+impl<S: Serve> Server<S> {
     /// Returns when no connection is open any more.
     pub(crate) async fn run(mut self) {
         let places = Arc::new(Semaphore::new(self.connections));
@@ -95,11 +118,11 @@ async fn accept(
     }
 }
 
-async fn connection(
+async fn connection<S: Serve>(
     stream: TcpStream,
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
-    stack: Arc<ArcSwap<Stack>>,
+    stack: Arc<ArcSwap<S>>,
     phase: watch::Receiver<Phase>,
 ) {
     // Without it small events of a stream would wait for each other.
@@ -121,12 +144,13 @@ async fn connection(
 }
 
 /// Serves the requests of one connection until it ends, is idle for too long, or must drain.
-async fn requests<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+async fn requests<S: Serve, I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: I,
     connection: Connection,
-    stack: Arc<ArcSwap<Stack>>,
+    stack: Arc<ArcSwap<S>>,
     mut phase: watch::Receiver<Phase>,
 ) {
+    let age = stack.load().connection_age();
     let activity = Arc::new(Activity::default());
     let service = service_fn(|request: Request<Incoming>| {
         let (stack, activity) = (stack.load_full(), Arc::clone(&activity));
@@ -136,7 +160,7 @@ async fn requests<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
             Ok::<_, Infallible>(answer.map(|body| busy.until_the_end_of(body)))
         }
     });
-    let builder = builder();
+    let builder = builder(S::HTTP2_STREAMS);
     let served = builder.serve_connection(TokioIo::new(stream), service);
     let mut served = std::pin::pin!(served);
     tokio::select! {
@@ -148,6 +172,7 @@ async fn requests<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
             // Nothing that it asked for is kept for it.
             Why::Stalled => return,
         },
+        () = passed(age) => {}
     }
     served.as_mut().graceful_shutdown();
     tokio::select! {
@@ -157,7 +182,14 @@ async fn requests<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
+async fn passed(age: Option<Duration>) {
+    match age {
+        Some(age) => tokio::time::sleep(age).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn builder(http2_streams: u32) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -167,7 +199,7 @@ fn builder() -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX))
-        .max_concurrent_streams(HTTP2_STREAMS)
+        .max_concurrent_streams(http2_streams)
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(20));
     builder

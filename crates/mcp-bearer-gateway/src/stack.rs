@@ -1,8 +1,9 @@
 //! The order of everything that happens to a request.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
@@ -27,6 +28,7 @@ use crate::own_answer::{NO_AUDIT_LOG, OwnAnswer, Reason};
 use crate::peer::client_address;
 use crate::request_form::{self, Paths, Place};
 use crate::rights::Rights;
+use crate::serve::{Connection, Serve};
 #[cfg(feature = "otlp")]
 use crate::traces::Traces;
 use crate::upstream::Upstream;
@@ -67,13 +69,6 @@ pub(crate) struct Kept {
     pub(crate) rights: Arc<Rights>,
     /// Binds sessions if no keys are configured; `None` without randomness, and no session passes.
     pub(crate) session_keys: Option<SessionKeys>,
-}
-
-/// The connection of a request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Connection {
-    pub(crate) peer: SocketAddr,
-    pub(crate) scheme: &'static str,
 }
 
 impl Stack {
@@ -174,54 +169,6 @@ impl Stack {
         Ok(self)
     }
 
-    /// Answers one request.
-    pub(crate) async fn answer(
-        &self,
-        connection: Connection,
-        #[cfg_attr(
-            not(feature = "otlp"),
-            expect(unused_mut, reason = "only a span changes it")
-        )]
-        mut request: Request<Incoming>,
-    ) -> Response<Body> {
-        let peer = connection.peer.ip();
-        let client = client_address(peer, request.headers(), &self.settings.trusted_proxies);
-        let asked = Asked {
-            client,
-            method: request.method().clone(),
-            credential: request.headers().get(&self.credential).cloned(),
-        };
-        #[cfg(feature = "otlp")]
-        let span = self.traces.as_ref().map(|traces| {
-            let span = traces.begin(request.headers());
-            span.propagate(request.headers_mut());
-            span
-        });
-        let answer = match self.limits.check_peer(client) {
-            Err(wait) => own(TOO_MANY.retry_after(wait.seconds()).respond()),
-            Ok(()) if !self.observers.may_serve() => own(NO_AUDIT_LOG.respond()),
-            Ok(()) => {
-                self.answer_counted(client, connection.scheme, request)
-                    .await
-            }
-        };
-        // A request that was passed on was counted then.
-        let refusal = observe::refusal(&asked, &answer);
-        match &refusal {
-            Some(refusal) if COUNTED_ONLY.contains(&refusal.reason) => {
-                self.observers.count(refusal);
-            }
-            Some(refusal) => drop(self.observers.record(refusal)),
-            None => {}
-        }
-        #[cfg(feature = "otlp")]
-        if let Some(span) = span {
-            let status = answer.status().as_u16();
-            span.end(&refusal.unwrap_or_else(|| observe::passed(&asked, status)));
-        }
-        answer
-    }
-
     async fn answer_counted(
         &self,
         client: IpAddr,
@@ -310,6 +257,63 @@ impl Stack {
             }
             Err(never) => match never {},
         }
+    }
+}
+
+impl Serve for Stack {
+    type Body = Body;
+
+    const HTTP2_STREAMS: u32 = 128;
+
+    fn connection_age(&self) -> Option<Duration> {
+        None
+    }
+
+    async fn answer(
+        &self,
+        connection: Connection,
+        #[cfg_attr(
+            not(feature = "otlp"),
+            expect(unused_mut, reason = "only a span changes it")
+        )]
+        mut request: Request<Incoming>,
+    ) -> Response<Body> {
+        let peer = connection.peer.ip();
+        let client = client_address(peer, request.headers(), &self.settings.trusted_proxies);
+        let asked = Asked {
+            client,
+            method: request.method().clone(),
+            credential: request.headers().get(&self.credential).cloned(),
+        };
+        #[cfg(feature = "otlp")]
+        let span = self.traces.as_ref().map(|traces| {
+            let span = traces.begin(request.headers());
+            span.propagate(request.headers_mut());
+            span
+        });
+        let answer = match self.limits.check_peer(client) {
+            Err(wait) => own(TOO_MANY.retry_after(wait.seconds()).respond()),
+            Ok(()) if !self.observers.may_serve() => own(NO_AUDIT_LOG.respond()),
+            Ok(()) => {
+                self.answer_counted(client, connection.scheme, request)
+                    .await
+            }
+        };
+        // A request that was passed on was counted then.
+        let refusal = observe::refusal(&asked, &answer);
+        match &refusal {
+            Some(refusal) if COUNTED_ONLY.contains(&refusal.reason) => {
+                self.observers.count(refusal);
+            }
+            Some(refusal) => drop(self.observers.record(refusal)),
+            None => {}
+        }
+        #[cfg(feature = "otlp")]
+        if let Some(span) = span {
+            let status = answer.status().as_u16();
+            span.end(&refusal.unwrap_or_else(|| observe::passed(&asked, status)));
+        }
+        answer
     }
 }
 

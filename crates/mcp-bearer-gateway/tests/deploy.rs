@@ -84,3 +84,83 @@ fn the_configuration_of_kubernetes_is_right() {
     let grace = number("terminationGracePeriodSeconds:");
     assert!(grace > number("sleep: {seconds:") + settings.drain.as_secs());
 }
+
+#[cfg(feature = "authz")]
+mod authz {
+    use super::*;
+    use mcp_bearer_gateway::AuthzSettings;
+
+    fn checked(path: &Path) -> AuthzSettings {
+        let draft = GatewayDraft::read_toml(path).unwrap();
+        assert!(draft.is_for_authz(), "`check --config` must know it");
+        let config = draft.check_authz();
+        config
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+            .settings
+    }
+
+    #[test]
+    fn the_configuration_beside_proxies_is_right() {
+        let settings = checked(&path("authz.toml"));
+        assert!(settings.listen.ip().is_loopback() && settings.health.unwrap().ip().is_loopback());
+        let listen = settings.listen;
+        for file in [
+            "nginx/nginx.conf",
+            "caddy/Caddyfile",
+            "traefik/dynamic.yaml",
+        ] {
+            assert!(text(file).contains(&listen.to_string()), "{file}");
+        }
+        for file in ["envoy/ext_authz_grpc.yaml", "envoy/ext_authz_http.yaml"] {
+            let text = text(file);
+            assert!(
+                text.contains(&format!("port_value: {}", listen.port())),
+                "{file}"
+            );
+            // The proxy waits as long as the service thinks.
+            assert_eq!(settings.key_wait.as_millis(), 150);
+            assert!(text.contains("timeout: 0.2s"), "{file}");
+            assert!(text.contains("failure_mode_allow: false"), "{file}");
+            assert!(
+                text.contains("status_on_error: {code: ServiceUnavailable}"),
+                "{file}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_configuration_of_replicas_is_right() {
+        let yaml = text("kubernetes/authz.yaml");
+        let (_, rest) = yaml.split_once("  authz.toml: |\n").unwrap();
+        let lines = rest
+            .lines()
+            .take_while(|line| line.is_empty() || line.starts_with("    "));
+        let config: String = lines
+            .map(|line| line.get(4..).unwrap_or("").to_owned() + "\n")
+            .collect();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("authz.toml");
+        fs::write(&file, config).unwrap();
+        let settings = checked(&file);
+        for address in [settings.listen, settings.health.unwrap()] {
+            assert!(address.ip().is_unspecified());
+            assert!(yaml.contains(&format!("containerPort: {}", address.port())));
+        }
+        assert!(
+            yaml.contains("clusterIP: None"),
+            "proxies must see every replica"
+        );
+    }
+
+    #[test]
+    fn what_was_not_run_says_so_at_its_top() {
+        for file in [
+            "traefik/dynamic.yaml",
+            "kubernetes/authz.yaml",
+            "envoy-gateway/security-policy.yaml",
+            "istio/authorization-policy.yaml",
+        ] {
+            assert!(text(file).starts_with("# Not run"), "{file}");
+        }
+    }
+}

@@ -57,6 +57,9 @@ pub(super) fn file() -> String {
         let Some((name, member)) = setting.path().split_once('.') else {
             continue;
         };
+        if !setting.is_of_gateway() {
+            continue;
+        }
         if name != table {
             table = name;
             let _ = write!(text, "\n#[{name}]");
@@ -127,6 +130,9 @@ mod tests {
         let config = GatewayDraft::read_toml(&path).unwrap().check().unwrap();
         assert_eq!(config.settings.resource.path(), "/mcp");
         for setting in GatewaySetting::ALL {
+            if !setting.is_of_gateway() {
+                continue;
+            }
             let (_, member) = setting
                 .path()
                 .split_once('.')

@@ -53,7 +53,7 @@ impl Flags {
         }
         let mut draft = GatewayDraft::new(server, entrance);
         for (name, value) in own {
-            let mut all = GatewaySetting::ALL.iter().copied();
+            let mut all = of_gateway();
             if let Some(setting) = all.find(|setting| setting.variable() == name) {
                 draft.set(setting, value);
             }
@@ -67,15 +67,19 @@ impl Flags {
 
 /// The gateway's own variables.
 fn variables() -> Vec<(String, Shape)> {
-    let names = GatewaySetting::ALL.iter();
-    names
+    of_gateway()
         .map(|setting| (setting.variable(), setting.shape()))
         .collect()
 }
 
+fn of_gateway() -> impl Iterator<Item = GatewaySetting> {
+    let all = GatewaySetting::ALL.iter().copied();
+    all.filter(|setting| setting.is_of_gateway())
+}
+
 impl Args for Flags {
     fn augment_args(command: Command) -> Command {
-        let own = GatewaySetting::ALL.iter().map(|setting| {
+        let own = of_gateway().map(|setting| {
             let about = setting.about().trim_end_matches('.');
             let about = match setting.default_value() {
                 "" => about.to_owned(),
@@ -97,9 +101,9 @@ impl FromArgMatches for Flags {
         let about_tokens = with_layer().filter_map(|(setting, name)| {
             Some((setting, value_of(name, setting.shape(), matches)?))
         });
-        let own = GatewaySetting::ALL.iter().filter_map(|setting| {
+        let own = of_gateway().filter_map(|setting| {
             Some((
-                *setting,
+                setting,
                 value_of(&setting.flag(), setting.shape(), matches)?,
             ))
         });

@@ -20,6 +20,11 @@ use super::{
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
+#[cfg(feature = "authz")]
+mod authz;
+#[cfg(feature = "authz")]
+pub(super) use self::authz::check as check_authz;
+
 pub(super) fn check(draft: GatewayDraft) -> Result<GatewayConfig, ConfigError> {
     let GatewayDraft {
         mut server,
@@ -31,20 +36,13 @@ pub(super) fn check(draft: GatewayDraft) -> Result<GatewayConfig, ConfigError> {
         values,
         problems: Vec::new(),
     };
-    let resource = match server.resource.as_deref().map(Url::parse) {
-        Some(Ok(url)) => Some(url),
-        // The library reports what is wrong with it.
-        Some(Err(_)) => None,
-        None => {
-            values.problems.push(no_resource());
-            None
-        }
-    };
+    let resource = values.resource(server.resource.as_deref());
     let assertion_at = [
         values.place(Set::AssertionIssuer),
         values.place(Set::AssertionAudience),
     ];
     let settings = values.settings(resource);
+    values.report_rest("only for `mcp-bearer authz`");
     for problem in values.problems {
         server.problem(problem);
     }
@@ -108,6 +106,24 @@ struct Values {
 }
 
 impl Values {
+    fn resource(&mut self, given: Option<&str>) -> Option<Url> {
+        match given.map(Url::parse) {
+            // The library reports what is wrong with it.
+            Some(parsed) => parsed.ok(),
+            None => {
+                self.problems.push(no_resource());
+                None
+            }
+        }
+    }
+
+    /// Reports the settings that nothing has read.
+    fn report_rest(&mut self, why: &str) {
+        for (setting, _, at) in std::mem::take(&mut self.values) {
+            self.report(setting, at, why.to_owned());
+        }
+    }
+
     /// Reads every value, so that every problem is reported; `None` if it cannot work without one
     /// that is missing.
     fn settings(&mut self, resource: Option<Url>) -> Option<Settings> {

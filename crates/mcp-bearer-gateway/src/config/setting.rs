@@ -140,9 +140,57 @@ settings! {
     TracesEndpoint "traces.endpoint" (Text("URL")) "off"
     /// The part of requests that is traced, from 0 to 1. What clients ask for does not change it.
     TracesSampled "traces.sampled" (Text("PART")) "0.1"
+    /// How long the proxy waits for `authz`. Requests that need newer keys wait for at most 50 ms
+    /// less, then the answer is 503. The default is Envoy's.
+    AuthzProxyTimeout "authz.proxy_timeout" (Duration) "200ms"
+    /// States that the server behind the proxy refuses requests whose `Mcp-Method` or `Mcp-Name`
+    /// differs from the body. Then these headers decide about requests of protocol version
+    /// 2026-07-28 or later whose body the proxy does not send.
+    AuthzUpstreamChecksHeaders "authz.upstream_checks_headers" (Switch) "off"
+    /// Lets CORS preflights pass without a token, for servers that answer them. The proxy must
+    /// overwrite the header that names the method, as the files in `deploy/` do.
+    AuthzPassPreflights "authz.pass_preflights" (Switch) "off"
+    /// How long a connection is used before `authz` asks the proxy for another one, so that new
+    /// replicas get requests too.
+    AuthzConnectionAge "authz.max_connection_age" (Duration) "5m"
 }
 
 impl GatewaySetting {
+    /// Whether `gateway` has it.
+    #[must_use]
+    pub fn is_of_gateway(self) -> bool {
+        !self.is_of_authz_only()
+    }
+
+    /// Whether `authz` has it. That has no upstream, and serves its proxies only.
+    #[must_use]
+    pub fn is_of_authz(self) -> bool {
+        const TABLES: [&str; 6] = [
+            "tls",
+            "identity_headers",
+            "health",
+            "admin",
+            "audit",
+            "authz",
+        ];
+        match self {
+            Self::Listen
+            | Self::AllowedOrigins
+            | Self::TrustedProxies
+            | Self::Drain
+            | Self::Connections
+            | Self::Requests => true,
+            _ => {
+                let table = self.path().split_once('.').map(|(table, _)| table);
+                table.is_some_and(|table| TABLES.contains(&table))
+            }
+        }
+    }
+
+    pub(super) fn is_of_authz_only(self) -> bool {
+        self.path().starts_with("authz.")
+    }
+
     /// What its values look like.
     #[must_use]
     pub fn shape(self) -> Shape {

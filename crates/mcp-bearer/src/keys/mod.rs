@@ -47,6 +47,9 @@ mod published;
 mod refused;
 mod remote;
 mod rotation;
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod simulation;
 mod snapshot;
 mod source;
 mod static_keys;

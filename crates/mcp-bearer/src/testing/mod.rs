@@ -41,7 +41,7 @@
 //! ```
 
 mod server;
-mod signing_keys;
+pub(crate) mod signing_keys;
 mod token;
 
 use std::fmt;

@@ -13,7 +13,7 @@ use aws_lc_rs::signature::{
 use mcp_bearer_core::{Algorithm, JwkData, JwksData, VerifyingKey};
 
 /// Keys for RS256 to RS512 and PS256 to PS512, for ES256, and for EdDSA.
-pub(super) struct SigningKeys {
+pub(crate) struct SigningKeys {
     rsa: RsaKeyPair,
     ec: EcdsaKeyPair,
     ed25519: Ed25519KeyPair,
@@ -27,7 +27,7 @@ struct Published {
 }
 
 impl SigningKeys {
-    pub(super) fn generate() -> io::Result<Self> {
+    pub(crate) fn generate() -> io::Result<Self> {
         let failed = |_| io::Error::other("no key could be generated");
         let rsa = RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
         let ec = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(failed)?;
@@ -46,12 +46,12 @@ impl SigningKeys {
     }
 
     /// The public keys, as the issuer publishes them.
-    pub(super) fn jwks(&self) -> JwksData {
+    pub(crate) fn jwks(&self) -> JwksData {
         JwksData::new(self.published.iter().map(|key| key.jwk.clone()).collect())
     }
 
     /// The `kid` of the key that signs with this algorithm: its RFC 7638 thumbprint.
-    pub(super) fn kid(&self, algorithm: Algorithm) -> Option<&str> {
+    pub(crate) fn kid(&self, algorithm: Algorithm) -> Option<&str> {
         let [rsa, ec, ed25519] = &self.published;
         let key = match algorithm {
             Algorithm::Es256 => ec,
@@ -61,7 +61,7 @@ impl SigningKeys {
         Some(&key.kid)
     }
 
-    pub(super) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> io::Result<Vec<u8>> {
+    pub(crate) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> io::Result<Vec<u8>> {
         let failed = |_| io::Error::other("the token could not be signed");
         let random = SystemRandom::new();
         match algorithm {

@@ -82,7 +82,8 @@ fn with_ceiling(max_freshness: Duration) -> Rotation {
         max_freshness,
         staleness_bound: STALENESS_BOUND,
     };
-    Rotation::new(lifetimes, None, jitter())
+    // Of the budget for misses, the shortest interval.
+    Rotation::new(lifetimes, None, Jitter::new(0))
 }
 
 fn jitter() -> Jitter {

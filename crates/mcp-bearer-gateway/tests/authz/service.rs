@@ -1,0 +1,107 @@
+//! Health, reloads, rotation, the age of connections, and the end.
+
+use std::time::{Duration, Instant};
+
+use mcp_bearer::testing::TestIssuer;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::support::{Question, Stage};
+
+async fn health(stage: &Stage, service: &str) -> i32 {
+    let channel = tonic::transport::Channel::from_shared(format!("http://{}", stage.address));
+    let channel = channel.unwrap().connect().await.unwrap();
+    let request = HealthCheckRequest {
+        service: service.to_owned(),
+    };
+    let answer = HealthClient::new(channel).check(request).await;
+    answer.map_or(-1, |answer| answer.into_inner().status)
+}
+
+const SERVING: i32 = 1;
+const NOT_SERVING: i32 = 2;
+
+#[tokio::test]
+async fn health_follows_the_keys() {
+    let issuer = TestIssuer::start().unwrap();
+    issuer.go_down();
+    let stage = Stage::of(issuer, "", "").await;
+    let started = Instant::now();
+    while health(&stage, "envoy.service.auth.v3.Authorization").await != NOT_SERVING {
+        assert!(started.elapsed() < Duration::from_secs(10));
+    }
+    stage.issuer.come_back();
+    while health(&stage, "").await != SERVING {
+        assert!(started.elapsed() < Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(health(&stage, "other").await, -1, "not found");
+}
+
+#[tokio::test]
+async fn a_rotation_is_followed() {
+    let stage = Stage::new().await;
+    stage.issuer.rotate().unwrap();
+    let started = Instant::now();
+    while !stage.check(Question::post(&stage.bearer())).await.passes {
+        assert!(started.elapsed() < Duration::from_secs(30));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_reload_changes_the_decision_on_open_connections() {
+    let stage = Stage::new().await;
+    let mut client = stage.client().await;
+    let bearer = stage.bearer();
+    let status = async |client: &mut _| {
+        let client: &mut envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient<_> = client;
+        let answer = client.check(Question::post(&bearer).into_request()).await;
+        answer.unwrap().into_inner().status.unwrap().code
+    };
+    assert_eq!(status(&mut client).await, 0);
+    let stricter = stage.config("required_scopes = [\"mcp:read\"]", "");
+    stage.reloader.reload(stricter).await.unwrap();
+    assert_ne!(status(&mut client).await, 0);
+}
+
+#[tokio::test]
+async fn an_old_connection_is_ended_without_losing_a_check() {
+    let stage = Stage::with("", "max_connection_age = \"300ms\"").await;
+    let client = stage.client().await;
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(2) {
+        // The channel makes a new connection when the old one is ended.
+        let mut client = client.clone();
+        let question = Question::post("Bearer a").into_request();
+        let answer = client.check(question).await.unwrap().into_inner();
+        assert_ne!(answer.status.unwrap().code, 0);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_denial_is_in_the_audit_log_and_no_token_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    let mut stage = Stage::with(
+        "",
+        &format!("[audit]\nfile = {:?}\ngrants = true\n", file.display()),
+    )
+    .await;
+    let bearer = stage.bearer();
+    let question = Question::post(&bearer);
+    while stage.check(question.clone()).await.status == 503 {}
+    assert_eq!(
+        stage.check(Question::post("Bearer nonsense")).await.status,
+        401
+    );
+    stage.stop().await;
+    let log = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        log.contains("\"accepted\"") && log.contains("alice"),
+        "{log}"
+    );
+    assert!(log.contains("malformed"), "{log}");
+    assert!(!log.contains(bearer.trim_start_matches("Bearer ")), "{log}");
+}
