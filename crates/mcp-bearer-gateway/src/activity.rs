@@ -1,5 +1,5 @@
-//! [`Activity`]: what happens on one connection, so that a client that says or reads nothing does not
-//! keep it.
+//! [`Activity`]: what happens on one connection, so that a client that says or reads nothing does
+//! not keep it.
 //!
 //! Nobody asks for the rest of an answer while the client does not read, so an answer cannot notice
 //! that by itself.

@@ -78,7 +78,8 @@ impl Observers {
         self.write(decision)
     }
 
-    /// Counts a decision that is neither kept nor written: a flood of refusals must not fill the log.
+    /// Counts a decision that is neither kept nor written: a flood of refusals must not fill the
+    /// log.
     pub(crate) fn count(&self, decision: &Decision) {
         let kind = (decision.outcome, decision.reason);
         self.metrics.count(kind);
