@@ -8,6 +8,7 @@ const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
 
@@ -25,6 +26,22 @@ pub(crate) enum Outcome {
 pub(crate) struct Frames(TcpStream);
 
 impl Frames {
+    /// A client that reads no body: its windows are closed.
+    pub(crate) async fn connect_without_reading(address: std::net::SocketAddr) -> Self {
+        let mut frames = Self::connect(address).await;
+        frames.write(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]).await;
+        frames
+    }
+
+    /// Waits until the connection ends; PINGs are answered.
+    pub(crate) async fn until_closed(&mut self) {
+        while let Some((kind, payload)) = self.read().await {
+            if kind == PING {
+                self.write(PING, 1, 0, &payload).await;
+            }
+        }
+    }
+
     pub(crate) async fn connect(address: std::net::SocketAddr) -> Self {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream
@@ -87,7 +104,7 @@ impl Frames {
     async fn read(&mut self) -> Option<(u8, Vec<u8>)> {
         let mut head = [0; 9];
         let read = self.0.read_exact(&mut head);
-        let read = tokio::time::timeout(std::time::Duration::from_secs(30), read).await;
+        let read = tokio::time::timeout(std::time::Duration::from_secs(90), read).await;
         read.expect("the gateway says nothing").ok()?;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
         let mut payload = vec![0; length];

@@ -138,3 +138,26 @@ async fn a_token_in_the_query_does_not_arrive() {
             .starts_with("POST /srv?a=1 HTTP/1.1\r\n")
     );
 }
+
+/// Nobody asks for more of an answer while its client does not read it.
+#[tokio::test]
+async fn a_client_that_does_not_read_keeps_nothing() {
+    let limits = "[limits]\nper_peer = \"off\"\nrequests = 1\n";
+    let stage = Stage::with("", limits).await;
+    let token = stage
+        .issuer
+        .token(RESOURCE)
+        .subject("alice")
+        .sign()
+        .unwrap();
+    let bearer = format!("Bearer {token}");
+    let mut stalled = Frames::connect_without_reading(stage.address).await;
+    let outcome = stalled.request(&with(&bearer, &[]), PING.as_bytes()).await;
+    assert_eq!(outcome, Outcome::Status(200));
+    let busy = ask(&stage, &with(&bearer, &[]), PING).await;
+    assert_eq!(busy, Outcome::Status(503), "the one place is taken");
+    let started = std::time::Instant::now();
+    stalled.until_closed().await;
+    assert!(started.elapsed() < std::time::Duration::from_secs(60));
+    stage.still_serves().await;
+}
