@@ -99,6 +99,10 @@ impl Stage {
         place.write_private("keys/private.pem", key.private_pem());
         place.write("keys/public.pem", key.public_pem());
         place.write("keys/jwks.json", key.jwks().to_string());
+        let authz = format!(
+            "listen = \"127.0.0.1:0\"\nresource = {AUDIENCE:?}\n[[issuer]]\ndiscover = {issuer:?}\n[authz]\nproxy_timeout = \"200ms\"\n"
+        );
+        place.write("authz.toml", authz);
         place.write("next-key.pem", SigningKey::ec_p256().public_pem());
         place.write_private(
             "shared/secret.txt",
@@ -198,6 +202,11 @@ fn every_example_works() {
         for example in examples(&help(&[command], Some(80))) {
             // Each in a place of its own; what one makes is there for the others.
             let stage = Stage::new();
+            if example.contains("mcp-bearer authz") {
+                let line = stage.first_line(&format!("{example} --log error 2>&1"));
+                assert!(line.starts_with("Deciding about"), "{example}: {line:?}");
+                continue;
+            }
             if example.contains("mcp-bearer demo") {
                 let line = stage.first_line(&format!("{example} --listen 127.0.0.1:0"));
                 assert!(
