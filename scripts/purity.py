@@ -238,9 +238,15 @@ def dependencies_have_reasons() -> Iterator[str]:
 
 
 # Where the tests are that the map of attacks names; see its head.
-ATTACKS = Path("crates/mcp-bearer/tests/operations_layer/ATTACKS.md")
+ATTACKS = [
+    Path("crates/mcp-bearer/tests/operations_layer/ATTACKS.md"),
+    Path("crates/mcp-bearer-gateway/tests/ATTACKS.md"),
+]
 TEST_PLACES = {
-    "layer": ATTACKS.parent,
+    "gateway": Path("crates/mcp-bearer-gateway/tests/gateway"),
+    "authz": Path("crates/mcp-bearer-gateway/tests/authz"),
+    "gwlib": Path("crates/mcp-bearer-gateway/src"),
+    "layer": ATTACKS[0].parent,
     "http": Path("crates/mcp-bearer/tests/http_layer"),
     "lib": Path("crates/mcp-bearer"),
     "core": Path("crates/mcp-bearer-core"),
@@ -254,19 +260,20 @@ TEST_PLACES = {
 
 def attacks_have_tests() -> Iterator[str]:
     """Each row of the tables names at least one test, and each test exists."""
-    begun = False
-    for number, line in numbered(ATTACKS.read_text()):
-        begun = begun or line.startswith("## ")
-        if not begun or not line.startswith("| ") or line.startswith(("| attack |", "| what |")):
-            continue
-        tests = re.findall(r"`([^`]+?)::([^`]+)`", line)
-        if not tests:
-            yield f"{ATTACKS}:{number}: names no test"
-        for file, name in tests:
-            place, _, rest = file.partition("/")
-            path = TEST_PLACES.get(place, Path("no such place")) / rest
-            if not path.is_file() or not has_test(path, name):
-                yield f"{ATTACKS}:{number}: {file} has no {name!r}"
+    for table in ATTACKS:
+        begun = False
+        for number, line in numbered(table.read_text()):
+            begun = begun or line.startswith("## ")
+            if not begun or not line.startswith("| ") or line.startswith(("| attack |", "| what |")):
+                continue
+            tests = re.findall(r"`([^`]+?)::([^`]+)`", line)
+            if not tests:
+                yield f"{table}:{number}: names no test"
+            for file, name in tests:
+                place, _, rest = file.partition("/")
+                path = TEST_PLACES.get(place, Path("no such place")) / rest
+                if not path.is_file() or not has_test(path, name):
+                    yield f"{table}:{number}: {file} has no {name!r}"
 
 
 def has_test(path: Path, name: str) -> bool:
