@@ -65,14 +65,18 @@ pub(crate) const UNKNOWN_PATH: OwnAnswer = OwnAnswer::new(
     "there is nothing at this path",
 );
 
+/// The answer for a method that is not served.
+pub(crate) const METHOD: OwnAnswer = OwnAnswer::new(
+    StatusCode::METHOD_NOT_ALLOWED,
+    "method",
+    "this method is not served",
+)
+.closing();
+
 fn check_method(method: &Method) -> Result<(), OwnAnswer> {
     match *method {
         Method::GET | Method::POST | Method::DELETE | Method::OPTIONS | Method::HEAD => Ok(()),
-        _ => {
-            let text = "this method is not served";
-            let status = StatusCode::METHOD_NOT_ALLOWED;
-            Err(OwnAnswer::new(status, "method", text).closing())
-        }
+        _ => Err(METHOD),
     }
 }
 

@@ -1,7 +1,7 @@
 //! [`Rights`]: what counts now, for streams that began when something else did.
 //!
-//! A long stream asks again every few seconds, when its token expires and after a reload. So it
-//! ends with its token, with its key, or with the rule that allowed it.
+//! A long stream asks again every few seconds and after a reload. So it ends soon after its token,
+//! its key, or the rule that allowed it.
 
 use std::sync::Arc;
 use std::time::Duration;

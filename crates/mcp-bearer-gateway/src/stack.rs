@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use mcp_bearer::http::{
@@ -200,7 +200,10 @@ impl Stack {
                 let answer = self.metadata.respond(request.method());
                 return answer.map(|body| Either::Right(Either::Left(body)));
             }
-            Ok(Place::AssertionKeys) => return self.assertion_keys(),
+            Ok(Place::AssertionKeys) if *request.method() == Method::GET => {
+                return self.assertion_keys();
+            }
+            Ok(Place::AssertionKeys) => Err(request_form::METHOD),
             Ok(Place::Endpoint) => self.enter(client, scheme, request).await,
         };
         answered.unwrap_or_else(|answer: OwnAnswer| {
@@ -220,6 +223,7 @@ impl Stack {
         let mut answer = Response::new(Full::from(assertions.jwks_json()));
         let headers = answer.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         headers.insert(
             CACHE_CONTROL,
             HeaderValue::from_static("public, max-age=300"),

@@ -1,5 +1,6 @@
 //! Turns a draft into a configuration, or into all of its problems.
 
+use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -317,10 +318,7 @@ impl Values {
             return None;
         };
         Some(AuditSettings {
-            file: file
-                .file_name()
-                .is_some_and(|name| name != "-")
-                .then_some(file),
+            file: (file.file_name() != Some(OsStr::new("-"))).then_some(file),
             grants: grants.unwrap_or(false),
             when_blocked: when_blocked.unwrap_or(WhenBlocked::Refuse),
         })

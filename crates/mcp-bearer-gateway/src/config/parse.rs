@@ -169,19 +169,31 @@ pub(super) fn networks(value: Value) -> Result<Vec<IpNet>, Fact> {
 }
 
 /// Headers that are not free to hold the identity of a caller.
-const TAKEN: [&str; 12] = [
+const TAKEN: [&str; 24] = [
+    "accept",
+    "accept-encoding",
     "authorization",
+    "baggage",
     "connection",
+    "content-encoding",
     "content-length",
     "content-type",
     "cookie",
+    "expect",
+    "forwarded",
     "host",
     "keep-alive",
+    "last-event-id",
+    "origin",
+    "proxy-authorization",
     "te",
     "trailer",
+    "traceparent",
+    "tracestate",
     "transfer-encoding",
     "upgrade",
-    "proxy-authorization",
+    "user-agent",
+    "x-real-ip",
 ];
 
 pub(super) fn header_name(value: Value) -> Result<HeaderName, Fact> {
