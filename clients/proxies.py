@@ -228,7 +228,7 @@ def replicas(proxy: "Proxy", stage: "Stage") -> Iterator[str]:
         stage.services[0].kill()
         for thread in threads:
             thread.join()
-        print(f"{proxy.name}: {len(served)} good requests served, {len(lost)} lost (status, seconds after): {lost[:16]}")
+        print(f"{proxy.name}: {len(served)} good requests served, {len(lost)} lost (status, seconds after): {lost[:8]} ... {lost[-3:]}")
         if len(lost) > LOAD_THREADS:
             yield f"{len(lost)} good requests were lost, and {LOAD_THREADS} were in progress"
         if passed or len(served) < 100:
