@@ -1,8 +1,6 @@
 //! What makes a product of the kernel believable: its identity, checked modulo a prime that nobody
 //! knows.
 
-use aws_lc_rs::rand;
-
 use crate::engine::Engine;
 use crate::limbs::{LIMB_MASK, Limbs};
 use crate::prime::Prime;
@@ -102,7 +100,7 @@ impl<const V: usize> Certificate<V> {
 /// Limbs of 52 random bits each.
 fn random_number<const V: usize>() -> Option<Limbs<V>> {
     let mut bytes = [[0; 64]; V];
-    rand::fill(bytes.as_flattened_mut()).ok()?;
+    getrandom::fill(bytes.as_flattened_mut()).ok()?;
     let (words, _) = bytes.as_flattened().as_chunks::<8>();
     Some(Limbs::collect(
         words

@@ -1,7 +1,5 @@
 //! The prime of a certificate, drawn at random, and residues modulo it.
 
-use aws_lc_rs::rand;
-
 use crate::words;
 
 /// A prime of exactly 50 bits, which nobody outside the process knows.
@@ -26,7 +24,7 @@ impl Prime {
     pub(crate) fn draw() -> Option<Self> {
         let mut random = [0; 512];
         for _ in 0..TRIES.div_ceil(random.len() / 8) {
-            rand::fill(&mut random).ok()?;
+            getrandom::fill(&mut random).ok()?;
             let (words, _) = random.as_chunks::<8>();
             let candidates = words.iter().map(|bytes| {
                 let free = u64::from_le_bytes(*bytes) >> 16;

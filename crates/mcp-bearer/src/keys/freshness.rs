@@ -73,11 +73,6 @@ impl Jitter {
         time.saturating_mul(750 + self.0 / 4) / 1000
     }
 
-    /// Between `time` and five quarters of it: a limit is never exceeded.
-    pub(super) fn lengthen(self, time: Duration) -> Duration {
-        time.saturating_mul(1000 + self.0 / 4) / 1000
-    }
-
     /// 80 to 90 per cent of a lifetime.
     pub(super) fn of_lifetime(self, lifetime: Duration) -> Duration {
         lifetime.saturating_mul(800 + self.0 / 10) / 1000

@@ -26,7 +26,7 @@ async fn a_flood_of_made_up_kids_makes_no_more_fetches_than_the_budget() {
         let world = World::holding(Behaviour::ok()).await;
         world.server.set_behaviour(behaviour);
         let mut fetches = Vec::new();
-        for second in 0..26 {
+        for second in 0..21 {
             for junk in 0..500 {
                 world.ask(&format!("made-up-{second}-{junk}")).await;
             }
@@ -35,8 +35,7 @@ async fn a_flood_of_made_up_kids_makes_no_more_fetches_than_the_budget() {
         }
         assert_eq!(fetches[0], 3);
         assert_eq!(fetches[9], 3);
-        // One more per 10 to 12.5 s, which differs between replicas.
-        assert_eq!((fetches[13], fetches[19], fetches[25]), (4, 4, 5));
+        assert_eq!((fetches[10], fetches[19], fetches[20]), (4, 4, 5));
         assert_eq!(kids(&world.keys.snapshot()), ["a"]);
     }
 }
@@ -49,7 +48,7 @@ async fn in_a_flood_a_new_key_works_within_the_cooldown() {
     }
     world.server.set_keys(vec![key("b").jwk()]);
     assert_eq!(world.ask("b").await, Refreshed::Unchanged);
-    world.time.advance(secs(13));
+    world.time.advance(secs(10));
     world.ask("made-up").await;
     assert_eq!(kids(&world.keys.snapshot()), ["b"]);
 }

@@ -1,18 +1,16 @@
-//! How many fetches tokens can cause while keys are held: 2 at once, then one per 10 s (per 12.5 s
-//! in some replicas), and none for 10 s for a miss that a successful answer did not help.
+//! How many fetches tokens can cause while keys are held: 2 at once, then one per 10 s, and none
+//! for 10 s for a miss that a successful answer did not help.
 //!
 //! Anyone can send tokens with made-up `kid`s. A scheduled fetch never spends from this budget.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::keys::freshness::Jitter;
 use crate::keys::snapshot::{Miss, MissKind, sha256};
 
 /// Attempts that can be made at once.
 pub(super) const BURST: u32 = 2;
-/// The least time after which one more attempt can be made: the cooldown of keys in a flood of
-/// misses.
+/// The time after which one more attempt can be made: the cooldown of keys in a flood of misses.
 pub(super) const INTERVAL: Duration = Duration::from_secs(10);
 /// The number of misses that are remembered; the least recent is dropped first.
 pub(super) const ENTRIES: usize = 1024;
@@ -25,20 +23,18 @@ pub(super) struct Budget {
     left: u32,
     /// The time up to which refills have been counted.
     counted_to: Duration,
-    /// The time between two refills. It differs between replicas, which a flood would otherwise
-    /// make ask in the same second, every ten seconds.
-    interval: Duration,
 }
 
-impl Budget {
-    pub(super) fn new(jitter: Jitter) -> Self {
+impl Default for Budget {
+    fn default() -> Self {
         Self {
             left: BURST,
             counted_to: Duration::ZERO,
-            interval: jitter.lengthen(INTERVAL),
         }
     }
+}
 
+impl Budget {
     /// Spends one attempt, if one is left.
     pub(super) fn take(&mut self, now: Duration) -> bool {
         self.refill(now);
@@ -55,13 +51,13 @@ impl Budget {
         if self.left > 0 {
             return Duration::ZERO;
         }
-        self.counted_to.saturating_add(self.interval)
+        self.counted_to.saturating_add(INTERVAL)
     }
 
     fn refill(&mut self, now: Duration) {
-        while self.left < BURST && now.saturating_sub(self.counted_to) >= self.interval {
+        while self.left < BURST && now.saturating_sub(self.counted_to) >= INTERVAL {
             self.left += 1;
-            self.counted_to += self.interval;
+            self.counted_to += INTERVAL;
         }
         if self.left == BURST {
             self.counted_to = self.counted_to.max(now);

@@ -82,8 +82,7 @@ fn with_ceiling(max_freshness: Duration) -> Rotation {
         max_freshness,
         staleness_bound: STALENESS_BOUND,
     };
-    // Of the budget for misses, the shortest interval.
-    Rotation::new(lifetimes, None, Jitter::new(0))
+    Rotation::new(lifetimes, None, jitter())
 }
 
 fn jitter() -> Jitter {

@@ -1,7 +1,6 @@
 //! Who waits, what a fetch costs, and what a set is used for.
 
 use super::*;
-use crate::keys::rotation::miss_budget::Budget;
 
 #[test]
 fn one_fetch_at_a_time_and_every_request_joins_it() {
@@ -434,33 +433,4 @@ fn another_process_continues_with_the_set_and_its_age() {
     let order = child.tick(secs(850)).fetch.unwrap();
     child.finish_fetch(secs(850), order.id, set(&[("b", 1)], tagged()), jitter());
     assert_eq!(child.held.unwrap().snapshot.generation, 2);
-}
-
-#[test]
-fn a_flood_does_not_make_replicas_ask_in_step() {
-    let mut seconds = BTreeMap::new();
-    for thousandths in 0..1000 {
-        let mut budget = Budget::new(Jitter::new(thousandths));
-        let mut taken = Vec::new();
-        for tenth in 0..6000 {
-            let now = secs(100) + Duration::from_millis(100 * tenth);
-            if budget.take(now) {
-                taken.push(now);
-                *seconds.entry(now.as_secs()).or_insert(0) += 1;
-            }
-        }
-        for three in taken.windows(3) {
-            assert!(
-                three[2] - three[0] >= INTERVAL,
-                "never more often than promised"
-            );
-            let longest = INTERVAL * 5 / 4 + Duration::from_millis(200);
-            assert!(three[2] - three[1] <= longest, "{three:?}");
-        }
-    }
-    let most = |from: u64| seconds.range(from..).map(|(_, count)| *count).max();
-    // At once, each may ask twice: a request waits for it.
-    assert_eq!(most(100), Some(2000));
-    assert!(most(101) <= Some(500), "{:?}", most(101));
-    assert!(most(200) <= Some(200), "{:?}", most(200));
 }
