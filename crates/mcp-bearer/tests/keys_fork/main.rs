@@ -45,6 +45,8 @@ fn main() {
     a_fork_in_the_middle_of_a_keys_first_use();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     at_a_lock::a_fork_while_the_library_holds_a_keys_lock();
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    at_a_lock::a_fork_while_the_kernel_makes_a_key();
     a_fork_in_the_middle_of_a_fetch();
     a_set_grows_old_in_a_child_without_a_task();
     a_file_is_watched_in_a_child();
