@@ -99,8 +99,8 @@ fn is_accepted_by_kernel() -> bool {
     provider.try_verify_token(token).into_result().is_ok()
 }
 
-/// The kernel draws random numbers for each key. A generator with a lock would make a child wait for
-/// a thread that it does not have.
+/// The kernel draws random numbers for each key. A generator with a lock would make a child wait
+/// for a thread that it does not have.
 pub(crate) fn a_fork_while_the_kernel_makes_a_key() {
     let key = SigningKey::shared_rsa_2048();
     let now = mcp_bearer::Clock::system().now().as_secs();
