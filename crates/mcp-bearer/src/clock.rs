@@ -51,6 +51,7 @@ impl Clock {
 
 impl Clock {
     /// The time at which tokens are judged.
+    #[inline]
     pub(crate) fn time_of_judgement(&self) -> Result<UnixTime, Rejection> {
         let now = self.now();
         match &self.0 {

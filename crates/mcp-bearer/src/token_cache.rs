@@ -133,6 +133,7 @@ impl TokenCache {
 
     /// Looks up a token. `issuer` returns the policy and the keys of the issuer it was verified
     /// for.
+    #[inline]
     pub(crate) fn look<'p>(
         &self,
         token: &[u8],
@@ -212,17 +213,20 @@ struct Token<'t>(&'t [u8]);
 
 /// The part of a token that is hashed. The end of the signature differs as much as the whole token
 /// does, and the whole token is compared anyway.
+#[inline]
 fn ending(bytes: &[u8]) -> &[u8] {
     bytes.last_chunk::<32>().map_or(bytes, <[u8; 32]>::as_slice)
 }
 
 impl Hash for Token<'_> {
+    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write(ending(self.0));
     }
 }
 
 impl Hash for Key {
+    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write(ending(self.0.as_bytes()));
     }
@@ -237,6 +241,7 @@ impl PartialEq for Key {
 impl Eq for Key {}
 
 impl Equivalent<Key> for Token<'_> {
+    #[inline]
     fn equivalent(&self, key: &Key) -> bool {
         self.0 == key.0.as_bytes()
     }
