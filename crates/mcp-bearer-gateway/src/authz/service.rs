@@ -198,6 +198,9 @@ impl Health {
                 self.report(ServingStatus::NotServing).await;
                 // Checks cause fetches, and a replica that is not ready gets none.
                 provider.warm_up().await;
+                if provider.key_status().iter().any(is_usable) {
+                    continue;
+                }
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
