@@ -138,12 +138,31 @@ pub(super) fn version(headers: &HeaderMap) -> ProtocolVersion {
     }
 }
 
-/// Whether a request names a session or an event. One pass over the names costs less than a search
-/// for each.
-pub(super) fn is_bound(headers: &HeaderMap) -> bool {
-    headers
-        .keys()
-        .any(|name| *name == SESSION_ID || *name == LAST_EVENT_ID)
+/// Which headers of MCP a request has. One pass over the names costs less than a search for each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Named {
+    pub(super) session_or_event: bool,
+    version: bool,
+}
+
+impl Named {
+    pub(super) fn by(headers: &HeaderMap) -> Self {
+        let mut named = Self::default();
+        for name in headers.keys() {
+            named.session_or_event |= *name == SESSION_ID || *name == LAST_EVENT_ID;
+            named.version |= *name == PROTOCOL_VERSION;
+        }
+        named
+    }
+
+    /// The protocol version that those headers name.
+    pub(super) fn version(self, headers: &HeaderMap) -> ProtocolVersion {
+        if self.version {
+            version(headers)
+        } else {
+            ProtocolVersion::UNNAMED
+        }
+    }
 }
 
 /// The session of a request: the server's own id replaces the one that the client knows.

@@ -70,20 +70,25 @@ impl Exchange {
         }
     }
 
-    pub(super) fn leave<R: Body<Data = Bytes>>(self, response: Response<R>) -> Leaving<R> {
-        let (mut parts, body) = response.into_parts();
-        let begun = self.leave_session(&mut parts.headers);
-        let session = begun.or_else(|| self.session.clone());
-        let kind = Type::of(&parts.headers);
+    #[inline]
+    pub(super) fn leave<R: Body<Data = Bytes>>(mut self, mut response: Response<R>) -> Leaving<R> {
+        let begun = self.leave_session(response.headers_mut());
+        let kind = Type::of(response.headers());
+        if self.view.is_none() && kind != Type::Events {
+            return Leaving::Done(response.map(OperationsBody::inner));
+        }
+        let (parts, body) = response.into_parts();
+        let session = begun.or_else(|| self.session.take());
         let is_encoded = parts.headers.contains_key(CONTENT_ENCODING);
-        let is_empty = body.is_end_stream();
-        let must_be_read = self.answers.has_list() && parts.status.is_success() && !is_empty;
         let Some(view) = self.view.as_deref().cloned() else {
-            return Leaving::Done(match kind {
-                Type::Events if !is_encoded => self.stream(parts, body, None, session.as_deref()),
-                _ => Response::from_parts(parts, OperationsBody::inner(body)),
+            return Leaving::Done(if is_encoded {
+                Response::from_parts(parts, OperationsBody::inner(body))
+            } else {
+                self.stream(parts, body, None, session.as_deref())
             });
         };
+        let is_empty = body.is_end_stream();
+        let must_be_read = self.answers.has_list() && parts.status.is_success() && !is_empty;
         match kind {
             Type::Json | Type::Events if is_encoded && !is_empty => {
                 Leaving::Done(unreadable("the server's answer is encoded"))
@@ -227,10 +232,11 @@ impl<R: Body<Data = Bytes>> Held<R> {
 
 impl Type {
     fn of(headers: &HeaderMap) -> Self {
-        let value = headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        let essence = value.map_or("", |value| value.split(';').next().unwrap_or_default());
+        let value = headers.get(CONTENT_TYPE);
+        let Some(value) = value.and_then(|value| value.to_str().ok()) else {
+            return Self::Other;
+        };
+        let essence = value.split(';').next().unwrap_or_default();
         match essence.trim() {
             json if json.eq_ignore_ascii_case("application/json") => Self::Json,
             events if events.eq_ignore_ascii_case("text/event-stream") => Self::Events,

@@ -11,6 +11,8 @@
 //! | `entry.rs` | everything that headers decide: the method, the type of the body, sessions, events |
 //! | `reading.rs`, `budget.rs` | a body within its limits |
 //! | `request_body.rs` | the body for the inner service |
+//! | `judging.rs` | the decision, by headers and body |
+//! | `state.rs` | how far a request has come |
 //! | `exit.rs` | how the inner service's answer is changed |
 //! | `response_body.rs` | the body of an answer, filtered or not |
 //! | `refusal.rs` | our own answers, and the one log line of each |
@@ -20,6 +22,7 @@ mod budget;
 mod entry;
 mod exit;
 mod future;
+mod judging;
 mod layer;
 mod reading;
 mod refusal;
@@ -27,6 +30,7 @@ mod request_body;
 mod response_body;
 mod service;
 mod settings;
+mod state;
 
 pub use self::entry::JudgedOperations;
 pub use self::future::OperationsFuture;

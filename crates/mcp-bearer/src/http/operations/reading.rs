@@ -114,7 +114,7 @@ impl<B: Body<Data = Bytes>> Reading<B> {
         let unused = self.lease.split();
         ReadBody {
             data: Some(data),
-            trailers: self.trailers.take(),
+            trailers: self.trailers.take().map(Box::new),
             lease: Some(std::mem::replace(&mut self.lease, unused)),
         }
     }

@@ -28,7 +28,8 @@ pin_project! {
     enum Kind<R> {
         /// It passes unchanged.
         Inner { #[pin] body: R },
-        Filtered { filtered: Filtered<R> },
+        /// Boxed, because it is large and most bodies are not filtered.
+        Filtered { filtered: Box<Filtered<R>> },
         /// It was read whole.
         Whole { data: Option<Bytes>, trailers: Option<HeaderMap> },
         Answer { #[pin] body: AnswerBody },
@@ -52,14 +53,14 @@ impl<R> OperationsBody<R> {
     /// `out` is what the filter has already returned.
     pub(super) fn filtered(filter: ListFilter, out: Vec<u8>, body: Pin<Box<R>>) -> Self {
         Self::of(Kind::Filtered {
-            filtered: Filtered {
+            filtered: Box::new(Filtered {
                 body,
                 filter,
                 out,
                 trailers: None,
                 ended: false,
                 fault: None,
-            },
+            }),
         })
     }
 

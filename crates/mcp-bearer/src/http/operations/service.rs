@@ -1,5 +1,6 @@
 //! [`OperationsService`]: judges a request, then calls the inner service or answers itself.
 
+use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -9,6 +10,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::future::OperationsFuture;
+use super::judging::Judging;
 use super::request_body::OperationBody;
 use super::response_body::OperationsBody;
 use super::settings::Settings;
@@ -17,8 +19,9 @@ use crate::http::guard::Guard;
 /// A service behind bearer authentication and rules for operations. Made by
 /// [`OperationsLayer::layer`](super::OperationsLayer::layer).
 ///
-/// It is always ready: it waits for the inner service only after judging the request, so that a
-/// slow body does not occupy the inner service.
+/// If it reads bodies, for rules or by a choice of the layer, it is always ready: it waits for the
+/// inner service only after judging the request, so that a slow body does not occupy the inner
+/// service. If it reads none, it is ready when the inner service is.
 #[derive(Clone, Debug)]
 pub struct OperationsService<S> {
     inner: S,
@@ -51,12 +54,23 @@ where
     type Error = S::Error;
     type Future = OperationsFuture<S, B, R>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        if self.settings.reads_bodies() {
+            Poll::Ready(Ok(()))
+        } else {
+            self.inner.poll_ready(cx)
+        }
     }
 
+    #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (guard, settings) = (self.guard.clone(), Arc::clone(&self.settings));
-        OperationsFuture::begin(self.inner.clone(), guard, settings, request)
+        let judging = Judging {
+            guard: &self.guard,
+            settings: &self.settings,
+        };
+        // The clone may not be ready; the service that was polled is the one to call.
+        let clone = self.inner.clone();
+        let service = mem::replace(&mut self.inner, clone);
+        OperationsFuture::begin(judging, service, request)
     }
 }

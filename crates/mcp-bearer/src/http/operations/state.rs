@@ -1,0 +1,201 @@
+//! [`State`]: how far a request has come.
+
+use std::sync::Arc;
+
+use ::http::{Request, Response};
+use bytes::Bytes;
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::exit::{Exchange, Held};
+use super::judging::{Judging, Known, Step};
+use super::reading::Reading;
+use super::request_body::{OperationBody, ReadBody};
+use super::settings::Settings;
+use crate::http::answer_body::AnswerBody;
+use crate::http::future::Verified;
+use crate::http::guard::Guard;
+use mcp_bearer_core::AccessToken;
+
+pin_project! {
+    /// Whatever is large and not usual is boxed: a hit without rules moves this some times.
+    #[project = StateProj]
+    pub(super) enum State<S, B, R>
+    where
+        S: Service<Request<OperationBody<B>>>,
+    {
+        Answered { answer: Option<Box<Response<AnswerBody>>> },
+        /// The token may need newer keys.
+        Waiting { waiting: Option<Box<Waiting<S, B>>> },
+        Reading { read: Option<Box<Read<S, B>>> },
+        /// The body was judged; the inner service must become ready.
+        Judged { judged: Option<Box<Judged<S, B>>> },
+        Inner { #[pin] future: S::Future, exchange: Option<Exchange> },
+        Held { held: Box<Held<R>> },
+        Ended,
+    }
+}
+
+/// A request whose token may need newer keys.
+pub(super) struct Waiting<S, B> {
+    pub(super) verified: Verified,
+    pub(super) owned: Owned<S>,
+    pub(super) request: Request<B>,
+}
+
+/// A request whose body is being read.
+pub(super) struct Read<S, B> {
+    pub(super) reading: Reading<B>,
+    pub(super) owned: Owned<S>,
+    pub(super) request: Request<()>,
+    pub(super) known: Known,
+}
+
+/// What a request that waits keeps.
+pub(super) struct Owned<S> {
+    pub(super) service: S,
+    guard: Guard,
+    settings: Arc<Settings>,
+}
+
+/// A request that is passed on, after its body was read.
+pub(super) struct Judged<S, B> {
+    pub(super) service: S,
+    pub(super) request: Request<OperationBody<B>>,
+    pub(super) exchange: Exchange,
+}
+
+impl<S> Owned<S> {
+    fn new(judging: Judging<'_>, service: S) -> Self {
+        Self {
+            service,
+            guard: judging.guard.clone(),
+            settings: Arc::clone(judging.settings),
+        }
+    }
+
+    pub(super) fn judging(&self) -> Judging<'_> {
+        Judging {
+            guard: &self.guard,
+            settings: &self.settings,
+        }
+    }
+}
+
+impl<S, B, R> State<S, B, R>
+where
+    S: Service<Request<OperationBody<B>>>,
+    B: Body<Data = Bytes>,
+{
+    /// What follows from the decision by the headers.
+    #[inline]
+    pub(super) fn after(
+        step: Step,
+        judging: Judging<'_>,
+        mut service: S,
+        request: Request<B>,
+    ) -> Self {
+        match step {
+            // A service that waits for no body is ready.
+            Step::Pass(exchange) if !judging.settings.reads_bodies() => Self::Inner {
+                future: service.call(request.map(OperationBody::untouched)),
+                exchange: Some(exchange),
+            },
+            Step::Pass(exchange) => {
+                Self::judged(service, request.map(OperationBody::untouched), exchange)
+            }
+            Step::Read(known) => {
+                let (parts, body) = request.into_parts();
+                let limits = judging.limits(&known);
+                let read = Read {
+                    reading: Reading::new(body, limits, &judging.settings.budget),
+                    owned: Owned::new(judging, service),
+                    request: Request::from_parts(parts, ()),
+                    known,
+                };
+                Self::Reading {
+                    read: Some(Box::new(read)),
+                }
+            }
+            Step::Wait(verified) => {
+                let waiting = Waiting {
+                    verified,
+                    owned: Owned::new(judging, service),
+                    request,
+                };
+                Self::Waiting {
+                    waiting: Some(Box::new(waiting)),
+                }
+            }
+            Step::Answer(answer) => Self::answered(answer),
+        }
+    }
+
+    pub(super) fn judged(
+        service: S,
+        request: Request<OperationBody<B>>,
+        exchange: Exchange,
+    ) -> Self {
+        let judged = Judged {
+            service,
+            request,
+            exchange,
+        };
+        Self::Judged {
+            judged: Some(Box::new(judged)),
+        }
+    }
+
+    pub(super) fn answered(answer: Box<Response<AnswerBody>>) -> Self {
+        Self::Answered {
+            answer: Some(answer),
+        }
+    }
+}
+
+impl<S, B> Waiting<S, B>
+where
+    S: Service<Request<OperationBody<B>>>,
+    B: Body<Data = Bytes>,
+{
+    /// Goes on with a token that was verified with newer keys.
+    pub(super) fn enter<R>(self, access: AccessToken) -> State<S, B, R> {
+        let Self {
+            owned:
+                Owned {
+                    service,
+                    guard,
+                    settings,
+                },
+            mut request,
+            ..
+        } = self;
+        let judging = Judging {
+            guard: &guard,
+            settings: &settings,
+        };
+        let step = judging.enter(&mut request, Some(access));
+        State::after(step, judging, service, request)
+    }
+}
+
+impl<S, B> Read<S, B>
+where
+    S: Service<Request<OperationBody<B>>>,
+    B: Body<Data = Bytes>,
+{
+    /// Goes on with a body that was read.
+    pub(super) fn judge<R>(self, body: ReadBody) -> State<S, B, R> {
+        let bytes = body.data.clone().unwrap_or_default();
+        let mut request = self.request.map(|()| OperationBody::read(body));
+        let judged = self
+            .owned
+            .judging()
+            .judge_body(&mut request, &bytes, self.known);
+        match judged {
+            Ok(exchange) => State::judged(self.owned.service, request, exchange),
+            Err(answer) => State::answered(answer),
+        }
+    }
+}
