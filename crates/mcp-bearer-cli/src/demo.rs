@@ -22,8 +22,8 @@ use tokio::runtime::Runtime;
 
 use self::server::{ADMIN_SCOPE, ADMIN_TOOL, Issuer};
 use crate::setting_flags::Flags;
+use crate::signals::stopped;
 use crate::signing;
-use crate::stopped::stopped;
 use crate::ui::{Failure, Outcome, Output, json_string, note};
 
 /// The scope that every request needs by default.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use mcp_bearer_gateway::GatewayError;
 
-use crate::stopped::hang_ups;
+use crate::signals::hang_ups;
 use crate::ui::{Failure, note};
 
 /// How often it is looked whether the file has changed.

@@ -8,8 +8,8 @@
 mod access_token;
 mod body_hash;
 mod checks;
-mod faults;
 mod shown;
+mod token_faults;
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::arguments::{argument_of, fill};
-use crate::settings::provider;
+use crate::make_provider::provider;
 
 /// `found` are variables of any name (`None`: a name without a value), `given` the arguments, which
 /// override their variables.

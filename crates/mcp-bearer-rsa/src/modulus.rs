@@ -1,9 +1,9 @@
 //! A modulus of the kernel: what is computed once per key, and checked before it is used.
 
-use crate::certificate::Certificate;
 use crate::engine::Engine;
 use crate::limbs::{LIMB_BITS, LIMB_MASK, Limbs};
 use crate::prime::Prime;
+use crate::product_certificate::Certificate;
 use crate::words;
 
 /// An odd number of exactly as many bits as `8 * V` limbs are used for, and what the kernel needs

@@ -4,8 +4,8 @@
 
 use std::borrow::Cow;
 
+use super::find_byte::{first_quote, first_special};
 use super::object::{Member, Members};
-use super::search::{first_quote, first_special};
 use super::unescape::{hexadecimal, unescape};
 use super::{JsonError, Span};
 use crate::limits::Limits;

@@ -5,16 +5,16 @@
 //! be rewritten.
 
 mod events;
-mod first_look;
 mod json;
 mod lines;
 mod message;
+mod outline;
 
 use std::fmt;
 
 use events::EventFilter;
-use first_look::OtherResults;
 use json::JsonFilter;
+use outline::OtherResults;
 
 use super::list_view::ListView;
 use super::reader::Operations;

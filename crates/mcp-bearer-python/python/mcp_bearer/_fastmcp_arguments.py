@@ -11,7 +11,7 @@ from mcp_bearer._fetch_thread import Asker
 
 
 def arguments(policy: Mapping[str, Any], ask: Asker | None) -> dict[str, Any]:
-    """The arguments of `_native.Verifier`, from the attributes that `_cell.POLICY` lists."""
+    """The arguments of `_native.Verifier`, from the attributes that `_verifier_cell.POLICY` lists."""
     audience = policy["audience"]
     for name in audience if isinstance(audience, (list, tuple)) else [audience]:
         # FastMCP 2.10 had `algorithm` where 2.9 and this package have `audience`.

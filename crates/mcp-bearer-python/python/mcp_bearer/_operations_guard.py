@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import anyio
 
 from mcp_bearer import _log, _native
-from mcp_bearer._asgi_scope import without_caller
+from mcp_bearer._anonymous_scope import without_caller
 from mcp_bearer._releases import AccessToken
 from mcp_bearer._provider import BearerAuthProvider, waited
 from mcp_bearer._rejection import Rejection

@@ -18,10 +18,10 @@ import anyio
 import anyio.to_thread
 
 from mcp_bearer import _fastmcp_arguments, _log, _metadata, _native, _releases, _unknown_arguments
-from mcp_bearer._cell import POLICY, Cell, snapshot
 from mcp_bearer._fetch_thread import Fetch
 from mcp_bearer._rejection import Rejection
 from mcp_bearer._releases import AccessToken
+from mcp_bearer._verifier_cell import POLICY, Cell, snapshot
 
 # anyio imports it on first use: a child of a `fork` in the middle of that would wait for the import forever.
 with contextlib.suppress(ImportError):

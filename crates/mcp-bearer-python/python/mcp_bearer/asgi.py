@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 import anyio
 
 from mcp_bearer import _log, _metadata, _native, _fastmcp_arguments
-from mcp_bearer._asgi_scope import without_caller
+from mcp_bearer._anonymous_scope import without_caller
 from mcp_bearer._operations_guard import OperationsGuard
 from mcp_bearer._provider import BUILT_IN, BearerAuthProvider
 from mcp_bearer._rejection import Rejection

@@ -5,7 +5,7 @@
 mod attempt;
 pub(super) mod builder;
 mod discovery;
-mod not_an_issuer;
+mod mistaken_issuer;
 mod task;
 
 use std::fmt;
