@@ -91,7 +91,7 @@ fn from_stdin() -> Result<Pasted, String> {
         .read_to_end(&mut text)
         .map_err(|error| error.to_string())?;
     if text.len() > PASTED_BYTES {
-        return Err("longer than 1 MiB, so it is no token".to_owned());
+        return Err("longer than 1 MiB, so it is not a token".to_owned());
     }
     pasted::understand(&text)
 }

@@ -58,7 +58,7 @@ pub(crate) fn of_argument(given: &OsStr) -> Result<Pasted, String> {
             Ok(pasted)
         }
         Err(_) if looks_like_a_file_name(given) => {
-            let missing = "there is no such file, and it is no token; check the path";
+            let missing = "there is no such file, and this is not a token; check the path";
             Err(format!("{}: {missing}", path.display()))
         }
         Err(_) => understand(given.as_encoded_bytes()),

@@ -16,7 +16,7 @@ use crate::ui::{Failure, Outcome, Output};
 /// Sign a token and print it
 ///
 /// The algorithm is that of the key: RS256, ES256, ES384, ES512 or EdDSA for a private key, HS256
-/// for a shared secret, unless --algorithm names another that the key serves for.
+/// for a shared secret, unless --algorithm names another that the key can be used with.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

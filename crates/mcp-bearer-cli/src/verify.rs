@@ -154,7 +154,7 @@ fn from_stdin(
     format: Format,
 ) -> Result<Outcome, Failure> {
     if io::stdin().is_terminal() {
-        note("Reading tokens from stdin, one a line; end with Ctrl-D.");
+        note("Reading tokens from stdin, one per line; end with Ctrl-D.");
     }
     let mut lines = Lines::new(io::stdin().lock(), verifier.limit());
     let mut worst = None;

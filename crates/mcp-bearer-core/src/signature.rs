@@ -42,7 +42,7 @@ pub struct VerifyingKey(Arc<Inner>);
 struct Inner {
     material: Material,
     thumbprint: Thumbprint,
-    /// Threads that arrive at once each parse, and the first one's result is kept.
+    /// If several threads parse it at the same time, the first result is kept.
     parsed: [OnceBox<ParsedKey>; aws_lc::SLOTS],
     kernel: Kernel,
 }
@@ -151,8 +151,8 @@ impl VerifyingKey {
     }
 
     /// Why a shared secret that is long enough is still easily guessed, in a lower-case sentence:
-    /// it has fewer than 8 different bytes, or repeats a unit of at most 8 bytes. It is accepted;
-    /// warn whoever configures it.
+    /// it has fewer than 8 different bytes, or repeats a unit of at most 8 bytes. It is accepted,
+    /// but the operator should be warned.
     ///
     /// ```
     /// use mcp_bearer_core::VerifyingKey;

@@ -183,7 +183,7 @@ fn texts(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
             return text(name, &given);
         }
         let kind = given.get_type().name()?;
-        let why = format!("{name}: must be a list of strings, and {kind} stands in it");
+        let why = format!("{name}: must be a list of strings, but contains {kind}");
         Err(PyTypeError::new_err(why))
     };
     given.try_iter()?.map(one).collect()

@@ -122,7 +122,7 @@ impl DemoServer {
         Extension(parts): Extension<Parts>,
     ) -> Result<CallToolResult, ErrorData> {
         let access = AccessToken::from_extensions(&parts.extensions)
-            .ok_or_else(|| ErrorData::internal_error("no bearer layer stands in front", None))?;
+            .ok_or_else(|| ErrorData::internal_error("there is no bearer layer in front", None))?;
         let scopes: Vec<&str> = access.scopes().iter().collect();
         Ok(CallToolResult::structured(json!({
             "subject": access.subject(),

@@ -58,7 +58,7 @@ impl Inspection {
 
     fn unread(bytes: usize, why: &str, now: f64) -> Self {
         Self {
-            kind: Kind::new("unreadable", "a text that is no token", why),
+            kind: Kind::new("unreadable", "a text that is not a token", why),
             bytes,
             parts: 0,
             header: Err(why.to_owned()),
@@ -103,7 +103,7 @@ fn kind_of(
                 why.as_str(),
             );
         }
-        Err(why) => return Kind::new("unreadable", "a text that is no token", why.as_str()),
+        Err(why) => return Kind::new("unreadable", "a text that is not a token", why.as_str()),
     };
     if parts.count() == 5 || header.has("enc") {
         let title =
@@ -111,7 +111,7 @@ fn kind_of(
         return Kind::new("encrypted", title, "\"enc\" in the header, five parts");
     }
     if token.contains('~') {
-        let title = "a token with selective disclosures (SD-JWT): no bearer token";
+        let title = "a token with selective disclosures (SD-JWT): not a bearer token";
         return Kind::new("sd_jwt", title, "\"~\" in it");
     }
     token_kind::of(header, claims.unwrap_or(&Members::default()))

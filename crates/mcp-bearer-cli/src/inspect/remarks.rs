@@ -18,7 +18,7 @@ pub(super) fn of(
     let mut say = |text: &str| remarks.push(text.to_owned());
     match header.text("alg").as_deref() {
         Some(name) if name.eq_ignore_ascii_case("none") => {
-            say("it is not signed (alg none): anyone can write it, and no server takes it");
+            say("it is not signed (alg none): anyone can write it, and no server accepts it");
         }
         Some(name) if header.has("enc") || name.parse::<Algorithm>().is_ok() => {}
         Some(_) => say("its algorithm is none of those that verify takes"),

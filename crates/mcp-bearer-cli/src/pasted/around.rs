@@ -56,7 +56,7 @@ impl Finding {
             Self::Joined(lines) => format!("{lines} lines or pieces are joined to one token"),
             Self::Invisible(c) => format!("invisible characters ({}) are left out", code(*c)),
             Self::Inside(Source::Address) => {
-                "the token in an address (URL) is taken; an address gets into logs, so it is no place for a token"
+                "the token in an address (URL) is taken; addresses get into logs, so do not put a token in one"
                     .to_owned()
             }
             Self::Inside(Source::Text) => "the token in a longer text is taken".to_owned(),

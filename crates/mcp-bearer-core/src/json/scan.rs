@@ -69,7 +69,7 @@ impl<'a> Scanner<'a> {
         if text.starts_with('\u{FEFF}') {
             return error("a byte order mark", 0);
         }
-        // In nearly every text, only quotes end or change a string, and that is quick to see.
+        // In nearly every text, only quotes end or change a string, which is quick to check.
         let plain = text
             .bytes()
             .fold(true, |plain, byte| plain & (byte >= 0x20) & (byte != b'\\'));

@@ -100,7 +100,7 @@ impl ListFault {
         Self { kind, id: None }
     }
 
-    /// A text is cut if its fault is that nothing follows.
+    /// If the fault is that nothing follows, the text was cut.
     fn of_json(error: JsonError, text: &str) -> Self {
         Self::new(if error.at >= text.len() {
             ListFaultKind::Cut

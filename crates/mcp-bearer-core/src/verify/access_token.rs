@@ -1,4 +1,4 @@
-//! The proof that a token was verified, and everything that the token says.
+//! The proof that a token was verified, with the contents of the token.
 //!
 //! Only `verify.rs` can make one. Neither `Debug` nor an error shows the raw token.
 

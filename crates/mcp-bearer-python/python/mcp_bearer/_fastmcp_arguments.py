@@ -34,7 +34,7 @@ def scope_list(value: object) -> list[str] | None:
     scopes = []
     for scope in value:
         if not isinstance(scope, str):
-            raise TypeError(f"required_scopes: must be a list of strings, and {type(scope).__name__} stands in it")
+            raise TypeError(f"required_scopes: must be a list of strings, but contains {type(scope).__name__}")
         scopes.append(str.__str__(scope))  # a member of a string enumeration means its value
     try:
         _native.Rejection.insufficient_scope(scopes, [])  # refuses what no token could contain

@@ -178,4 +178,4 @@ def _label(url: str) -> str:
         parts = urlsplit(url)
         return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
     except ValueError:
-        return "an address that is none"
+        return "an invalid address"

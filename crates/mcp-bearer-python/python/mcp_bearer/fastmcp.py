@@ -66,5 +66,5 @@ def _checks(auth: Any) -> Iterator[Any]:
 
 def _rule(method: str, name: str, scopes: list[str], hide: bool) -> OperationRule:
     if "*" in name:
-        raise ValueError(f"{name!r} cannot stand in a rule: * stands for any characters there")
+        raise ValueError(f"{name!r} cannot be named in a rule, where * matches any characters")
     return OperationRule(method, name=name, scopes=scopes, hide=hide)

@@ -144,7 +144,7 @@ impl ServerDraft {
     /// Settings that a provider alone would ignore: a rule that does nothing must not pass for a
     /// rule.
     fn idle(&self) -> Vec<Problem> {
-        let why = "would do nothing here: only a layer in front of a server obeys it";
+        let why = "would do nothing here: only a layer in front of a server uses it";
         let keys = self.session_keys.as_ref().map(SessionKeySource::setting);
         let header = self.token_header.as_ref().map(|_| Setting::TokenHeader);
         let hash = self.require_body_hash.then_some(Setting::RequireBodyHash);
@@ -189,13 +189,13 @@ impl ServerDraft {
         let issuers = decided(
             draft.issuers.clone().or(discovered),
             [Setting::Issuer, Setting::AnyIssuer],
-            "no issuer: say whose tokens are good with ",
+            "no issuer: name the accepted one with ",
         );
         let resource = self.resource.as_deref().map(Expected::of_resource);
         let audiences = decided(
             draft.audiences.clone().or(resource),
             [Setting::Audience, Setting::AnyAudience],
-            "no audience: say whom tokens must be for (the URL of the MCP server) with ",
+            "no audience: give the URL of the MCP server with ",
         );
         let algorithms = draft.effective_algorithms();
         let policy = draft.policy(issuers, audiences, &algorithms);
@@ -239,7 +239,7 @@ impl IssuerDraft {
             .filter(|name| !names.insert(*name))
             .map(|name| Problem::of(Setting::Issuer, format!("{name:?} is configured twice")));
         let any = (self.issuers == Some(Expected::Any)).then(|| {
-            let fact = "cannot stand beside other issuers; name each of several";
+            let fact = "cannot be combined with other issuers; name each issuer";
             Problem::of(Setting::AnyIssuer, fact)
         });
         twice.chain(any).collect()

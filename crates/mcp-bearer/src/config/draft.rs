@@ -145,7 +145,7 @@ pub enum Keys {
 /// draft.set(Setting::Leeway, Value::Switch(true));
 /// let error = draft.check().unwrap_err();
 /// let words = error.own_words().join("\n");
-/// assert!(words.starts_with("no audience: say whom tokens must be for"), "{words}");
+/// assert!(words.starts_with("no audience: give the URL of the MCP server"), "{words}");
 /// assert!(words.ends_with("--leeway: must be a string"), "{words}");
 /// ```
 #[derive(Clone, Debug)]

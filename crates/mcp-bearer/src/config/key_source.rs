@@ -227,7 +227,7 @@ impl IssuerDraft {
             let idle: Vec<Algorithm> = wanted.copied().filter(|one| !secret.fits(*one)).collect();
             if !idle.is_empty() {
                 let (described, idle) = (secret.describe(), names(&idle));
-                let fact = format!("{described} does not serve for {idle}");
+                let fact = format!("{described} cannot be used with {idle}");
                 return Some(Problem::of(given.setting(), fact));
             }
         }
@@ -249,7 +249,7 @@ impl IssuerDraft {
         let described: Vec<String> = set.verifying_keys().map(VerifyingKey::describe).collect();
         let (described, idle) = (described.join(", "), names(&wanted));
         let next = "allow the algorithm that the issuer signs with";
-        let fact = format!("no key ({described}) serves for {idle}; {next}");
+        let fact = format!("no key ({described}) can be used with {idle}; {next}");
         Some(Problem::new([keys.setting(), Setting::Algorithms], fact))
     }
 }

@@ -155,7 +155,7 @@ impl From<RuleError> for ConfigError {
         let problem = |(rule, fact): &(Rule, String)| match rule {
             // These facts quote what was given.
             Rule::RequestedScopePrefix | Rule::RequestedScopes => {
-                let otherwise = "holds a name that is no scope, or two scopes for one";
+                let otherwise = "holds a name that is not a scope, or two scopes for one";
                 Problem::of((*rule).into(), Fact::given(fact.clone(), otherwise))
             }
             _ => Problem::of((*rule).into(), fact.as_str()),

@@ -136,7 +136,7 @@ impl Value {
             Self::Texts(texts) => {
                 let pair = |text: &String| match text.split_once('=') {
                     Some((name, value)) => Ok((name.to_owned(), read(value)?)),
-                    None => Err(Fact::from(format!("{text:?} has no \"=\" behind the name"))),
+                    None => Err(Fact::from(format!("{text:?} has no \"=\" after the name"))),
                 };
                 texts.iter().map(pair).collect::<Result<_, _>>()?
             }

@@ -74,7 +74,7 @@ impl Credential {
     pub(crate) fn problems(name: &str, any_issuer: bool, any_audience: bool) -> Vec<Problem> {
         let mut facts = Vec::new();
         match HeaderName::try_from(name) {
-            Err(_) => facts.push(format!("{name:?} is no name of a header")),
+            Err(_) => facts.push(format!("{name:?} is not the name of a header")),
             Ok(header) if TAKEN.contains(&header.as_str()) => {
                 facts.push(format!("{header} has another meaning"));
             }

@@ -344,7 +344,7 @@ impl Rotation {
 
     fn confirm(&mut self, fetch: &InFlight, headers: &CacheHeaders) -> Result<(), &'static str> {
         let held = self.held.as_mut();
-        let held = held.ok_or("the issuer answered 304 though no set was named")?;
+        let held = held.ok_or("the issuer answered 304 to an unconditional request")?;
         held.confirm(fetch.started_at, headers, self.lifetimes)
     }
 

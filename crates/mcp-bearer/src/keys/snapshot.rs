@@ -164,7 +164,7 @@ impl HeldKeys {
         lifetimes: Lifetimes,
     ) -> Result<(), &'static str> {
         if self.validators.is_empty() {
-            return Err("the issuer answered 304 though no set was named");
+            return Err("the issuer answered 304 to an unconditional request");
         }
         if !self.validators.agree_with(headers) {
             // It is about a set that is not held: the next request is unconditional.

@@ -91,7 +91,7 @@ pub(super) fn check_type(headers: &HeaderMap) -> Result<(), Stop> {
     }
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(one), None) = (types.next(), types.next()) else {
-        return unsupported("the body has not one content type");
+        return unsupported("the request does not have exactly one content type");
     };
     let Ok(text) = one.to_str() else {
         return unsupported("the content type is not text");

@@ -242,7 +242,7 @@ impl Attempt<'_> {
             },
             304 => failed(
                 Verdict::Doubtful,
-                "status 304 though no set was named".to_owned(),
+                "status 304 to an unconditional request".to_owned(),
             ),
             status @ 300..=399 => failed(
                 Verdict::Gone,
