@@ -86,8 +86,8 @@ impl ServerDraft {
     }
 
     /// What works in a provider of this draft but may not be intended, one sentence each, in the
-    /// words of the entrance: what is not checked because nobody decided about it, and a shared
-    /// secret that is easily guessed. [`check`](Self::check) logs them at WARN.
+    /// words of the entrance: an issuer or audience that is not checked because no decision was
+    /// given, and a shared secret that is easily guessed. [`check`](Self::check) logs them at WARN.
     ///
     /// ```
     /// use mcp_bearer::config::{Entrance, ServerDraft, Setting, Value};
@@ -320,7 +320,8 @@ impl IssuerDraft {
 }
 
 impl Found {
-    /// Whether one of these was given with a value that does not fit: then it is not also missing.
+    /// Whether one of these was given with a value that does not fit: then it is not reported as
+    /// missing too.
     pub(super) fn spoiled(&self, settings: &[Setting]) -> bool {
         let mut spoiled = self.problems.iter().flat_map(|problem| &problem.settings);
         spoiled.any(|setting| settings.contains(setting))

@@ -1,4 +1,4 @@
-//! What an operator has decided so far, in any order and by any entrance.
+//! Collects what an operator decides, in any order and by any entrance.
 //!
 //! A draft holds secrets: they are wiped when it is dropped, and its `Debug` shows none.
 
@@ -127,7 +127,7 @@ pub enum Keys {
     File(PathBuf),
     /// The address of a JWK Set.
     JwksUri(String),
-    /// The issuer whose metadata leads to its keys. It is also the expected issuer, unless
+    /// The issuer whose metadata leads to its keys. It is also the expected issuer unless
     /// [`issuers`](IssuerDraft::issuers) names another.
     Discover(String),
     /// Keys over HTTP, configured separately.
@@ -192,7 +192,7 @@ pub(super) struct Found {
     pub(super) table: Option<Span>,
     /// Whether the keys are discovered because no keys were configured.
     pub(super) discovered: bool,
-    /// The decisions that nobody made, and that the entrance accepts as "any".
+    /// The missing decisions that the entrance accepts as "any".
     pub(super) unchecked: Vec<Setting>,
     /// Where the rules for operations are, and their members.
     pub(super) rules: Vec<RulePlaces>,

@@ -74,7 +74,8 @@ impl IssuerDraft {
         Ok(Arc::new(both))
     }
 
-    /// Options of fetching that would do nothing. An unneeded guard or permission does no harm.
+    /// Options for fetching that would have no effect. An unneeded guard or permission does no
+    /// harm.
     fn idle_options(&self) -> Vec<Problem> {
         let given = [
             (Setting::CaFile, self.ca_file.is_some()),
@@ -149,7 +150,7 @@ fn is_about_keys(problem: &Problem) -> bool {
     settings.any(|setting| setting.group() == Group::Keys)
 }
 
-/// In FastMCP's words, where its class and variables are imitated.
+/// Uses FastMCP's words for its class and variables.
 fn missing(entrance: Entrance) -> Problem {
     if matches!(entrance, Entrance::FastMcpVariable | Entrance::Python) {
         let either = [Setting::PublicKey, Setting::JwksUri];
@@ -221,8 +222,8 @@ impl IssuerDraft {
     ) -> Option<Problem> {
         let alone = self.keys.is_none();
         if let (Some(given), Some(secret)) = (&self.secret, secret) {
-            // An operator expects more of a secret that is too short for an algorithm than it
-            // gives.
+            // A secret that is too short for an allowed algorithm would give less security than its
+            // operator expects.
             let wanted = algorithms.iter().filter(|one| alone || one.is_symmetric());
             let idle: Vec<Algorithm> = wanted.copied().filter(|one| !secret.fits(*one)).collect();
             if !idle.is_empty() {

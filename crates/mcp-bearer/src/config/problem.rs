@@ -71,8 +71,7 @@ enum Piece {
     Names(Vec<Setting>, &'static str),
     /// A setting and the text around it; nothing where it has no name.
     Clause(&'static str, Setting, &'static str),
-    /// What was given, if it is visible anyway; otherwise it may be a secret, which no error may
-    /// contain, and this text replaces it.
+    /// What was given, or this text if it may be a secret, which no error may contain.
     Given(String, &'static str),
 }
 

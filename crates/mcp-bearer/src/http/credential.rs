@@ -1,5 +1,5 @@
 //! Where a request carries its token: `Authorization`, or the header in which a proxy in front puts
-//! a signed assertion. One of them, never both.
+//! a signed assertion. It is one of them, never both.
 
 use ::http::header::{AUTHORIZATION, Entry};
 use ::http::{HeaderMap, HeaderName};

@@ -42,7 +42,7 @@ pub(super) fn read(draft: &mut ServerDraft, key: &str, value: &Spanned<DeValue<'
         }
     };
     if let Err(why) = read {
-        // A value that does not fit is reported here; it is not also missing.
+        // A value that does not fit is reported here, and not as missing too.
         rules.unmatched.get_or_insert(Unmatched::Deny);
         report(&mut draft.found, at, format!("{key}: {why}"));
     }
@@ -88,7 +88,7 @@ fn one(table: &DeTable<'_>, found: &mut Found, text: &str) -> (RuleDraft, Vec<(R
         let at = span(text, value.span());
         places.push((field, at));
         if let Err(why) = set(&mut rule, field, value.get_ref()) {
-            // A value that does not fit is reported here; it is not also missing.
+            // A value that does not fit is reported here, and not as missing too.
             if field == RuleField::Method {
                 rule.method = Some("*".to_owned());
             }

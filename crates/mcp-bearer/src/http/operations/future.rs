@@ -197,7 +197,7 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
             && !self.guard.has_credential(&self.parts.headers)
     }
 
-    /// Whether it opens the stream of a session that was begun without a token, or ends that
+    /// Whether it opens the stream of a session that was started without a token, or ends that
     /// session. A 401 would make clients sign in as soon as they are connected; after a 405 they
     /// continue without.
     fn wants_anonymous_stream(&self) -> bool {

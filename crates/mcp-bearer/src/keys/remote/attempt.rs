@@ -67,10 +67,11 @@ struct JwksAnswer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Right,
-    /// It is not, or no longer, the right address.
+    /// It is not the right address, or no longer.
     Gone,
     Doubtful,
-    /// It is the right address, and must not get more requests: too slow, too early, too many.
+    /// It is the right address, but must not get more requests now: it is too slow, or asked to
+    /// wait.
     Busy,
 }
 

@@ -110,7 +110,7 @@ struct Metadata {
 /// Why an address did not return the document.
 enum Fault {
     NoDocument(String),
-    /// There is one that the operator must check.
+    /// There is a document, which the operator must check.
     WrongDocument(String),
 }
 

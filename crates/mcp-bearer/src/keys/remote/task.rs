@@ -36,7 +36,7 @@ pub(super) enum Command {
     },
 }
 
-/// Keeps requests from the task that it could only answer with "unchanged". Times are in
+/// Keeps requests from the task if it could only answer them with "unchanged". Times are in
 /// nanoseconds of the clock.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
@@ -104,7 +104,7 @@ pub(super) async fn run(
                 None => return,
             },
             Some(ended) = task.fetch.join_next(), if !task.fetch.is_empty() => {
-                // A fetcher that panics has only failed.
+                // A panic of a fetcher counts as a failed fetch.
                 let failed = |_| Outcome::failed("the fetcher failed".to_owned());
                 task.finish_fetch(ended.unwrap_or_else(failed));
             }
