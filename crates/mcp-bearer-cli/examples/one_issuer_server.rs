@@ -5,7 +5,7 @@
 //! server for real users would call `provider.warm_up()` first; this one waits for its first token
 //! on purpose.
 //!
-//! Usage: `one_issuer_server ISSUER [--open-lists]`. With the option everybody may connect and list
+//! Usage: `one_issuer_server ISSUER [--open-lists]`. With the option anyone may connect and list
 //! the tools without a token, and there are sessions. It prints `{"url","metadata_url"}` once it
 //! listens, and logs to stderr.
 #![allow(

@@ -1,6 +1,6 @@
-//! `mcp-bearer inspect`: what is in a token, without a key, a rule or a connection.
+//! `mcp-bearer inspect`: shows what is in a token, without a key, a rule or a connection.
 //!
-//! Nothing that it shows is verified, and it says so. The token itself is never printed.
+//! Nothing that it shows is verified, and the output says so. The token itself is never printed.
 
 mod facts;
 mod members;
@@ -41,7 +41,7 @@ pub(crate) struct Inspect {
     #[arg(long, value_name = "EPOCH", value_parser = clap::value_parser!(u64).range(..=1 << 53))]
     at: Option<u64>,
 
-    /// How to print it: text, or one JSON object
+    /// The form of the output: text, or one JSON object
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
 }

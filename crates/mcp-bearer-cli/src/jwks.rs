@@ -1,6 +1,6 @@
 //! `mcp-bearer jwks`: turns public keys in PEM into the JWK Set that an issuer publishes.
 //!
-//! A private key is refused, because everyone can read a set.
+//! A private key is refused, because a set is public.
 
 use std::path::PathBuf;
 

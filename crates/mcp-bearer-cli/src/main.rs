@@ -120,7 +120,7 @@ fn start_log(cli: &Cli) -> Result<(), Failure> {
         Command::Demo(_) | Command::Gateway(_) => "info,rmcp=warn",
         #[cfg(feature = "authz")]
         Command::Authz(_) => "info",
-        // It reports on the keys itself.
+        // The command reports on the keys itself.
         Command::Check(_) => "warn,mcp_bearer::keys=off",
         _ => "warn",
     };

@@ -34,9 +34,9 @@
 //! |---|---|
 //! | `key` | [`PublicKey`], [`Verdict`] |
 //! | `modulus` | what is computed once per key, and checked before it is used |
-//! | `kernel`, `low_columns` | Montgomery products, one text for instructions and emulation |
+//! | `kernel`, `low_columns` | Montgomery products, one source for instructions and emulation |
 //! | `lanes` | the instructions, and plain Rust that computes the same |
-//! | `product_certificate`, `prime` | why a product is believed |
+//! | `product_certificate`, `prime` | why a product is trusted |
 //! | `limbs`, `words` | numbers in radix 2^52 |
 //! | `encoding` | encoded messages |
 //! | `engine` | [`Engine`], [`Ifma`], and all unsafe code: the calls that need a processor with IFMA |

@@ -63,8 +63,8 @@ impl<const V: usize> Modulus<V> {
         Ok(modulus)
     }
 
-    /// Everything computed. The conversion of `n`, its friendly multiple and the products have been
-    /// checked.
+    /// The modulus with everything computed. The conversion of `n`, its friendly multiple and the
+    /// products have been checked.
     pub(crate) fn unchecked(engine: Engine, bytes: &[u8], prime: Prime) -> Option<Self> {
         let n = converted(bytes)?;
         let k = negative_inverse(n.lowest()[0]);

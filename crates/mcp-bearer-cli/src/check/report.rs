@@ -1,7 +1,7 @@
 //! What `check` found about each issuer, and how it is printed.
 //!
-//! A problem refuses tokens that should be good; a note is worth knowing. Names from a key set are
-//! quoted and escaped.
+//! A problem makes the server refuse good tokens; a note is only information. Names from a key set
+//! are quoted and escaped.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! What was read of one token, whatever is broken in it. The work is bounded by the token's length.
+//! What can be read of one token, whatever is broken in it. The work is bounded by the token's
+//! length.
 
 use mcp_bearer::config::Limits;
 use mcp_bearer::core::TokenParts;
@@ -74,7 +75,7 @@ impl Inspection {
         self.bytes == 0
     }
 
-    /// Why there is nothing to show, not even a kind.
+    /// The reason if there is nothing to show, not even a kind.
     pub(crate) fn unreadable(&self) -> Option<String> {
         let why = self.header.as_ref().err()?;
         (self.kind.name == "unreadable").then(|| match self.remarks.first() {

@@ -1,4 +1,4 @@
-//! What is worth a remark in an unverified token.
+//! Remarks about what is odd in an unverified token.
 
 use mcp_bearer::config::Limits;
 use mcp_bearer::core::NumericDate;

@@ -1,5 +1,5 @@
-//! What was found around a token: what was done about it in text that is read freely, and what is
-//! wrong with it in a line that must contain only a token.
+//! Text that was found around a token: what was done about it in free text, and what is wrong with
+//! it in a line that must contain only a token.
 
 /// Something that is not part of the token.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -172,7 +172,7 @@ fn decisions(all: &mut Cases<'_>) {
         [NO_START, "wrong_issuer"],
     )
     .without("issuer");
-    // With what each of them overrides: FastMCP takes "any" to be meant if nothing is said.
+    // With what each of them overrides: in FastMCP an absent value means "any".
     let any = ["wrong_issuer", UNAVAILABLE];
     let issuer = all.add("any_issuer", json!(true), &good(), any);
     let issuer = issuer.without("issuer").without("public_key_file");
