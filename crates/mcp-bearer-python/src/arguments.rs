@@ -1,7 +1,8 @@
 //! Converts arguments from Python for the library's table of settings.
 //!
-//! As in FastMCP, an issuer or audience that is `None` is not checked. Unlike there, `public_key`
-//! is never the secret of HS* algorithms: anyone who knows the public key could sign tokens.
+//! As in FastMCP, an issuer or audience that is `None` is not checked. Unlike in FastMCP,
+//! `public_key` is never the secret of HS* algorithms: anyone who knows the public key could sign
+//! tokens.
 
 use std::sync::Arc;
 

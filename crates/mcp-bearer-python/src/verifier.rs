@@ -1,4 +1,4 @@
-//! Takes tokens; returns fields, a rejection, or a wait.
+//! The verifier: takes tokens, and returns fields, a rejection, or a wait.
 
 use std::fmt;
 use std::task::{Context, Poll, Waker};

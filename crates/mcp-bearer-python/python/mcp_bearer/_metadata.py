@@ -1,6 +1,6 @@
 """The RFC 9728 document: its contents, the paths at which requests ask for it, and its Starlette routes for FastMCP.
 
-Only `_native` decides what may be in it, for every user of this file.
+Only `_native` decides what may be in it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Carries bytes between an ASGI server, the Rust layer of operations, and the app behind it.
 
-The layer decides; nothing here interprets a body or a header.
+The layer decides; this module interprets neither bodies nor headers.
 """
 
 from __future__ import annotations
