@@ -1,5 +1,5 @@
-//! TLS: the certificate that clients see, which can be replaced while connections are served, and
-//! what is trusted in an https upstream.
+//! TLS: the certificate for clients, which can be replaced while connections are served, and the
+//! trust in an https upstream.
 
 mod files;
 

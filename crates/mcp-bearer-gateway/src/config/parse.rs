@@ -1,4 +1,4 @@
-//! What single values of the gateway mean.
+//! Parses single values of the gateway's settings.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;

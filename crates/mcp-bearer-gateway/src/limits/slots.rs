@@ -1,4 +1,4 @@
-//! Places for what runs at one time, given back when their permit is dropped.
+//! Limits how many run at the same time; a place is given back when its permit is dropped.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
