@@ -35,7 +35,7 @@ fn keys_setting(keys: Vec<Value>, algorithms: &[&str]) -> Setting {
 }
 
 fn choice(book: &mut Book) {
-    let about = "Step 9: what a JWK says of its purpose is honoured.";
+    let about = "Step 9: the purpose that a JWK states is honoured.";
     let k = |kid: &str| key("rsa-a").with_kid(kid);
     let set = |kid: &str, name: &str, value: Value| {
         changed(&k(kid), |jwk| {
@@ -354,7 +354,7 @@ fn choice(book: &mut Book) {
 
     let mut page = Page::new(
         "signature/no_keys.json",
-        "Step 9: an empty set is no outage.",
+        "Step 9: an empty set is not an outage.",
         setting_with(&[]),
     );
     page.reject("9", "with kid", "unknown_key", rsa());

@@ -427,7 +427,7 @@ fn uris() -> RequestFile {
         ),
         ("another scheme", "test://static-text"),
         (
-            "an encoded slash is no slash",
+            "an encoded slash is not a slash",
             "file:///public%2F..%2Fsecret",
         ),
         ("a port", "https://example.com:8443/private"),
@@ -516,7 +516,7 @@ fn uris() -> RequestFile {
         bad(INVALID_PARAMS),
     );
     file.plain(
-        "names of tools are no URIs",
+        "names of tools are not URIs",
         call("FILE:///a/../b"),
         Expect::Allowed,
     );
@@ -761,7 +761,7 @@ fn tasks_refused() -> RequestFile {
         file.plain(name, body, Expect::Allowed);
     }
     file.plain(
-        "taskIds that are no array",
+        "taskIds that are not an array",
         request(
             "subscriptions/listen",
             r#"{"notifications":{"taskIds":"t"}}"#,

@@ -194,7 +194,7 @@ fn json() -> ListFile {
         changed(tools(r#"{"name":"a"}"#)),
     );
     case(
-        "tools that are no objects",
+        "tools that are not objects",
         tools(r#"null,"admin_x",["admin_x"],{"name":"a"},1"#),
         changed(tools(r#"{"name":"a"}"#)),
     );
@@ -219,7 +219,7 @@ fn json() -> ListFile {
         ListExpect::Unchanged,
     );
     case(
-        "a result that is no object",
+        "a result that is not an object",
         r#"{"jsonrpc":"2.0","id":1,"result":[{"tools":[{"name":"admin_x"}]}]}"#.to_owned(),
         ListExpect::Unchanged,
     );
@@ -501,7 +501,7 @@ fn events() -> ListFile {
         ListExpect::Unchanged,
     );
     case(
-        "data that is no JSON",
+        "data that is not JSON",
         "event: endpoint\ndata: /messages?sessionId=1\n\n".to_owned(),
         ListExpect::Unchanged,
     );
