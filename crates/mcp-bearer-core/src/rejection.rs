@@ -79,7 +79,7 @@ pub enum RejectionKind {
     WrongTokenType,
 }
 
-/// Who is at fault for a refusal.
+/// The party at fault for a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// The request: another token would be accepted.
@@ -144,7 +144,7 @@ impl RejectionKind {
         }
     }
 
-    /// Who is at fault; the service's own faults are logged at a higher level.
+    /// The party at fault; the service's own faults are logged at a higher level.
     #[must_use]
     pub const fn fault(self) -> Fault {
         match self {

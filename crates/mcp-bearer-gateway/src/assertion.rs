@@ -91,7 +91,7 @@ impl Assertions {
             ));
         }
         let mut value = HeaderValue::try_from(format!("Bearer {token}"))
-            .map_err(|_| "the assertion is no header value".to_owned())?;
+            .map_err(|_| "the assertion is not a valid header value".to_owned())?;
         value.set_sensitive(true);
         Ok(value)
     }

@@ -118,7 +118,7 @@ pub(super) fn of(header: &Members, claims: &Members) -> Kind {
     by_claims(claims).unwrap_or_else(|| {
         Kind::new(
             "jwt",
-            "a signed token (JWT) that does not say of which kind it is",
+            "a signed token (JWT) that does not state its kind",
             "",
         )
     })

@@ -12,7 +12,7 @@ use super::setting::{Entrance, Setting};
 use crate::provider::{BearerAuthProvider, Issuer};
 
 const NO_ISSUER: &str =
-    "the issuer is not checked: only the key says who signed a token; decide with ";
+    "the issuer is not checked: only the key shows who signed a token; decide with ";
 const NO_AUDIENCE: &str = "the audience is not checked: a token that was made for another server \
                            is accepted here; decide with ";
 
