@@ -60,7 +60,7 @@ def main() -> None:
 def drive(
     name: str, start: Callable[[], list], server: Path, work: Path, *, lists_first: bool = False
 ) -> tuple[Outcome, str]:
-    """Installs and runs one client with an issuer and a server of its own."""
+    """Installs and runs one client with its own issuer and server."""
     try:
         command, script = start(), install(work)
     except (OSError, subprocess.SubprocessError) as error:

@@ -1,5 +1,5 @@
 //! An MCP server that trusts one issuer and holds none of its keys when it starts. Its tool
-//! `delete_all` needs a scope of its own.
+//! `delete_all` needs its own scope.
 //!
 //! `clients/sign_in.py` and `clients/step_up.py` start it and describe what clients must see. A
 //! server for real users would call `provider.warm_up()` first; this one waits for its first token

@@ -81,7 +81,7 @@ impl Inspect {
 
 fn from_stdin() -> Result<Pasted, String> {
     if io::stdin().is_terminal() {
-        note("Paste a token; end with Ctrl-D on a line of its own.");
+        note("Paste a token; end with Ctrl-D on its own line.");
     }
     let limit = u64::try_from(PASTED_BYTES).unwrap_or(u64::MAX);
     let mut text = Vec::new();

@@ -1,4 +1,4 @@
-//! A typed view of validated claims (RFC 7519 section 4). A wrong type is an error of its own.
+//! A typed view of validated claims (RFC 7519 section 4). A wrong type is a separate error.
 //!
 //! `null` counts as absent where a claim only describes the token, because some issuers write every
 //! member that they know. In a date, `iss` or `aud`, `null` never means "no restriction".

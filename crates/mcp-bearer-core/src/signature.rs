@@ -2,7 +2,7 @@
 //!
 //! The library binds a parsed key to one algorithm, so each key is parsed on first use per
 //! algorithm and kept. A key is never used with an algorithm of another type, and a secret is never
-//! shown. No code of ours waits for another thread: a child of `fork` would wait forever. (The
+//! shown. None of our code waits for another thread: a child of `fork` would wait forever. (The
 //! library has one such lock left, for the whole process: each thread takes it for some nanoseconds
 //! with its first refused signature, and when it ends.)
 

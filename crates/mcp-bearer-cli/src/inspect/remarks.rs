@@ -27,7 +27,7 @@ pub(super) fn of(
     for name in ["jwk", "jku", "x5u"] {
         if header.has(name) {
             remarks.push(format!(
-                "its header brings a key of its own ({name}), which is never used"
+                "its header contains a key ({name}), which is never used"
             ));
         }
     }

@@ -142,7 +142,7 @@ class Hook:
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            # In a task of its own, SystemExit and KeyboardInterrupt would end the loop.
+            # In a separate task, SystemExit and KeyboardInterrupt would end the loop.
             raise _Failed(f"the fetch function raised {_told(error, url)}") from None
 
     def _ended(self, task: asyncio.Task[object]) -> None:

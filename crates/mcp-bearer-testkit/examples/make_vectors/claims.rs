@@ -359,7 +359,7 @@ fn expiry(book: &mut Book) {
     });
     let mut page = Page::new(
         "claims/exp_optional.json",
-        "Step 11: a policy that takes tokens without exp.",
+        "Step 11: a policy that accepts tokens without exp.",
         never,
     );
     page.accept_as(
@@ -1466,7 +1466,7 @@ fn required(book: &mut Book) {
     };
     let mut page = Page::new(
         "claims/clients.json",
-        "Step 18: clients that may come.",
+        "Step 18: allowed clients.",
         setting_with_policy(policy),
     );
     page.accept_as(

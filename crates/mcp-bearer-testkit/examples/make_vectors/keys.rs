@@ -759,7 +759,7 @@ fn impossible_signatures(page: &mut Page) {
 }
 
 fn unavailable(book: &mut Book) {
-    let about = "Step 9 without keys: a token that keys could save meets keys_unavailable; one that its own claims condemn by steps 10 to 17 gets that rejection, not verified; a signature of an impossible length is bad_signature.";
+    let about = "Step 9 without keys: a token that keys could save gets keys_unavailable; one that its own claims condemn by steps 10 to 17 gets that rejection, not verified; a signature of an impossible length is bad_signature.";
     let setting = Setting {
         keys: Keys::Unavailable("the JWKS could not be fetched".into()),
         ..setting()
@@ -831,8 +831,7 @@ fn unavailable(book: &mut Book) {
 /// Small-order points: with one of them as the key, anyone can sign (RFC 8032 section 8.9 advice on
 /// contributory keys).
 fn weak(book: &mut Book) {
-    let about =
-        "Step 9: an Ed25519 key of small order verifies what anybody has signed, so it is skipped.";
+    let about = "Step 9: an Ed25519 key of small order verifies signatures that anyone can make, so it is skipped.";
     let order8 = "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa";
     let hex = |text: &str| -> Vec<u8> {
         (0..32)

@@ -519,7 +519,7 @@ fn google(book: &mut Book) {
     });
     let mut page = Page::new(
         "providers/google-id-token.json",
-        "Google's ID token where the policy takes it for an access token.",
+        "Google's ID token where the policy accepts it as an access token.",
         setting,
     );
     page.accept_as("19", "an ID token", token(&google), says(user, client, &[]));
@@ -1005,7 +1005,7 @@ fn dex(book: &mut Book) {
     });
     let mut page = Page::new(
         "providers/dex-accepted.json",
-        "Dex where the policy takes tokens with the marks of an ID token.",
+        "Dex where the policy accepts tokens with the marks of an ID token.",
         setting,
     );
     page.accept_as(

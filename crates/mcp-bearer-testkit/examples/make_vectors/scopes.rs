@@ -182,7 +182,7 @@ fn asked(book: &mut Book) {
     };
     let mut page = Page::new(
         "scopes/required.json",
-        "After step 19: every scope asked for is present, whole and with case.",
+        "After step 19: every required scope is present, compared exactly.",
         two,
     );
     let kind = "insufficient_scope";

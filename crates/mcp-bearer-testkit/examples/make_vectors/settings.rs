@@ -29,7 +29,7 @@ const UNAVAILABLE: &str = "keys_unavailable";
 pub(crate) fn write() {
     let mut effects = Effects {
         about:
-            "Every setting by its name in Rust, with a value that changes what becomes of a token."
+            "Every setting by its name in Rust, with a value that changes the outcome for a token."
                 .into(),
         now: NOW,
         files: BTreeMap::from([

@@ -160,7 +160,7 @@ pub struct ServerDraft {
     /// What single operations need. Only [`check_server`](Self::check_server) uses it and what
     /// follows.
     pub rules: OperationRulesDraft,
-    /// Where the keys that bind sessions come from; by default each process has a key of its own.
+    /// Where the keys that bind sessions come from; by default each process has its own key.
     pub session_keys: Option<SessionKeySource>,
     /// The header that holds the token instead of `Authorization`.
     pub token_header: Option<String>,

@@ -20,8 +20,8 @@ pub(crate) enum Credential {
     Assertion(HeaderName),
 }
 
-/// Hop-by-hop headers (RFC 9110 section 7.6.1), and those that have a meaning of their own for this
-/// layer or a server.
+/// Hop-by-hop headers (RFC 9110 section 7.6.1), and those that have another meaning for this layer
+/// or a server.
 const TAKEN: [&str; 25] = [
     "accept",
     "accept-encoding",

@@ -163,8 +163,8 @@ impl State {
     }
 }
 
-/// Another number than this one. 0 and [`u64::MAX`] have a meaning of their own, and a source
-/// outside this crate may have any number.
+/// A number other than this one. 0 and [`u64::MAX`] have special meanings, and a source outside
+/// this crate may have any number.
 fn number_after(generation: u64) -> u64 {
     match generation.checked_add(1) {
         None | Some(u64::MAX) => 1,
