@@ -126,7 +126,7 @@ fn start_log(cli: &Cli) -> Result<(), Failure> {
     };
     let text = cli.log.as_deref().unwrap_or(default);
     if text.trim().is_empty() {
-        let why = "--log, MCP_BEARER_LOG: set to nothing; leave it out if it is not meant";
+        let why = "--log, MCP_BEARER_LOG: set to nothing; leave it out if it is not intended";
         return Err(Failure::problem(why));
     }
     let filter = EnvFilter::builder().parse(text).map_err(|error| {

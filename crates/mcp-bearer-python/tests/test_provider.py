@@ -439,7 +439,7 @@ def test_what_nobody_decided_is_named_in_one_warning(arguments, unchecked, pair,
     for name in unchecked:
         assert warnings[0].levelname == "WARNING"
         assert f"the {name} is not checked" in warnings[0].message
-        assert f"decide with {name}, or any_{name} if that is meant" in warnings[0].message
+        assert f"decide with {name}, or any_{name} if that is intended" in warnings[0].message
     assert caplog.text.count("is not checked") == len(unchecked)
     # Once per provider, however often its verifier is built.
     provider.leeway = 5

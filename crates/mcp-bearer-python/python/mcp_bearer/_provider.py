@@ -196,7 +196,7 @@ class BearerAuthProvider(_releases.Base):
             # With both, the algorithms of both must be listed.
             given["algorithm"] = ("HS256" if has_secret else "RS256") if not (has_secret and has_public) else None
         if base_url is not None and not str(base_url).strip():
-            raise ValueError("base_url: set to nothing; leave it out if it is not meant")
+            raise ValueError("base_url: set to nothing; leave it out if it is not intended")
         if authorization_servers and base_url is None:
             raise ValueError("authorization_servers needs base_url: the RFC 9728 document names this server")
         _releases.initialize(self, issuer, base_url, _fastmcp_arguments.scope_list(required_scopes))

@@ -109,7 +109,7 @@ class BearerAuthMiddleware:
     ) -> None:
         for name, text in {"resource_name": resource_name, "resource_documentation": resource_documentation}.items():
             if text is not None and not text.strip():
-                raise ValueError(f"{name}: set to nothing; leave it out if it is not meant")
+                raise ValueError(f"{name}: set to nothing; leave it out if it is not intended")
         self.app = app
         self.provider = provider
         self._preflight = _preflight_choice(preflight)

@@ -97,7 +97,7 @@ impl ServerDraft {
     /// draft.issuers[0].leave_unchecked(Setting::Audience);
     /// let warnings = draft.warnings();
     /// assert!(warnings[0].starts_with("the audience is not checked: "), "{warnings:?}");
-    /// assert!(warnings[0].ends_with("decide with audience, or any_audience if that is meant"));
+    /// assert!(warnings[0].ends_with("decide with audience, or any_audience if that is intended"));
     /// assert!(warnings[1].starts_with("secret: "), "{warnings:?}");
     /// ```
     #[must_use]
@@ -128,13 +128,13 @@ impl ServerDraft {
 
     fn undecided(&self, decision: Setting, any: Setting, why: &str) -> Problem {
         let fact = Fact::from(why).name(decision);
-        let fact = fact.clause(", or ", any, " if that is meant");
+        let fact = fact.clause(", or ", any, " if that is intended");
         // These variables have none for "any".
         let no_any = self.entrance == Entrance::FastMcpVariable;
         let meant = any.name(Entrance::Variable).filter(|_| no_any);
         let fact = match meant {
             Some(meant) => fact.text(&format!(
-                ", or use the MCP_BEARER_* names with {meant}=true if that is meant"
+                ", or use the MCP_BEARER_* names with {meant}=true if that is intended"
             )),
             None => fact,
         };
@@ -180,7 +180,7 @@ impl ServerDraft {
         let mut decided = |given: Option<Expected>, [listed, any]: [Setting; 2], missing: &str| {
             if given.is_none() && !draft.found.spoiled(&[listed, any]) {
                 let fact = Fact::from(missing).name(listed);
-                let fact = fact.clause(", or ", any, " if that is meant");
+                let fact = fact.clause(", or ", any, " if that is intended");
                 problems.push(Problem::of(listed, fact));
             }
             given.unwrap_or(Expected::Any)

@@ -127,7 +127,7 @@ fn strings(value: &DeValue<'_>) -> Result<Vec<String>, &'static str> {
         return Err(LIST);
     };
     if items.is_empty() {
-        return Err("an empty list; leave it out if it is not meant");
+        return Err("an empty list; leave it out if it is not intended");
     }
     let texts = items.iter().map(|item| item.get_ref().as_str());
     let texts: Option<Vec<&str>> = texts.collect();
