@@ -39,7 +39,7 @@ fn types_of_other_tokens_cannot_be_named() {
     let both = builder()
         .also_accept_type("vendor+jwt")
         .token_type(TokenType::Rfc9068);
-    assert!(problems(both).contains("at+jwt alone"));
+    assert!(problems(both).contains("only at+jwt"));
     assert!(builder().also_accept_type("vendor+jwt").build().is_ok());
 }
 
