@@ -1,8 +1,8 @@
 """An OAuth authorization server on loopback that signs everyone in at once, for clients/sign_in.py.
 
 It registers clients (RFC 7591), gives codes (RFC 6749 section 4.1) and JWT access tokens, and
-publishes its metadata (RFC 8414) and keys. It checks nothing: the client and the MCP server are what
-is tested. It listens on loopback only.
+publishes its metadata (RFC 8414) and keys. It checks nothing, because only the client and the MCP server are under
+test. It listens on loopback only.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ class Keys(enum.Enum):
     UP = "up"
     DOWN = "down"
     HELD = "held"
-    """It answers after a token was requested."""
+    """It answers only after a token was requested."""
 
 
 class AuthorizationServer:

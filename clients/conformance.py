@@ -2,7 +2,7 @@
 
 The layer has rules that need scopes and hide one item of each list, and binds sessions. The suite
 sends no token, so a proxy adds one. Each scenario must have the same results with the layer as
-without, and as many as `conformance/expected.json` has. A run that did not happen is never "ok".
+without, and as many as `conformance/expected.json` has. A run that did not take place never counts as "ok".
 
 Usage: conformance.py --bin-dir target/debug --work-dir target/clients [--write]
        conformance.py --work-dir DIR --url URL --token TOKEN

@@ -1,8 +1,7 @@
 """Starts the demo server and drives it with the rmcp, Python and TypeScript clients.
 
-The clients only report the answers. What is right is written here once, as text, and compared
-whole: the challenges are a promise to clients, so the code under test does not compute them. A
-client that did not run is never "ok".
+The clients only report the answers. The expectations are written here once, as text, and compared whole: the challenges
+are a promise to clients, so they are not computed by the code under test. A client that did not run is never "ok".
 
 Usage: drive.py --bin-dir target/debug --work-dir target/clients
 """

@@ -1,4 +1,4 @@
-"""Puts the gateway in front of MCP servers that others wrote, and drives them with clients that others wrote.
+"""Puts the gateway in front of third-party MCP servers, and drives them with third-party clients.
 
 Each client drives each server twice, directly and through the gateway, and must see the same: lists, tools,
 resources, prompts, progress, what the server sends by itself, and the end of a session. Then come the

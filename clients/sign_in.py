@@ -98,7 +98,7 @@ class Case:
         last = {status for method, asked, status in answers[len(begun) :] if (method, asked) == ("POST", url)}
         if self.issuer.keys is Keys.DOWN:
             if last != {503} or "whoami" in seen:
-                yield f"{where}: after signing in it met {last}, not the outage: {seen}"
+                yield f"{where}: after signing in it got {last}, not the outage: {seen}"
         elif "whoami" not in seen or json.loads(seen["whoami"]) != {"subject": SUBJECT}:
             yield f"{where}: no tool was called for {SUBJECT}: {seen}"
         if self.issuer.keys is not Keys.DOWN and self.issuer.key_requests != 1:

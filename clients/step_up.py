@@ -1,9 +1,9 @@
 """Signs the clients in at a real issuer, oidc-provider, and lets them call a tool that needs a further scope.
 
 The server answers that call with 403 and the scopes to request. Each client must then get a token
-with them from the issuer, without being told to, and call the tool again; later calls need nothing
-more. In one case everybody may connect and list the tools: the client must sign in at its first call,
-not before, and begin a new session. A client that did not run is never "ok".
+with them from the issuer, by itself, and call the tool again; later calls need nothing more. In one case anyone may
+connect and list the tools: the client must sign in at its first call, not before, and begin a new session. A client
+that did not run is never "ok".
 
 Usage: step_up.py --bin-dir target/debug --work-dir target/clients
 """
@@ -60,7 +60,7 @@ def main() -> None:
 def drive(
     name: str, start: Callable[[], list], server: Path, work: Path, *, lists_first: bool = False
 ) -> tuple[Outcome, str]:
-    """Installs and runs one client with an issuer and a server of its own."""
+    """Installs and runs one client with its own issuer and server."""
     try:
         command, script = start(), install(work)
     except (OSError, subprocess.SubprocessError) as error:

@@ -13,9 +13,15 @@ from pathlib import Path
 
 COMMENT_COLUMNS = 100
 
+# Where a sentence begins: on a line, in a comment, or after another sentence.
+BEGIN = r"(?:^(?:(?://[/!]?|[-*#|]) )?|[.:;|] )"
+
 # A turn, and what to write instead.
 TURNS = [
-    (r"(?:^|[.:] )Who (?:cannot|can|has|is|[a-z]+s)\b", "begin with the subject: `if you ...`"),
+    (BEGIN + r"Who (?:cannot|can|has|is|[a-z]+s)\b", "begin with the subject: `if you ...`, `a client that ...`"),
+    (BEGIN + r"Whoever\b", "begin with the subject: `anyone who ...`, `if you ...`"),
+    (r"(?<!\b[Tt]here )\b(?:is|are|was|were) no (?!less|longer|more|reason|such|way)\w", "is not a ..."),
+    (r"\bwins over\b", "takes precedence over"),
     (r"\bfor ever\b", "forever, or: until ..."),
     (r"\bmend(?:s|ed|ing)?\b", "fix"),
     (r"\b(?:told|tells?|telling) of\b", "log, report, or print"),
@@ -23,7 +29,8 @@ TURNS = [
     (r"\bis told (?:of|that|to|what|why)\b", "gets, or is answered"),
     (r"\bone (?:answer|object|line|file|token|thread|key|entry) an? (?:token|line|issuer|command|source|request|process)\b",
      "one ... per ..."),
-    (r"\bstands? (?:in|at|behind|beside|above|below|first|last|alone)\b", "is, is in, or comes"),
+    (r"\bstands? (?:in|inside|anywhere|around|as|at|behind|beside|between|above|below|first|last|alone)\b",
+     "is, is in, or comes"),
     (r"\bso long and no longer\b", "at most"),
     (r"\bhang(?:s|ing)? out\b", "publish"),
     (r"\b(?:take off|takes off|landing|in flight)\b", "start, finish, in progress"),
@@ -74,6 +81,20 @@ def check(path: Path) -> Iterator[str]:
             match = pattern.search(prose)
             if match:
                 yield f"{path}:{number}: {match.group(0).strip()!r}: {better}"
+    if path.suffix == ".rs":
+        yield from left_ends(path)
+
+
+def left_ends(path: Path) -> Iterator[str]:
+    """Comments that go on in lower case after a full stop: the end of an older sentence, left by a merge."""
+    before, in_code = "", False
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        comment = re.match(r"\s*//[/!]? ?(.*)$", line)
+        text = comment.group(1) if comment else ""
+        in_code ^= text.startswith("```")
+        if not in_code and re.search(r"[a-z`)\]]\.$", before) and re.match(r"[a-z]", text):
+            yield f"{path}:{number}: {text!r}: the end of another sentence"
+        before = text
 
 
 def prose_of(path: Path) -> Iterator[tuple[int, str, str]]:
@@ -89,6 +110,9 @@ def prose_of(path: Path) -> Iterator[tuple[int, str, str]]:
         elif path.suffix == ".rs":
             if text.startswith("//"):
                 yield number, line, re.sub(r"`[^`]*`", "", text)
+            elif "src" in path.parts and not path.stem.endswith("tests") and "tests" not in path.parts:
+                for literal in re.findall(r'"((?:[^"\\]|\\.)* (?:[^"\\]|\\.)*)"', line):
+                    yield number, line, literal
         elif "#" in line or '"""' in line:
             comment = line.split("#", 1)[-1] if "#" in line else text
             yield number, line, re.sub(r"`[^`]*`", "", comment)

@@ -36,7 +36,7 @@ def main() -> None:
         print("\n".join(difference) or f"{crate}: {len(now)} names, as listed")
         changed |= bool(difference)
     if changed:
-        sys.exit("the public surface has changed; if that is meant: python3 scripts/public_surface.py --write")
+        sys.exit("the public surface has changed; if that is intended: python3 scripts/public_surface.py --write")
 
 
 class Surface:

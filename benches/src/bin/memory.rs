@@ -80,7 +80,7 @@ fn main() -> ExitCode {
     let grown = resident().saturating_sub(before);
     let kept = narrow.cached_tokens().unwrap_or_default();
     println!(
-        "a flood of {FLOOD} into room for 5,000 tokens and 8 MiB: {kept} kept, {} KiB more",
+        "a flood of {FLOOD} into a cache for 5,000 tokens and 8 MiB: {kept} kept, {} KiB more",
         grown >> 10
     );
 

@@ -54,7 +54,7 @@ type Progress = (f64, Option<f64>);
 
 type Client = RunningService<RoleClient, Handler>;
 
-/// Notes what the server sends by itself.
+/// Records what the server sends unprompted.
 #[derive(Clone, Default)]
 struct Handler {
     progress: Arc<Mutex<Vec<Progress>>>,

@@ -1,11 +1,11 @@
 //! An MCP server that trusts one issuer and holds none of its keys when it starts. Its tool
-//! `delete_all` needs a scope of its own.
+//! `delete_all` needs its own scope.
 //!
 //! `clients/sign_in.py` and `clients/step_up.py` start it and describe what clients must see. A
 //! server for real users would call `provider.warm_up()` first; this one waits for its first token
 //! on purpose.
 //!
-//! Usage: `one_issuer_server ISSUER [--open-lists]`. With the option everybody may connect and list
+//! Usage: `one_issuer_server ISSUER [--open-lists]`. With the option anyone may connect and list
 //! the tools without a token, and there are sessions. It prints `{"url","metadata_url"}` once it
 //! listens, and logs to stderr.
 #![allow(

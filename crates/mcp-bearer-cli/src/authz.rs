@@ -7,7 +7,7 @@ use mcp_bearer_gateway::{Authz, AuthzConfig, AuthzReloader, GatewayDraft, Gatewa
 use tokio::runtime::Runtime;
 
 use crate::reloading::{Reloads, reload_when_changed};
-use crate::stopped::stopped;
+use crate::signals::stopped;
 use crate::ui::{Failure, Outcome, note};
 
 /// Decide about requests for Envoy, Istio, nginx, Caddy or Traefik

@@ -1,4 +1,4 @@
-//! `mcp-bearer check`: reports what would go wrong, before it does.
+//! `mcp-bearer check`: reports what would go wrong with a configuration.
 //!
 //! It reads the configuration, asks each issuer for its keys once, and compares them with the
 //! rules. It changes nothing, and never asks a failing issuer twice.
@@ -39,14 +39,14 @@ Environment:
   SSL_CERT_FILE   CAs to trust for https instead of the machine's, in PEM
   SSL_CERT_DIR    the same, a directory of such files")]
 pub(crate) struct Check {
-    /// A configuration in TOML, instead of options: issuers, rules and all else are checked
+    /// A configuration in TOML, instead of options: issuers, rules and everything else are checked
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
     #[command(flatten)]
     flags: Flags,
 
-    /// How to answer: text, or one JSON object
+    /// The form of the answer: text, or one JSON object
     #[arg(
         long,
         value_name = "FORMAT",

@@ -1,7 +1,7 @@
 //! `mcp-bearer demo`: a real MCP server behind the bearer layer, with its own issuer, on loopback.
 //!
-//! Its key signs for nobody else, and its one token is printed for everyone at this terminal to
-//! paste, so it never listens on an address that other machines can reach.
+//! It prints a good token for anyone at this terminal, so it never listens on an address that other
+//! machines can reach. Its key signs for no other server.
 
 mod server;
 
@@ -22,8 +22,8 @@ use tokio::runtime::Runtime;
 
 use self::server::{ADMIN_SCOPE, ADMIN_TOOL, Issuer};
 use crate::setting_flags::Flags;
+use crate::signals::stopped;
 use crate::signing;
-use crate::stopped::stopped;
 use crate::ui::{Failure, Outcome, Output, json_string, note};
 
 /// The scope that every request needs by default.
@@ -37,8 +37,8 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 /// Serves the tools `whoami` and `add` at /mcp for tokens with the scope mcp:read (or another), the
 /// tool `delete_all` for those that have mcp:admin as well, its RFC 9728 metadata, and the metadata
 /// and keys of its own issuer. Prints a token that lives an hour and commands to paste. Runs until
-/// Ctrl-C or SIGTERM. The options of `verify` describe another issuer, whose tokens are let in as
-/// well when they are made for the server's URL and hold the required scopes.
+/// Ctrl-C or SIGTERM. The options of `verify` describe another issuer, whose tokens are also
+/// accepted if they are made for the server's URL and hold the required scopes.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -50,7 +50,7 @@ Examples:
       --issuer http://127.0.0.1:8000 \\
       --audience http://127.0.0.1:8000/mcp \\
       --scope mcp:read --expires-in -1h
-  # Let in the tokens of a real identity provider as well
+  # Also accept the tokens of a real identity provider
   # (audience http://127.0.0.1:8000/mcp, scope mcp:read):
   mcp-bearer demo --also-issuer https://idp.example.com/
   # Whatever scopes its tokens have:
@@ -73,12 +73,12 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
 
-    /// Let in the tokens of this issuer as well: another name of --discover
+    /// Also accept the tokens of this issuer: another name of --discover
     #[arg(long, value_name = "ISSUER")]
     also_issuer: Option<String>,
 
-    /// Let in tokens whatever their scopes, and print one without. Otherwise they need mcp:read, or
-    /// those of --scope
+    /// Accept tokens whatever their scopes, and print one without scopes. Otherwise they need
+    /// mcp:read, or the scopes of --scope
     #[arg(long)]
     no_scope: bool,
 
@@ -220,7 +220,7 @@ impl Demo {
             }
             other.required_scopes = self.scopes();
         }
-        // The same set that it publishes, used directly: it fetches nothing from itself.
+        // The same set that it publishes, used directly, so that it fetches nothing from itself.
         let mut own = IssuerDraft::default();
         own.keys = serde_json::to_string(jwks).ok().map(Keys::JwksJson);
         own.issuers = Some(place.origin.as_str().into());
@@ -378,7 +378,7 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
         return Ok(address);
     }
     Err(format!(
-        "--listen: {address}: the demo serves this machine alone, because anyone may paste its token; use 127.0.0.1:{} or [::1]:{}",
+        "--listen: {address}: the demo serves only this machine, because anyone may paste its token; use 127.0.0.1:{} or [::1]:{}",
         address.port(),
         address.port()
     ))

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 
 use self::flags::Flags;
 use crate::reloading::{Reloads, reload_when_changed};
-use crate::stopped::stopped;
+use crate::signals::stopped;
 use crate::ui::{Failure, Outcome, Output, note};
 
 /// Put bearer authentication in front of an MCP server in any language

@@ -1,6 +1,6 @@
-//! `mcp-bearer inspect`: what is in a token, without a key, a rule or a connection.
+//! `mcp-bearer inspect`: shows what is in a token, without a key, a rule or a connection.
 //!
-//! Nothing that it shows is verified, and it says so. The token itself is never printed.
+//! Nothing that it shows is verified, and the output says so. The token itself is never printed.
 
 mod facts;
 mod members;
@@ -41,7 +41,7 @@ pub(crate) struct Inspect {
     #[arg(long, value_name = "EPOCH", value_parser = clap::value_parser!(u64).range(..=1 << 53))]
     at: Option<u64>,
 
-    /// How to print it: text, or one JSON object
+    /// The form of the output: text, or one JSON object
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
 }
@@ -81,7 +81,7 @@ impl Inspect {
 
 fn from_stdin() -> Result<Pasted, String> {
     if io::stdin().is_terminal() {
-        note("Paste a token; end with Ctrl-D on a line of its own.");
+        note("Paste a token; end with Ctrl-D on its own line.");
     }
     let limit = u64::try_from(PASTED_BYTES).unwrap_or(u64::MAX);
     let mut text = Vec::new();
@@ -91,7 +91,7 @@ fn from_stdin() -> Result<Pasted, String> {
         .read_to_end(&mut text)
         .map_err(|error| error.to_string())?;
     if text.len() > PASTED_BYTES {
-        return Err("longer than 1 MiB, so it is no token".to_owned());
+        return Err("longer than 1 MiB, so it is not a token".to_owned());
     }
     pasted::understand(&text)
 }

@@ -1,6 +1,6 @@
 //! `mcp-bearer jwks`: turns public keys in PEM into the JWK Set that an issuer publishes.
 //!
-//! A private key is refused, because everyone can read a set.
+//! A private key is refused, because a set is public.
 
 use std::path::PathBuf;
 
@@ -85,7 +85,7 @@ fn jwk(text: &str, kid: Option<&String>, algorithm: Option<Algorithm>) -> Result
         Some(algorithm) => {
             let fitting: Vec<&str> = key.algorithms().map(Algorithm::name).collect();
             return Err(format!(
-                "--algorithm: {} does not serve for {algorithm}, only for {}",
+                "--algorithm: {} cannot be used with {algorithm}, only with {}",
                 key.describe(),
                 fitting.join(", ")
             ));

@@ -1,4 +1,5 @@
-//! `mcp-bearer keygen`: makes a key that signs tokens, and what verifies them, as files.
+//! `mcp-bearer keygen`: makes a key that signs tokens, and writes it and the keys that verify them
+//! to files.
 //!
 //! A secret file is never readable by others, not even for a moment, and never overwritten unasked.
 
@@ -28,7 +29,7 @@ Examples:
   mcp-bearer keygen --out shared --algorithm HS256
   mcp-bearer token --secret-file shared/secret.txt > token.txt")]
 pub(crate) struct Keygen {
-    /// The directory to write to; made when it is missing
+    /// The directory to write to; created if it is missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 
@@ -234,7 +235,7 @@ impl Drop for Written {
     }
 }
 
-/// Fails if the file exists, whoever made it and whenever.
+/// Fails if the file exists, even if it was made only a moment ago.
 fn create(path: &Path, readers: Readers, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -18,8 +18,8 @@ mod moment;
 mod pasted;
 mod reloading;
 mod setting_flags;
+mod signals;
 mod signing;
-mod stopped;
 mod token;
 mod ui;
 mod verify;
@@ -120,13 +120,13 @@ fn start_log(cli: &Cli) -> Result<(), Failure> {
         Command::Demo(_) | Command::Gateway(_) => "info,rmcp=warn",
         #[cfg(feature = "authz")]
         Command::Authz(_) => "info",
-        // It reports on the keys itself.
+        // The command reports on the keys itself.
         Command::Check(_) => "warn,mcp_bearer::keys=off",
         _ => "warn",
     };
     let text = cli.log.as_deref().unwrap_or(default);
     if text.trim().is_empty() {
-        let why = "--log, MCP_BEARER_LOG: set to nothing; leave it out if it is not meant";
+        let why = "--log, MCP_BEARER_LOG: set to nothing; leave it out if it is not intended";
         return Err(Failure::problem(why));
     }
     let filter = EnvFilter::builder().parse(text).map_err(|error| {

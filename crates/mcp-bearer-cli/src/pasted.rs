@@ -1,7 +1,7 @@
-//! Reads what people paste where a token is expected: used if there is only one possible reading,
-//! otherwise named.
+//! Reads what people paste where a token is expected: uses it if there is only one possible
+//! reading, and otherwise reports what it is.
 //!
-//! No text from here contains the token or any other part of what was pasted, except names of
+//! No text made here contains the token or any other part of what was pasted, except names of
 //! files.
 
 mod around;
@@ -58,7 +58,7 @@ pub(crate) fn of_argument(given: &OsStr) -> Result<Pasted, String> {
             Ok(pasted)
         }
         Err(_) if looks_like_a_file_name(given) => {
-            let missing = "there is no such file, and it is no token; check the path";
+            let missing = "there is no such file, and this is not a token; check the path";
             Err(format!("{}: {missing}", path.display()))
         }
         Err(_) => understand(given.as_encoded_bytes()),
@@ -99,7 +99,7 @@ pub(crate) fn understand(text: &[u8]) -> Result<Pasted, String> {
     Ok(Pasted { token, findings })
 }
 
-/// What is broken in a refused line, of which every byte counts.
+/// What is broken in a refused line. Every byte of a line counts.
 pub(crate) fn hint(line: &[u8]) -> Option<String> {
     let said = |text: &str| Some(text.to_owned());
     match line {
@@ -133,7 +133,7 @@ fn unwrapped(text: &str, findings: &mut Vec<Finding>) -> String {
         findings.push(Finding::Invisible(first));
         text.retain(|c| !is_invisible(c));
     }
-    // Each turn removes something, and no paste has more layers.
+    // Each round removes something, and no pasted text has more layers.
     for _ in 0..8 {
         let before = text.len();
         text = without_quotes(&text, findings).trim().to_owned();
@@ -228,7 +228,7 @@ fn bare(text: &str, findings: &mut Vec<Finding>) -> Result<String, String> {
     if text.contains(char::is_whitespace) {
         return Err("text without a token in it".to_owned());
     }
-    // One word: the verifier names the character that no token has.
+    // One word: the verifier reports the character that no token has.
     Ok(text.to_owned())
 }
 
@@ -245,7 +245,7 @@ fn joined(text: &str) -> Result<Option<(String, usize)>, String> {
     if whole > 1 {
         return Err(several(whole));
     }
-    // A complete token has no second half.
+    // A complete token does not continue on the next line.
     if !starts_like_a_token(first) || (is_whole(first) && damage(first).is_none()) {
         return Ok(None);
     }

@@ -6,15 +6,15 @@ use std::time::{Duration, SystemTime};
 
 use mcp_bearer_gateway::GatewayError;
 
-use crate::stopped::hang_ups;
+use crate::signals::hang_ups;
 use crate::ui::{Failure, note};
 
-/// How often it is looked whether the file has changed.
+/// How often the file is checked for changes.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// A server that can serve by another configuration.
+/// A server whose configuration can be replaced.
 pub(crate) trait Reloads {
-    /// Serves by this file, or goes on as before.
+    /// Serves with the configuration in this file, or continues with the old one.
     async fn reload_file(&self, path: &Path) -> Result<(), Failure>;
 
     /// Returns whether there is a new certificate.

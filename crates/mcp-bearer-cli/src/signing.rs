@@ -32,7 +32,7 @@ fn warn_of_readers(option: &str, path: &Path) {
         return;
     };
     let mode = about.permissions().mode() & 0o777;
-    // Something that is not a file, such as a pipe, has no lasting readers.
+    // Only a file can be read by others later; a pipe cannot.
     if about.is_file() && mode & 0o044 != 0 {
         let path = path.display();
         note(format_args!(

@@ -16,7 +16,7 @@ use crate::ui::{Failure, Outcome, Output};
 /// Sign a token and print it
 ///
 /// The algorithm is that of the key: RS256, ES256, ES384, ES512 or EdDSA for a private key, HS256
-/// for a shared secret, unless --algorithm names another that the key serves for.
+/// for a shared secret, unless --algorithm names another that the key can be used with.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -40,7 +40,7 @@ pub(crate) struct Token {
     private_key: Option<PathBuf>,
 
     /// A secret shared with the verifier, such as secret.txt of `keygen`: the bytes of the
-    /// file, without the line end behind printable text
+    /// file, without the line end after printable text
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
 
@@ -48,15 +48,15 @@ pub(crate) struct Token {
     #[arg(long, value_name = "A")]
     algorithm: Option<String>,
 
-    /// Who the token is about: `sub`
+    /// The subject: `sub`
     #[arg(long, value_name = "S", default_value = "fastmcp-user")]
     subject: String,
 
-    /// Who issues it: `iss`
+    /// The issuer: `iss`
     #[arg(long, value_name = "I", default_value = "https://fastmcp.example.com")]
     issuer: String,
 
-    /// Whom it is for: `aud`, the URL of the MCP server. Can be given several times
+    /// The audience: `aud`, the URL of the MCP server. Can be given several times
     #[arg(long, value_name = "A")]
     audience: Vec<String>,
 
@@ -64,7 +64,7 @@ pub(crate) struct Token {
     #[arg(long, value_name = "S")]
     scope: Vec<String>,
 
-    /// The lifetime, such as `90s`, `1h` or `7days`; negative for a token that has expired already
+    /// The lifetime, such as `90s`, `1h` or `7days`; negative for a token that has already expired
     #[arg(
         long,
         value_name = "DURATION",

@@ -1,4 +1,4 @@
-//! `mcp-bearer verify`: one answer per token.
+//! `mcp-bearer verify`: prints one answer per token.
 //!
 //! Tokens come as an argument or as lines of stdin. A line is bytes, and whatever it contains, it
 //! gets exactly one answer, in order, in bounded memory. A token is never printed.
@@ -62,7 +62,7 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "EPOCH", help_heading = "Rules")]
     at: Option<String>,
 
-    /// How to answer: a line of text, or a JSON object, for each token
+    /// The form of the answers: per token a line of text, or a JSON object
     #[arg(
         long,
         value_name = "FORMAT",
@@ -154,7 +154,7 @@ fn from_stdin(
     format: Format,
 ) -> Result<Outcome, Failure> {
     if io::stdin().is_terminal() {
-        note("Reading tokens from stdin, one a line; end with Ctrl-D.");
+        note("Reading tokens from stdin, one per line; end with Ctrl-D.");
     }
     let mut lines = Lines::new(io::stdin().lock(), verifier.limit());
     let mut worst = None;
@@ -165,8 +165,8 @@ fn from_stdin(
         Detail::Verdict => Block::Left,
     };
     let mut only = None;
-    // Answers are flushed before the next read could wait, so that a program can converse with this
-    // one.
+    // Answers are flushed before the next read could wait, so that a program can exchange tokens
+    // and answers with this one.
     while let Some(line) = lines.next(|| output.flush())? {
         let answer = verifier.answer(&line)?;
         answer.print(output, format, block)?;
@@ -178,7 +178,7 @@ fn from_stdin(
         answer.print_block(output)?;
     }
     output.flush()?;
-    // A script that accepts whatever exits with 0 must not accept empty input.
+    // A script that relies on exit code 0 must not accept empty input.
     worst.ok_or_else(|| {
         Failure::problem(
             "no token on standard input; give one per line, or one as the argument TOKEN",

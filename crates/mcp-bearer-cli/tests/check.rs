@@ -162,7 +162,7 @@ fn an_issuer_that_cannot_be_reached_is_a_problem() {
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(1), ""), "{ran:?}");
     let lines: Vec<&str> = ran.stdout.lines().collect();
     assert!(
-        lines[4].starts_with("  problem: no keys, so that every token meets 503: "),
+        lines[4].starts_with("  problem: no keys, so every request will get a 503: "),
         "{ran:?}"
     );
     assert!(lines[4].contains("refused"), "{ran:?}");
@@ -203,7 +203,7 @@ fn what_would_go_wrong_is_reported() {
 
     let server = issuer(vec![p256("a"), SigningKey::ed25519().with_kid("b").jwk()]);
     let told = problem(&server, &[]);
-    assert!(told.contains("no key serves for RS256"), "{told}");
+    assert!(told.contains("no key can be used with RS256"), "{told}");
     assert!(told.contains("ES256"), "{told}");
 
     server.set_keys((0..5).map(|_| p256("same")).collect());
@@ -245,8 +245,8 @@ fn what_is_worth_knowing_is_noted() {
     assert_eq!(
         notes,
         [
-            "  note: PS512 is allowed, and no key serves for it",
-            "  note: tokens signed with key \"b\\u{1b}[2J\" are refused: it serves for ES256, not among the allowed algorithms",
+            "  note: PS512 is allowed, and no key can be used with it",
+            "  note: tokens signed with key \"b\\u{1b}[2J\" are refused: the key can be used with ES256, not among the allowed algorithms",
         ]
     );
 }
@@ -346,7 +346,9 @@ method = "tool/call"
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     for expected in [
         format!("{shown}:4: unmatched: must be decided where there are rules: allow or deny"),
-        format!("{shown}:5: rule.method: \"tool/call\" is no method; \"tools/call\" is one"),
+        format!(
+            "{shown}:5: rule.method: \"tool/call\" is not a method; did you mean \"tools/call\"?"
+        ),
     ] {
         assert!(ran.stderr.contains(&expected), "{}", ran.stderr);
     }

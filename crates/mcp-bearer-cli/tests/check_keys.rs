@@ -1,5 +1,5 @@
-//! `check` and `--discover`: which key is which, why one cannot be used, and addresses that are not
-//! an issuer's.
+//! `check` and `--discover`: how keys are distinguished, why one cannot be used, and addresses that
+//! are not an issuer's.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -166,7 +166,7 @@ fn refusals_follow_the_specification() {
         answer.json()["result"]["structuredContent"]["subject"],
         json!("bob")
     );
-    // A browser has no business here, whatever it was given.
+    // No browser should call it, whatever token it has.
     assert_eq!(
         demo.call("whoami", "{}", &[&good, "Origin: http://localhost:3000"])
             .status(),
@@ -274,7 +274,7 @@ fn all_mistakes_are_reported_at_once() {
     run(&["demo", "--listen", "0.0.0.0:8000", "--private-key", "no-such.pem"]).is(
         2,
         "",
-        "error: --listen: 0.0.0.0:8000: the demo serves this machine alone, because anyone may paste its token; use 127.0.0.1:8000 or [::1]:8000\n\
+        "error: --listen: 0.0.0.0:8000: the demo serves only this machine, because anyone may paste its token; use 127.0.0.1:8000 or [::1]:8000\n\
          error: --private-key: no-such.pem: there is no such file; check the path\n\
          For help: mcp-bearer demo --help\n",
     );

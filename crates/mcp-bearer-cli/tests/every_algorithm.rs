@@ -175,11 +175,11 @@ fn options_that_do_not_fit_together_are_an_error() {
         ),
         (
             &["token", "--private-key", &rsa, "--algorithm", "ES256"],
-            "RSA 2048 bits does not serve for ES256, only for RS256",
+            "RSA 2048 bits cannot be used with ES256, only with RS256",
         ),
         (
             &["token", "--private-key", &rsa, "--algorithm", "HS256"],
-            "does not serve for HS256",
+            "cannot be used with HS256",
         ),
         (
             &["token", "--private-key", &rsa, "--algorithm", "x"],
@@ -187,7 +187,7 @@ fn options_that_do_not_fit_together_are_an_error() {
         ),
         (
             &["token", "--secret-file", &secret, "--algorithm", "HS512"],
-            "does not serve for HS512",
+            "cannot be used with HS512",
         ),
         (&["token", "--secret-file", &rsa], "--secret-file: "),
         (

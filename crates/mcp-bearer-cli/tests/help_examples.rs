@@ -200,7 +200,7 @@ fn the_width_breaks_no_example() {
 fn every_example_works() {
     for command in commands() {
         for example in examples(&help(&[command], Some(80))) {
-            // Each in a place of its own; what one makes is there for the others.
+            // Each example has its own issuer and directory.
             let stage = Stage::new();
             if example.contains("mcp-bearer authz") {
                 let line = stage.first_line(&format!("{example} --log error 2>&1"));

@@ -392,7 +392,7 @@ fn jwks_refuses_what_must_not_be_published() {
         "",
         &format!(
             "error: --kid: 2 given for 1 files; give it once for each file, or not at all\n\
-             error: {public}: --algorithm: RSA 2048 bits does not serve for ES256, only for RS256, RS384, RS512, PS256, PS384, PS512\n\
+             error: {public}: --algorithm: RSA 2048 bits cannot be used with ES256, only with RS256, RS384, RS512, PS256, PS384, PS512\n\
              For help: mcp-bearer jwks --help\n"
         ),
     );

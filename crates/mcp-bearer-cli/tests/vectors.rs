@@ -33,7 +33,7 @@ const CANNOT_START: [(&str, &str); 5] = [
         "signature/oct_in_jwks_hs256.json",
         "HS256, HS384 and HS512 need a shared secret",
     ),
-    ("signature/secret_short.json", "does not serve for HS384"),
+    ("signature/secret_short.json", "cannot be used with HS384"),
 ];
 
 #[test]

@@ -491,8 +491,8 @@ fn all_mistakes_are_reported_at_once() {
         2,
         "",
         "error: no keys: give one of --public-key, --jwks, --jwks-uri, --discover, --secret-file\n\
-         error: no issuer: say whose tokens are good with --issuer, or --any-issuer if that is meant\n\
-         error: no audience: say whom tokens must be for (the URL of the MCP server) with --audience, or --any-audience if that is meant\n\
+         error: no issuer: name the accepted one with --issuer, or --any-issuer if that is intended\n\
+         error: no audience: give the URL of the MCP server with --audience, or --any-audience if that is intended\n\
          error: --algorithm: \"none\": not a supported signature algorithm (one of RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519 HS256 HS384 HS512)\n\
          error: --scope: \"a b\" is not a scope: one or more printable ASCII characters, without space, quote or backslash\n\
          error: --leeway: \"x\": expected number at 0; write it like 60s or 2m\n\
@@ -530,7 +530,7 @@ fn all_mistakes_are_reported_at_once() {
         ),
         (
             &["--public-key", &pem, "--algorithm", "ES256"],
-            "--algorithm: no key (RSA 2048 bits) serves for ES256",
+            "--algorithm: no key (RSA 2048 bits) can be used with ES256",
         ),
         (
             &["--public-key", &pem, "--algorithm", "HS256"],

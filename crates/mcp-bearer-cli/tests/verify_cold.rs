@@ -159,7 +159,7 @@ fn explain_reaches_every_step_that_it_can() {
 }
 
 #[test]
-fn of_several_lines_the_worst_counts_and_a_failed_fetch_is_not_repeated() {
+fn the_worst_of_several_lines_counts_and_a_failed_fetch_is_not_repeated() {
     let down = Setting::new(Keys::Address, Issuer::Down);
     let expired = down.token().expires_in(-3600).token();
     let ran = down.verify(&[], &format!("{expired}\n{expired}\n{expired}\n"));

@@ -1,9 +1,9 @@
-//! A typed view of validated claims (RFC 7519 section 4). A wrong type is an error of its own.
+//! A typed view of validated claims (RFC 7519 section 4). A wrong type is a separate error.
 //!
 //! `null` counts as absent where a claim only describes the token, because some issuers write every
 //! member that they know. In a date, `iss` or `aud`, `null` never means "no restriction".
 //!
-//! This file reads what the claims say; `policy.rs` decides what they must say.
+//! This file reads the claims; `policy.rs` decides what they must contain.
 
 mod path;
 mod required;
@@ -148,7 +148,7 @@ pub(crate) struct TimeRules {
     pub(crate) max_age: Option<Duration>,
 }
 
-/// Whether a token must say when it expires.
+/// Whether a token must have an expiry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Expiry {
     #[default]
@@ -204,7 +204,7 @@ impl Times {
     }
 }
 
-/// A claim that is demanded must not be `null`, which is as good as missing.
+/// A required claim must not be `null`, which counts as missing.
 pub(crate) const fn refuse_null(
     name: &'static str,
     value: Option<&Value<'_>>,
@@ -239,7 +239,7 @@ pub(crate) fn string<'c, 'a>(
     }
 }
 
-/// A string or an array of strings, when present; the array is searched once per question.
+/// A string or an array of strings, when present; the array is searched once per lookup.
 pub(crate) fn audience<'c, 'a>(
     value: Option<&'c Value<'a>>,
 ) -> Result<Option<Audience<'c, 'a>>, Rejection> {

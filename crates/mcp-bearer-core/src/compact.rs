@@ -2,7 +2,7 @@
 //! and 4a.
 //!
 //! The result is unverified, as its type says. Nothing here looks at keys, and nothing here may be
-//! trusted; the only way on is `verify` in `verify.rs`.
+//! trusted until `verify` in `verify.rs` has accepted it.
 
 mod inspection;
 

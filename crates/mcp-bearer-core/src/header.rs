@@ -58,8 +58,8 @@ impl<'a> Header<'a> {
         match name.parse::<Algorithm>() {
             Ok(algorithm) if allowed.contains(&algorithm) => Ok(algorithm),
             _ => {
-                // Strangers can reach this path, so the sentence is written once, into a buffer
-                // that is large enough.
+                // This path runs for unauthenticated requests, so the sentence is written once,
+                // into a buffer that is large enough.
                 let mut text = String::with_capacity(160);
                 let _ = write!(text, "algorithm {} is not allowed, only ", Shown(name));
                 for (index, algorithm) in allowed.iter().enumerate() {

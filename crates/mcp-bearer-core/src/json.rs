@@ -7,9 +7,9 @@
 //! because other readers have switches (big numbers, raw values) that any crate of the program may
 //! turn on.
 
+mod find_byte;
 mod object;
 mod scan;
-mod search;
 #[cfg(test)]
 mod tests;
 mod unescape;

@@ -316,7 +316,7 @@ type Element = Result<Map<String, Value>, KeyError>;
 /// The elements of `keys`: each an object, or the reason why it is not.
 pub(crate) fn elements(text: &str) -> Result<Vec<Element>, KeyError> {
     let text = within_limit(text, "a JWK Set")?;
-    // A fault inside one key must not affect the others.
+    // A fault in one key does not affect the others.
     let set = Members::parse_outermost(text).map_err(|error| {
         KeyError::malformed(format!("not a JWK Set: {} at byte {}", error.why, error.at))
     })?;

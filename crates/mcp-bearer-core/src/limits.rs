@@ -1,7 +1,7 @@
 //! Every limit of the verifier in one place, each with the source of its number.
 //!
 //! Nothing here is a security decision about a token's content; the limits bound the work that
-//! content can cause. No other file of this crate may have a limit of its own.
+//! content can cause. No other file of this crate may define a limit.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ impl Limits {
     /// a start.
     pub const CLOCK_RETRY: Duration = Duration::from_secs(60);
 
-    /// The longest plausible lifetime of a token, ten years: the same date in milliseconds lies
+    /// The longest plausible lifetime of a token, ten years: the same date in milliseconds is
     /// 50,000 years ahead.
     pub const PLAUSIBLE_LIFETIME: Duration = Duration::from_secs(3652 * 24 * 60 * 60);
 

@@ -63,7 +63,7 @@ enum Scheme {
 }
 
 impl ProtectedResourceMetadata {
-    /// Begins the document of a resource, by its identifier: the URL of the MCP endpoint.
+    /// Starts the document of a resource, by its identifier: the URL of the MCP endpoint.
     #[must_use]
     pub fn builder(resource: impl Into<String>) -> MetadataBuilder {
         MetadataBuilder {

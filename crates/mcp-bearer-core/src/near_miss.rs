@@ -1,6 +1,6 @@
 //! Two names that are nearly equal: what people mistype in an issuer or an audience.
 //!
-//! A near name is never accepted. It only shows the operator where to look.
+//! A near miss is never accepted. It only shows the operator where to look.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub(crate) struct NearMiss {
 }
 
 impl NearMiss {
-    /// What makes the names equal, if one slash at the end, case, and http for https are enough.
+    /// The differences, if a slash at the end, case, and http for https are the only ones.
     pub(crate) fn between(one: &str, other: &str) -> Option<Self> {
         if one == other || one.len().abs_diff(other.len()) > 2 {
             return None;
@@ -39,7 +39,7 @@ impl NearMiss {
         })
     }
 
-    /// That the two differ, and how.
+    /// How the two differ.
     pub(crate) fn clause(self, got: &str, expected: &str) -> String {
         format!("; {} differs from {expected:?} only {self}", Shown(got))
     }

@@ -1,9 +1,9 @@
 //! Who may call what: the rules of an MCP server for each tool, prompt and resource.
 //!
-//! A token opens the server, and its scopes open the server's operations. This module reads what a
-//! request asks for, applies the rules, and decides; it filters lists so that they show only what
-//! the caller may use. It does no I/O and uses no HTTP library: a layer carries bytes and
-//! decisions.
+//! A token grants access to the server, and its scopes grant access to single operations. This
+//! module reads what a request asks for, applies the rules, and decides; it filters lists so that
+//! they show only what the caller may use. It does no I/O and uses no HTTP library: a layer carries
+//! bytes and decisions.
 //!
 //! # The path of a request
 //!
@@ -24,7 +24,7 @@
 //! an operation apply: their order means nothing, and their scopes add up. [`Unmatched`] decides
 //! about an operation that no rule matches.
 //!
-//! | operation | is judged as | rules for this apply too |
+//! | operation | is judged as | rules for this also apply |
 //! |---|---|---|
 //! | `tools/call`, `prompts/get`, `resources/read` | itself, with name or URI | |
 //! | `resources/subscribe`, `resources/unsubscribe` | itself | `resources/read` |

@@ -63,7 +63,7 @@ impl VerifyingKey {
         };
         if !is_nothing_but(text, block) {
             return Err(KeyError::malformed(
-                "something stands beside the one PEM block, or in its header; remove it",
+                "there is other text beside the one PEM block, or in its header; remove it",
             ));
         }
         match block.tag() {
@@ -71,7 +71,7 @@ impl VerifyingKey {
             "RSA PUBLIC KEY" => VerifyingKey::from_pkcs1(block.contents()),
             "CERTIFICATE" => from_certificate(block.contents()),
             _ => Err(KeyError::malformed(
-                "neither PUBLIC KEY, RSA PUBLIC KEY nor CERTIFICATE stands in the PEM text",
+                "the PEM text has neither a PUBLIC KEY, an RSA PUBLIC KEY nor a CERTIFICATE",
             )),
         }
     }

@@ -1,5 +1,5 @@
-//! What a token must say. Every expectation that is set makes its claim required; each check that
-//! is left out is spelled out.
+//! What a token must contain. Every expectation that is set makes its claim required; each check
+//! that is left out is spelled out.
 //!
 //! A policy that cannot work is not built: [`RuleError`] reports every problem at once.
 
@@ -90,8 +90,8 @@ pub(crate) enum IdentityTokenShape {
 impl Policy {
     /// Begins a policy for tokens of these issuers (`iss`), made for these audiences (`aud`).
     ///
-    /// With [`Expected::Any`] as the issuer, only the key says who signed. With it as the audience,
-    /// a token that another server received can be replayed here.
+    /// With [`Expected::Any`] as the issuer, only the key shows who signed. With it as the
+    /// audience, a token that another server received can be replayed here.
     pub fn builder(issuers: impl Into<Expected>, audiences: impl Into<Expected>) -> PolicyBuilder {
         PolicyBuilder {
             algorithms: None,
@@ -339,7 +339,7 @@ impl PolicyBuilder {
         self
     }
 
-    /// The claims that scopes are read from; the first one present wins. `scope`, then `scp`,
+    /// The claims that scopes are read from; the first one present is used. `scope`, then `scp`,
     /// unless set.
     ///
     /// ```
@@ -382,7 +382,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// What clients must request to get a token that holds `scope`. It wins over the prefix.
+    /// What clients must request to get a token that holds `scope`. It takes precedence over the
+    /// prefix.
     pub fn requested_scope(
         mut self,
         scope: impl Into<String>,
@@ -435,7 +436,7 @@ impl PolicyBuilder {
         error.add_if(
             self.token_type == TokenType::Rfc9068 && !self.named_types.is_empty(),
             Rule::AcceptedTypes,
-            "named, though at+jwt alone is accepted",
+            "named, although only at+jwt is accepted",
         );
         for fault in self.named_types.faults() {
             error.add(Rule::AcceptedTypes, fault.to_string());

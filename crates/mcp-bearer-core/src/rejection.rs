@@ -79,7 +79,7 @@ pub enum RejectionKind {
     WrongTokenType,
 }
 
-/// Who is at fault for a refusal.
+/// The party at fault for a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// The request: another token would be accepted.
@@ -144,7 +144,7 @@ impl RejectionKind {
         }
     }
 
-    /// Who is at fault; the service's own faults deserve a louder log line.
+    /// The party at fault; the service's own faults are logged at a higher level.
     #[must_use]
     pub const fn fault(self) -> Fault {
         match self {
@@ -397,7 +397,7 @@ struct ScopeFacts {
     read: Option<Box<str>>,
 }
 
-/// What condemned a token while no signature could be checked.
+/// The reason for refusing a token while no signature could be checked.
 #[derive(Clone, PartialEq)]
 struct NotVerified {
     facts: Facts,
@@ -434,7 +434,7 @@ impl Facts {
             Self::Keys { why, .. } => write!(f, "no keys to verify with: {why}"),
             Self::Clock { now } => write!(
                 f,
-                "the system's clock stands at {} s since 1970, before 2020, so that no token's times can be judged; set it",
+                "the system's clock shows {} s since 1970, before 2020, so no token's times can be judged; set it",
                 now.as_secs()
             ),
             Self::Scopes(facts) => {

@@ -2,7 +2,7 @@
 //!
 //! The library binds a parsed key to one algorithm, so each key is parsed on first use per
 //! algorithm and kept. A key is never used with an algorithm of another type, and a secret is never
-//! shown. No code of ours waits for another thread: a child of `fork` would wait forever. (The
+//! shown. None of our code waits for another thread: a child of `fork` would wait forever. (The
 //! library has one such lock left, for the whole process: each thread takes it for some nanoseconds
 //! with its first refused signature, and when it ends.)
 
@@ -42,7 +42,7 @@ pub struct VerifyingKey(Arc<Inner>);
 struct Inner {
     material: Material,
     thumbprint: Thumbprint,
-    /// Threads that arrive at once each parse, and the first one's result is kept.
+    /// If several threads parse it at the same time, the first result is kept.
     parsed: [OnceBox<ParsedKey>; aws_lc::SLOTS],
     kernel: Kernel,
 }
@@ -151,8 +151,8 @@ impl VerifyingKey {
     }
 
     /// Why a shared secret that is long enough is still easily guessed, in a lower-case sentence:
-    /// it has fewer than 8 different bytes, or repeats a unit of at most 8 bytes. It is accepted;
-    /// warn whoever configures it.
+    /// it has fewer than 8 different bytes, or repeats a unit of at most 8 bytes. It is accepted,
+    /// but the operator should be warned.
     ///
     /// ```
     /// use mcp_bearer_core::VerifyingKey;

@@ -1,4 +1,4 @@
-//! The steps that a token passes, and who may watch it pass them.
+//! The steps of verification, and the trait that observes them.
 //!
 //! The verifier and `--explain` are the same code: an [`Observer`] sees each step, and can change
 //! nothing.

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 /// thumbprints.
 ///
 /// [`Display`](fmt::Display) writes it in base64url (RFC 7638 section 3.1), the usual `kid` of a
-/// public key. The thumbprint of a shared secret would let the secret be guessed, so it is never
+/// public key. From the thumbprint of a shared secret, the secret could be guessed, so it is never
 /// written: [`Display`](fmt::Display) and [`Debug`](fmt::Debug) say `shared secret`.
 ///
 /// ```

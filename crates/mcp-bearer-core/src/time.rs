@@ -1,4 +1,4 @@
-//! Moments: a clock gives a [`UnixTime`], a claim a [`NumericDate`].
+//! Points in time: a clock gives a [`UnixTime`], a claim a [`NumericDate`].
 
 use std::fmt;
 use std::time::Duration;

@@ -8,8 +8,8 @@
 mod access_token;
 mod body_hash;
 mod checks;
-mod faults;
 mod shown;
+mod token_faults;
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
@@ -110,9 +110,8 @@ impl UnverifiedToken<'_> {
     /// Whether fetching keys for this token could help: steps 5 to 8 and 10 to 17 pass, and the
     /// signature has a length that the algorithm allows.
     ///
-    /// It says nothing about the signature itself; it keeps strangers from triggering fetches.
-    /// Steps 18 and 19 are left out: the answer would show a stranger which values this server
-    /// wants.
+    /// It does not check the signature; it prevents strangers from triggering fetches. Steps 18 and
+    /// 19 are left out: the answer would show a stranger which values this server wants.
     #[must_use]
     pub fn worth_a_fetch(&self, policy: &Policy, now: UnixTime) -> bool {
         let check = || -> Result<(), Rejection> {

@@ -1,4 +1,4 @@
-//! What a verified token says, and what is checked again when it is kept.
+//! What a verified token contains, and what is checked again when it is kept.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -39,7 +39,7 @@ fn types_of_other_tokens_cannot_be_named() {
     let both = builder()
         .also_accept_type("vendor+jwt")
         .token_type(TokenType::Rfc9068);
-    assert!(problems(both).contains("at+jwt alone"));
+    assert!(problems(both).contains("only at+jwt"));
     assert!(builder().also_accept_type("vendor+jwt").build().is_ok());
 }
 
@@ -106,7 +106,10 @@ fn a_token_that_is_refused_anyway_is_not_worth_a_fetch() {
         ("expired", good.clone().expires_in(-3600)),
         ("issued in the future", good.clone().issued_in(3600)),
         ("a typ claim of ID", good.clone().claim("typ", "ID")),
-        ("claims that are no object", good.clone().raw_claims("[]")),
+        (
+            "claims that are not an object",
+            good.clone().raw_claims("[]"),
+        ),
         ("a duplicate", good.clone().raw_claims(r#"{"a":1,"a":1}"#)),
         ("another type", good.clone().typ("dpop+jwt")),
         ("crit", good.clone().header("crit", json!(["x"]))),

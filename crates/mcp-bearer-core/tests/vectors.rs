@@ -156,7 +156,7 @@ fn every_step_has_an_accepted_and_a_refused_case() {
     }
     let known: BTreeSet<&String> = steps.iter().collect();
     for step in seen.keys() {
-        assert!(known.contains(step), "{step} is no step");
+        assert!(known.contains(step), "{step} is not a step");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which process is this? An answer without a system call.
+//! Identifies the current process without a system call.
 //!
 //! A child of `fork` inherits its parent's memory, but not its threads: a lock held by one of those
 //! is held forever, and a random generator would give the child what it gives the parent. So
@@ -19,17 +19,16 @@
 //! On Linux since 4.14, one page of memory is marked with `MADV_WIPEONFORK`: the kernel gives every
 //! child a page of zeros in its place. A zero word on it means "not seen yet", and is replaced by
 //! the next number of an ordinary counter. The child has inherited that counter, so its number
-//! differs from all that its parents drew. A look is two loads, a third of a nanosecond, where
-//! `getpid` costs about a hundred.
+//! differs from all that its parents drew. A check is two loads, a third of a nanosecond; `getpid`
+//! costs about a hundred nanoseconds.
 //!
 //! The kernel wipes the page in every call that copies the address space. So this also holds for
 //! children of glibc's `_Fork` and of a raw `clone`, for which a handler of `pthread_atfork` does
 //! not run. A child that *shares* its parent's memory (`vfork`, `clone` with `CLONE_VM`) counts as
 //! the same process: nothing is copied.
 //!
-//! Some systems that imitate Linux accept any advice and do nothing. So the page is used only if
-//! the kernel refuses an advice that does not exist. Without such a page, [`std::process::id`] is
-//! used.
+//! Some systems that imitate Linux accept any advice and ignore it. So the page is used only if the
+//! kernel refuses an advice that does not exist. Without such a page, [`std::process::id`] is used.
 //!
 //! No lock is taken, and the page is never freed: a child of `fork` could wait for the lock, and
 //! read the freed page.
@@ -54,7 +53,7 @@ enum Kind {
 }
 
 impl Process {
-    /// The process that asks.
+    /// The calling process.
     #[must_use]
     #[inline]
     pub fn current() -> Self {

@@ -54,8 +54,8 @@ fn new_generation(word: &AtomicU64) -> u64 {
     kept.map_or_else(|other| other, |_| number)
 }
 
-/// Asks for the page. If several threads do so at once, one page is kept; no lock is needed, which
-/// a child could find locked.
+/// Requests the page. If several threads do so at once, one page is kept; there is no lock, because
+/// a child could find it locked.
 #[cold]
 fn first_word() -> *const AtomicU64 {
     let page = wiped_page();
@@ -72,7 +72,7 @@ fn first_word() -> *const AtomicU64 {
     }
 }
 
-/// A page of zeros that the kernel wipes in children, or nothing if the kernel cannot do that.
+/// A page of zeros that the kernel wipes in children; `None` if the kernel cannot do that.
 fn wiped_page() -> Option<*mut AtomicU64> {
     let size = page_size();
     let protection = libc::PROT_READ | libc::PROT_WRITE;

@@ -94,7 +94,7 @@ mod linux {
             ("_Fork", fork_without_handlers),
             ("clone", raw_clone),
         ];
-        // A child finds out for itself before anything is known in the parent.
+        // A child identifies itself even if its parent never asked.
         for (name, way) in ways {
             in_a_child(*way, || Process::current() == Process::current());
             println!("a child by {name} of a parent that never asked ... ok");

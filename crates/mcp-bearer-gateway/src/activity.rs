@@ -1,8 +1,8 @@
-//! [`Activity`]: what happens on one connection, so that a client that says or reads nothing does
-//! not keep it.
+//! [`Activity`]: records activity on a connection, so that it is closed if its client neither sends
+//! nor reads.
 //!
-//! Nobody asks for the rest of an answer while the client does not read, so an answer cannot notice
-//! that by itself.
+//! While the client does not read, the rest of an answer is not polled, so the answer itself cannot
+//! notice that.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};

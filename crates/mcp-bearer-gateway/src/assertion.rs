@@ -1,5 +1,5 @@
-//! [`Assertions`]: tokens of our own, which tell the server who calls. It gets them instead of the
-//! client's token.
+//! [`Assertions`]: tokens signed by the gateway, which identify the caller to the server. The
+//! server gets them instead of the client's token.
 //!
 //! An assertion is an access token of RFC 9068 for one request: for one server, one minute and,
 //! with a hash, one body. Its claims:
@@ -91,7 +91,7 @@ impl Assertions {
             ));
         }
         let mut value = HeaderValue::try_from(format!("Bearer {token}"))
-            .map_err(|_| "the assertion is no header value".to_owned())?;
+            .map_err(|_| "the assertion is not a valid header value".to_owned())?;
         value.set_sensitive(true);
         Ok(value)
     }

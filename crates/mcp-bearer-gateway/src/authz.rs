@@ -2,7 +2,7 @@
 //!
 //! A proxy asks about each request, over gRPC (`envoy.service.auth.v3`) or HTTP (forward
 //! authentication). The request is judged by the layer of the library, as if it had come from the
-//! client; what forwards it is the proxy.
+//! client; the proxy forwards it.
 //!
 //! | file | what it does |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! [`Decision`]: what became of one request, for metrics, the audit log and the status page.
+//! [`Decision`]: what happened to one request, for metrics, the audit log and the status page.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};

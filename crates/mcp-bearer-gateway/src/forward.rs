@@ -127,7 +127,7 @@ impl<B: Forwarded> Service<Request<B>> for Forward<B> {
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let inner = Arc::clone(&self.0);
-        // Whoever reads our own answer sees who was refused.
+        // A reader of our own answer sees who was refused.
         let access = AccessToken::from_extensions(request.extensions()).cloned();
         Box::pin(async move {
             let answer = inner.forward(request).await;

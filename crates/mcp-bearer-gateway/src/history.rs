@@ -1,5 +1,5 @@
-//! What the status page shows of the past: decisions of the last hour per minute, and the latest
-//! denials. Bounded, and gone with the process.
+//! The history on the status page: decisions of the last hour per minute, and the latest denials.
+//! It is bounded, and ends with the process.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! Tells the server who calls. Each header is always ours: set, or absent.
+//! Identifies the caller to the server. The gateway either sets or removes each header.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use mcp_bearer::AccessToken;

@@ -1,8 +1,8 @@
 //! The gateway: bearer authentication in front of any MCP server, in any language. With the feature
 //! `authz`, also its decision alone, for other proxies (`Authz`).
 //!
-//! It is the layers of [`mcp_bearer`] around a reverse proxy. It has no verifier, no challenges and
-//! no rules of its own.
+//! It consists of the layers of [`mcp_bearer`] around a reverse proxy. It has no verifier, no
+//! challenges and no rules of its own.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {

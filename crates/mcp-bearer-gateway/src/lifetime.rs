@@ -1,7 +1,8 @@
-//! [`Lived`]: the body of an answer with an end in time.
+//! [`Lived`]: the body of an answer, with a time limit.
 //!
-//! The answer to a call runs on after its token expired, but not forever: to close it would cancel
-//! the call, and clients would make it again. A long stream ends when its token no longer counts.
+//! The answer to a call continues after its token has expired, but not forever: closing it would
+//! cancel the call, and clients would repeat it. A long stream ends when its token is no longer
+//! valid.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,8 +1,8 @@
 //! [`RequestLimits`]: how many requests are served, per address, per caller and at one time.
 //!
 //! Every table here is bounded, so that a flood from many addresses costs a fixed amount of memory.
-//! What a table forgets is only how much an address has used lately. An address that keeps sending
-//! is used often and therefore kept.
+//! A table forgets only how much an address has used lately. An address that keeps sending is used
+//! often and is therefore kept.
 
 mod keys;
 mod rate;

@@ -1,4 +1,4 @@
-//! What became of a request, read from its answer.
+//! What happened to a request, according to its answer.
 //!
 //! The layers of the library leave their reasons in the extensions of their answers, and the parts
 //! of the gateway theirs. An answer without one is the server's.

@@ -1,5 +1,5 @@
-//! Everything that wants to know about a decision: metrics, the history of the status page, the
-//! audit log.
+//! Everything that is notified of a decision: metrics, the history of the status page, the audit
+//! log.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};

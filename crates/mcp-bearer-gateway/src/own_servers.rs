@@ -1,5 +1,4 @@
-//! What the gateway serves for operators, each on an address of its own: probes and metrics, the
-//! status page.
+//! The servers for operators, each on its own address: probes and metrics, the status page.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

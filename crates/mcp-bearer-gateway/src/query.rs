@@ -1,5 +1,5 @@
-//! The query of a request without `access_token`: a token there is no credential (MCP,
-//! "Access Token Usage"), and it must get into no log of the server.
+//! Removes `access_token` from the query of a request: a token there is not a credential (MCP,
+//! "Access Token Usage"), and must not get into a log of the server.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
-//! How a request must be written, before anybody asks who sent it. What another server could read
-//! differently is refused.
+//! How a request must be written, which is checked before authentication. A request that another
+//! server could read differently is refused.
 
 use http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST, ORIGIN, TRANSFER_ENCODING, UPGRADE,

@@ -1,7 +1,7 @@
-//! [`Rights`]: what counts now, for streams that began when something else did.
+//! [`Rights`]: checks whether a long stream is still allowed under the current configuration.
 //!
-//! A long stream asks again every few seconds and after a reload. So it ends soon after its token,
-//! its key, or the rule that allowed it.
+//! A long stream asks every few seconds and after a reload. So it ends soon after its token
+//! expires, or its key or the rule that allowed it is withdrawn.
 
 use std::sync::Arc;
 use std::time::Duration;

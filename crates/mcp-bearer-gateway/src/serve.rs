@@ -164,7 +164,7 @@ async fn requests<S: Serve, I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let served = builder.serve_connection(TokioIo::new(stream), service);
     let mut served = std::pin::pin!(served);
     tokio::select! {
-        // A client that leaves or writes nonsense is no event for the operator.
+        // The operator need not know about a client that leaves or writes nonsense.
         _ = served.as_mut() => return,
         _ = phase.wait_for(|phase| *phase == Phase::Draining) => {}
         why = activity.watch() => match why {

@@ -1,4 +1,4 @@
-//! Text that others wrote, cut and escaped so that an operator can look at it.
+//! Untrusted text, cut and escaped so that it can be shown to an operator.
 //!
 //! Every field of a [`Decision`](crate::decision::Decision) may hold such text: the audit log and
 //! the status page show it only through these functions.

@@ -1,5 +1,5 @@
-//! TLS: the certificate that clients see, which can be replaced while connections are served, and
-//! what is trusted in an https upstream.
+//! TLS: the certificate for clients, which can be replaced while connections are served, and the
+//! trust in an https upstream.
 
 mod files;
 
@@ -57,7 +57,7 @@ impl ServerTls {
                 .with_no_client_auth()
                 .with_cert_resolver(Arc::<Current>::clone(&current));
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        // Whoever records early data can send it again (RFC 8446 section 8).
+        // Anyone who records early data can send it again (RFC 8446 section 8).
         config.max_early_data_size = 0;
         Ok(Self {
             settings: settings.clone(),

@@ -1,7 +1,7 @@
 //! Traces by OpenTelemetry: one span per request, with the decision and its reason.
 //!
-//! A trace of a client is only linked: it neither becomes the parent of ours nor decides what is
-//! sampled, because anyone can send a `traceparent`.
+//! A trace of a client is only linked: it neither becomes the parent of ours nor affects sampling,
+//! because anyone can send a `traceparent`.
 
 mod exporter;
 #[cfg(test)]

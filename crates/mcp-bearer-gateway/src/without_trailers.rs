@@ -1,5 +1,5 @@
 //! [`WithoutTrailers`]: the body of a request without its trailers, which the server could take for
-//! headers that nobody judged.
+//! headers that were not judged.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

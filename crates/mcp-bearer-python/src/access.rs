@@ -1,7 +1,6 @@
 //! The result of a verification, as arguments for the caller's `AccessToken` class.
 //!
-//! Every call makes new objects, so that what a handler changes in them never reaches another
-//! request.
+//! Every call makes new objects, so that a change by a handler never reaches another request.
 
 use std::sync::Arc;
 

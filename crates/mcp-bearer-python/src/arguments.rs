@@ -1,7 +1,8 @@
 //! Converts arguments from Python for the library's table of settings.
 //!
-//! As in FastMCP, an issuer or audience that is `None` is not checked. Unlike there, `public_key`
-//! is never the secret of HS* algorithms: anyone who knows the public key could sign tokens.
+//! As in FastMCP, an issuer or audience that is `None` is not checked. Unlike in FastMCP,
+//! `public_key` is never the secret of HS* algorithms: anyone who knows the public key could sign
+//! tokens.
 
 use std::sync::Arc;
 
@@ -183,7 +184,7 @@ fn texts(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
             return text(name, &given);
         }
         let kind = given.get_type().name()?;
-        let why = format!("{name}: must be a list of strings, and {kind} stands in it");
+        let why = format!("{name}: must be a list of strings, but contains {kind}");
         Err(PyTypeError::new_err(why))
     };
     given.try_iter()?.map(one).collect()

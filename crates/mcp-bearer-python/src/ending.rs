@@ -4,7 +4,6 @@
 //! if Rust is on that stack the process aborts. So no thread may be inside by then: `atexit` calls
 //! [`interpreter_ends`] first, which admits no more threads and waits at most [`PATIENCE`] for
 //! those inside, holding neither the interpreter nor a lock.
-//! meanwhile.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;

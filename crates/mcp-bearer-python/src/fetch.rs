@@ -96,7 +96,7 @@ impl Answer {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(sender) = sender {
-            // After 5 s nobody waits any more.
+            // After 5 s nothing waits any more.
             let _ = sender.send(result);
         }
     }

@@ -11,17 +11,17 @@ mod arguments;
 mod claims;
 mod ending;
 mod fetch;
-mod handover;
+mod http_functions;
 mod key_pair;
+mod make_provider;
 mod operations;
 mod pending;
 mod preflight;
 mod rejection;
-mod settings;
 mod test_issuer;
 mod variables;
 mod verifier;
-mod wire;
+mod without_interpreter;
 
 use mcp_bearer::config::Limits;
 use mcp_bearer::config::{Entrance, Group, Setting};
@@ -35,6 +35,8 @@ mod _native {
     use super::ending::{interpreter_ends, nobody_inside};
     #[pymodule_export]
     use super::fetch::Answer;
+    #[pymodule_export]
+    use super::http_functions::{bearer_token, protected_resource_metadata};
     #[pymodule_export]
     use super::key_pair::{create_token, generate_key_pair};
     #[pymodule_export]
@@ -51,8 +53,6 @@ mod _native {
     use super::variables::variables;
     #[pymodule_export]
     use super::verifier::Verifier;
-    #[pymodule_export]
-    use super::wire::{bearer_token, protected_resource_metadata};
 
     use super::{
         Bound, Entrance, Group, Limits, PyDict, PyDictMethods, PyModule, PyModuleMethods, PyResult,
@@ -61,7 +61,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        std::sync::LazyLock::force(&crate::handover::START);
+        std::sync::LazyLock::force(&crate::without_interpreter::START);
         let names: Vec<&str> = mcp_bearer::Algorithm::ALL
             .iter()
             .map(|algorithm| algorithm.name())

@@ -81,7 +81,7 @@ impl Operations {
     }
 
     /// Whether a request has a credential of any kind, good or bad, as the layer sees it. Then it
-    /// is no preflight, and its body has the time of a caller with a token.
+    /// is not a preflight, and its body has as much time as that of a caller with a token.
     fn has_credential(&self, headers: Vec<(Vec<u8>, Vec<u8>)>) -> bool {
         let assertion = self.token_header.as_deref();
         let names = [Some(AUTHORIZATION.as_str()), assertion];

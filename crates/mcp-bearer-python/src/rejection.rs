@@ -6,7 +6,7 @@ use mcp_bearer::http::{Challenge, ChallengeContext};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::settings::UNTIL_FIXED;
+use crate::make_provider::UNTIL_FIXED;
 use crate::verifier::Verifier;
 
 /// Why a token is refused. It contains nothing of the token that could help an attacker.

@@ -68,9 +68,11 @@ impl TestIssuer {
         let wrong = |text: String| PyValueError::new_err(text);
         let claims: Map<String, Value> = serde_json::from_str(claims)
             .map_err(|error| wrong(format!("additional_claims: {error}")))?;
-        let algorithm: Algorithm = algorithm
-            .parse()
-            .map_err(|_| wrong(format!("algorithm: {algorithm:?} is none")))?;
+        let algorithm: Algorithm = algorithm.parse().map_err(|_| {
+            wrong(format!(
+                "algorithm: {algorithm:?} is not the name of an algorithm"
+            ))
+        })?;
         let mut token = self
             .0
             .token("")
@@ -86,7 +88,10 @@ impl TestIssuer {
             let fault = TokenFault::ALL
                 .into_iter()
                 .find(|fault| fault.as_str() == name);
-            token = token.fault(fault.ok_or_else(|| wrong(format!("fault: {name:?} is none")))?);
+            token = token.fault(
+                fault
+                    .ok_or_else(|| wrong(format!("fault: {name:?} is not the name of a fault")))?,
+            );
         }
         py.detach(|| token.sign()).map_err(failed)
     }

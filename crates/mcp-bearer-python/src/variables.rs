@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::arguments::{argument_of, fill};
-use crate::settings::provider;
+use crate::make_provider::provider;
 
 /// `found` are variables of any name (`None`: a name without a value), `given` the arguments, which
 /// override their variables.
@@ -62,7 +62,7 @@ fn read_all(found: &Bound<'_, PyDict>) -> PyResult<Found> {
     let read = |(name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
         let name = name.cast::<PyString>()?.to_string_lossy().into_owned();
         if value.is_none() {
-            let why = "stands in the .env file without a value; a line is NAME=value";
+            let why = "has no value in the .env file; a line is NAME=value";
             return Ok((name, Err(why.to_owned())));
         }
         let value = value.cast::<PyString>()?.to_str().map(str::to_owned);

@@ -1,4 +1,4 @@
-//! Takes tokens; returns fields, a rejection, or a wait.
+//! The verifier: takes tokens, and returns fields, a rejection, or a wait.
 
 use std::fmt;
 use std::task::{Context, Poll, Waker};
@@ -10,10 +10,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::access::{self, Identity, Shown};
-use crate::handover::without_interpreter;
+use crate::make_provider::{self, Built};
 use crate::pending::{Pending, Rest};
 use crate::rejection;
-use crate::settings::{self, Built};
+use crate::without_interpreter::without_interpreter;
 
 /// Why keys are missing when no attempt to get them has ended.
 const SILENT: &str = "no answer yet";
@@ -36,7 +36,7 @@ impl Verifier {
             provider,
             problem,
             warnings,
-        } = settings::build(arguments)?;
+        } = make_provider::build(arguments)?;
         let identity = if whole_identity {
             Identity::Whole
         } else {

@@ -170,8 +170,8 @@ def test_a_name_that_is_misspelt_or_in_lower_case(monkeypatch, pair, tmp_path, n
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES\n", "without a value"),
-        ("FASTMCP_AUTH_BEARER_AUDIENCE\n", "without a value"),
+        ("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES\n", "has no value"),
+        ("FASTMCP_AUTH_BEARER_AUDIENCE\n", "has no value"),
         ("FASTMCP_AUTH_BEARER_REQUIRED_SCOPES=null\n", "not a JSON list"),
         ("A=1\nFASTMCP_AUTH_BEARER_AUDIENCE: hunter2\n", "line 2"),
         ('"FASTMCP_AUTH_BEARER_AUDIENCE"=hunter2\n', "no such setting"),

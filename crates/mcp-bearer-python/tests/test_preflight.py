@@ -120,7 +120,7 @@ def test_header_names_are_read_without_case(guard, provider):
 def test_any_other_options_is_judged_as_any_request(label, headers, choice, guard, provider):
     app = Reader()
     status, _ = ask(BearerAuthMiddleware(app, provider, preflight=choice, **guard), headers)
-    # The layer of operations refuses what is no HTTP.
+    # The layer of operations refuses a request that is not HTTP.
     expected = 400 if guard and label.endswith("that is none") else 401
     assert (status, app.scopes) == (expected, []), label
 
@@ -130,7 +130,7 @@ def test_another_method_is_judged_as_any_request(method, guard, provider):
     app = Reader()
     json = (b"content-type", b"application/json")
     status, _ = ask(BearerAuthMiddleware(app, provider, **guard), [*PREFLIGHT, json], WITH_BODY, method=method)
-    # The layer of operations refuses what is no HTTP, and a body that is no message of MCP.
+    # The layer of operations refuses a request that is not HTTP, and a body that is not an MCP message.
     is_refused_before = method == "OPTIONS " or (method == "POST" and "operations" in guard)
     assert status == (400 if guard and is_refused_before else 401)
     assert app.scopes == []

@@ -127,7 +127,7 @@ async def test_a_filter_that_raises_changes_nothing(provider, pair, token, caplo
 
 
 def test_a_caller_without_stack_gets_an_answer(provider, token):
-    """As long as there is enough stack for `verify_token` itself."""
+    """This holds as long as there is enough stack for `verify_token` itself."""
 
     def ask(depth, asked):
         if depth:
@@ -349,7 +349,7 @@ async def test_scopes_by_a_hook(pair):
     provider = Permissions(pair.public_key)
     token = make_token(pair, additional_claims={"permissions": ["p", "q"]})
     assert (await provider.verify_token(token)).scopes == ["p", "q"]
-    assert await refused(provider, make_token(pair)) == "invalid_claim"  # a hook that raises lets nobody in
+    assert await refused(provider, make_token(pair)) == "invalid_claim"  # a hook that raises refuses every token
 
     class Both(BearerAuthProvider):
         def _extract_scopes(self, claims):
@@ -439,7 +439,7 @@ def test_what_nobody_decided_is_named_in_one_warning(arguments, unchecked, pair,
     for name in unchecked:
         assert warnings[0].levelname == "WARNING"
         assert f"the {name} is not checked" in warnings[0].message
-        assert f"decide with {name}, or any_{name} if that is meant" in warnings[0].message
+        assert f"decide with {name}, or any_{name} if that is intended" in warnings[0].message
     assert caplog.text.count("is not checked") == len(unchecked)
     # Once per provider, however often its verifier is built.
     provider.leeway = 5
@@ -464,7 +464,7 @@ async def test_what_is_assigned_later_gets_its_warning_once(provider, token, cap
             assert await provider.verify_token(token) is not None
         texts = list(caplog.messages)
         assert len(set(texts)) == len(texts)
-        # Per provider, and a warning is no reason that it cannot be copied.
+        # Per provider, and a provider with a warning can still be copied.
         another = BearerAuthProvider(provider.public_key)
         copied = copy.deepcopy(another)
         assert await copied.verify_token(token) is not None

@@ -1,5 +1,5 @@
-//! What runs the kernel, and the one place with unsafe code: the calls of functions that need a
-//! processor with IFMA.
+//! Runs the kernel. All unsafe code is here: the calls of functions that need a processor with
+//! IFMA.
 
 use crate::kernel;
 use crate::limbs::Limbs;

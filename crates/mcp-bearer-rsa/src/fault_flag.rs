@@ -1,8 +1,8 @@
-//! The process-wide flag: after the first contradiction the kernel is not asked again.
+//! The process-wide flag: after the first contradiction the kernel is not used again.
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-/// Whether the kernel was found to be wrong, and whether a caller has been given that to report.
+/// Whether the kernel was found to be wrong, and whether a caller was asked to report it.
 pub(crate) struct Fault(AtomicU8);
 
 const NONE: u8 = 0;

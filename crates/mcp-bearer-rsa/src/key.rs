@@ -101,7 +101,7 @@ impl PublicKey {
         }
     }
 
-    /// The same key with a flag of its own.
+    /// The same key with its own flag.
     #[cfg(test)]
     pub(crate) fn with_own_fault(&self, fault: &'static Fault) -> Self {
         Self {

@@ -1,5 +1,4 @@
-//! What the kernel needs from a processor, once as instructions and once in plain Rust, under the
-//! same names.
+//! The operations that the kernel needs, as instructions and in plain Rust, under the same names.
 
 pub(crate) mod emulated;
 #[cfg(test)]

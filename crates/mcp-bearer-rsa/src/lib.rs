@@ -34,9 +34,9 @@
 //! |---|---|
 //! | `key` | [`PublicKey`], [`Verdict`] |
 //! | `modulus` | what is computed once per key, and checked before it is used |
-//! | `kernel`, `low_columns` | Montgomery products, one text for instructions and emulation |
+//! | `kernel`, `low_columns` | Montgomery products, one source for instructions and emulation |
 //! | `lanes` | the instructions, and plain Rust that computes the same |
-//! | `certificate`, `prime` | why a product is believed |
+//! | `product_certificate`, `prime` | why a product is trusted |
 //! | `limbs`, `words` | numbers in radix 2^52 |
 //! | `encoding` | encoded messages |
 //! | `engine` | [`Engine`], [`Ifma`], and all unsafe code: the calls that need a processor with IFMA |
@@ -45,7 +45,6 @@
 #![deny(unsafe_code)]
 #![deny(missing_docs)]
 
-mod certificate;
 mod encoding;
 mod engine;
 mod fault_flag;
@@ -56,6 +55,7 @@ mod limbs;
 mod low_columns;
 mod modulus;
 mod prime;
+mod product_certificate;
 #[cfg(test)]
 mod tests;
 mod words;

@@ -1,9 +1,9 @@
 //! A modulus of the kernel: what is computed once per key, and checked before it is used.
 
-use crate::certificate::Certificate;
 use crate::engine::Engine;
 use crate::limbs::{LIMB_BITS, LIMB_MASK, Limbs};
 use crate::prime::Prime;
+use crate::product_certificate::Certificate;
 use crate::words;
 
 /// An odd number of exactly as many bits as `8 * V` limbs are used for, and what the kernel needs
@@ -63,8 +63,8 @@ impl<const V: usize> Modulus<V> {
         Ok(modulus)
     }
 
-    /// Everything computed. The conversion of `n`, its friendly multiple and the products have been
-    /// checked.
+    /// The modulus with everything computed. The conversion of `n`, its friendly multiple and the
+    /// products have been checked.
     pub(crate) fn unchecked(engine: Engine, bytes: &[u8], prime: Prime) -> Option<Self> {
         let n = converted(bytes)?;
         let k = negative_inverse(n.lowest()[0]);

@@ -1,4 +1,4 @@
-//! A clock that stands still until a test moves it, in either direction. It does not read the
+//! A clock that moves only when a test moves it, in either direction. It does not read the
 //! machine's clock.
 
 use std::sync::Arc;

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::SigningKey;
 use crate::encoding::{Encoding, Part};
 
-/// A token in the making. [`new`](Self::new) returns a good one; each method spoils or changes one
-/// thing.
+/// A token that is being made. [`new`](Self::new) returns a good one; each method spoils or changes
+/// one thing.
 ///
 /// The signature covers the first two segments exactly as they will be sent, so a token is wrong
 /// only in the way that was requested, unless the signature itself is replaced.

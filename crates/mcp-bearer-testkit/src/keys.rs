@@ -1,4 +1,5 @@
-//! Signing keys for tests: every kind that a token may be signed with, with both their sides.
+//! Signing keys for tests: every kind that a token may be signed with, each with its private and
+//! its public side.
 //!
 //! For tests only: private keys are printable on request, and misuse panics. It does not import the
 //! verifier under test.

@@ -1,5 +1,5 @@
 //! Test code for the whole project: signing keys, a forge for any token, a faulty issuer, a clock
-//! to move.
+//! that tests move.
 //!
 //! A map:
 //!
@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`keys`] | [`SigningKey`]: every kind of key a token may be signed with, and its public side |
 //! | [`weak_keys`] | public JWKs that a verifier must skip or refuse |
-//! | [`forge`] | [`Forge`]: a good token by default, any bad one by asking |
+//! | [`forge`] | [`Forge`]: a good token by default, any bad one on request |
 //! | [`encoding`] | [`Encoding`] and [`Part`]: base64url and the ways to get it wrong |
 //! | [`jwks_server`] | [`JwksServer`]: a JWKS server on loopback that fails in the way a test sets |
 //! | [`behaviour`] | [`Behaviour`] and [`Response`]: what that server answers |

@@ -10,7 +10,7 @@
 //! The arguments are the address of the gateway's JWK Set, and `assertion.issuer` and
 //! `assertion.audience` of its configuration; the server listens on port 9000 of 127.0.0.1. A
 //! copied assertion works for a minute, and only with the body that it was signed for.
-#![allow(clippy::print_stdout, reason = "it tells the reader where it listens")]
+#![allow(clippy::print_stdout, reason = "it prints where it listens")]
 
 use std::error::Error;
 use std::sync::Arc;

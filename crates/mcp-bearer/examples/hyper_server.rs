@@ -5,7 +5,7 @@
 //! ```
 //!
 //! It prints a token and `curl` commands.
-#![allow(clippy::print_stdout, reason = "it tells the reader what to paste")]
+#![allow(clippy::print_stdout, reason = "it prints what to paste")]
 
 use std::convert::Infallible;
 use std::error::Error;

@@ -7,7 +7,7 @@
 //! The layer requires `notes:read` of every request. Deleting also needs `notes:admin`, which one
 //! handler states by a type and another one checks by hand. It prints two tokens and `curl`
 //! commands.
-#![allow(clippy::print_stdout, reason = "it tells the reader what to paste")]
+#![allow(clippy::print_stdout, reason = "it prints what to paste")]
 
 use std::error::Error;
 

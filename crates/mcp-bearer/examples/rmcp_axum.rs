@@ -8,7 +8,7 @@
 //! which the token lacks: that call is answered with 403 and the scopes to request. The key pair,
 //! in memory, replaces an identity provider; a real server has `.jwks_uri(...)` instead of
 //! `.public_key(...)`.
-#![allow(clippy::print_stdout, reason = "it tells the reader what to paste")]
+#![allow(clippy::print_stdout, reason = "it prints what to paste")]
 
 use std::error::Error;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ struct Server;
 
 #[tool_router]
 impl Server {
-    #[tool(description = "Says who calls, as the verified token tells it")]
+    #[tool(description = "Returns the caller that the verified token names")]
     async fn whoami(&self, Extension(parts): Extension<Parts>) -> String {
         match AccessToken::from_extensions(&parts.extensions) {
             Some(access) => format!(
@@ -70,9 +70,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .audience(&resource)
         .required_scopes(["mcp:read"])
         .build()?;
-    // With keys from an address, this fetches them now, so that the first request need not wait.
+    // If the keys come from an address, this fetches them now, so that the first request does not
+    // wait.
     provider.warm_up().await;
-    // What single tools need in addition.
+    // The scopes that single tools need in addition.
     let rules = OperationRules::new(
         Unmatched::Allow,
         [RuleDraft::new("tools/call")

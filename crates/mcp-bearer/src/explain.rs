@@ -89,7 +89,8 @@ impl BearerAuthProvider {
 }
 
 impl Explanation {
-    /// For a token that was refused before a provider saw it, such as one that is too long to read.
+    /// Explains a token that was refused before a provider saw it, such as one that is too long to
+    /// read.
     #[must_use]
     pub fn refused(step: Step, rejection: Rejection) -> Self {
         let mut recorder = Recorder::default();

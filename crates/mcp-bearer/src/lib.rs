@@ -50,7 +50,7 @@
 //!         .build()?;
 //!     provider.warm_up().await; // fetches the keys now, not with the first token
 //!     let rules = OperationRules::new(
-//!         Unmatched::Allow, // what no rule is about, any good token may do
+//!         Unmatched::Allow, // any good token may do what no rule covers
 //!         [RuleDraft::new("tools/call").name("delete_*").scopes(["mcp:admin"])],
 //!     )?;
 //!     let auth = BearerAuthLayer::new(provider).resource(resource)?.operations(rules);

@@ -174,8 +174,8 @@ impl BearerAuthProvider {
         self.changed(|inner| inner.cache = None)
     }
 
-    /// One provider must never see what another cached, so a changed provider starts with an empty
-    /// cache.
+    /// A provider must never see what another one cached, so a changed provider starts with an
+    /// empty cache.
     fn changed(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         let inner = Arc::make_mut(&mut self.inner);
         inner.cache = inner
@@ -203,8 +203,8 @@ impl BearerAuthProvider {
             .unwrap_or_else(TryVerify::Rejected)
     }
 
-    /// The same for bytes that `check` may refuse. It is not asked about bytes that are cached:
-    /// they are those of a token that passed every check.
+    /// The same for bytes that `check` may refuse. It is not called for cached bytes: they are
+    /// those of a token that passed every check.
     ///
     /// # Errors
     /// When `check` refuses.

@@ -80,8 +80,8 @@ pub(crate) struct TokenCache {
     size: TokenCacheSize,
 }
 
-/// The whole token, shared with its [`AccessToken`]: a look-up compares it without a way through
-/// that.
+/// The whole token, shared with its [`AccessToken`]: so a look-up compares it without following
+/// another pointer.
 #[derive(Clone)]
 struct Key(Arc<str>);
 

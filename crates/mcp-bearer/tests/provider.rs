@@ -178,7 +178,7 @@ fn a_key_that_serves_no_allowed_algorithm_refuses_to_start() {
 }
 
 #[test]
-fn a_shared_secret_never_stands_beside_public_keys() {
+fn a_shared_secret_and_public_keys_have_their_own_algorithms() {
     let secret = [7_u8; 32];
     let build = |algorithm: &[Algorithm]| {
         let builder = BearerAuthProvider::builder().shared_secret(secret);

@@ -75,7 +75,7 @@ fn a_key_has_its_usual_algorithm_unless_another_is_given() {
         let error = SigningKey::from_private_key_pem(&key.private_pem(), Some(Algorithm::Hs256));
         let error = error.unwrap_err().to_string();
         assert!(
-            error.contains("does not serve for HS256, only for "),
+            error.contains("cannot be used with HS256, only with "),
             "{error}"
         );
     }

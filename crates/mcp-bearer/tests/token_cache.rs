@@ -1,5 +1,5 @@
-//! The token cache: mix-ups that other projects had must not happen here, and a hit is as good as a
-//! verification.
+//! The token cache: it never mixes up tokens, as caches of other projects did, and a hit is as good
+//! as a verification.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::sync::atomic::{AtomicU64, Ordering};

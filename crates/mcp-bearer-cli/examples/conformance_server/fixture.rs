@@ -88,7 +88,7 @@ impl Fixture {
         let given = |key: &String| responses.is_some_and(|given| given.contains_key(key));
         let malformed = |given: &InputResponses| !given.values().all(Value::is_object);
         if responses.is_some_and(malformed) {
-            return Err(ErrorData::invalid_params("an input is no object", None));
+            return Err(ErrorData::invalid_params("an input is not an object", None));
         }
         let next = round + usize::from(asked.keys().all(given));
         let Some(needed) = rounds.get(next) else {

@@ -1,5 +1,5 @@
 //! The server of the conformance suite (`clients/conformance.py`): the same handlers twice, open to
-//! everybody and behind a layer with rules and bound sessions.
+//! anyone and behind a layer with rules and bound sessions.
 //!
 //! It prints `{"open","guarded","token"}` once it listens: two addresses, and a token for the
 //! second one. It logs to stderr. The token has what the rules need, but not what they hide.

@@ -1,7 +1,7 @@
 //! What `check` found about each issuer, and how it is printed.
 //!
-//! A problem refuses tokens that should be good; a note is worth knowing. Names from a key set are
-//! quoted and escaped.
+//! A problem makes the server refuse good tokens; a note is only information. Names from a key set
+//! are quoted and escaped.
 
 use std::collections::BTreeMap;
 
@@ -123,7 +123,7 @@ impl<'a> IssuerReport<'a> {
             let why = in_words(&why);
             report
                 .problems
-                .push(format!("no keys, so that every token meets 503: {why}"));
+                .push(format!("no keys, so every request will get a 503: {why}"));
         } else {
             report.look_at_algorithms();
             report.look_at_kids();
@@ -148,19 +148,19 @@ impl<'a> IssuerReport<'a> {
             }
             let (idle, held) = (idle.join(", "), held.join(", "));
             self.problems.push(format!(
-                "every token is refused: no key serves for {idle}; allow the algorithms that the issuer signs with (its keys serve for {held})"
+                "every token is refused: no key can be used with {idle}; allow the algorithms that the issuer signs with (its keys can be used with {held})"
             ));
             return;
         }
         for name in idle {
             self.notes
-                .push(format!("{name} is allowed, and no key serves for it"));
+                .push(format!("{name} is allowed, and no key can be used with it"));
         }
         for key in &self.keys {
             if !key.serves.iter().any(|one| allowed.contains(one)) {
                 let (name, serves) = (self.name_of(key), names(&key.serves));
                 self.notes.push(format!(
-                    "tokens signed with {name} are refused: it serves for {serves}, not among the allowed algorithms"
+                    "tokens signed with {name} are refused: the key can be used with {serves}, not among the allowed algorithms"
                 ));
             }
         }
@@ -187,7 +187,7 @@ impl<'a> IssuerReport<'a> {
             if serving.len() > CANDIDATES && serving.iter().any(|info| info.kid.is_none()) {
                 let (count, name) = (serving.len(), algorithm.name());
                 self.problems.push(format!(
-                    "{name} tokens of a key without kid are refused: {count} keys serve for {name}, and only a kid tells them apart"
+                    "{name} tokens of a key without kid are refused: {count} keys can be used with {name}, and only a kid distinguishes them"
                 ));
             }
         }

@@ -71,7 +71,7 @@ pub(super) fn router(
         format!("{address}"),
         format!("localhost:{}", address.port()),
     ];
-    // The layer binds sessions to their users, which rmcp does not; a browser has no business here.
+    // The layer binds sessions to their users, which rmcp does not; no browser should call it.
     let config = StreamableHttpServerConfig::default()
         .with_json_response(true)
         .with_allowed_hosts(hosts)
@@ -122,7 +122,7 @@ impl DemoServer {
         Extension(parts): Extension<Parts>,
     ) -> Result<CallToolResult, ErrorData> {
         let access = AccessToken::from_extensions(&parts.extensions)
-            .ok_or_else(|| ErrorData::internal_error("no bearer layer stands in front", None))?;
+            .ok_or_else(|| ErrorData::internal_error("there is no bearer layer in front", None))?;
         let scopes: Vec<&str> = access.scopes().iter().collect();
         Ok(CallToolResult::structured(json!({
             "subject": access.subject(),
@@ -158,6 +158,6 @@ impl ServerHandler for DemoServer {
                 "mcp-bearer-demo",
                 env!("CARGO_PKG_VERSION"),
             ))
-            .with_instructions("Call whoami to see whom the bearer token names")
+            .with_instructions("Call whoami to see who the bearer token names")
     }
 }

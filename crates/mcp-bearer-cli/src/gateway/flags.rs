@@ -36,7 +36,7 @@ impl Flags {
         Ok(own.or_else(|| about_tokens.map(str::to_owned)))
     }
 
-    /// The configuration by options and variables; an option wins over its variable.
+    /// The configuration by options and variables; an option takes precedence over its variable.
     pub(crate) fn draft(self) -> Result<GatewayDraft, ConfigError> {
         let (mut variables, own) = Variables::of_environment_beside(&variables())?;
         let is_given = |setting| self.about_tokens.iter().any(|(other, _)| *other == setting);

@@ -1,4 +1,5 @@
-//! What was read of one token, whatever is broken in it. The work is bounded by the token's length.
+//! What can be read of one token, whatever is broken in it. The work is bounded by the token's
+//! length.
 
 use mcp_bearer::config::Limits;
 use mcp_bearer::core::TokenParts;
@@ -58,7 +59,7 @@ impl Inspection {
 
     fn unread(bytes: usize, why: &str, now: f64) -> Self {
         Self {
-            kind: Kind::new("unreadable", "a text that is no token", why),
+            kind: Kind::new("unreadable", "a text that is not a token", why),
             bytes,
             parts: 0,
             header: Err(why.to_owned()),
@@ -74,7 +75,7 @@ impl Inspection {
         self.bytes == 0
     }
 
-    /// Why there is nothing to show, not even a kind.
+    /// The reason if there is nothing to show, not even a kind.
     pub(crate) fn unreadable(&self) -> Option<String> {
         let why = self.header.as_ref().err()?;
         (self.kind.name == "unreadable").then(|| match self.remarks.first() {
@@ -103,7 +104,7 @@ fn kind_of(
                 why.as_str(),
             );
         }
-        Err(why) => return Kind::new("unreadable", "a text that is no token", why.as_str()),
+        Err(why) => return Kind::new("unreadable", "a text that is not a token", why.as_str()),
     };
     if parts.count() == 5 || header.has("enc") {
         let title =
@@ -111,7 +112,7 @@ fn kind_of(
         return Kind::new("encrypted", title, "\"enc\" in the header, five parts");
     }
     if token.contains('~') {
-        let title = "a token with selective disclosures (SD-JWT): no bearer token";
+        let title = "a token with selective disclosures (SD-JWT): not a bearer token";
         return Kind::new("sd_jwt", title, "\"~\" in it");
     }
     token_kind::of(header, claims.unwrap_or(&Members::default()))

@@ -1,5 +1,5 @@
-//! How an inspection is printed: lines of text, or one JSON object. Both say first that nothing of
-//! it is verified.
+//! Prints an inspection: as lines of text, or as one JSON object. Both begin by saying that nothing
+//! is verified.
 
 use super::facts::Inspection;
 use super::members::Members;

@@ -1,4 +1,4 @@
-//! What is worth a remark in an unverified token.
+//! Remarks about what is odd in an unverified token.
 
 use mcp_bearer::config::Limits;
 use mcp_bearer::core::NumericDate;
@@ -18,7 +18,7 @@ pub(super) fn of(
     let mut say = |text: &str| remarks.push(text.to_owned());
     match header.text("alg").as_deref() {
         Some(name) if name.eq_ignore_ascii_case("none") => {
-            say("it is not signed (alg none): anyone can write it, and no server takes it");
+            say("it is not signed (alg none): anyone can write it, and no server accepts it");
         }
         Some(name) if header.has("enc") || name.parse::<Algorithm>().is_ok() => {}
         Some(_) => say("its algorithm is none of those that verify takes"),
@@ -27,7 +27,7 @@ pub(super) fn of(
     for name in ["jwk", "jku", "x5u"] {
         if header.has(name) {
             remarks.push(format!(
-                "its header brings a key of its own ({name}), which is never used"
+                "its header contains a key ({name}), which is never used"
             ));
         }
     }

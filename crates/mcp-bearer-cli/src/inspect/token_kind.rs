@@ -118,7 +118,7 @@ pub(super) fn of(header: &Members, claims: &Members) -> Kind {
     by_claims(claims).unwrap_or_else(|| {
         Kind::new(
             "jwt",
-            "a signed token (JWT) that does not say of which kind it is",
+            "a signed token (JWT) that does not state its kind",
             "",
         )
     })
@@ -219,7 +219,7 @@ fn access(claims: &Members, because: String) -> Kind {
         None => return Kind::new("access_token", "an access token", because),
     };
     if bound.contains_key("jkt") {
-        let title = "an access token that is bound to a key by DPoP (RFC 9449): no bearer token";
+        let title = "an access token that is bound to a key by DPoP (RFC 9449): not a bearer token";
         return Kind::new(
             "dpop_bound_access_token",
             title,
@@ -228,11 +228,11 @@ fn access(claims: &Members, because: String) -> Kind {
     }
     if bound.contains_key("x5t#S256") {
         let title =
-            "an access token that is bound to a TLS certificate (RFC 8705): no bearer token";
+            "an access token that is bound to a TLS certificate (RFC 8705): not a bearer token";
         let because = "\"x5t#S256\" in the claim \"cnf\"";
         return Kind::new("certificate_bound_access_token", title, because);
     }
-    let title = "an access token that is bound to a key: no bearer token";
+    let title = "an access token that is bound to a key: not a bearer token";
     Kind::new("bound_access_token", title, "the claim \"cnf\"")
 }
 

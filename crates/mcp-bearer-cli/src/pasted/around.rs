@@ -1,5 +1,5 @@
-//! What was found around a token: what was done about it in text that is read freely, and what is
-//! wrong with it in a line that must contain only a token.
+//! Text that was found around a token: what was done about it in free text, and what is wrong with
+//! it in a line that must contain only a token.
 
 /// Something that is not part of the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Finding {
             Self::Joined(lines) => format!("{lines} lines or pieces are joined to one token"),
             Self::Invisible(c) => format!("invisible characters ({}) are left out", code(*c)),
             Self::Inside(Source::Address) => {
-                "the token in an address (URL) is taken; an address gets into logs, so it is no place for a token"
+                "the token in an address (URL) is taken; addresses get into logs, so do not put a token in one"
                     .to_owned()
             }
             Self::Inside(Source::Text) => "the token in a longer text is taken".to_owned(),

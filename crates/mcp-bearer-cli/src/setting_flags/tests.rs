@@ -150,7 +150,7 @@ fn values_are_read_as_a_shell_gives_them() {
     let nameless = words(&["--scope-implies", "admin"]);
     assert_eq!(
         nameless,
-        ["--scope-implies: \"admin\" has no \"=\" behind the name"]
+        ["--scope-implies: \"admin\" has no \"=\" after the name"]
     );
 }
 

@@ -19,7 +19,7 @@ pub(crate) enum Colours {
 pub(crate) enum Tone {
     Good,
     Bad,
-    /// Take care: it may be wrong.
+    /// A warning: something may be wrong.
     Doubt,
     /// Of less interest.
     Aside,

@@ -1,5 +1,5 @@
-//! A fetch fails without knowing how its settings were given. People who typed a command know them
-//! as flags.
+//! The error of a failed fetch names settings as the library does. This program names them as
+//! flags.
 
 /// A sentence of the library in the words of this program.
 pub(crate) fn in_flags(sentence: &str) -> String {

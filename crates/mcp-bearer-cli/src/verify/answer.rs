@@ -16,12 +16,12 @@ use crate::ui::{
 
 pub(super) struct Answer<'a> {
     pub(super) verdict: Result<AccessToken, Rejection>,
-    /// What an operator wants to know about a refused token.
+    /// What an operator needs to know about a refused token.
     pub(super) refused: Option<Refused>,
     pub(super) required: &'a Scopes,
     /// What clients must request for a scope.
     pub(super) requested: Option<&'a RequestedScopes>,
-    /// What is worth knowing about an accepted token.
+    /// Notes about an accepted token.
     pub(super) notes: Vec<&'static str>,
     pub(super) steps: Option<Vec<ExplainedStep>>,
 }

@@ -1,7 +1,7 @@
-//! What an operator wants to know about a refused token: what is broken in the line, everything
+//! What an operator needs to know about a refused token: what is broken in the line, everything
 //! that is wrong, and the token's contents.
 //!
-//! The verdict remains that of the first fault. Nothing here reaches a peer.
+//! The first fault remains the verdict. Nothing here is sent to a peer.
 
 use mcp_bearer::{BearerAuthProvider, Rejection, RejectionKind};
 

@@ -4,8 +4,8 @@
 
 use std::borrow::Cow;
 
+use super::find_byte::{first_quote, first_special};
 use super::object::{Member, Members};
-use super::search::{first_quote, first_special};
 use super::unescape::{hexadecimal, unescape};
 use super::{JsonError, Span};
 use crate::limits::Limits;
@@ -69,7 +69,7 @@ impl<'a> Scanner<'a> {
         if text.starts_with('\u{FEFF}') {
             return error("a byte order mark", 0);
         }
-        // In nearly every text, only quotes end or change a string, and that is quick to see.
+        // In nearly every text, only quotes end or change a string, which is quick to check.
         let plain = text
             .bytes()
             .fold(true, |plain, byte| plain & (byte >= 0x20) & (byte != b'\\'));

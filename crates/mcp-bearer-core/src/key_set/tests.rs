@@ -265,8 +265,8 @@ fn a_coordinate_without_its_leading_zeros_is_padded_and_noted() {
     assert!(short.note.is_some_and(|note| note.contains("padded")));
 }
 
-/// If you ask whether a set was withdrawn on purpose, you must be able to tell a sound key of
-/// another purpose from a broken one.
+/// To find out whether a set was withdrawn on purpose, a caller must be able to distinguish a sound
+/// key for another purpose from a broken one.
 #[test]
 fn a_skipped_key_reports_the_kind_of_its_fault() {
     use crate::signature::KeyErrorKind as Kind;

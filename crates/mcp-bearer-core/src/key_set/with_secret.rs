@@ -36,7 +36,7 @@ impl KeySet {
     /// This set for all algorithms except HS256, HS384 and HS512, and a shared secret for those.
     ///
     /// When the secret can be read in the set, in one of the encodings that
-    /// [`is_secret_in`](VerifyingKey::is_secret_in) finds, it serves for nothing: see
+    /// [`is_secret_in`](VerifyingKey::is_secret_in) finds, it verifies nothing: see
     /// [`publishes_the_secret`](Self::publishes_the_secret). A set that is
     /// [unavailable](Self::unavailable) stays so for every algorithm.
     ///
@@ -73,7 +73,7 @@ impl KeySet {
     }
 
     /// Whether a shared secret was given beside these keys and can be read among them, or
-    /// [elsewhere](Self::with_secret_published). HS256, HS384 and HS512 are refused then, until the
+    /// [elsewhere](Self::with_secret_published). HS256, HS384 and HS512 are then refused, until the
     /// issuer has another secret.
     #[must_use]
     pub fn publishes_the_secret(&self) -> bool {
@@ -81,8 +81,8 @@ impl KeySet {
     }
 
     /// The same public keys for a secret that can be read elsewhere, such as in an answer of the
-    /// issuer that is no key set. HS256, HS384 and HS512 are refused. A set without a secret beside
-    /// it stays as it is.
+    /// issuer that is not a key set. HS256, HS384 and HS512 are refused. A set without a secret
+    /// beside it is returned unchanged.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The words for the choices around the rules, wherever they are given as text.
+//! Parses the words for the choices around the rules, such as `allow` and `deny`.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,6 +1,6 @@
 //! The one place that decides what happens to a request.
 //!
-//! A layer, a middleware or a gateway carries the decision out and adds none of its own.
+//! A layer, a middleware or a gateway carries out the decision and makes none itself.
 
 use std::borrow::Cow;
 
@@ -238,8 +238,8 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Every refusal asks for a token: a login may allow what is refused, and a stranger learns no
-    /// rule from it.
+    /// Every refusal asks for a token: signing in may allow what is refused, and the answer does
+    /// not reveal the rules.
     fn judge_anonymous(&self, operation: &'a Operation) -> Outcome<'a> {
         let mut needed: Vec<&str> = Vec::new();
         let mut open = true;
@@ -259,7 +259,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// A client's answer to a question of the server: no rule covers it, but it must come from the
+    /// A client's response to a request of the server: no rule covers it, but it must come from the
     /// principal that was asked.
     fn judge_response(&self) -> Outcome<'a> {
         if self.caller.is_anonymous() {

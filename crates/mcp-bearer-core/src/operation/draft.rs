@@ -367,7 +367,7 @@ impl OperationRulesDraft {
         } else if let Some(meant) = misspelt(&method) {
             report(
                 RuleField::Method,
-                format!("{shown} is no method; {meant:?} is one"),
+                format!("{shown} is not a method; did you mean {meant:?}?"),
             );
         } else if self.tasks == Tasks::Refuse && text.starts_with("tasks/") {
             report(

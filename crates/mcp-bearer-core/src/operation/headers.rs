@@ -1,7 +1,7 @@
 //! The headers that repeat what the body says: `MCP-Protocol-Version`, `Mcp-Method`, `Mcp-Name`.
 //!
-//! They never decide what a request asks for; the body does. A header that says something else
-//! would mislead anyone who reads only headers, so the request is refused.
+//! The body decides what a request asks for, never these headers. A header that contradicts it
+//! would mislead a program that reads only headers, so the request is refused.
 
 use std::borrow::Cow;
 

@@ -5,16 +5,16 @@
 //! be rewritten.
 
 mod events;
-mod first_look;
 mod json;
 mod lines;
 mod message;
+mod outline;
 
 use std::fmt;
 
 use events::EventFilter;
-use first_look::OtherResults;
 use json::JsonFilter;
+use outline::OtherResults;
 
 use super::list_view::ListView;
 use super::reader::Operations;
@@ -100,7 +100,7 @@ impl ListFault {
         Self { kind, id: None }
     }
 
-    /// A text is cut if its fault is that nothing follows.
+    /// If the fault is that nothing follows, the text was cut.
     fn of_json(error: JsonError, text: &str) -> Self {
         Self::new(if error.at >= text.len() {
             ListFaultKind::Cut

@@ -1,4 +1,4 @@
-//! From the bytes of a POST body to the operations it asks for.
+//! Reads the bytes of a POST body into the operations that it requests.
 
 use super::client_message::{Field, Id, Message, Presence, Shape};
 use super::headers::{Headers, RequestHeaders, decode_name};
@@ -15,7 +15,7 @@ pub enum MessageKind {
     Request,
     /// It has no id and expects none.
     Notification,
-    /// The client's answer to a question of the server (sampling, elicitation, roots).
+    /// The client's response to a request of the server (sampling, elicitation, roots).
     Response,
 }
 
@@ -289,7 +289,7 @@ impl Request<'_> {
         let version = named.map_or(ProtocolVersion::UNNAMED, ProtocolVersion::of);
         let invalid = |why: &str| RpcAnswer::bad_request(None, code::INVALID_REQUEST, why);
         if self.batch && !version.has_batches() {
-            return Err(invalid("batches exist in protocol version 2025-03-26 only"));
+            return Err(invalid("only protocol version 2025-03-26 has batches"));
         }
         let mut all = Vec::with_capacity(messages.len());
         for message in messages {
@@ -418,7 +418,7 @@ fn operation(message: &Message<'_>) -> Result<Operation, Fault> {
         return invalid("jsonrpc is not \"2.0\"");
     }
     if message.look_alike {
-        return invalid("a member whose name is a known one but for its case");
+        return invalid("a member whose name differs from a known one only by case");
     }
     let answers = (message.result, message.error);
     let Field::Text(method) = &message.method else {
@@ -440,12 +440,12 @@ fn operation(message: &Message<'_>) -> Result<Operation, Fault> {
         return Err(bad_params("params is not an object"));
     }
     if params.bad_meta || matches!(params.version, Field::Other) {
-        return Err(bad_params("params._meta is not as it has to be"));
+        return Err(bad_params("params._meta is malformed"));
     }
     let targets = target::of(method, message).map_err(bad_params)?;
     if params.look_alike && target::reads_params(method) {
         return Err(bad_params(
-            "a member of params whose name is a known one but for its case",
+            "a member of params whose name differs from a known one only by case",
         ));
     }
     Ok(Operation {

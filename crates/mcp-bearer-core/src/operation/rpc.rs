@@ -14,11 +14,11 @@ pub(super) mod code {
     pub(in crate::operation) const INVALID_REQUEST: i32 = -32600;
     /// The protocol version has no such method.
     pub(in crate::operation) const METHOD_NOT_FOUND: i32 = -32601;
-    /// The parameters are not as required. Also for a tool or prompt that does not exist.
+    /// The parameters are invalid, or name a tool or prompt that does not exist.
     pub(in crate::operation) const INVALID_PARAMS: i32 = -32602;
     /// A header is missing or differs from the body (MCP 2026-07-28).
     pub(in crate::operation) const HEADER_MISMATCH: i32 = -32020;
-    /// No scope opens the operation. The range up to -32019 is each implementation's own.
+    /// No scope allows the operation. The range up to -32019 is each implementation's own.
     pub(in crate::operation) const NOT_PERMITTED: i32 = -32003;
     /// The server's answer cannot be passed on.
     pub(in crate::operation) const INTERNAL_ERROR: i32 = -32603;

@@ -51,7 +51,7 @@ pub enum AnonymousSees {
     All,
 }
 
-/// The rules of a server: who may call what. Cheap to clone.
+/// The rules of a server: which caller may use which operation. Cheap to clone.
 ///
 /// ```
 /// use mcp_bearer_core::operation::{OperationRules, RuleDraft, Unmatched};

@@ -281,7 +281,7 @@ fn other_blocks_and_other_keys_are_refused_with_their_reason() {
     for (text, why) in [
         (
             "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n",
-            "neither PUBLIC KEY",
+            "neither a PUBLIC KEY",
         ),
         (
             "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",

@@ -1,4 +1,4 @@
-//! What a rejection says, and what it never says.
+//! What a rejection contains, and what it never contains.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -82,7 +82,7 @@ fn sentences_are_exact() {
         ),
         (
             Rejection::clock_unset(UnixTime::from_secs(7)),
-            "the system's clock stands at 7 s since 1970, before 2020, so that no token's times can be judged; set it",
+            "the system's clock shows 7 s since 1970, before 2020, so no token's times can be judged; set it",
         ),
         (
             Rejection::insufficient_scope("a b".parse().unwrap(), "b".parse().unwrap()),

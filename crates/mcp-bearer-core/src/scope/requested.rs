@@ -8,7 +8,8 @@ use std::fmt;
 use super::{InvalidScope, Scopes, check};
 
 /// Maps the scopes that tokens hold to the scopes that clients must request: by a prefix, by a
-/// table, or by both. The table wins. A scope that neither covers is requested as it is.
+/// table, or by both. The table takes precedence. A scope that neither covers is requested
+/// unchanged.
 ///
 /// The reason is Entra ID: its clients request `api://CLIENT/read`, and its tokens hold `read`.
 ///

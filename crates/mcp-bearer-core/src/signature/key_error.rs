@@ -29,7 +29,7 @@ pub enum KeyErrorKind {
     TooLarge,
     /// A type, a form or a curve that this crate does not verify with.
     Unsupported,
-    /// Readable, but of a kind that can be broken.
+    /// Well-formed, but weak.
     Weak,
     /// A private or secret key where a public one is needed.
     Private,

@@ -25,7 +25,7 @@ pub(super) fn check(secret: &[u8]) -> Result<(), KeyError> {
         None => Ok(()),
         Some(form) => {
             let why = format!(
-                "the shared secret is a key in {form}; a key document must never serve as a secret"
+                "the shared secret is a key in {form}; a key document must never be used as a secret"
             );
             Err(KeyError::of(KeyErrorKind::NotASecret, why))
         }

@@ -1,4 +1,4 @@
-//! The proof that a token was verified, and everything that the token says.
+//! The proof that a token was verified, with the contents of the token.
 //!
 //! Only `verify.rs` can make one. Neither `Debug` nor an error shows the raw token.
 
@@ -144,8 +144,8 @@ impl AccessToken {
     /// One claim as a type of your own; `None` if it is absent.
     ///
     /// # Errors
-    /// When the value does not fit the type, or holds a member name that JSON libraries give a
-    /// meaning of their own.
+    /// When the value does not fit the type, or holds a member name that JSON libraries treat
+    /// specially.
     pub fn claim<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ClaimError> {
         let Some(value) = self.0.claims.get(name) else {
             return Ok(None);
@@ -260,7 +260,7 @@ pub struct ClaimError {
 pub enum ClaimErrorKind {
     /// The value does not fit the type.
     WrongType,
-    /// The value holds a member name that JSON libraries give a meaning of their own.
+    /// The value holds a member name that JSON libraries treat specially.
     ReservedName,
 }
 

@@ -16,7 +16,7 @@ pub(super) fn declared_type(header: &Header<'_>, rules: &Rules) -> Result<Declar
     match (rules.token_type, declared) {
         (TokenType::Any, _) | (TokenType::Rfc9068, DeclaredType::AccessToken) => Ok(declared),
         (TokenType::Rfc9068, DeclaredType::Plain | DeclaredType::Named) => {
-            let why = "type \"at+jwt\" is demanded (RFC 9068 section 4)";
+            let why = "type \"at+jwt\" is required (RFC 9068 section 4)";
             Err(Rejection::with(RejectionKind::WrongTokenType, why))
         }
     }

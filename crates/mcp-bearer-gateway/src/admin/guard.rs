@@ -1,4 +1,4 @@
-//! Which requests reach the status page at all: not those that a page of another site can cause.
+//! Decides which requests reach the status page: not those that a page of another site can cause.
 
 use std::net::IpAddr;
 

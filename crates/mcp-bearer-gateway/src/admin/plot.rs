@@ -1,4 +1,4 @@
-//! The last hour as pictures: SVG made here, so that the page needs no script for them.
+//! Charts of the last hour, as SVG made here, so that the page needs no script for them.
 
 use maud::{Markup, html};
 

@@ -158,7 +158,7 @@ mod tests {
             ("correct-horse-battery", 0o604, "chmod 600"),
             ("short", 0o600, "can be guessed"),
             ("", 0o600, "can be guessed"),
-            ("two words are no secret", 0o600, "printable ASCII"),
+            ("these words are not a secret", 0o600, "printable ASCII"),
             (&"x".repeat(2000), 0o600, "printable ASCII"),
         ] {
             fs::write(&path, contents).unwrap();

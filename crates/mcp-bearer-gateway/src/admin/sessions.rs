@@ -1,4 +1,4 @@
-//! Who has entered the secret: sessions, and the limit for wrong entries.
+//! Sessions of operators who have entered the secret, and the limit for wrong entries.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

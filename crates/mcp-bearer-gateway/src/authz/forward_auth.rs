@@ -1,4 +1,4 @@
-//! Forward authentication: a proxy asks by a request of its own, and forwards the client's request
+//! Forward authentication: a proxy asks with a separate request, and forwards the client's request
 //! if the answer is 200.
 
 mod preset;

@@ -1,4 +1,4 @@
-//! [`Judge`]: decides about the request that a proxy asks about.
+//! [`Judge`]: decides about the request that a proxy reports.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The request that a proxy asks about.
+//! The original request, as a proxy reports it.
 
 use std::net::IpAddr;
 

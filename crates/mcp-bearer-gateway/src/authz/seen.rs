@@ -1,4 +1,4 @@
-//! What is known of a request's body, which proxies send whole, in part, or not at all.
+//! What is known about the body of a request, which proxies send whole, in part, or not at all.
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};

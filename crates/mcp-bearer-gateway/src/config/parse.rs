@@ -1,4 +1,4 @@
-//! What single values of the gateway mean.
+//! Parses single values of the gateway's settings.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -137,7 +137,7 @@ fn without_password(url: &Url) -> String {
 pub(super) fn hosts(value: Value) -> Result<Vec<String>, Fact> {
     let hosts = value.into_texts()?;
     if hosts.is_empty() {
-        return Err("an empty list; leave it out if it is not meant".into());
+        return Err("an empty list; leave it out if it is not intended".into());
     }
     let host = |text: String| match text.parse::<Authority>() {
         Ok(authority) if !text.contains('@') && !authority.host().is_empty() => {

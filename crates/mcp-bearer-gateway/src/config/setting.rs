@@ -113,7 +113,8 @@ settings! {
     /// Requests from one address (IPv6: one /64 network) before authentication, such as `100/s` or
     /// `600/m`; twice that at once. `off` for none.
     RequestsPerPeer "limits.per_peer" (Text("RATE")) "200/s"
-    /// Refused requests from one address. Whoever guesses tokens is slowed down, and nobody else.
+    /// Refused requests from one address. This slows down a client that guesses tokens, and no
+    /// other.
     DenialsPerPeer "limits.denials_per_peer" (Text("RATE")) "20/s"
     /// Requests of one caller (issuer, subject and client), wherever they come from.
     RequestsPerCaller "limits.per_caller" (Text("RATE")) "off"

@@ -1,4 +1,4 @@
-//! By what peers and callers are told apart.
+//! The keys by which peers and callers are distinguished.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! Places for what runs at one time, given back when their permit is dropped.
+//! Limits how many run at the same time; a place is given back when its permit is dropped.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -112,7 +112,7 @@ impl Drop for StreamPermit {
     }
 }
 
-/// Whoever panicked with the lock has changed nothing by halves: each change is one call.
+/// A panic with the lock held leaves no change half done: each change is one call.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

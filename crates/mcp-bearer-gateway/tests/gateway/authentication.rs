@@ -1,4 +1,4 @@
-//! Who is let in, and what the server is told about them.
+//! Authentication, and what the server learns about the caller.
 
 use mcp_bearer::testing::TokenFault;
 

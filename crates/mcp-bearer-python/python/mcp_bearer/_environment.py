@@ -1,7 +1,7 @@
 """`EnvBearerAuthProvider`: a provider from the variables of FastMCP or those of the Rust crate.
 
-The library's table defines the variables. A ``.env`` file is read as FastMCP reads it. A line that is skipped, and a
-variable that would do nothing, raise an error: they must not pass for a rule. No error contains a secret.
+The library's table defines the variables. A ``.env`` file is read as FastMCP reads it. A line that is skipped and a
+variable that would do nothing raise an error: neither must look like a rule. No error contains a secret.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class EnvBearerAuthProvider(BearerAuthProvider):
         given = {name: value for name, value in arguments.items() if value is not ...} | options
         if "required_scopes" in given:
             given["required_scopes"] = scope_list(given["required_scopes"])
-        # How to call a `fetch` function is not known yet.
+        # It is not yet known how to call a `fetch` function.
         known = {name: value for name, value in given.items() if name != "fetch"}
         super().__init__(**(_native.variables({**_file(), **os.environ}, known) | given))
 

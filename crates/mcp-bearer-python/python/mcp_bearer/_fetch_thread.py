@@ -24,9 +24,9 @@ Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
 Asker: TypeAlias = Callable[[str, _native.Answer], None]
 """What `_native` calls: returns at once, and completes the answer later."""
 
-# A key source gives up on an exchange after 5 s; what is still running then must not pile up.
+# A key source gives up on an exchange after 5 s; calls that still run then must not pile up.
 _SECONDS = 5.0
-# Calls of one function that nobody waits for any more, and that do not end when they are cancelled.
+# Calls of one function that nothing waits for any more, and that do not end when they are cancelled.
 _LEFT_OVER = 4
 # How many characters of an exception of the function are reported.
 _TEXT = 500
@@ -116,7 +116,7 @@ class Hook:
 
     async def _document(self, url: str) -> bytes:
         loop = asyncio.get_running_loop()
-        # Those of a closed loop, or of the process before a fork, will never end.
+        # Calls on a closed loop, or of the process before a fork, never end.
         self._running = {task for task in self._running if task.get_loop() is loop}
         if len(self._running) >= _LEFT_OVER:
             raise _Failed(f"{_LEFT_OVER} earlier calls of the fetch function were cancelled and still run")
@@ -142,13 +142,13 @@ class Hook:
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            # In a task of its own, SystemExit and KeyboardInterrupt would end the loop.
+            # In a separate task, SystemExit and KeyboardInterrupt would end the loop.
             raise _Failed(f"the fetch function raised {_told(error, url)}") from None
 
     def _ended(self, task: asyncio.Task[object]) -> None:
         self._running.discard(task)
         if not task.cancelled():
-            task.exception()  # asyncio reports exceptions that nobody has retrieved
+            task.exception()  # otherwise asyncio reports an exception that was never retrieved
 
 
 class _Failed(Exception):
@@ -178,4 +178,4 @@ def _label(url: str) -> str:
         parts = urlsplit(url)
         return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
     except ValueError:
-        return "an address that is none"
+        return "an invalid address"

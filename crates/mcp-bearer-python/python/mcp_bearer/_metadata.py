@@ -1,6 +1,6 @@
 """The RFC 9728 document: its contents, the paths at which requests ask for it, and its Starlette routes for FastMCP.
 
-Only `_native` decides what may be in it, for every user of this file.
+Only `_native` decides what may be in it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def servers(given: Any) -> list[str]:
     single = isinstance(given, str) or not isinstance(given, Iterable)
     named = [str(server) for server in ([given] if single else given)]
     if not named or not all(server.strip() for server in named):
-        raise ValueError("authorization_servers: set to nothing; leave it out if it is not meant")
+        raise ValueError("authorization_servers: set to nothing; leave it out if it is not intended")
     return named
 
 

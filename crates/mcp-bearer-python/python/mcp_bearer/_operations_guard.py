@@ -1,6 +1,6 @@
 """Carries bytes between an ASGI server, the Rust layer of operations, and the app behind it.
 
-The layer decides; nothing here interprets a body or a header.
+The layer decides; this module interprets neither bodies nor headers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import anyio
 
 from mcp_bearer import _log, _native
-from mcp_bearer._asgi_scope import without_caller
+from mcp_bearer._anonymous_scope import without_caller
 from mcp_bearer._releases import AccessToken
 from mcp_bearer._provider import BearerAuthProvider, waited
 from mcp_bearer._rejection import Rejection

@@ -1,7 +1,7 @@
 """`BearerAuthProvider`: FastMCP's class, backed by a verifier in Rust.
 
-`verify_token` raises for no token, whatever it contains. An attribute counts with its value when the token arrives, whether
-it was assigned, changed in place or computed by a subclass: the old verifier is dropped with its cache.
+`verify_token` raises for no token, whatever it contains. The value of an attribute at the moment when the token arrives
+counts, whether it was assigned, changed in place or computed by a subclass: the old verifier is dropped with its cache.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import anyio
 import anyio.to_thread
 
 from mcp_bearer import _fastmcp_arguments, _log, _metadata, _native, _releases, _unknown_arguments
-from mcp_bearer._cell import POLICY, Cell, snapshot
 from mcp_bearer._fetch_thread import Fetch
 from mcp_bearer._rejection import Rejection
 from mcp_bearer._releases import AccessToken
+from mcp_bearer._verifier_cell import POLICY, Cell, snapshot
 
 # anyio imports it on first use: a child of a `fork` in the middle of that would wait for the import forever.
 with contextlib.suppress(ImportError):
@@ -41,8 +41,8 @@ class BearerAuthProvider(_releases.Base):
         jwks_uri: where the issuer publishes its keys.
         issuer: what ``iss`` must be, or a list of such values. If absent, it is not checked, as in FastMCP, and a WARNING is
             logged.
-        audience: what ``aud`` must contain, or a list of which one suffices. If absent, it is not checked: a token for
-            another server is then accepted here, and a WARNING is logged.
+        audience: what ``aud`` must contain, or a list of which it must contain one. If absent, it is not checked: a
+            token for another server is then accepted here, and a WARNING is logged.
         required_scopes: required by the HTTP layer, which answers 403.
         algorithm: what tokens are signed with, or a list; by default RS256, or HS256 with ``secret`` alone. With a
             secret beside public keys, those of both must be listed.
@@ -62,7 +62,7 @@ class BearerAuthProvider(_releases.Base):
         secret, secret_file: the secret shared with the issuer, or a file that contains it: alone, or beside one source of
             public keys. HS256, HS384 and HS512 then belong to the secret, and all others to the public keys. One
             that is easily guessed causes a WARNING.
-        any_issuer, any_audience: deliberately not checked: without a WARNING, and even if ``discover`` or ``resource`` is
+        any_issuer, any_audience: not checked on purpose: without a WARNING, and even if ``discover`` or ``resource`` is
             given.
         max_age: the largest age of a token by ``iat`` in seconds; ``iat`` is then required.
         token_type: ``"any"``, or ``"rfc9068"`` for ``at+jwt`` alone.
@@ -196,7 +196,7 @@ class BearerAuthProvider(_releases.Base):
             # With both, the algorithms of both must be listed.
             given["algorithm"] = ("HS256" if has_secret else "RS256") if not (has_secret and has_public) else None
         if base_url is not None and not str(base_url).strip():
-            raise ValueError("base_url: set to nothing; leave it out if it is not meant")
+            raise ValueError("base_url: set to nothing; leave it out if it is not intended")
         if authorization_servers and base_url is None:
             raise ValueError("authorization_servers needs base_url: the RFC 9728 document names this server")
         _releases.initialize(self, issuer, base_url, _fastmcp_arguments.scope_list(required_scopes))

@@ -1,6 +1,6 @@
 """The differences between the releases of FastMCP and of the official SDK, found once, at import.
 
-Everything else is the same for all of them: no other file asks for a version or probes a class.
+All other code is the same for all releases: no other file checks a version or probes a class.
 
 | installed | base class | what verification returns |
 |---|---|---|
@@ -103,7 +103,7 @@ def metadata_beside(base_url: Any) -> str | None:
 
 
 def _url_or_default(issuer: Any) -> AnyHttpUrl:
-    """Any string may be an issuer (RFC 7519 section 4.1.1), but not here."""
+    """Any string may be an issuer (RFC 7519 section 4.1.1), but these releases require a URL."""
     try:
         return AnyHttpUrl(issuer)
     except ValidationError:

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 import anyio
 
 from mcp_bearer import _log, _metadata, _native, _fastmcp_arguments
-from mcp_bearer._asgi_scope import without_caller
+from mcp_bearer._anonymous_scope import without_caller
 from mcp_bearer._operations_guard import OperationsGuard
 from mcp_bearer._provider import BUILT_IN, BearerAuthProvider
 from mcp_bearer._rejection import Rejection
@@ -71,11 +71,11 @@ class BearerAuthMiddleware:
             served, to anyone, and challenges name it.
         resource_name: what this app is called there, for people.
         resource_documentation: the URL of its documentation there.
-        preflight: what becomes of a CORS preflight, which carries no token: an ``OPTIONS`` request with one ``Origin``, one
-            ``Access-Control-Request-Method`` that names a method, no ``Authorization``, no `token_header` and no body.
-            ``"pass_on"``: the app gets it, with ``Host``, ``Origin`` and ``Access-Control-Request-*`` and no other header, and
-            must do nothing on it but answer CORS. A `Cors`: this middleware answers it, and puts the rules on every other
-            answer. ``"refuse"``: it is judged as any request.
+        preflight: how a CORS preflight is handled, which carries no token: an ``OPTIONS`` request with one ``Origin``,
+            one ``Access-Control-Request-Method`` that names a method, no ``Authorization``, no `token_header` and no
+            body. ``"pass_on"``: the app gets it, with ``Host``, ``Origin`` and ``Access-Control-Request-*`` and no
+            other header, and must only answer CORS. A `Cors`: this middleware answers it, and puts the
+            rules on every other answer. ``"refuse"``: it is judged like any request.
         operations: what single tools, prompts and resources need; then the app behind must be an MCP server, because every
             request is judged as one. With this or one of the next four, sessions are bound to their users.
         session_keys: the keys that bind sessions, each of at least 32 random bytes; the first one signs, all of them verify.
@@ -109,7 +109,7 @@ class BearerAuthMiddleware:
     ) -> None:
         for name, text in {"resource_name": resource_name, "resource_documentation": resource_documentation}.items():
             if text is not None and not text.strip():
-                raise ValueError(f"{name}: set to nothing; leave it out if it is not meant")
+                raise ValueError(f"{name}: set to nothing; leave it out if it is not intended")
         self.app = app
         self.provider = provider
         self._preflight = _preflight_choice(preflight)
@@ -199,7 +199,7 @@ class BearerAuthMiddleware:
             return
         if scope["type"] == "http":
             await guard.serve(self.app, scope, receive, send, required)
-        else:  # what is sent over it cannot be judged
+        else:  # messages sent over it cannot be judged
             await send({"type": "websocket.close", "code": 1008})
 
     def _refuse_overrides(self) -> None:
@@ -307,7 +307,7 @@ def _headers(message: MutableMapping[str, Any]) -> Headers:
 
 
 async def _has_no_body(headers: Headers, receive: Receive) -> bool:
-    """Whether a request has no body, for which nobody waits longer than for the body of a caller without a token.
+    """Whether a request has no body. Waits no longer than for the body of a caller without a token.
 
     A body may come without a header that announces it, as HTTP/2 allows. Then the first message decides: it ends a body
     that is empty.

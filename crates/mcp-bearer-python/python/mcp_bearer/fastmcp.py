@@ -25,9 +25,9 @@ async def rules_from(
 ) -> OperationRules:
     """A rule for each tool, prompt and resource that has ``auth=require_scopes(...)`` or ``restrict_tag(...)``.
 
-    A call that lacks such a scope then gets a 403 with a challenge, where FastMCP answers 200 with an error. FastMCP still
-    runs its own checks, so nothing is opened by what is not found here: checks that are your own functions or
-    `require_roles`, resource templates, and components of mounted servers, which list only what the caller may use.
+    A call that lacks such a scope then gets a 403 with a challenge, where FastMCP answers 200 with an error. FastMCP
+    still runs its own checks, so nothing becomes accessible if it is not found here: checks that are your own functions
+    or `require_roles`, resource templates, and components of mounted servers, which list only what the caller may use.
 
     Args:
         server: the server, with all its components.
@@ -66,5 +66,5 @@ def _checks(auth: Any) -> Iterator[Any]:
 
 def _rule(method: str, name: str, scopes: list[str], hide: bool) -> OperationRule:
     if "*" in name:
-        raise ValueError(f"{name!r} cannot stand in a rule: * stands for any characters there")
+        raise ValueError(f"{name!r} cannot be named in a rule, where * matches any characters")
     return OperationRule(method, name=name, scopes=scopes, hide=hide)

@@ -1,4 +1,4 @@
-"""Rules for single tools, prompts and resources: what a caller needs for them, and what it sees.
+"""Rules for single tools, prompts and resources: what a caller needs to use and to see them.
 
 Rust decides what a rule means and what is wrong with one; `docs/operations.md` explains it.
 """
@@ -16,7 +16,7 @@ __all__ = ["OperationRule", "OperationRules"]
 
 @dataclass(frozen=True)
 class OperationRule:
-    """One rule. In both patterns ``*`` stands for any characters.
+    """One rule. In both patterns ``*`` matches any characters.
 
     Args:
         method: a pattern for the JSON-RPC method, such as ``tools/call``.

@@ -64,7 +64,7 @@ class TestIssuer:
     a P-256 key and an Ed25519 key.
     """
 
-    __test__ = False  # not a test class, whatever its name suggests to pytest
+    __test__ = False  # not a test class, although its name begins like one
 
     def __init__(self) -> None:
         self._issuer: _native.TestIssuer | None = _native.TestIssuer()

@@ -176,7 +176,7 @@ impl Exchange {
     fn respond(&self, status: u16, headers: Headers, is_empty: bool) -> PyResult<()> {
         let wrong = |what: &str| PyRuntimeError::new_err(format!("the app's answer: {what}"));
         let status = StatusCode::from_u16(status).map_err(|_| wrong("no status"))?;
-        let headers = header_map(headers).ok_or_else(|| wrong("a header that is none"))?;
+        let headers = header_map(headers).ok_or_else(|| wrong("a header is not valid"))?;
         if is_empty {
             self.response.push(&[], false);
         }
@@ -321,7 +321,7 @@ fn answer<'py>(py: Python<'py>, answered: Answered) -> Answer<'py> {
 }
 
 fn bad_request(py: Python<'_>) -> Answer<'_> {
-    let answer = RpcAnswer::of_transport(400, "this is no request");
+    let answer = RpcAnswer::of_transport(400, "this is not a request");
     let headers = vec![
         (b"content-type".into(), b"application/json".into()),
         (b"cache-control".into(), b"no-store".into()),

@@ -31,7 +31,7 @@ impl Rules {
         let mut draft = OperationRulesDraft::default();
         if let Some(unmatched) = unmatched {
             let word = word("unmatched", unmatched, &mut problems);
-            // A value that does not fit is reported; it is not also missing.
+            // A value that does not fit is reported, and not as missing too.
             draft.unmatched = word.or(Some(Unmatched::Deny));
         }
         draft.tasks = word("tasks", tasks, &mut problems).unwrap_or_default();

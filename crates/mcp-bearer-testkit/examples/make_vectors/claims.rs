@@ -359,7 +359,7 @@ fn expiry(book: &mut Book) {
     });
     let mut page = Page::new(
         "claims/exp_optional.json",
-        "Step 11: a policy that takes tokens without exp.",
+        "Step 11: a policy that accepts tokens without exp.",
         never,
     );
     page.accept_as(
@@ -701,7 +701,7 @@ fn issuer(book: &mut Book) {
     page.accept("13", "empty", rsa().issuer(""));
     page.reject(
         "13",
-        "null, which is no string",
+        "null, which is not a string",
         "invalid_claim",
         with_claim("iss", "null"),
     );
@@ -1466,7 +1466,7 @@ fn required(book: &mut Book) {
     };
     let mut page = Page::new(
         "claims/clients.json",
-        "Step 18: clients that may come.",
+        "Step 18: allowed clients.",
         setting_with_policy(policy),
     );
     page.accept_as(
@@ -1502,7 +1502,7 @@ fn required(book: &mut Book) {
     page.reject("18", "no client", "missing_claim", rsa());
     page.reject(
         "18",
-        "an allowed sub is no client",
+        "an allowed sub is not a client",
         "missing_claim",
         rsa().subject("app-1"),
     );
@@ -1571,7 +1571,7 @@ fn several_issuers(book: &mut Book) {
     );
     page.reject(
         "4a",
-        "claims that are no object",
+        "claims that are not an object",
         "malformed",
         rsa().raw_claims("[]"),
     );

@@ -178,7 +178,7 @@ fn algorithm(book: &mut Book) {
     };
     let mut page = Page::new(
         "header/alg_rs256_only.json",
-        "Step 5: RS256 alone is allowed, though the set has other keys.",
+        "Step 5: only RS256 is allowed, although the set has other keys.",
         only,
     );
     page.accept("5", "RS256", rsa());
@@ -345,7 +345,7 @@ fn token_type(book: &mut Book) {
     });
     let mut page = Page::new(
         "header/typ_rfc9068.json",
-        "Step 7: a policy that demands at+jwt (RFC 9068).",
+        "Step 7: a policy that requires at+jwt (RFC 9068).",
         strict,
     );
     page.accept("7", "at+jwt", rsa().typ("at+jwt"));

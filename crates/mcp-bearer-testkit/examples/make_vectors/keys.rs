@@ -35,7 +35,7 @@ fn keys_setting(keys: Vec<Value>, algorithms: &[&str]) -> Setting {
 }
 
 fn choice(book: &mut Book) {
-    let about = "Step 9: what a JWK says of its purpose is honoured.";
+    let about = "Step 9: the purpose that a JWK states is honoured.";
     let k = |kid: &str| key("rsa-a").with_kid(kid);
     let set = |kid: &str, name: &str, value: Value| {
         changed(&k(kid), |jwk| {
@@ -354,7 +354,7 @@ fn choice(book: &mut Book) {
 
     let mut page = Page::new(
         "signature/no_keys.json",
-        "Step 9: an empty set is no outage.",
+        "Step 9: an empty set is not an outage.",
         setting_with(&[]),
     );
     page.reject("9", "with kid", "unknown_key", rsa());
@@ -759,7 +759,7 @@ fn impossible_signatures(page: &mut Page) {
 }
 
 fn unavailable(book: &mut Book) {
-    let about = "Step 9 without keys: a token that keys could save meets keys_unavailable; one that its own claims condemn by steps 10 to 17 gets that rejection, not verified; a signature of an impossible length is bad_signature.";
+    let about = "Step 9 without keys: a token that keys could save gets keys_unavailable; one that its own claims condemn by steps 10 to 17 gets that rejection, not verified; a signature of an impossible length is bad_signature.";
     let setting = Setting {
         keys: Keys::Unavailable("the JWKS could not be fetched".into()),
         ..setting()
@@ -831,8 +831,7 @@ fn unavailable(book: &mut Book) {
 /// Small-order points: with one of them as the key, anyone can sign (RFC 8032 section 8.9 advice on
 /// contributory keys).
 fn weak(book: &mut Book) {
-    let about =
-        "Step 9: an Ed25519 key of small order verifies what anybody has signed, so it is skipped.";
+    let about = "Step 9: an Ed25519 key of small order verifies signatures that anyone can make, so it is skipped.";
     let order8 = "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa";
     let hex = |text: &str| -> Vec<u8> {
         (0..32)

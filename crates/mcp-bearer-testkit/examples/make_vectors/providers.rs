@@ -460,7 +460,7 @@ fn keycloak(book: &mut Book) {
     by_role.finish(book);
     page.reject(
         "scopes",
-        "the role of the realm is no scope",
+        "the role of the realm is not a scope",
         "insufficient_scope",
         token(&keycloak).claim("scope", "profile"),
     );
@@ -502,7 +502,7 @@ fn google(book: &mut Book) {
     };
     let mut page = google.page(
         "providers/google.json",
-        "Google: its ID token is no access token, and its access tokens are opaque.",
+        "Google: its ID token is not an access token, and its access tokens are opaque.",
     );
     page.reject("17", "an ID token", "wrong_token_type", token(&google));
     page.reject(
@@ -519,7 +519,7 @@ fn google(book: &mut Book) {
     });
     let mut page = Page::new(
         "providers/google-id-token.json",
-        "Google's ID token where the policy takes it for an access token.",
+        "Google's ID token where the policy accepts it as an access token.",
         setting,
     );
     page.accept_as("19", "an ID token", token(&google), says(user, client, &[]));
@@ -1005,7 +1005,7 @@ fn dex(book: &mut Book) {
     });
     let mut page = Page::new(
         "providers/dex-accepted.json",
-        "Dex where the policy takes tokens with the marks of an ID token.",
+        "Dex where the policy accepts tokens with the marks of an ID token.",
         setting,
     );
     page.accept_as(

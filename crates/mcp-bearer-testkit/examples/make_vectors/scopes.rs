@@ -23,7 +23,7 @@ fn form(book: &mut Book) {
     };
     let mut page = Page::new(
         "scopes/form.json",
-        "Step 19: scope, else scp; a string or an array. What is no scope-token is left out, and no element is split.",
+        "Step 19: scope, else scp; a string or an array. A name that is not a scope-token is left out, and no element is split.",
         none,
     );
     let mut good = |name: &str, forge, scopes: &[&str]| {
@@ -182,7 +182,7 @@ fn asked(book: &mut Book) {
     };
     let mut page = Page::new(
         "scopes/required.json",
-        "After step 19: every scope asked for is present, whole and with case.",
+        "After step 19: every required scope is present, compared exactly.",
         two,
     );
     let kind = "insufficient_scope";
@@ -263,7 +263,7 @@ fn asked(book: &mut Book) {
         ),
         ("a NUL ends nothing", json!("mcp:read mcp:write\0")),
         ("nothing is trimmed", json!(["mcp:read", "mcp:write "])),
-        ("quotes are no quotes", json!("mcp:read \"mcp:write\"")),
+        ("quotes have no meaning", json!("mcp:read \"mcp:write\"")),
         ("a name that looks alike", json!("mcp:read mcp:wr\u{456}te")),
         (
             "names of an object",
@@ -293,7 +293,7 @@ fn asked(book: &mut Book) {
     );
     page.accept_as(
         "scopes",
-        "both beside a name that is no scope",
+        "both beside a name that is not a scope",
         rsa().claim("scope", json!(["mcp:read", "Read all mail", "mcp:write"])),
         usual_with_scopes(&both),
     );
@@ -477,7 +477,7 @@ fn nested_claims(book: &mut Book) {
     );
     page.accept(
         "19",
-        "a claim that is no object is passed over",
+        "a claim that is not an object is skipped",
         bare()
             .claim("realm_access", "mcp:admin")
             .claim("https://example.com/roles", "mcp:read"),

@@ -29,7 +29,7 @@ const UNAVAILABLE: &str = "keys_unavailable";
 pub(crate) fn write() {
     let mut effects = Effects {
         about:
-            "Every setting by its name in Rust, with a value that changes what becomes of a token."
+            "Every setting by its name in Rust, with a value that changes the outcome for a token."
                 .into(),
         now: NOW,
         files: BTreeMap::from([
@@ -172,7 +172,7 @@ fn decisions(all: &mut Cases<'_>) {
         [NO_START, "wrong_issuer"],
     )
     .without("issuer");
-    // With what each of them overrides: FastMCP takes "any" to be meant if nothing is said.
+    // With what each of them overrides: in FastMCP an absent value means "any".
     let any = ["wrong_issuer", UNAVAILABLE];
     let issuer = all.add("any_issuer", json!(true), &good(), any);
     let issuer = issuer.without("issuer").without("public_key_file");

@@ -21,8 +21,7 @@ const CLOSE_TIME: Duration = Duration::from_millis(500);
 const PIECE: usize = 64 << 10;
 
 pub(super) fn serve(stream: &TcpStream, shared: &Shared) {
-    // An error here means that the client left or the server is stopping: there is nobody to report
-    // it to.
+    // An error here means that the client left or the server is stopping, so it is not reported.
     let _ = stream.set_nodelay(true);
     let _ = stream.set_read_timeout(Some(HEAD_TIME));
     let connection = Connection { stream, shared };

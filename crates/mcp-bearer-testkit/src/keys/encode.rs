@@ -1,4 +1,4 @@
-//! The little DER and PEM (RFC 7468) that key files need. It reads what `aws-lc-rs` wrote, and
+//! The parts of DER and PEM (RFC 7468) that key files need. It reads what `aws-lc-rs` wrote, and
 //! nothing else.
 //!
 //! It panics on anything else, so it must not be used on bytes from outside.

@@ -83,7 +83,7 @@ pub struct RequestCase {
     pub headers: Headers,
     /// The body.
     pub body: Bytes,
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The required outcome.
     pub expect: Expect,
@@ -114,7 +114,7 @@ pub enum Bytes {
     Hex(String),
 }
 
-/// Who asks.
+/// The caller.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Caller {
@@ -200,7 +200,7 @@ pub struct ListCase {
     /// Whether event ids get the prefix `tag.`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub ids_are_tagged: bool,
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The answer of the server.
     pub input: Bytes,

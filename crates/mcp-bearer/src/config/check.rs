@@ -12,7 +12,7 @@ use super::setting::{Entrance, Setting};
 use crate::provider::{BearerAuthProvider, Issuer};
 
 const NO_ISSUER: &str =
-    "the issuer is not checked: only the key says who signed a token; decide with ";
+    "the issuer is not checked: only the key shows who signed a token; decide with ";
 const NO_AUDIENCE: &str = "the audience is not checked: a token that was made for another server \
                            is accepted here; decide with ";
 
@@ -86,8 +86,8 @@ impl ServerDraft {
     }
 
     /// What works in a provider of this draft but may not be intended, one sentence each, in the
-    /// words of the entrance: what is not checked because nobody decided about it, and a shared
-    /// secret that is easily guessed. [`check`](Self::check) logs them at WARN.
+    /// words of the entrance: an issuer or audience that is not checked because no decision was
+    /// given, and a shared secret that is easily guessed. [`check`](Self::check) logs them at WARN.
     ///
     /// ```
     /// use mcp_bearer::config::{Entrance, ServerDraft, Setting, Value};
@@ -97,7 +97,7 @@ impl ServerDraft {
     /// draft.issuers[0].leave_unchecked(Setting::Audience);
     /// let warnings = draft.warnings();
     /// assert!(warnings[0].starts_with("the audience is not checked: "), "{warnings:?}");
-    /// assert!(warnings[0].ends_with("decide with audience, or any_audience if that is meant"));
+    /// assert!(warnings[0].ends_with("decide with audience, or any_audience if that is intended"));
     /// assert!(warnings[1].starts_with("secret: "), "{warnings:?}");
     /// ```
     #[must_use]
@@ -128,13 +128,13 @@ impl ServerDraft {
 
     fn undecided(&self, decision: Setting, any: Setting, why: &str) -> Problem {
         let fact = Fact::from(why).name(decision);
-        let fact = fact.clause(", or ", any, " if that is meant");
+        let fact = fact.clause(", or ", any, " if that is intended");
         // These variables have none for "any".
         let no_any = self.entrance == Entrance::FastMcpVariable;
         let meant = any.name(Entrance::Variable).filter(|_| no_any);
         let fact = match meant {
             Some(meant) => fact.text(&format!(
-                ", or use the MCP_BEARER_* names with {meant}=true if that is meant"
+                ", or use the MCP_BEARER_* names with {meant}=true if that is intended"
             )),
             None => fact,
         };
@@ -144,7 +144,7 @@ impl ServerDraft {
     /// Settings that a provider alone would ignore: a rule that does nothing must not pass for a
     /// rule.
     fn idle(&self) -> Vec<Problem> {
-        let why = "would do nothing here: only a layer in front of a server obeys it";
+        let why = "would do nothing here: only a layer in front of a server uses it";
         let keys = self.session_keys.as_ref().map(SessionKeySource::setting);
         let header = self.token_header.as_ref().map(|_| Setting::TokenHeader);
         let hash = self.require_body_hash.then_some(Setting::RequireBodyHash);
@@ -180,7 +180,7 @@ impl ServerDraft {
         let mut decided = |given: Option<Expected>, [listed, any]: [Setting; 2], missing: &str| {
             if given.is_none() && !draft.found.spoiled(&[listed, any]) {
                 let fact = Fact::from(missing).name(listed);
-                let fact = fact.clause(", or ", any, " if that is meant");
+                let fact = fact.clause(", or ", any, " if that is intended");
                 problems.push(Problem::of(listed, fact));
             }
             given.unwrap_or(Expected::Any)
@@ -189,13 +189,13 @@ impl ServerDraft {
         let issuers = decided(
             draft.issuers.clone().or(discovered),
             [Setting::Issuer, Setting::AnyIssuer],
-            "no issuer: say whose tokens are good with ",
+            "no issuer: name the accepted one with ",
         );
         let resource = self.resource.as_deref().map(Expected::of_resource);
         let audiences = decided(
             draft.audiences.clone().or(resource),
             [Setting::Audience, Setting::AnyAudience],
-            "no audience: say whom tokens must be for (the URL of the MCP server) with ",
+            "no audience: give the URL of the MCP server with ",
         );
         let algorithms = draft.effective_algorithms();
         let policy = draft.policy(issuers, audiences, &algorithms);
@@ -239,7 +239,7 @@ impl IssuerDraft {
             .filter(|name| !names.insert(*name))
             .map(|name| Problem::of(Setting::Issuer, format!("{name:?} is configured twice")));
         let any = (self.issuers == Some(Expected::Any)).then(|| {
-            let fact = "cannot stand beside other issuers; name each of several";
+            let fact = "cannot be combined with other issuers; name each issuer";
             Problem::of(Setting::AnyIssuer, fact)
         });
         twice.chain(any).collect()
@@ -320,7 +320,8 @@ impl IssuerDraft {
 }
 
 impl Found {
-    /// Whether one of these was given with a value that does not fit: then it is not also missing.
+    /// Whether one of these was given with a value that does not fit: then it is not reported as
+    /// missing too.
     pub(super) fn spoiled(&self, settings: &[Setting]) -> bool {
         let mut spoiled = self.problems.iter().flat_map(|problem| &problem.settings);
         spoiled.any(|setting| settings.contains(setting))

@@ -1,4 +1,4 @@
-//! What an operator has decided so far, in any order and by any entrance.
+//! Collects what an operator decides, in any order and by any entrance.
 //!
 //! A draft holds secrets: they are wiped when it is dropped, and its `Debug` shows none.
 
@@ -127,7 +127,7 @@ pub enum Keys {
     File(PathBuf),
     /// The address of a JWK Set.
     JwksUri(String),
-    /// The issuer whose metadata leads to its keys. It is also the expected issuer, unless
+    /// The issuer whose metadata leads to its keys. It is also the expected issuer unless
     /// [`issuers`](IssuerDraft::issuers) names another.
     Discover(String),
     /// Keys over HTTP, configured separately.
@@ -145,7 +145,7 @@ pub enum Keys {
 /// draft.set(Setting::Leeway, Value::Switch(true));
 /// let error = draft.check().unwrap_err();
 /// let words = error.own_words().join("\n");
-/// assert!(words.starts_with("no audience: say whom tokens must be for"), "{words}");
+/// assert!(words.starts_with("no audience: give the URL of the MCP server"), "{words}");
 /// assert!(words.ends_with("--leeway: must be a string"), "{words}");
 /// ```
 #[derive(Clone, Debug)]
@@ -160,7 +160,7 @@ pub struct ServerDraft {
     /// What single operations need. Only [`check_server`](Self::check_server) uses it and what
     /// follows.
     pub rules: OperationRulesDraft,
-    /// Where the keys that bind sessions come from; by default each process has a key of its own.
+    /// Where the keys that bind sessions come from; by default each process has its own key.
     pub session_keys: Option<SessionKeySource>,
     /// The header that holds the token instead of `Authorization`.
     pub token_header: Option<String>,
@@ -192,7 +192,7 @@ pub(super) struct Found {
     pub(super) table: Option<Span>,
     /// Whether the keys are discovered because no keys were configured.
     pub(super) discovered: bool,
-    /// The decisions that nobody made, and that the entrance accepts as "any".
+    /// The missing decisions that the entrance accepts as "any".
     pub(super) unchecked: Vec<Setting>,
     /// Where the rules for operations are, and their members.
     pub(super) rules: Vec<RulePlaces>,

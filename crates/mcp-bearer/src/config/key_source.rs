@@ -74,7 +74,8 @@ impl IssuerDraft {
         Ok(Arc::new(both))
     }
 
-    /// Options of fetching that would do nothing. An unneeded guard or permission does no harm.
+    /// Options for fetching that would have no effect. An unneeded guard or permission does no
+    /// harm.
     fn idle_options(&self) -> Vec<Problem> {
         let given = [
             (Setting::CaFile, self.ca_file.is_some()),
@@ -149,7 +150,7 @@ fn is_about_keys(problem: &Problem) -> bool {
     settings.any(|setting| setting.group() == Group::Keys)
 }
 
-/// In FastMCP's words, where its class and variables are imitated.
+/// Uses FastMCP's words for its class and variables.
 fn missing(entrance: Entrance) -> Problem {
     if matches!(entrance, Entrance::FastMcpVariable | Entrance::Python) {
         let either = [Setting::PublicKey, Setting::JwksUri];
@@ -221,13 +222,13 @@ impl IssuerDraft {
     ) -> Option<Problem> {
         let alone = self.keys.is_none();
         if let (Some(given), Some(secret)) = (&self.secret, secret) {
-            // An operator expects more of a secret that is too short for an algorithm than it
-            // gives.
+            // A secret that is too short for an allowed algorithm would give less security than its
+            // operator expects.
             let wanted = algorithms.iter().filter(|one| alone || one.is_symmetric());
             let idle: Vec<Algorithm> = wanted.copied().filter(|one| !secret.fits(*one)).collect();
             if !idle.is_empty() {
                 let (described, idle) = (secret.describe(), names(&idle));
-                let fact = format!("{described} does not serve for {idle}");
+                let fact = format!("{described} cannot be used with {idle}");
                 return Some(Problem::of(given.setting(), fact));
             }
         }
@@ -249,7 +250,7 @@ impl IssuerDraft {
         let described: Vec<String> = set.verifying_keys().map(VerifyingKey::describe).collect();
         let (described, idle) = (described.join(", "), names(&wanted));
         let next = "allow the algorithm that the issuer signs with";
-        let fact = format!("no key ({described}) serves for {idle}; {next}");
+        let fact = format!("no key ({described}) can be used with {idle}; {next}");
         Some(Problem::new([keys.setting(), Setting::Algorithms], fact))
     }
 }

@@ -1,7 +1,7 @@
-//! The settings: what exists, what each is called in each entrance, and how a draft becomes a
+//! The settings: which exist, what each is called in each entrance, and how a draft becomes a
 //! provider.
 //!
-//! [`Setting`] is the one table: each setting with its names in Rust, on a command line, as a
+//! [`Setting`] is the only table: each setting with its names in Rust, on a command line, as a
 //! variable, in TOML and in Python. An entrance turns its input into a [`Value`] and puts that into
 //! a [`ServerDraft`]; [`ServerDraft::check`] makes a provider of it, or a [`ConfigError`] with
 //! every problem, which any entrance can print in its own words.

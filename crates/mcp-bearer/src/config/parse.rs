@@ -30,7 +30,7 @@ fn claim_path(text: String) -> Result<ClaimPath, Fact> {
     }
     let names = serde_json::from_str::<Vec<String>>(&text);
     names.map(ClaimPath::from).map_err(|_| {
-        let why = "is no JSON array of names; write it like [\"realm_access\",\"roles\"]";
+        let why = "is not a JSON array of names; write it like [\"realm_access\",\"roles\"]";
         Fact::from(format!("{text:?} {why}"))
     })
 }
@@ -87,10 +87,10 @@ pub(super) fn scope_implies(value: Value) -> Result<Vec<(String, Vec<String>)>, 
 pub(super) fn requested_scopes(value: Value) -> Result<Vec<(String, String)>, Fact> {
     let requested = |(scope, requested): (String, Json)| match requested {
         Json::String(requested) => Ok((scope, requested)),
-        _ => Err("behind each scope, the one scope to request must stand".into()),
+        _ => Err("each scope must be followed by the one scope to request".into()),
     };
     let pairs = value.into_pairs(|text| Ok(Json::from(text)))?;
     pairs.into_iter().map(requested).collect()
 }
 
-const NO_SCOPES: &str = "behind each scope, one scope or a list of scopes must stand";
+const NO_SCOPES: &str = "each scope must be followed by one scope or a list of scopes";

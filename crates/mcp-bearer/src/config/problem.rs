@@ -71,8 +71,7 @@ enum Piece {
     Names(Vec<Setting>, &'static str),
     /// A setting and the text around it; nothing where it has no name.
     Clause(&'static str, Setting, &'static str),
-    /// What was given, if it is visible anyway; otherwise it may be a secret, which no error may
-    /// contain, and this text replaces it.
+    /// What was given, or this text if it may be a secret, which no error may contain.
     Given(String, &'static str),
 }
 
@@ -155,7 +154,7 @@ impl From<RuleError> for ConfigError {
         let problem = |(rule, fact): &(Rule, String)| match rule {
             // These facts quote what was given.
             Rule::RequestedScopePrefix | Rule::RequestedScopes => {
-                let otherwise = "holds a name that is no scope, or two scopes for one";
+                let otherwise = "holds a name that is not a scope, or two scopes for one";
                 Problem::of((*rule).into(), Fact::given(fact.clone(), otherwise))
             }
             _ => Problem::of((*rule).into(), fact.as_str()),

@@ -131,7 +131,7 @@ impl CheckedServer {
         preflight: Preflight,
     ) -> Result<OperationsLayer<Resource>, ConfigError> {
         let Some(resource) = self.resource else {
-            let fact = Fact::from("no resource: say what the URL of the MCP server is with ");
+            let fact = Fact::from("no resource: give the URL of the MCP server with ");
             let fact = fact.name(Setting::Resource);
             return Err(Problem::of(Setting::Resource, fact).into());
         };

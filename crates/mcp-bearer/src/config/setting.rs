@@ -1,4 +1,4 @@
-//! The one table of settings: the name of each wherever it can be set.
+//! The only table of settings: the name of each setting in each place where it can be given.
 //!
 //! A new setting needs a row here, a field of a draft and its line in `set`.
 
@@ -29,11 +29,11 @@ pub enum Entrance {
 pub enum Shape {
     /// On or off; off by default.
     Switch,
-    /// One text; the word says what it is.
+    /// One text; the word describes it.
     Text(&'static str),
     /// The name of a file.
     Path,
-    /// One text or several; the word says what each is.
+    /// One text or several; the word describes each.
     Texts(&'static str),
     /// A length of time.
     Duration,
@@ -131,7 +131,7 @@ macro_rules! settings {
 }
 
 settings! {
-    /// A public key in PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`. It serves whatever
+    /// A public key in PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`. It is used whatever
     /// `kid` a token names.
     PublicKey Keys (Text("PEM")) ["public_key" - "PUBLIC_KEY" "public_key" "public_key" FastMCP]
     /// A public key in PEM, in a file that is read again when it changes.
@@ -145,13 +145,13 @@ settings! {
     KeyFile Keys (Path) ["key_file" - - - -]
     /// The address of a JWK Set: https, or http on loopback.
     JwksUri Keys (Text("URL")) ["jwks_uri" "jwks-uri" "JWKS_URI" "jwks_uri" "jwks_uri" FastMCP]
-    /// An issuer, whose metadata lead to its keys (RFC 8414, OpenID Connect Discovery). `iss` must
-    /// then be this issuer, unless something else is said of it.
+    /// An issuer whose metadata leads to its keys (RFC 8414, OpenID Connect Discovery). It is also
+    /// the expected `iss`, unless another one is given.
     Discover Keys (Text("ISSUER")) ["discover" "discover" "DISCOVER" "discover" "discover"]
     /// The secret shared with the issuer, for HS256, HS384 and HS512: alone, or beside one source
-    /// of public keys. Whoever can verify with it can also sign with it.
+    /// of public keys. Anyone who can verify with it can also sign with it.
     SharedSecret Keys (Text("SECRET")) ["shared_secret" - "SHARED_SECRET" "shared_secret" "secret"]
-    /// The same secret in a file: its bytes, without the line end behind printable text.
+    /// The same secret in a file: its bytes, without the line end after printable text.
     SharedSecretFile Keys (Path)
         ["shared_secret_file" "secret-file" "SHARED_SECRET_FILE" "shared_secret_file" "secret_file"]
     /// Keys over HTTP with settings of their own.
@@ -161,12 +161,12 @@ settings! {
 
     /// `iss` must be this, byte for byte; with several names, one of them.
     Issuer Decisions (Texts("ISSUER")) ["issuer" "issuer" "ISSUER" "issuer" "issuer" FastMCP]
-    /// Whatever `iss` says, or nothing: only the key says who signed.
+    /// Accepts any `iss`, or none: only the key shows who signed.
     AnyIssuer Decisions (Switch) ["any_issuer" "any-issuer" "ANY_ISSUER" "any_issuer" "any_issuer"]
     /// `aud` must hold this, byte for byte: the URL of the MCP server; with several, one of them.
     Audience Decisions (Texts("AUDIENCE"))
         ["audience" "audience" "AUDIENCE" "audiences" "audience" FastMCP]
-    /// Tokens made for any server: one that another server received can be replayed here.
+    /// Accepts tokens made for any server: one that another server received can be replayed here.
     AnyAudience Decisions (Switch) ["any_audience" "any-audience" "ANY_AUDIENCE" "any_audience" "any_audience"]
 
     /// The allowed algorithms; RS256 unless given, or HS256 with a shared secret alone. With a
@@ -184,8 +184,8 @@ settings! {
     /// given.
     TokenType Rules (Text("TYPE"))
         ["token_type" "token-type" "TOKEN_TYPE" "token_type" "token_type"]
-    /// A further `typ` that is accepted like `JWT`, for issuers with a type of their own. It never
-    /// counts as `at+jwt`.
+    /// Another `typ` that is accepted like `JWT`, for issuers with their own type. It never counts
+    /// as `at+jwt`.
     AcceptedTypes Rules (Texts("TYPE"))
         ["also_accept_type" "also-accept-type" "ALSO_ACCEPT_TYPES" "also_accept_types" "also_accept_types"]
     /// Claims that must be present and equal to a value; with an array, to one of its values.
@@ -196,38 +196,38 @@ settings! {
     RequiredClaimsContaining Rules (Pairs("NAME=JSON"))
         ["required_claim_containing" "required-claim-containing" "REQUIRED_CLAIMS_CONTAINING"
          "required_claims_containing" "required_claims_containing"]
-    /// The clients that may come (`client_id`, `azp`, `cid` or `appid`, which is then required).
+    /// The allowed clients (`client_id`, `azp`, `cid` or `appid`, which is then required).
     AllowedClientIds Rules (Texts("CLIENT"))
         ["allowed_client_ids" "allowed-client-id" "ALLOWED_CLIENT_IDS"
          "allowed_client_ids" "allowed_client_ids"]
-    /// The claims that scopes are read from, the first one present winning; `scope`, then `scp`
+    /// The claims that scopes are read from, the first one present being used; `scope`, then `scp`
     /// unless given. A nested claim is a JSON array of names, as in `["realm_access","roles"]`.
     ScopeClaims Rules (Texts("CLAIM"))
         ["scope_claims" "scope-claim" "SCOPE_CLAIMS" "scope_claims" "scope_claims"]
-    /// Counts the scopes of all those claims, not of the first one present alone. Roles of a user
-    /// then count though the user has not consented to them for this client.
+    /// Uses the scopes of all those claims, not only of the first one present. A user's roles then
+    /// count even if the user has not consented to them for this client.
     AcceptScopesBeyondConsent Rules (Switch)
         ["accept_scopes_beyond_consent" "accept-scopes-beyond-consent" "ACCEPT_SCOPES_BEYOND_CONSENT"
          "accept_scopes_beyond_consent" "accept_scopes_beyond_consent"]
-    /// Scopes that include others: to hold one is to hold them.
+    /// Scopes that include others: a token with the first has the others too.
     ScopeImplies Rules (Pairs("SCOPE=SCOPES"))
         ["scope_implies" "scope-implies" "SCOPE_IMPLIES" "scope_implies" "scope_implies"]
-    /// What clients put before a scope when they request it: with `api://ID/`, they ask for
+    /// What clients put before a scope when they request it: with `api://ID/`, they request
     /// `api://ID/read` to get a token that holds `read`. Challenges and `scopes_supported` name
     /// that.
     RequestedScopePrefix Rules (Text("PREFIX"))
         ["requested_scope_prefix" "requested-scope-prefix" "REQUESTED_SCOPE_PREFIX"
          "requested_scope_prefix" "requested_scope_prefix"]
-    /// Scopes, each with the one that clients must request to get a token that holds it. It wins
-    /// over the prefix.
+    /// Scopes, each with the one that clients must request to get a token that holds it. It takes
+    /// precedence over the prefix.
     RequestedScopes Rules (Pairs("SCOPE=SCOPE"))
         ["requested_scope" "requested-scope" "REQUESTED_SCOPES" "requested_scopes" "requested_scopes"]
     /// Accepts tokens without `exp`: a stolen one works forever.
     AcceptTokensThatNeverExpire Rules (Switch)
         ["accept_tokens_that_never_expire" "accept-tokens-that-never-expire" "ACCEPT_TOKENS_THAT_NEVER_EXPIRE"
          "accept_tokens_that_never_expire" "require_expiry"]
-    /// Accepts tokens whose `iat` lies in the future, for issuers whose clock runs ahead by more
-    /// than the leeway.
+    /// Accepts tokens whose `iat` is in the future, for issuers whose clock is ahead by more than
+    /// the leeway.
     AcceptTokensIssuedInTheFuture Rules (Switch)
         ["accept_tokens_issued_in_the_future" "accept-tokens-issued-in-the-future"
          "ACCEPT_TOKENS_ISSUED_IN_THE_FUTURE" "accept_tokens_issued_in_the_future"
@@ -238,7 +238,7 @@ settings! {
         ["accept_identity_token_shape" "accept-identity-token-shape" "ACCEPT_IDENTITY_TOKEN_SHAPE"
          "accept_identity_token_shape" "accept_identity_token_shape"]
     /// Verifies RSA signatures with AWS-LC alone, also where the processor has AVX-512 IFMA. The
-    /// verdicts are the same, and take longer.
+    /// verdicts are the same but take longer.
     WithoutRsaKernel Rules (Switch)
         ["without_rsa_kernel" "without-rsa-kernel" "WITHOUT_RSA_KERNEL"
          "without_rsa_kernel" "without_rsa_kernel"]
@@ -249,12 +249,11 @@ settings! {
     Proxy Fetching (Text("URL")) ["proxy" "proxy" "PROXY" "proxy" "proxy"]
     /// Connects to public unicast addresses only: for issuers that someone else names.
     SsrfGuard Fetching (Switch) ["ssrf_guard" "ssrf-guard" "SSRF_GUARD" "ssrf_guard" "ssrf_safe"]
-    /// Allows http beyond loopback. Whoever stands between can then replace the keys and mint
-    /// tokens.
+    /// Allows http beyond loopback. Anyone on the path can then replace the keys and mint tokens.
     InsecureAllowHttp Fetching (Switch)
         ["insecure_allow_http" "insecure-allow-http" "INSECURE_ALLOW_HTTP"
          "insecure_allow_http" "insecure_allow_http"]
-    /// The longest lifetime that an issuer may give to its keys: 60 s to 24 h, 1 h unless given.
+    /// The longest lifetime that an issuer may give its keys: 60 s to 24 h, 1 h unless given.
     MaxFreshness Fetching (Duration)
         ["max_freshness" "max-freshness" "MAX_FRESHNESS_SECONDS" "max_freshness" "max_freshness"]
     /// How long past their lifetime keys are used while the issuer cannot be reached: at most 7
@@ -415,12 +414,12 @@ mod tests {
         for setting in Setting::ALL {
             let entrances = ENTRANCES.into_iter().filter(|entrance| {
                 let own = match (setting, entrance) {
-                    // FastMCP has five names, and ours are no more.
+                    // FastMCP has only these five names.
                     (_, Entrance::FastMcpVariable) => false,
-                    // What only code can give, and the method that stands for two settings.
+                    // Settings that only code can give, and the method that sets either of two.
                     (_, _) if setting.shape() == Shape::Code => false,
                     (KeyFile, entrance) => *entrance == Entrance::Rust,
-                    // Everybody can see the options of a program; a file takes their place.
+                    // Other users can see the options of a program, so a file is used instead.
                     (PublicKey | Jwks | SharedSecret | SessionKeys, Entrance::Flag) => false,
                     _ => true,
                 };

@@ -33,7 +33,7 @@ pub enum Value {
     Pairs(Vec<(String, Json)>),
 }
 
-pub(super) const NOTHING: &str = "set to nothing; leave it out if it is not meant";
+pub(super) const NOTHING: &str = "set to nothing; leave it out if it is not intended";
 
 impl Value {
     /// One text.
@@ -107,7 +107,7 @@ impl Value {
     pub(super) fn into_some_texts(self) -> Result<Vec<String>, Fact> {
         match self.into_texts()? {
             texts if texts.is_empty() => {
-                Err("an empty list; leave it out if it is not meant".into())
+                Err("an empty list; leave it out if it is not intended".into())
             }
             texts => Ok(texts),
         }
@@ -136,7 +136,7 @@ impl Value {
             Self::Texts(texts) => {
                 let pair = |text: &String| match text.split_once('=') {
                     Some((name, value)) => Ok((name.to_owned(), read(value)?)),
-                    None => Err(Fact::from(format!("{text:?} has no \"=\" behind the name"))),
+                    None => Err(Fact::from(format!("{text:?} has no \"=\" after the name"))),
                 };
                 texts.iter().map(pair).collect::<Result<_, _>>()?
             }

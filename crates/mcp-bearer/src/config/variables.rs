@@ -110,7 +110,7 @@ impl Variables {
                     found.push((setting, name, Zeroizing::new(value)));
                 }
                 (None, Ok(_)) if name == LOG => {}
-                (None, Ok(_)) => problem("no such setting; is it misspelt, or in small letters?"),
+                (None, Ok(_)) => problem("no such setting; is it misspelt, or in lower case?"),
             }
         }
         let [own, fast_mcp] = found;

@@ -183,7 +183,7 @@ impl<S: Sync, T: RequiredScopes> FromRequestParts<S> for Scoped<T> {
 impl fmt::Display for ExtractorRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoLayer => f.write_str("no bearer layer stands in front of this handler"),
+            Self::NoLayer => f.write_str("there is no bearer layer in front of this handler"),
             Self::Rejected(_, rejection) => rejection.fmt(f),
         }
     }

@@ -72,7 +72,7 @@ pub(super) fn bearer_credential<'h>(
     Ok(credential.split_at(spaces.count()).1)
 }
 
-/// What is in the one header that holds nothing but a token, before [`token68`].
+/// The contents of the one header that holds only a token, before [`token68`].
 pub(super) fn raw_credential<'h>(
     headers: &'h HeaderMap,
     name: &HeaderName,

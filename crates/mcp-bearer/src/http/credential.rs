@@ -1,5 +1,5 @@
 //! Where a request carries its token: `Authorization`, or the header in which a proxy in front puts
-//! a signed assertion. One of them, never both.
+//! a signed assertion. It is one of them, never both.
 
 use ::http::header::{AUTHORIZATION, Entry};
 use ::http::{HeaderMap, HeaderName};
@@ -20,8 +20,8 @@ pub(crate) enum Credential {
     Assertion(HeaderName),
 }
 
-/// Hop-by-hop headers (RFC 9110 section 7.6.1), and those that have a meaning of their own for this
-/// layer or a server.
+/// Hop-by-hop headers (RFC 9110 section 7.6.1), and those that have another meaning for this layer
+/// or a server.
 const TAKEN: [&str; 25] = [
     "accept",
     "accept-encoding",
@@ -74,7 +74,7 @@ impl Credential {
     pub(crate) fn problems(name: &str, any_issuer: bool, any_audience: bool) -> Vec<Problem> {
         let mut facts = Vec::new();
         match HeaderName::try_from(name) {
-            Err(_) => facts.push(format!("{name:?} is no name of a header")),
+            Err(_) => facts.push(format!("{name:?} is not the name of a header")),
             Ok(header) if TAKEN.contains(&header.as_str()) => {
                 facts.push(format!("{header} has another meaning"));
             }

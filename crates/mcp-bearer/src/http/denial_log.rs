@@ -1,4 +1,4 @@
-//! The one log line of a denial.
+//! The log line of a denial.
 //!
 //! Of a token's header and claims it contains only what the rejection's own sentence quotes, and
 //! the quoted, cut issuer and `kid`: never a token or a signature.
@@ -10,7 +10,7 @@ use mcp_bearer_core::{Challenge, Fault, Limits, Rejection, UnverifiedToken};
 
 /// Logs a denial: INFO when the caller is at fault, WARN when the service is.
 ///
-/// The token is parsed again only if someone listens.
+/// The token is parsed again only if the event is enabled.
 pub(super) fn log(rejection: &Rejection, token: Option<&str>, limits: &Limits) {
     let kind = rejection.kind();
     let status = Challenge::status_of(kind);

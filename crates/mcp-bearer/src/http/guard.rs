@@ -49,7 +49,7 @@ struct Inner {
     credential: Credential,
 }
 
-/// The answer to a refused request. Boxed, because it is large and rare where speed matters.
+/// The answer to a refused request. Boxed, because it is large, and rare on the fast path.
 pub(super) type Denial = Box<Response<AnswerBody>>;
 
 /// What can be decided about a request without waiting.
@@ -120,7 +120,6 @@ impl Guard {
     /// A handler that requires more than the layer does returns this. The rejection is in the
     /// extensions of the response. A challenge without scopes of its own names the required scopes
     /// if all issuers agree on them.
-    /// where all issuers agree on them.
     #[must_use]
     pub fn challenge(&self, rejection: &Rejection) -> Response<AnswerBody> {
         *self.deny(rejection.clone(), None)
@@ -204,7 +203,7 @@ impl Guard {
         to_request: impl FnOnce(Option<&RequestedScopes>) -> Scopes,
     ) -> Response<AnswerBody> {
         let agreed = self.provider().challenge_context(None);
-        // If issuers differ, no list is right for all of them.
+        // If issuers differ, no single list is right.
         let scopes = agreed.scopes.map(|required| match agreed.requested {
             Some(map) => union(&map.of_all(required), &to_request(Some(map))),
             None => union(required, &to_request(None)),
@@ -220,7 +219,7 @@ impl Guard {
         self.deny_with(rejection, token, self.provider().challenge_context(token))
     }
 
-    /// The one place that denies: logs once, answers once. The challenge has the context's scopes,
+    /// The only place that denies: logs once, answers once. The challenge has the context's scopes,
     /// unless the rejection has its own.
     fn deny_with(
         &self,
@@ -235,7 +234,7 @@ impl Guard {
         };
         let mut challenge = Challenge::new(&rejection, &context);
         if !self.0.credential.is_the_clients() {
-            // A client would sign in, return with a token that nobody reads, and sign in again.
+            // A client would sign in, return with a token that is never read, and sign in again.
             challenge.www_authenticate = None;
         }
         Box::new(response::respond(challenge, rejection))

@@ -70,12 +70,12 @@ pub struct Resource {
     scopes: PublishedScopes,
 }
 
-/// Who decided which scopes the metadata document names.
+/// Where the scopes in the metadata document come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PublishedScopes {
     /// The operator.
     Given,
-    /// Nobody: the document names those that are needed.
+    /// No one set them: the document names those that are needed.
     Needed,
 }
 
@@ -134,9 +134,9 @@ impl BearerAuthLayer {
     /// (Google IAP) or `X-Pomerium-Jwt-Assertion`. It holds only the token, and occurs once.
     /// `Authorization` is then no credential; both are removed before the service is called.
     ///
-    /// Answers then carry no challenge, because a client can do nothing about such a token. Nobody
-    /// must be able to bypass the proxy and reach the server with an assertion that was made for
-    /// another.
+    /// Answers then carry no challenge, because a client can do nothing about such a token. Make
+    /// sure that no one can bypass the proxy and reach the server with an assertion that was made
+    /// for another one.
     ///
     /// ```
     /// # fn doc(provider: mcp_bearer::BearerAuthProvider) -> Result<(), mcp_bearer::ConfigError> {

@@ -1,6 +1,6 @@
 //! [`MetadataService`]: the RFC 9728 document, for anyone.
 //!
-//! It is public, so it asks for no token, and its answers do not depend on who asks.
+//! It is public: it requires no token, and its answers do not depend on the client.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -54,7 +54,7 @@ impl MetadataService {
             Method::OPTIONS => preflight(),
             _ => method_not_allowed(),
         };
-        // Nothing in the document depends on who asks.
+        // Nothing in the document depends on the client.
         let any = HeaderValue::from_static("*");
         response
             .headers_mut()

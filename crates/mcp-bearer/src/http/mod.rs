@@ -6,7 +6,6 @@
 //! extensions, always set by the layer and never passed through; a bad one gets an answer with a
 //! challenge (RFC 6750 section 3), whose [`Rejection`](crate::Rejection) is in the response's
 //! extensions.
-//! response's extensions.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -57,7 +56,7 @@
 //!
 //! An outer service may replace the answer; the rejection in its extensions shows what happened.
 //!
-//! # What becomes of the token
+//! # What happens to the token
 //!
 //! The `Authorization` header stays in the request, marked as sensitive, so that its `Debug` does
 //! not show it. A handler must not pass it on to another service: the MCP specification forbids

@@ -31,7 +31,7 @@ pub enum Preflight {
     /// The layer answers it by these rules, and puts them on every other answer. The service never
     /// sees it.
     Answer(Cors),
-    /// It is judged like any request: 401. For servers that no browser calls.
+    /// It is judged like any request: 401. Use this for servers that no browser calls.
     Refuse,
 }
 

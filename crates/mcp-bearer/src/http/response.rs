@@ -38,7 +38,7 @@ pub(super) fn close(response: &mut Response<AnswerBody>) {
 pub(super) fn respond(challenge: Challenge, rejection: Rejection) -> Response<AnswerBody> {
     let has_body = !challenge.body.is_empty();
     let mut response = Response::new(AnswerBody::new(challenge.body));
-    // The table holds only valid statuses; even if it did not, the request is refused.
+    // The table has only valid statuses; even if it had not, the request would be refused.
     *response.status_mut() =
         StatusCode::from_u16(challenge.status).unwrap_or(StatusCode::UNAUTHORIZED);
     let headers = response.headers_mut();

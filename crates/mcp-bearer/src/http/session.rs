@@ -149,7 +149,7 @@ enum Purpose {
 }
 
 impl SessionBinding {
-    /// A session of one resource is not valid for another resource with the same keys.
+    /// A session of one resource is not valid for another resource that uses the same keys.
     pub(crate) fn new(keys: SessionKeys, resource: &str) -> Self {
         Self {
             keys,

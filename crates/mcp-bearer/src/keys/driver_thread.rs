@@ -1,4 +1,4 @@
-//! The one thread that runs the tasks of all key sources, and the channels to those tasks.
+//! The thread that runs the tasks of all key sources, and the channels to those tasks.
 //!
 //! It is started when first needed, and again in a forked child, where the parent's threads do not
 //! exist and a lock that one of them held is never released. So nothing here takes a lock that
@@ -17,7 +17,7 @@ use crate::of_process::OfProcess;
 /// Commands that wait for one task. A source admits fewer waiting requests than that.
 const COMMANDS: usize = 256;
 /// Tasks that wait for the driver thread. Each source starts one, so the number of sources is the
-/// limit: a smaller one would refuse tasks whose issuers work.
+/// limit: a smaller limit would refuse tasks of working issuers.
 const TASKS: usize = Semaphore::MAX_PERMITS;
 /// Threads for files, which the operating system reads only in blocking form, and for callers'
 /// fetchers that block. One that hangs occupies its thread for longer than its exchange lasts.
@@ -149,7 +149,8 @@ fn run(mut tasks: mpsc::Receiver<Task>) {
         .enable_time()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("mcp-bearer-io")
-        // A child of `fork` does not have an idle thread to which others would still hand work.
+        // In a child of `fork` an idle thread of the parent does not exist, but would still be
+        // given work.
         .thread_keep_alive(Duration::ZERO)
         .build();
     let runtime = match runtime {

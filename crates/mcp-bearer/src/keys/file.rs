@@ -21,7 +21,7 @@ use super::freshness::STALENESS_BOUND;
 use super::monotonic::MonotonicClock;
 use super::no_usable_key::no_usable_key;
 use super::published::{PublishedKeys, Renewal};
-use super::refused::RefusedAnswer;
+use super::refused_answer::RefusedAnswer;
 use super::snapshot::{HeldKeys, Miss, Snapshot, next_snapshot, sha256};
 use super::source::{KeySource, KeyStatus, Refreshed};
 use super::withdrawal_of_all::{Withdrawal, not_taken};
@@ -85,7 +85,7 @@ impl FileKeys {
         }
         let watch = Watch::new(loaded, clock.now());
         let published = PublishedKeys::new(source, clock, watch.seen);
-        // Due at once: the first snapshot starts the task.
+        // It is due at once: the first snapshot starts the task.
         watch.publish(&published, Duration::ZERO);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -118,7 +118,7 @@ impl KeySource for FileKeys {
         self.read(|snapshot| snapshot.generation)
     }
 
-    /// A token is no reason to read the file: changes are noticed within 2 s anyway.
+    /// A token does not cause a read of the file: changes are noticed within 2 s anyway.
     fn refresh(&self, miss: Miss) -> BoxFuture<'_, Refreshed> {
         let refreshed = if self.generation() == miss.generation {
             Refreshed::Unchanged
@@ -496,7 +496,7 @@ mod tests {
         }
     }
 
-    /// What a token was verified with is not what it would be verified with now.
+    /// The token was verified with other keys than it would be now.
     #[test]
     fn one_key_as_pem_and_as_jwks_are_two_states() {
         let folder = tempfile::tempdir().unwrap();

@@ -44,7 +44,7 @@ mod freshness;
 mod monotonic;
 mod no_usable_key;
 mod published;
-mod refused;
+mod refused_answer;
 mod remote;
 mod rotation;
 #[cfg(feature = "testing")]

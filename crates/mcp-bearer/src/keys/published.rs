@@ -156,7 +156,7 @@ impl<R: Clone> PublishedKeys<R> {
         }
     }
 
-    /// Of all requests that find the set overdue within a second, one wakes the task.
+    /// If several requests find the set overdue within a second, one wakes the task.
     fn overdue(&self, now: u64) -> Renewal {
         let last = self.woken_at.load(Ordering::Relaxed);
         let recently = last != 0 && now < last.saturating_add(nanos(WAKE_EVERY));

@@ -5,7 +5,7 @@
 mod attempt;
 pub(super) mod builder;
 mod discovery;
-mod not_an_issuer;
+mod mistaken_issuer;
 mod task;
 
 use std::fmt;
@@ -110,7 +110,8 @@ impl KeySource for RemoteKeys {
 
     fn refresh(&self, miss: Miss) -> BoxFuture<'_, Refreshed> {
         match self.ask(miss) {
-            // The task ends without an answer only if it has failed; then nothing has changed.
+            // The task ends without an answer only if it has failed; then the keys have not
+            // changed.
             Ok(answer) => answer
                 .map(|refreshed| refreshed.unwrap_or(Refreshed::Unchanged))
                 .boxed(),

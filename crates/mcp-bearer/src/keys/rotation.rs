@@ -1,4 +1,4 @@
-//! Decides when a remote key set is fetched, who waits for it, and until when it is used.
+//! Decides when a remote key set is fetched, which requests wait for it, and until when it is used.
 //!
 //! A state machine: time and jitter are arguments, and actions are returned as values. It does no
 //! I/O, reads no clock, and holds a bounded amount of memory per source.
@@ -20,7 +20,7 @@ use super::withdrawal_of_all::{Withdrawal, not_taken};
 
 /// The greatest number of requests that wait for one source at the same time.
 pub(super) const WAITERS_MAX: usize = 64;
-/// The longest that a request waits for a fetch.
+/// The longest time that a request waits for a fetch.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Names a waiting request.
@@ -344,7 +344,7 @@ impl Rotation {
 
     fn confirm(&mut self, fetch: &InFlight, headers: &CacheHeaders) -> Result<(), &'static str> {
         let held = self.held.as_mut();
-        let held = held.ok_or("the issuer answered 304 though no set was named")?;
+        let held = held.ok_or("the issuer answered 304 to an unconditional request")?;
         held.confirm(fetch.started_at, headers, self.lifetimes)
     }
 
@@ -425,7 +425,7 @@ impl Rotation {
         }
     }
 
-    /// The answer to one waiter, after a fetch that succeeded. A miss that it did not help is
+    /// The answer to one waiter, after a fetch that succeeded. A miss that it did not resolve is
     /// remembered.
     fn answer(
         &mut self,

@@ -44,7 +44,7 @@ impl Issuer {
     }
 }
 
-/// What becomes of a token.
+/// What happens to a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
     /// Its key is held.
@@ -82,7 +82,7 @@ impl Replica {
         }
     }
 
-    /// A token comes that names this key. [`fetches`](Self::fetches) is true if a fetch begins.
+    /// A token that names this key arrives. [`fetches`](Self::fetches) is true if a fetch begins.
     pub fn token(&mut self, now: Duration, kid: &str) -> Found {
         let miss = match self.rotation.usable(now) {
             Some(held) if held.snapshot.set.has_kid(kid) => return Found::Verified,

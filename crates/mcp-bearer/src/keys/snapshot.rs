@@ -9,7 +9,7 @@ use mcp_bearer_core::{KeyInfo, KeySet, RejectionKind};
 
 use super::events::KeyEvent;
 use super::freshness::{CacheHeaders, Directives, Jitter, Lifetimes, Validators};
-use super::refused::RefusedAnswer;
+use super::refused_answer::RefusedAnswer;
 
 /// The keys at one moment.
 #[derive(Clone, Debug)]
@@ -164,7 +164,7 @@ impl HeldKeys {
         lifetimes: Lifetimes,
     ) -> Result<(), &'static str> {
         if self.validators.is_empty() {
-            return Err("the issuer answered 304 though no set was named");
+            return Err("the issuer answered 304 to an unconditional request");
         }
         if !self.validators.agree_with(headers) {
             // It is about a set that is not held: the next request is unconditional.

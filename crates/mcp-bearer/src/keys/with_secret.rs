@@ -3,7 +3,7 @@
 //! The set for a token is made anew whenever the source has another one, so that a secret which is
 //! published switches HMAC off with the very set that holds it, also where the source does not take
 //! the set: it is off then until the source confirms a set without the secret. Nothing here waits:
-//! whoever comes first makes the set.
+//! the first request makes the set.
 
 use std::sync::Arc;
 
@@ -103,7 +103,7 @@ impl State {
         let set = set.unwrap_or_else(|error| {
             KeySet::unavailable(error.to_string(), std::time::Duration::from_secs(60))
         });
-        // Once it is off, no answer but a good one switches it on again.
+        // Once it is off, only a good answer switches it on again.
         let refused = public.refused.as_deref();
         let elsewhere =
             refused.is_some_and(|text| last.hmac == Hmac::Off || text.publishes(secret));
@@ -119,7 +119,7 @@ impl State {
         };
         let unchanged = (last.public_generation, last.hmac) == (public.generation, hmac);
         let (last, generation) = match public.generation {
-            // None are held; what is known of the last ones is kept.
+            // None are held; what is known about the last ones is kept.
             0 => (last, 0),
             // Keys that never change.
             u64::MAX => {
@@ -163,8 +163,8 @@ impl State {
     }
 }
 
-/// Another number than this one. 0 and [`u64::MAX`] have a meaning of their own, and a source
-/// outside this crate may have any number.
+/// A number other than this one. 0 and [`u64::MAX`] have special meanings, and a source outside
+/// this crate may have any number.
 fn number_after(generation: u64) -> u64 {
     match generation.checked_add(1) {
         None | Some(u64::MAX) => 1,

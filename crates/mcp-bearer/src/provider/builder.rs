@@ -109,7 +109,7 @@ impl<K, I, A> IssuerBuilder<K, I, A> {
     ///
     /// The algorithm is HS256 unless [`algorithms`](IssuerBuilder::algorithms) says otherwise.
     ///
-    /// Behind a source of public keys it is one more kind of key, for an issuer that changes from
+    /// After a source of public keys it adds a second kind of key, for an issuer that changes from
     /// one kind to the other. Then `algorithms` must list those of both kinds: HS256, HS384 and
     /// HS512 belong to the secret, and the others to the public keys. HS256 tokens wait for the
     /// first key set as well, because an answer or a key file that holds the secret switches HMAC

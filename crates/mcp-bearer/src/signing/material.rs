@@ -65,7 +65,7 @@ impl Material {
             error(Malformed, why)
         };
         let mut blocks = ::pem::parse_many(text).map_err(|_| unreadable())?;
-        // OpenSSL writes the curve in a block of its own, and in the key as well.
+        // OpenSSL writes the curve in a separate block, and in the key as well.
         blocks.retain(|block| block.tag() != "EC PARAMETERS");
         let [block] = blocks.as_slice() else {
             return Err(error(Malformed, "one PEM block is needed, the private key"));

@@ -109,7 +109,7 @@ impl SigningKey {
             Some(algorithm) => {
                 let serves: Vec<&str> = verifying.algorithms().map(Algorithm::name).collect();
                 let why = format!(
-                    "{} does not serve for {algorithm}, only for {}",
+                    "{} cannot be used with {algorithm}, only with {}",
                     verifying.describe(),
                     serves.join(", ")
                 );
@@ -119,7 +119,7 @@ impl SigningKey {
             None => verifying
                 .algorithms()
                 .next()
-                .ok_or_else(|| failed("a key that serves for no algorithm"))?,
+                .ok_or_else(|| failed("a key that no algorithm can use"))?,
         };
         Ok(Self {
             material,

@@ -91,7 +91,7 @@ const METADATA_PATHS: [&str; 2] = [
 /// let rejection = provider.verify_token(&old).await.unwrap_err();
 /// assert_eq!(rejection.kind(), RejectionKind::UnknownKey);
 ///
-/// // While the issuer is down, the keys that were fetched serve on.
+/// // While the issuer is down, the keys that were fetched stay in use.
 /// issuer.go_down();
 /// assert!(provider.verify_token(&issuer.token(AUDIENCE).sign()?).await.is_ok());
 /// # Ok(()) }

@@ -239,8 +239,7 @@ async fn a_flood_of_condemned_tokens_starts_one_fetch() {
         cold.server
             .wait_for_hits("/jwks.json", 1, Duration::from_secs(5))
     );
-    // They occupy none of the 64 places to wait: as many good tokens are accepted by the same
-    // fetch.
+    // They take none of the 64 places to wait: 64 good tokens are accepted by the same fetch.
     let tokens: Vec<Forge> = (0..64)
         .map(|index| good().claim("jti", index.to_string()))
         .collect();

@@ -99,8 +99,8 @@ async fn each_token_meets_its_own_issuers_keys_and_rules() {
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, "bob"));
     assert_eq!(world.hits(), (1, 1));
 
-    // A challenge names the scopes of the issuer that the token names; without a token, the issuers
-    // do not agree.
+    // A challenge names the scopes of the issuer that the token names; without a token it names
+    // none, because the issuers do not agree.
     let challenge = |answer: &Answer| {
         let value = answer.headers.get(header::WWW_AUTHENTICATE).unwrap();
         value.to_str().unwrap().to_owned()
@@ -151,8 +151,8 @@ async fn one_issuers_key_never_serves_another() {
     let world = World::new();
     world.ask(&world.of_staff()).await;
     world.ask(&world.of_customers()).await;
-    // The kid is known there, the signature is not: the issuer that is named may have a new key, so
-    // it is asked.
+    // The kid is known there, but the signature does not verify: the named issuer may have a new
+    // key, so it is asked.
     let forged = world
         .of_customers()
         .sign_with(&SigningKey::shared_rsa_2048_b());

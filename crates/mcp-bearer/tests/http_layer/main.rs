@@ -1,4 +1,4 @@
-//! The HTTP layer from outside: what gets in, what the peer sees, what the operator sees.
+//! The HTTP layer from outside: what is accepted, what the peer sees, what the operator sees.
 #![cfg(feature = "http")]
 #![allow(
     clippy::unwrap_used,

@@ -120,7 +120,7 @@ async fn any_issuer_must_name_its_authorization_servers() {
 }
 
 #[tokio::test]
-async fn of_the_providers_issuers_those_that_are_urls_are_named() {
+async fn the_issuers_of_the_provider_that_are_urls_are_named() {
     let layer = |issuers: &[&str]| {
         let provider = BearerAuthProvider::builder()
             .jwks_json(json!({"keys": [key().jwk()]}).to_string())

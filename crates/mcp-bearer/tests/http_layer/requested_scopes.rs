@@ -115,7 +115,7 @@ async fn each_of_several_issuers_has_its_own_words() {
             );
         }
     }
-    // Without a token the issuer is unknown, and so are its names for scopes.
+    // Without a token the issuer is unknown, and so are its scope names.
     let nothing = ask(auth.layer(Inner::default()), Request::new(NoBody::new())).await;
     assert!(!nothing.challenge().unwrap().contains("scope="));
     assert_eq!(supported(auth), json!(["api://id/read", "read"]));

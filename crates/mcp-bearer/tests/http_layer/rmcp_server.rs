@@ -19,7 +19,7 @@ struct Server;
 
 #[tool_router]
 impl Server {
-    #[tool(description = "Says who calls")]
+    #[tool(description = "Returns the caller")]
     async fn whoami(&self, Extension(parts): Extension<Parts>) -> String {
         // A tool that panics would never answer.
         let access = AccessToken::from_extensions(&parts.extensions);

@@ -1,4 +1,5 @@
-//! Each way an issuer can fail or lie: the good keys stay in use, and the operator can read why.
+//! Each way in which an issuer can fail or give wrong answers: the good keys stay in use, and the
+//! reason is reported.
 
 use std::{sync::Arc, time::Instant};
 

@@ -72,7 +72,7 @@ async fn an_address_that_the_rules_refuse_is_not_asked() {
 const INTERIM: &str = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
 
 /// RFC 9110 section 15.2 allows any number of interim answers. We allow a bounded number; otherwise
-/// an issuer could keep a processor busy for the whole exchange.
+/// an issuer could keep a core busy for the whole exchange.
 #[tokio::test]
 async fn interim_answers_without_end_are_given_up_at_once() {
     let server = JwksServer::start();

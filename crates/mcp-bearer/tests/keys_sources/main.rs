@@ -1,4 +1,4 @@
-//! Key sources against an issuer that rotates, fails and lies.
+//! Key sources with an issuer that rotates its keys, fails, and gives wrong answers.
 
 #![allow(
     clippy::unwrap_used,

@@ -210,7 +210,7 @@ async fn the_generation_changes_with_the_usable_keys_and_not_with_the_text() {
 }
 
 #[tokio::test]
-async fn of_several_ages_the_greatest_counts() {
+async fn the_greatest_of_several_ages_counts() {
     let world = World::holding(Behaviour::ok_with([
         ("Cache-Control", "max-age=600"),
         ("Age", "300"),

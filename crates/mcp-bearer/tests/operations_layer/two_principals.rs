@@ -155,7 +155,7 @@ async fn no_byte_of_an_answer_to_one_principal_reaches_the_other() {
         done.unwrap();
     }
 
-    // Mallory knows all that alice was given.
+    // Mallory knows everything that alice was given.
     let answer = alice.call(2).await;
     let ids = event_ids(&answer);
     assert!(!ids.is_empty(), "{answer:?}");

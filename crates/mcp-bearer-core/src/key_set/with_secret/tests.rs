@@ -95,7 +95,7 @@ fn a_set_that_holds_the_secret_switches_hmac_off_and_nothing_else() {
     assert!(beside(KeySet::from_jwks(&jwks.unwrap())).publishes_the_secret());
 }
 
-/// Bytes that look random, and yet everyone knows them.
+/// Bytes that look random, although they are public.
 #[test]
 fn the_contents_of_a_public_key_are_no_secret_beside_it() {
     let rsa = SigningKey::shared_rsa_2048();

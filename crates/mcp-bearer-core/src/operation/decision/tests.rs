@@ -131,7 +131,7 @@ fn a_refused_batch_is_answered_for_each_of_its_requests() {
     assert_eq!(ids, ["\"b\"", "1"]);
 }
 
-/// A rule that closes can only close more, whatever rules come before or after it.
+/// A restrictive rule can only restrict more, whatever rules come before or after it.
 #[test]
 fn the_order_of_rules_means_nothing_and_a_further_rule_opens_nothing_that_one_closes() {
     use proptest::prelude::*;

@@ -206,7 +206,10 @@ fn a_method_that_looks_like_a_known_one_is_a_problem() {
     ] {
         let found = problems_of(RuleDraft::new(method));
         assert_eq!(found.len(), 1, "{method}: {found:?}");
-        assert!(found[0].contains(&format!("{meant:?} is one")), "{found:?}");
+        assert!(
+            found[0].contains(&format!("did you mean {meant:?}?")),
+            "{found:?}"
+        );
     }
 }
 

@@ -5,9 +5,9 @@
 
 use std::fmt;
 
-use super::first_look::{Outline, OutlineReader};
 use super::lines::{Line, Lines, field, is_event_id, joined_data};
 use super::message::{self, Judged};
+use super::outline::{Outline, OutlineReader};
 use super::{Answers, ListFault, ListFaultKind, RewriteId};
 use crate::operation::list_view::ListView;
 

@@ -1,7 +1,7 @@
 //! An answer of type `application/json`.
 
-use super::first_look::{Outline, OutlineReader};
 use super::message::{self, Judged};
+use super::outline::{Outline, OutlineReader};
 use super::{Answers, ListFault, ListFaultKind};
 use crate::operation::list_view::ListView;
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::first_look::UPDATED;
+use super::outline::UPDATED;
 use crate::json::{JsonError, Next, Walker};
 use crate::operation::list_view::{ListView, Listed};
 

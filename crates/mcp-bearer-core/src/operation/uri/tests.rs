@@ -85,7 +85,7 @@ fn other_spellings_are_refused() {
 }
 
 #[test]
-fn of_a_template_only_the_literal_text_counts() {
+fn only_the_literal_text_of_a_template_counts() {
     for good in [
         "users://{userId}/profile",
         "{+uri}",

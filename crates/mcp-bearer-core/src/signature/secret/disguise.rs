@@ -29,7 +29,7 @@ const WRAPPINGS: usize = 5;
 /// A longer text is only searched for marks. A key of 16 KiB in hexadecimal of base64 is 43 KiB.
 const UNWRAPPED_BYTES: usize = 64 * 1024;
 
-/// What stands inside a wrapping: a secret, wiped when dropped.
+/// The contents of a wrapping: a secret, wiped when dropped.
 pub(super) type Inner = Zeroizing<Vec<u8>>;
 
 /// Removes a wrapping, if there is one.

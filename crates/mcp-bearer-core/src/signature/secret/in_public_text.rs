@@ -1,5 +1,4 @@
-//! Whether a shared secret is in a text that everybody can read, such as a JWK Set, in one of the
-//! usual encodings.
+//! Whether a shared secret is in a public text, such as a JWK Set, in one of the usual encodings.
 
 use super::disguise::{Inner, contains, readings};
 use super::within_text;
@@ -13,15 +12,15 @@ const WRAPPINGS: usize = 3;
 /// this many bytes.
 const LEAST_BYTES: usize = 16;
 
-/// Wrappings of the secret whose inside is sought at any place of the text.
+/// Wrappings of the secret whose contents are searched for anywhere in the text.
 const OUTER_WRAPPINGS: usize = 1;
 
 /// Whether the text has the secret, or the decoded form of a secret that is itself encoded.
 ///
-/// It is sought in two ways. Each string of JSON, up to 64 KiB, is decoded as a whole, also where
-/// encodings are nested: base64, hexadecimal, UTF-16, percent encoding and escapes. And the text,
-/// JSON or not, is searched for the secret with anything around it (see `within_text`). A secret
-/// that has one of the strings inside, such as a modulus with a byte in front, is found too.
+/// The search is done in two ways. Each string of JSON, up to 64 KiB, is decoded as a whole, also
+/// where encodings are nested: base64, hexadecimal, UTF-16, percent encoding and escapes. And the
+/// text, JSON or not, is searched for the secret with anything around it (see `within_text`). A
+/// secret that has one of the strings inside, such as a modulus with a byte in front, is found too.
 pub(super) fn is_in(secret: &[u8], json: &str) -> bool {
     if within_text::has_any(&sought(secret, OUTER_WRAPPINGS), json) {
         return true;
@@ -40,7 +39,7 @@ pub(super) fn is_in(secret: &[u8], json: &str) -> bool {
     strings(json).any(|raw| is_known(&unescape(raw)))
 }
 
-/// What is sought of a secret: itself, and what it stands for when it is itself encoded.
+/// What to search for: the secret, and its decoded form if it is itself encoded.
 fn sought(secret: &[u8], wrappings: usize) -> Vec<Inner> {
     let secrets = [secret, secret.trim_ascii()].into_iter();
     let mut all: Vec<Inner> = secrets
@@ -52,7 +51,7 @@ fn sought(secret: &[u8], wrappings: usize) -> Vec<Inner> {
     all
 }
 
-/// What stands between the quotes of each string in a JSON text, escapes included.
+/// The text between the quotes of each string in a JSON text, escapes included.
 fn strings(json: &str) -> impl Iterator<Item = &str> {
     let mut rest = json;
     std::iter::from_fn(move || {

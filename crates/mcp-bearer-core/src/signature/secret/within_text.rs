@@ -1,4 +1,4 @@
-//! Whether a secret stands inside a longer text, in a common encoding and with anything around it.
+//! Whether a secret is inside a longer text, in a common encoding and with anything around it.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::disguise::{Inner, contains, of_percent};
 use crate::json::unescape;
 
-/// Whether one of these byte strings stands anywhere in the text: as it is, in base64, in
+/// Whether one of these byte strings occurs anywhere in the text: as it is, in base64, in
 /// hexadecimal, or as a list of byte numbers. Escapes are read up to twice, as in JSON inside a
 /// string of JSON. The work is linear in the text.
 pub(super) fn has_any(sought: &[Inner], text: &str) -> bool {
@@ -58,7 +58,7 @@ fn hexadecimal(bytes: &[u8]) -> Zeroizing<String> {
     Zeroizing::new(digits.collect())
 }
 
-/// The bytes that stand as decimal numbers with nothing but commas and white space between.
+/// The bytes written as decimal numbers with only commas and white space between them.
 fn runs_of_byte_numbers(text: &str) -> Vec<Inner> {
     let between =
         |byte: &u8| !(byte.is_ascii_digit() || byte.is_ascii_whitespace() || *byte == b',');

@@ -1,4 +1,4 @@
-//! Writes what Envoy must do.
+//! Writes the answer to Envoy.
 
 use bytes::Bytes;
 use envoy_types::ext_authz::v3::pb::{

@@ -1,4 +1,4 @@
-//! Reads what Envoy asks about.
+//! Reads the request that Envoy reports.
 
 use std::net::IpAddr;
 

@@ -184,7 +184,7 @@ fn json() -> ListFile {
 fn events() -> ListFile {
     let mut file = Lists::new(
         "event_faults.json",
-        "An event with a list that cannot be filtered is replaced by an error, and the stream goes on.",
+        "An event with a list that cannot be filtered is replaced by an error, and the stream continues.",
         hiding(),
     );
     let list = tools(r#"{"name":"a"}"#);
@@ -345,7 +345,7 @@ fn sees_all() -> ListFile {
     };
     let mut file = Lists::new(
         "anonymous_sees_all.json",
-        "By choice strangers see everything, so that they know what a login opens.",
+        "With this setting callers without a token see everything, so that they know what signing in would allow.",
         rules,
     );
     file.push(

@@ -132,7 +132,7 @@ fn patterns() -> RequestFile {
 fn challenge() -> RequestFile {
     let mut file = Requests::new(
         "challenge.json",
-        "A challenge holds all that the operation needs, then what the token has of this server's scopes.",
+        "A challenge names all scopes that the operation needs, then the other scopes of this server that the token has.",
         rules(
             "allow",
             vec![
@@ -251,7 +251,7 @@ fn challenge() -> RequestFile {
 fn unmatched_denied() -> RequestFile {
     let mut file = Requests::new(
         "unmatched_denied.json",
-        "What no rule matches is refused for good: HTTP 200 with a JSON-RPC error, never a 403.",
+        "An operation that no rule matches is refused: HTTP 200 with a JSON-RPC error, never a 403.",
         rules(
             "deny",
             vec![
@@ -427,7 +427,7 @@ fn uris() -> RequestFile {
         ),
         ("another scheme", "test://static-text"),
         (
-            "an encoded slash is no slash",
+            "an encoded slash is not a slash",
             "file:///public%2F..%2Fsecret",
         ),
         ("a port", "https://example.com:8443/private"),
@@ -516,7 +516,7 @@ fn uris() -> RequestFile {
         bad(INVALID_PARAMS),
     );
     file.plain(
-        "names of tools are no URIs",
+        "names of tools are not URIs",
         call("FILE:///a/../b"),
         Expect::Allowed,
     );
@@ -703,7 +703,7 @@ fn task_bodies() -> Vec<(&'static str, String)> {
 fn tasks_refused() -> RequestFile {
     let mut file = Requests::new(
         "tasks_refused.json",
-        "Tasks are refused for good unless the server binds them to their owner.",
+        "Tasks are refused unless the server binds them to their owner.",
         rules("allow", vec![rule("tools/call", "delete_*", "admin")]),
     );
     for (name, body) in task_bodies() {
@@ -761,7 +761,7 @@ fn tasks_refused() -> RequestFile {
         file.plain(name, body, Expect::Allowed);
     }
     file.plain(
-        "taskIds that are no array",
+        "taskIds that are not an array",
         request(
             "subscriptions/listen",
             r#"{"notifications":{"taskIds":"t"}}"#,
@@ -837,7 +837,7 @@ fn hidden_rules() -> Vec<mcp_bearer_testkit::vectors::operations::Rule> {
 fn hidden() -> RequestFile {
     let mut file = Requests::new(
         "hidden.json",
-        "What is hidden is answered as if it did not exist.",
+        "A hidden operation is answered as if it did not exist.",
         rules("allow", hidden_rules()),
     );
     let not_found = |code: i32| Expect::Hidden(answer(200, code, "1"));
@@ -954,7 +954,7 @@ fn hidden() -> RequestFile {
 fn hidden_challenged() -> RequestFile {
     let mut file = Requests::new(
         "hidden_challenged.json",
-        "By choice what is hidden is answered with a challenge.",
+        "With this setting a hidden operation is answered with a challenge.",
         Rules {
             hidden_is_challenged: true,
             ..rules("allow", hidden_rules())
@@ -982,7 +982,7 @@ fn hidden_challenged() -> RequestFile {
 fn anonymous() -> RequestFile {
     let mut file = Requests::new(
         "anonymous.json",
-        "Without a token passes what every matching rule, at least one, opens to strangers.",
+        "An operation needs no token if every rule that matches it, at least one, allows that.",
         rules(
             "allow",
             vec![

@@ -40,7 +40,7 @@ pub(crate) fn tools(items: &str) -> String {
 fn json() -> ListFile {
     let mut file = Lists::new(
         "json.json",
-        "What passes is byte for byte what came, but for the items that are removed.",
+        "Everything except the removed items passes byte for byte.",
         hiding(),
     );
     let mut case = |name: &str, input: String, expect: ListExpect| {
@@ -194,7 +194,7 @@ fn json() -> ListFile {
         changed(tools(r#"{"name":"a"}"#)),
     );
     case(
-        "tools that are no objects",
+        "tools that are not objects",
         tools(r#"null,"admin_x",["admin_x"],{"name":"a"},1"#),
         changed(tools(r#"{"name":"a"}"#)),
     );
@@ -219,7 +219,7 @@ fn json() -> ListFile {
         ListExpect::Unchanged,
     );
     case(
-        "a result that is no object",
+        "a result that is not an object",
         r#"{"jsonrpc":"2.0","id":1,"result":[{"tools":[{"name":"admin_x"}]}]}"#.to_owned(),
         ListExpect::Unchanged,
     );
@@ -403,7 +403,7 @@ fn kinds() -> ListFile {
 fn events() -> ListFile {
     let mut file = Lists::new(
         "events.json",
-        "Of an event stream passes every byte but the data of events that are changed.",
+        "An event stream passes byte for byte, except for the data of changed events.",
         hiding(),
     );
     let a = r#"{"name":"a"}"#;
@@ -501,7 +501,7 @@ fn events() -> ListFile {
         ListExpect::Unchanged,
     );
     case(
-        "data that is no JSON",
+        "data that is not JSON",
         "event: endpoint\ndata: /messages?sessionId=1\n\n".to_owned(),
         ListExpect::Unchanged,
     );
@@ -573,7 +573,7 @@ fn events() -> ListFile {
 fn ids() -> ListFile {
     let mut file = Lists::new(
         "event_ids.json",
-        "The values of id lines are rewritten, wherever they stand.",
+        "The values of id lines are rewritten, wherever they are.",
         hiding(),
     );
     let both = tools(r#"{"name":"admin_x"},{"name":"a"}"#);

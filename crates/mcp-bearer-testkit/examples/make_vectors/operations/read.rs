@@ -942,7 +942,7 @@ fn headers() -> RequestFile {
 fn batches() -> RequestFile {
     let mut file = Requests::new(
         "batches.json",
-        "Batches exist in 2025-03-26 only; every message has to be allowed, and one answer is for all.",
+        "Only 2025-03-26 has batches; every message must be allowed, and all share one answer.",
         rules(
             "allow",
             vec![

@@ -42,7 +42,7 @@ pub(super) fn read(draft: &mut ServerDraft, key: &str, value: &Spanned<DeValue<'
         }
     };
     if let Err(why) = read {
-        // A value that does not fit is reported here; it is not also missing.
+        // A value that does not fit is reported here, and not as missing too.
         rules.unmatched.get_or_insert(Unmatched::Deny);
         report(&mut draft.found, at, format!("{key}: {why}"));
     }
@@ -88,7 +88,7 @@ fn one(table: &DeTable<'_>, found: &mut Found, text: &str) -> (RuleDraft, Vec<(R
         let at = span(text, value.span());
         places.push((field, at));
         if let Err(why) = set(&mut rule, field, value.get_ref()) {
-            // A value that does not fit is reported here; it is not also missing.
+            // A value that does not fit is reported here, and not as missing too.
             if field == RuleField::Method {
                 rule.method = Some("*".to_owned());
             }
@@ -127,7 +127,7 @@ fn strings(value: &DeValue<'_>) -> Result<Vec<String>, &'static str> {
         return Err(LIST);
     };
     if items.is_empty() {
-        return Err("an empty list; leave it out if it is not meant");
+        return Err("an empty list; leave it out if it is not intended");
     }
     let texts = items.iter().map(|item| item.get_ref().as_str());
     let texts: Option<Vec<&str>> = texts.collect();

@@ -155,7 +155,7 @@ leeway = "10m"
         "1: resource: \"not a url\": ",
         "2: \"resourse\" is not known here; known: resource, token_cache, session_keys, ",
         "3: \"issuer.leeway\" is not known here",
-        "5: no issuer: say whose tokens are good with issuer.issuer",
+        "5: no issuer: name the accepted one with issuer.issuer",
         "6: issuer.algorithms: must hold strings only",
         "6: issuer.algorithms: \"none\": ",
         "7: issuer.leeway: \"soon\": ",
@@ -236,6 +236,6 @@ fn an_issuer_that_is_named_twice_is_a_problem_of_the_second() {
     let any =
         "[[issuer]]\nany_issuer = true\nany_audience = true\njwks_uri = \"https://a.example/\"\n";
     let told = problems(&format!("{entry}{any}"));
-    let expected = "5: issuer.any_issuer: cannot stand beside other issuers; name each of several";
+    let expected = "5: issuer.any_issuer: cannot be combined with other issuers; name each issuer";
     assert_eq!(told, [expected]);
 }

@@ -1,4 +1,4 @@
-//! The memory that all bodies being read may take together.
+//! The memory that all bodies being read may take in total.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -72,8 +72,8 @@ pub(super) enum Kind {
     WithoutBody,
 }
 
-/// The kind of a method. No MCP server knows any other method; one that did would do something
-/// unjudged.
+/// The kind of a method. No MCP server uses any other method; if one did, it would do something
+/// that was not judged.
 pub(super) fn kind(method: &Method) -> Result<Kind, Stop> {
     match *method {
         Method::POST => Ok(Kind::Post),
@@ -91,7 +91,7 @@ pub(super) fn check_type(headers: &HeaderMap) -> Result<(), Stop> {
     }
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(one), None) = (types.next(), types.next()) else {
-        return unsupported("the body has not one content type");
+        return unsupported("the request does not have exactly one content type");
     };
     let Ok(text) = one.to_str() else {
         return unsupported("the content type is not text");
@@ -168,7 +168,7 @@ impl Named {
 /// The session of a request: the server's own id replaces the one that the client knows.
 ///
 /// # Errors
-/// 400 for two ids, 404 for one that this principal was not given: the client then starts again.
+/// 400 for two ids, 404 for one that was not given to this principal: the client then starts again.
 pub(super) fn enter_session(
     settings: &Settings,
     principal: Option<Principal<'_>>,
@@ -207,7 +207,7 @@ fn open_session<'h>(
     binding.open_session(principal, id.to_str().ok()?)
 }
 
-/// Whether a request is in a session that was begun without a token.
+/// Whether a request is in a session that was started without a token.
 pub(super) fn names_anonymous_session(settings: &Settings, headers: &HeaderMap) -> bool {
     let mut ids = headers.get_all(SESSION_ID).iter();
     let (Some(id), None) = (ids.next(), ids.next()) else {

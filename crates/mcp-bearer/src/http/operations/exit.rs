@@ -19,7 +19,7 @@ use super::settings::Settings;
 use crate::AccessToken;
 use crate::http::session::{Principal, Tag};
 
-/// What must be known of a request when its answer comes.
+/// What must be known about a request when its answer comes.
 pub(super) struct Exchange {
     pub(super) settings: Arc<Settings>,
     /// `None` if the caller has no token.
@@ -28,8 +28,8 @@ pub(super) struct Exchange {
     pub(super) session: Option<String>,
     /// Whether the protocol version of the request has sessions.
     pub(super) has_sessions: bool,
-    /// What the caller sees of lists, if anything is hidden from anyone.
-    /// Boxed, because requests without one are moved faster.
+    /// What the caller sees in lists, if anything is hidden from any caller. Boxed, because
+    /// requests without one are moved faster.
     pub(super) view: Option<Box<ListView>>,
     pub(super) answers: Answers,
 }
@@ -113,7 +113,7 @@ impl Exchange {
 
     /// Binds the session id of an answer to the caller; returns the server's own.
     fn leave_session(&self, headers: &mut HeaderMap) -> Option<String> {
-        // An entry that does not exist would allocate.
+        // A vacant entry would allocate.
         if !headers.contains_key(SESSION_ID) {
             return None;
         }

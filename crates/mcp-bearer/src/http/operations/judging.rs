@@ -86,7 +86,7 @@ impl Judging<'_> {
         }
     }
 
-    /// Whether a request opens the stream of a session that was begun without a token, or ends that
+    /// Whether a request opens the stream of a session that was started without a token, or ends that
     /// session. A 401 would make clients sign in as soon as they are connected; after a 405 they
     /// continue without.
     fn wants_anonymous_stream<B>(self, request: &Request<B>) -> bool {

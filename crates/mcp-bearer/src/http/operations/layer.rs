@@ -63,7 +63,7 @@ impl BearerAuthLayer<Resource> {
 
 impl<R> OperationsLayer<R> {
     fn new(auth: BearerAuthLayer<R>, rules: OperationRules, resource: String) -> Self {
-        // Without randomness no session passes, in either direction.
+        // Without random bytes no session is passed on in either direction.
         let keys = SessionKeys::of_this_process().ok();
         let binding = keys.map(|keys| SessionBinding::new(keys, &resource));
         Self {

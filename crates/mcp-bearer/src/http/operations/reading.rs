@@ -134,7 +134,7 @@ impl<B: Body<Data = Bytes>> Reading<B> {
             (None, Err(_)) => Instant::now() >= deadline,
         };
         if is_over {
-            let why = "the body did not come in time";
+            let why = "the body did not arrive in time";
             return Poll::Ready(stop(Reason::Body, 408, why));
         }
         Poll::Pending

@@ -1,6 +1,6 @@
-//! Our own answers, and the one log line of each.
+//! Our own answers, with one log line each.
 //!
-//! Whatever a client sent is quoted, escaped and cut in logs.
+//! Text from a client is quoted, escaped and cut in logs.
 
 use ::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use ::http::{Extensions, HeaderValue, Response, StatusCode};
@@ -64,7 +64,7 @@ impl FromExtensions for OperationRefusal {
 pub(super) enum Reason {
     /// It cannot be judged, or is not allowed.
     BadRequest,
-    /// It wants the stream or the end of a session that was begun without a token.
+    /// It opens the stream of a session that was started without a token, or ends that session.
     NoStream,
     /// It names a session or an event of another principal, or one that does not exist.
     ForeignSession,

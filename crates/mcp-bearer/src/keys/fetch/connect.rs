@@ -85,7 +85,7 @@ impl Connector {
         if url.scheme() != "https" {
             return Ok(Box::new(call(tcp, target).await?));
         }
-        // Before the connection: a machine without a CA store does not connect.
+        // This comes before the connection, so that a machine without a CA store does not connect.
         let tls = self.tls()?;
         let stream = match &self.proxy {
             None => call(tcp, target).await?,
@@ -274,7 +274,8 @@ mod tests {
         assert_eq!(resolve(SsrfGuard::Off).await.unwrap().len(), 2);
     }
 
-    /// Simulates names that hang: a thread that resolves one is occupied until the system gives up.
+    /// Simulates names that hang: the thread that resolves one is occupied until the system gives
+    /// up.
     #[tokio::test]
     async fn names_that_hang_leave_threads_for_sources_that_answer() {
         let mut hanging = Vec::new();

@@ -300,7 +300,7 @@ fn run(
         Err(error) => Some(Err(no_client(format!("no runtime for it: {error}")))),
     };
     if let Some(answer) = answer {
-        // It fails only if nothing waits for it any more.
+        // It fails only if nothing is waiting for it any more.
         let _ = sender.send(answer);
     }
 }

@@ -1,4 +1,4 @@
-//! [`Places`]: how much a process does at the same time for all its sources together.
+//! [`Places`]: limits what a process does at the same time for all its sources.
 //!
 //! An exchange takes a thread and a few descriptors, and a slow issuer keeps them for seconds. So
 //! exchanges wait for one of a fixed number of places, in the order in which they came. A quarter

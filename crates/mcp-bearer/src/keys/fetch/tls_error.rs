@@ -63,7 +63,7 @@ fn certificate(fault: &CertificateError) -> String {
             "is self-signed, or its CA is not trusted here; add its CA with the setting ca_file",
         ),
         C::BadSignature => said("was not signed by the CA that it names"),
-        // The library names the fault in a type of its own.
+        // The library has a separate type for this fault.
         C::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => said(
             "is self-signed as that of a CA (CA:TRUE), which a server must not use; give the server one that the CA signed, and add the CA with the setting ca_file",
         ),

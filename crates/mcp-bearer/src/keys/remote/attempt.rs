@@ -12,7 +12,7 @@ use super::discovery::{Document, Trust, discover};
 use crate::keys::fetch::address::AddressRules;
 use crate::keys::fetch::{EXCHANGE, Exchanger, FetchRequest, FetchResponse};
 use crate::keys::freshness::{CacheHeaders, Lifetimes, Validators};
-use crate::keys::refused::RefusedAnswer;
+use crate::keys::refused_answer::RefusedAnswer;
 use crate::keys::rotation::FetchResult;
 use crate::keys::snapshot::sha256;
 use crate::keys::withdrawal_of_all::not_taken;
@@ -67,10 +67,11 @@ struct JwksAnswer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Right,
-    /// It is not, or no longer, the right address.
+    /// It is not the right address, or no longer.
     Gone,
     Doubtful,
-    /// It is the right address, and must not get more requests: too slow, too early, too many.
+    /// It is the right address, but must not get more requests now: it is too slow, or asked to
+    /// wait.
     Busy,
 }
 
@@ -242,7 +243,7 @@ impl Attempt<'_> {
             },
             304 => failed(
                 Verdict::Doubtful,
-                "status 304 though no set was named".to_owned(),
+                "status 304 to an unconditional request".to_owned(),
             ),
             status @ 300..=399 => failed(
                 Verdict::Gone,

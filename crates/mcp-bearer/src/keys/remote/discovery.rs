@@ -8,7 +8,7 @@ use mcp_bearer_core::Limits;
 use serde::Deserialize;
 use url::Url;
 
-use super::not_an_issuer;
+use super::mistaken_issuer;
 use crate::config::problem::{ConfigError, Fact, Problem};
 use crate::config::setting::Setting;
 use crate::keys::events::shown;
@@ -76,7 +76,7 @@ pub(super) fn check_issuer(issuer: &str, rules: AddressRules) -> Result<Url, Fac
         let fact = Fact::from("an issuer has no query (RFC 8414 section 2)");
         return Err(fact.clause("; give the address of its keys with ", Setting::JwksUri, ""));
     }
-    match not_an_issuer::advice(&url) {
+    match mistaken_issuer::advice(&url) {
         Some(advice) => Err(advice),
         None => Ok(url),
     }
@@ -110,7 +110,7 @@ struct Metadata {
 /// Why an address did not return the document.
 enum Fault {
     NoDocument(String),
-    /// There is one that the operator must check.
+    /// There is a document, which the operator must check.
     WrongDocument(String),
 }
 

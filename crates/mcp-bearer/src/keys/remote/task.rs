@@ -15,7 +15,7 @@ use super::discovery::Document;
 use crate::keys::events::{self, KeyEvent};
 use crate::keys::freshness::Jitter;
 use crate::keys::published::{PublishedKeys, nanos};
-use crate::keys::refused::RefusedAnswer;
+use crate::keys::refused_answer::RefusedAnswer;
 use crate::keys::rotation::{Asked, Effects, FetchId, FetchOrder, Rotation, WAITERS_MAX, WaiterId};
 use crate::keys::snapshot::Miss;
 use crate::keys::source::Refreshed;
@@ -36,7 +36,7 @@ pub(super) enum Command {
     },
 }
 
-/// Keeps requests from the task that it could only answer with "unchanged". Times are in
+/// Keeps requests from the task if it could only answer them with "unchanged". Times are in
 /// nanoseconds of the clock.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
@@ -104,7 +104,7 @@ pub(super) async fn run(
                 None => return,
             },
             Some(ended) = task.fetch.join_next(), if !task.fetch.is_empty() => {
-                // A fetcher that panics has only failed.
+                // A panic of a fetcher counts as a failed fetch.
                 let failed = |_| Outcome::failed("the fetcher failed".to_owned());
                 task.finish_fetch(ended.unwrap_or_else(failed));
             }

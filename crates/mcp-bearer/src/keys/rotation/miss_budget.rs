@@ -1,5 +1,5 @@
 //! How many fetches tokens can cause while keys are held: 2 at once, then one per 10 s, and none
-//! for 10 s for a miss that a successful answer did not help.
+//! for 10 s for a miss that a successful answer did not resolve.
 //!
 //! Anyone can send tokens with made-up `kid`s. A scheduled fetch never spends from this budget.
 
@@ -14,7 +14,7 @@ pub(super) const BURST: u32 = 2;
 pub(super) const INTERVAL: Duration = Duration::from_secs(10);
 /// The number of misses that are remembered; the least recent is dropped first.
 pub(super) const ENTRIES: usize = 1024;
-/// How long a miss is remembered, from the start of the fetch that did not help it.
+/// How long a miss is remembered, from the start of the fetch that did not resolve it.
 const LIFETIME: Duration = Duration::from_secs(10);
 
 /// Counts attempts, successful or not; an attempt is never given back.
@@ -65,7 +65,7 @@ impl Budget {
     }
 }
 
-/// The misses that a successful answer did not help. It learns nothing from a failed fetch.
+/// The misses that a successful answer did not resolve. A failed fetch adds none.
 #[derive(Debug, Default)]
 pub(super) struct UnhelpedMisses {
     /// Least recent first.
@@ -87,7 +87,7 @@ struct MissDigest {
 }
 
 impl UnhelpedMisses {
-    /// Whether an answer did not help this miss less than 10 s ago. Asking does not extend that
+    /// Whether an answer less than 10 s ago did not resolve this miss. Asking does not extend that
     /// time.
     pub(super) fn contains(&mut self, now: Duration, miss: &Miss) -> bool {
         self.entries.retain(|entry| now < entry.until);
@@ -102,7 +102,7 @@ impl UnhelpedMisses {
     }
 
     /// An answer to a request made at `asked_at`, after which the keys have this generation, did
-    /// not help the miss. Once the keys change, the miss may cause a fetch again.
+    /// not resolve the miss. Once the keys change, the miss may cause a fetch again.
     pub(super) fn insert(
         &mut self,
         now: Duration,

@@ -1,4 +1,4 @@
-//! Who waits, what a fetch costs, and what a set is used for.
+//! Which requests wait, what a fetch costs, and how long a set is used.
 
 use super::*;
 

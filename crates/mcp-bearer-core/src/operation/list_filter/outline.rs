@@ -1,9 +1,9 @@
-//! What a message from the server is, by its first bytes: a list, or something that need not be
-//! held.
+//! Decides by the first bytes of a message from the server whether it is a list, or something that
+//! need not be held.
 //!
-//! Most of what a server sends is not a list, and may be large or less strict than it should be.
-//! This code looks at member names on the two outer levels as the bytes arrive, and decides as soon
-//! as it can. A message that it is not sure about has to be held and read strictly.
+//! Most messages of a server are not lists, and may be large or not quite valid. This code looks at
+//! member names on the two outer levels as the bytes arrive, and decides as soon as it can. A
+//! message about which it cannot decide is held and read strictly.
 
 use crate::operation::list_view::{ListView, Listed};
 

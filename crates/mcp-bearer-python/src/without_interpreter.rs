@@ -5,8 +5,6 @@
 //! each would sleep half of its time. So a thread first waits awake for one that just left here and
 //! will soon be back: at most [`AWAKE`], and not if another thread already waits, which it would
 //! overtake. What it assumes about the interpreter affects only timing.
-//! thread waits already, which it would overtake; and what it believes of the interpreter must
-//! never matter for anything but time.
 
 use std::hint;
 use std::sync::LazyLock;

@@ -1,5 +1,4 @@
-//! What makes a product of the kernel believable: its identity, checked modulo a prime that nobody
-//! knows.
+//! The certificate of a product: its identity, checked modulo a secret prime.
 
 use crate::engine::Engine;
 use crate::limbs::{LIMB_MASK, Limbs};

@@ -21,7 +21,7 @@ impl UnverifiedToken<'_> {
     /// [`AccessToken::require_scopes`](crate::AccessToken::require_scopes).
     ///
     /// For operators only. A peer that learns more than the first fault learns what this server
-    /// wants. An empty list is not a proof: only [`verify`](Self::verify) makes an
+    /// requires. An empty list is not a proof: only [`verify`](Self::verify) makes an
     /// [`AccessToken`](crate::AccessToken).
     ///
     /// If the signature does not verify, the faults after it are those of claims that anyone may
@@ -36,7 +36,7 @@ impl UnverifiedToken<'_> {
     /// let now = UnixTime::from_secs(1_800_000_000);
     /// let faults = token.faults(&keys, &policy, &Scopes::default(), now);
     /// let kinds: Vec<RejectionKind> = faults.iter().map(|fault| fault.kind()).collect();
-    /// // `none` is no algorithm; and `exp` and `aud` are missing.
+    /// // `none` is not an algorithm, and `exp` and `aud` are missing.
     /// use RejectionKind::{AlgorithmNotAllowed, MissingClaim};
     /// assert_eq!(kinds, [AlgorithmNotAllowed, MissingClaim, MissingClaim]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,7 +1,7 @@
 """Holds one policy's verifier, and detects that the policy has changed.
 
-Replaced, never emptied: a thread that builds for an old policy fills an old cell. A deep copy or a pickle of a provider
-never contains the verifier, and a forked child never waits for the lock.
+A cell is replaced, never emptied, so a thread that builds for an old policy fills an old cell. A deep copy or a pickle
+of a provider never contains the verifier, and a forked child never waits for the lock.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ POLICY = (*(name for name in _native.SETTINGS if name not in ("required_scopes",
 """The attributes that a verifier is made from: all settings except those of the HTTP layer."""
 
 Built: TypeAlias = tuple[_native.Verifier, Callable[[object], Any] | None, Any]
-"""A verifier, what reads those attributes that can change without an assignment, and their values at the time."""
+"""A verifier, a function that reads the attributes that can change without an assignment, and their values at the
+time."""
 
 
 class Cell:

@@ -1,5 +1,5 @@
-//! [`RefusedAnswer`]: the text of an answer that was not taken as keys. A shared secret that is in
-//! it is public all the same.
+//! [`RefusedAnswer`]: the text of an answer that was not taken as keys. A shared secret in it is
+//! public nevertheless.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,21 +12,21 @@ use zeroize::Zeroizing;
 pub(super) struct RefusedAnswer(Zeroizing<String>);
 
 impl RefusedAnswer {
-    /// The first [`Limits::JWKS_BYTES`] of an answer. Bytes that are no UTF-8 hide nothing else.
+    /// The first [`Limits::JWKS_BYTES`] of an answer. Bytes that are not UTF-8 hide nothing else.
     pub(super) fn new(bytes: &[u8]) -> Self {
         let read = bytes.get(..Limits::JWKS_BYTES).unwrap_or(bytes);
         Self(Zeroizing::new(String::from_utf8_lossy(read).into_owned()))
     }
 
-    /// Puts this answer in the place of the one before. The same text stays the same object, so
-    /// that it is looked through once.
+    /// Replaces the previous answer. If the text is the same, the object stays too, so that it is
+    /// searched only once.
     pub(super) fn replace(self, before: &mut Option<Arc<Self>>) {
         if before.as_deref() != Some(&self) {
             *before = Some(Arc::new(self));
         }
     }
 
-    /// Whether everybody could read the secret in it.
+    /// Whether the secret can be read in it.
     pub(super) fn publishes(&self, secret: &VerifyingKey) -> bool {
         secret.is_secret_in(&self.0)
     }

@@ -1,4 +1,4 @@
-//! The signals for commands that serve.
+//! The signals that commands with a server handle.
 
 use std::future::Future;
 

@@ -1,4 +1,4 @@
-//! The credential's header and the RFC 9728 document.
+//! Functions for HTTP: the credential's header and the RFC 9728 document.
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use mcp_bearer::config::Limits;

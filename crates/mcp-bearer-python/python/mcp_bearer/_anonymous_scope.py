@@ -1,4 +1,4 @@
-"""What becomes of an ASGI scope on its way to an app that nobody has signed in to."""
+"""The ASGI scope for an app whose caller has no token."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def without_caller(scope: MutableMapping[str, Any]) -> dict[str, Any]:
-    """A copy without what stands for a caller: another middleware may have put it there.
+    """A copy without what identifies a caller: another middleware may have put it there.
 
     Those are ``user`` and ``auth`` of Starlette, and the access token of this package.
     """

@@ -1,6 +1,7 @@
-//! Addresses that people give as the issuer although they are another address of it.
+//! Recognises other addresses of an identity provider that were given as the issuer by mistake.
 //!
-//! Only those that no issuer has: an error here keeps a server from starting.
+//! Only addresses that cannot be an issuer are recognised, because an error here keeps a server
+//! from starting.
 
 use url::Url;
 
@@ -23,7 +24,7 @@ const KEY_SETS: [&str; 7] = [
     "/protocol/openid-connect/certs",
 ];
 
-/// What the address is, and which setting takes it; `None` for what may be an issuer.
+/// What the address is, and which setting it belongs to; `None` if it may be an issuer.
 pub(super) fn advice(url: &Url) -> Option<Fact> {
     let path = url.path();
     let last = path.rsplit('/').next().unwrap_or_default();
