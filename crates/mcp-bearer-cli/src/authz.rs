@@ -42,7 +42,7 @@ impl AuthzCommand {
 }
 
 fn read_file(path: &Path) -> Result<AuthzConfig, Failure> {
-    Ok(GatewayDraft::read_toml(path)?.check_authz()?)
+    Ok(GatewayDraft::read_toml(path)?.with_files().check_authz()?)
 }
 
 async fn serve(

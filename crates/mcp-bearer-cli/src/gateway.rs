@@ -66,7 +66,7 @@ impl GatewayCommand {
 
     fn read(self) -> Result<GatewayConfig, Failure> {
         let Some(path) = &self.config else {
-            return Ok(self.flags.draft()?.check()?);
+            return Ok(self.flags.draft()?.with_files().check()?);
         };
         // A rule that does nothing must not pass for a rule.
         match self.flags.any_or_variable()? {
@@ -80,7 +80,7 @@ impl GatewayCommand {
 }
 
 fn read_file(path: &Path) -> Result<GatewayConfig, Failure> {
-    Ok(GatewayDraft::read_toml(path)?.check()?)
+    Ok(GatewayDraft::read_toml(path)?.with_files().check()?)
 }
 
 async fn serve(

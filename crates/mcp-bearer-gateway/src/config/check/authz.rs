@@ -19,10 +19,13 @@ pub(in crate::config) fn check(draft: GatewayDraft) -> Result<AuthzConfig, Confi
         mut server,
         entrance,
         values,
+        reads_files,
     } = draft;
     let mut values = Values {
         entrance,
         values,
+        reads_files,
+        places: Vec::new(),
         problems: Vec::new(),
     };
     let resource = values.resource(server.resource.as_deref());
