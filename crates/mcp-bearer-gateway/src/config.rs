@@ -309,8 +309,12 @@ pub struct AssertionSettings {
 pub struct LimitSettings {
     /// Connections.
     pub connections: usize,
+    /// Connections from one address that is not a trusted proxy.
+    pub connections_per_peer: usize,
     /// Requests, long streams not counted.
     pub requests: usize,
+    /// Requests of one caller.
+    pub requests_per_caller: usize,
     /// Long streams.
     pub streams: usize,
     /// Long streams of one caller.

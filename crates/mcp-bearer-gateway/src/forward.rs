@@ -24,7 +24,7 @@ use crate::audit::Recorded;
 use crate::config::Settings;
 use crate::fields::{self, Origin};
 use crate::lifetime::{CALL, End, Lived};
-use crate::limits::{RequestLimits, RequestPermit, StreamPermit, StreamRefusal};
+use crate::limits::{CallerKey, CallerPermit, RequestLimits, SlotRefusal};
 use crate::metrics::Active;
 use crate::observe;
 use crate::observers::Observers;
@@ -39,10 +39,10 @@ pub(crate) type ServerBody = Either<Lived<Incoming, Permit>, Full<Bytes>>;
 /// What is released when an answer ends.
 pub(crate) enum Permit {
     Request {
-        _permit: RequestPermit,
+        _permit: CallerPermit,
     },
     Stream {
-        _permit: StreamPermit,
+        _permit: CallerPermit,
         _active: Active,
     },
 }
@@ -155,6 +155,13 @@ const CALLER_LIMIT: OwnAnswer = OwnAnswer::new(
     "too many requests of this caller",
 );
 
+const CALLER_REQUESTS: OwnAnswer = OwnAnswer::new(
+    StatusCode::TOO_MANY_REQUESTS,
+    "caller_requests",
+    "this caller has too many requests in progress",
+)
+.retry_after(1);
+
 const CALLER_STREAMS: OwnAnswer = OwnAnswer::new(
     StatusCode::TOO_MANY_REQUESTS,
     "caller_streams",
@@ -183,13 +190,21 @@ impl<B: Forwarded> Inner<B> {
             let internal = failed("internal", "the request came another way");
             return Err(internal);
         };
-        self.check_caller(access.as_ref())?;
+        let caller = self.caller(access.as_ref(), passage.client)?;
         let permit = if is_stream(&parts, operations.as_ref(), body.bytes()) {
-            let _permit = self.begin_stream(access.as_ref(), passage.client)?;
+            let permit = self.limits.begin_stream(caller);
+            let _permit = permit.map_err(|refusal| match refusal {
+                SlotRefusal::Full => ALL_STREAMS,
+                SlotRefusal::CallerFull => CALLER_STREAMS,
+            })?;
             let _active = self.observers.metrics.stream();
             Permit::Stream { _permit, _active }
         } else {
-            let _permit = self.limits.begin_request().ok_or(TOO_BUSY)?;
+            let permit = self.limits.begin_request_of(caller);
+            let _permit = permit.map_err(|refusal| match refusal {
+                SlotRefusal::Full => TOO_BUSY,
+                SlotRefusal::CallerFull => CALLER_REQUESTS,
+            })?;
             Permit::Request { _permit }
         };
         self.record(
@@ -248,34 +263,16 @@ impl<B: Forwarded> Inner<B> {
         }
     }
 
-    fn check_caller(&self, access: Option<&AccessToken>) -> Result<(), OwnAnswer> {
+    /// Who asks, within the rate of one caller.
+    fn caller(&self, access: Option<&AccessToken>, client: IpAddr) -> Result<CallerKey, OwnAnswer> {
         let Some(access) = access else {
-            return Ok(());
+            return Ok(self.limits.anonymous_key(client));
         };
         let (issuer, subject) = (access.issuer(), access.subject());
-        self.limits
-            .check_caller(issuer, subject, access.client_id())
-            .map_err(|wait| CALLER_LIMIT.retry_after(wait.seconds()))
-    }
-
-    fn begin_stream(
-        &self,
-        access: Option<&AccessToken>,
-        client: IpAddr,
-    ) -> Result<StreamPermit, OwnAnswer> {
-        let caller = match access {
-            Some(access) => {
-                self.limits
-                    .caller_key(access.issuer(), access.subject(), access.client_id())
-            }
-            None => self.limits.anonymous_key(client),
-        };
-        self.limits
-            .begin_stream(caller)
-            .map_err(|refusal| match refusal {
-                StreamRefusal::Full => ALL_STREAMS,
-                StreamRefusal::CallerFull => CALLER_STREAMS,
-            })
+        let caller = self.limits.caller_key(issuer, subject, access.client_id());
+        let checked = self.limits.check_caller(caller);
+        checked.map_err(|wait| CALLER_LIMIT.retry_after(wait.seconds()))?;
+        Ok(caller)
     }
 
     /// Makes the request one of ours.

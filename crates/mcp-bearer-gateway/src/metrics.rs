@@ -21,6 +21,7 @@ use crate::history::Kind;
 const REQUESTS: &str = "mcp_bearer_gateway_requests_total";
 const DECISION: &str = "mcp_bearer_gateway_decision_seconds";
 const CONNECTIONS: &str = "mcp_bearer_gateway_connections";
+const CONNECTIONS_REFUSED: &str = "mcp_bearer_gateway_connections_refused_total";
 const STREAMS: &str = "mcp_bearer_gateway_streams";
 const CACHED_TOKENS: &str = "mcp_bearer_gateway_cached_tokens";
 const KEY_SET_AGE: &str = "mcp_bearer_gateway_key_set_age_seconds";
@@ -103,6 +104,13 @@ impl Metrics {
     /// Counts a connection until the result is dropped.
     pub(crate) fn connection(&self) -> Active {
         Active::new(&self.connections)
+    }
+
+    /// Counts a connection that was closed at once.
+    pub(crate) fn connection_refused(&self) {
+        let key = Key::from_static_name(CONNECTIONS_REFUSED);
+        let counter = self.recorder.register_counter(&key, &METADATA);
+        counter.increment(1);
     }
 
     /// Counts a long stream until the result is dropped.
@@ -196,6 +204,10 @@ fn describe(recorder: &PrometheusRecorder) {
         recorder.describe_counter(name.into(), None, what.into());
     };
     counter(REQUESTS, "Requests by outcome and reason");
+    counter(
+        CONNECTIONS_REFUSED,
+        "Connections that were closed at once because their peer had too many",
+    );
     counter(
         DROPPED_LINES,
         "Lines that are missing in the audit log because it could not be written",

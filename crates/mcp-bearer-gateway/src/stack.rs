@@ -25,7 +25,7 @@ use crate::limits::RequestLimits;
 use crate::observe::{self, Asked};
 use crate::observers::Observers;
 use crate::own_answer::{NO_AUDIT_LOG, OwnAnswer, Reason};
-use crate::peer::client_address;
+use crate::peer::{client_address, is_trusted};
 use crate::request_form::{self, Paths, Place};
 use crate::rights::Rights;
 use crate::serve::{Connection, Serve};
@@ -271,6 +271,12 @@ impl Serve for Stack {
 
     fn connection_age(&self) -> Option<Duration> {
         None
+    }
+
+    fn connections_of(&self, peer: IpAddr) -> Option<usize> {
+        let most = self.settings.limits.connections_per_peer;
+        let is_proxy = is_trusted(peer.to_canonical(), &self.settings.trusted_proxies);
+        (!is_proxy).then_some(most)
     }
 
     async fn answer(

@@ -262,10 +262,10 @@ impl Values {
 
     fn limits(&mut self) -> LimitSettings {
         let mut number = |setting, default| self.read(setting, parse::number).unwrap_or(default);
-        let (connections, requests) = (
-            number(Set::Connections, 10_000),
-            number(Set::Requests, 1024),
-        );
+        let connections = number(Set::Connections, 10_000);
+        let connections_per_peer = number(Set::ConnectionsPerPeer, a_quarter_of(connections));
+        let requests = number(Set::Requests, 1024);
+        let requests_per_caller = number(Set::RequestsAtOncePerCaller, a_quarter_of(requests));
         let streams = number(Set::Streams, 10_000);
         let streams_per_caller = number(Set::StreamsPerCaller, 16);
         let mut rate = |setting, default: Option<u32>| {
@@ -277,7 +277,9 @@ impl Values {
         };
         LimitSettings {
             connections,
+            connections_per_peer,
             requests,
+            requests_per_caller,
             streams,
             streams_per_caller,
             per_peer: rate(Set::RequestsPerPeer, Some(200)),
@@ -408,6 +410,11 @@ impl Values {
     fn is_given(&self, setting: Set) -> bool {
         self.values.iter().any(|(other, ..)| *other == setting)
     }
+}
+
+/// The share of one peer or caller unless given: others are served while it has all of that.
+fn a_quarter_of(places: usize) -> usize {
+    (places / 4).max(1)
 }
 
 /// The authority of the resource, with and without a default port.

@@ -142,7 +142,7 @@ async fn a_token_in_the_query_does_not_arrive() {
 /// Nobody asks for more of an answer while its client does not read it.
 #[tokio::test]
 async fn a_client_that_does_not_read_keeps_nothing() {
-    let limits = "[limits]\nper_peer = \"off\"\nrequests = 1\n";
+    let limits = "[limits]\nper_peer = \"off\"\nrequests = 1\nrequests_per_caller = 2\n";
     let stage = Stage::with("", limits).await;
     let token = stage
         .issuer
