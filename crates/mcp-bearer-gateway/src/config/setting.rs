@@ -110,7 +110,8 @@ settings! {
     /// Requests at one time, long streams not counted. Further ones are answered with 503.
     Requests "limits.requests" (Number("REQUESTS")) "1024"
     /// Requests of one caller (issuer, subject and client) at one time, so that none can take all
-    /// places. Further ones are answered with 429. Callers without a token are told apart by address.
+    /// places. Further ones are answered with 429. Callers without a token are told apart by
+    /// address.
     RequestsAtOncePerCaller "limits.requests_per_caller" (Number("REQUESTS")) "a quarter of `limits.requests`"
     /// Long streams at one time (GET, `subscriptions/listen`). Further ones are answered with 503.
     Streams "limits.streams" (Number("STREAMS")) "10000"
