@@ -28,7 +28,7 @@ use crate::limits::{CallerKey, CallerPermit, RequestLimits, SlotRefusal};
 use crate::metrics::Active;
 use crate::observe;
 use crate::observers::Observers;
-use crate::own_answer::{NO_AUDIT_LOG, OwnAnswer};
+use crate::own_answer::{NO_AUDIT_LOG, OwnAnswer, ServerFailed};
 use crate::rights::Rights;
 use crate::upstream::Upstream;
 use crate::without_trailers::WithoutTrailers;
@@ -131,8 +131,15 @@ impl<B: Forwarded> Service<Request<B>> for Forward<B> {
         let access = AccessToken::from_extensions(request.extensions()).cloned();
         Box::pin(async move {
             let answer = inner.forward(request).await;
-            Ok(answer.unwrap_or_else(|own| {
-                let mut answer = own.respond();
+            Ok(answer.unwrap_or_else(|why| {
+                let mut answer = match why {
+                    Unserved::Refused(own) => own.respond(),
+                    Unserved::ServerFailed(own) => {
+                        let mut answer = own.respond();
+                        answer.extensions_mut().insert(ServerFailed);
+                        answer
+                    }
+                };
                 if let Some(access) = access {
                     answer.extensions_mut().insert(access);
                 }
@@ -180,15 +187,29 @@ const fn failed(reason: &'static str, text: &'static str) -> OwnAnswer {
     OwnAnswer::new(StatusCode::BAD_GATEWAY, reason, text)
 }
 
+/// Why a request gets no answer of the server.
+enum Unserved {
+    /// It was not passed on: this is the decision about it.
+    Refused(OwnAnswer),
+    /// It was granted, recorded and passed on.
+    ServerFailed(OwnAnswer),
+}
+
+impl From<OwnAnswer> for Unserved {
+    fn from(answer: OwnAnswer) -> Self {
+        Self::Refused(answer)
+    }
+}
+
 impl<B: Forwarded> Inner<B> {
-    async fn forward(&self, request: Request<B>) -> Result<Response<ServerBody>, OwnAnswer> {
+    async fn forward(&self, request: Request<B>) -> Result<Response<ServerBody>, Unserved> {
         let (mut parts, body) = request.into_parts();
         let access = AccessToken::from_extensions(&parts.extensions).cloned();
         let operations = JudgedOperations::from_extensions(&parts.extensions).cloned();
         let passage = parts.extensions.remove::<Passage>();
         let Some(passage) = passage else {
             let internal = failed("internal", "the request came another way");
-            return Err(internal);
+            return Err(internal.into());
         };
         let caller = self.caller(access.as_ref(), passage.client)?;
         let permit = if is_stream(&parts, operations.as_ref(), body.bytes()) {
@@ -207,29 +228,16 @@ impl<B: Forwarded> Inner<B> {
             })?;
             Permit::Request { _permit }
         };
-        self.record(
-            &passage,
-            &parts.method,
-            access.as_ref(),
-            operations.as_ref(),
-        )?;
+        let method = parts.method.clone();
         self.prepare(&mut parts, &passage, access.as_ref())?;
         if let Some(value) = self.assertion(access.as_ref(), operations.as_ref(), &body)? {
             parts.headers.insert(AUTHORIZATION, value);
         }
+        // Whatever could refuse it comes before: a request has one decision.
+        self.record(&passage, &method, access.as_ref(), operations.as_ref())?;
         let request = Request::from_parts(parts, WithoutTrailers::new(body));
-        let answer = tokio::time::timeout(CALL, self.upstream.send(request)).await;
-        let answer = match answer {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(self.not_reached(&error)),
-            Err(_) => {
-                let text = "the server did not answer in time";
-                let status = StatusCode::GATEWAY_TIMEOUT;
-                return Err(OwnAnswer::new(status, "server_too_slow", text));
-            }
-        };
+        let answer = self.ask(request).await.map_err(Unserved::ServerFailed)?;
         let (mut parts, body) = answer.into_parts();
-        self.check_answer(&parts)?;
         fields::to_client(&mut parts.headers);
         let end = match &permit {
             Permit::Stream { .. } => {
@@ -240,6 +248,23 @@ impl<B: Forwarded> Inner<B> {
         };
         let body = Lived::new(body, end, permit);
         Ok(Response::from_parts(parts, Either::Left(body)))
+    }
+
+    /// The server's answer, if clients may see it.
+    async fn ask(
+        &self,
+        request: Request<WithoutTrailers<B>>,
+    ) -> Result<Response<Incoming>, OwnAnswer> {
+        let answer = match tokio::time::timeout(CALL, self.upstream.send(request)).await {
+            Ok(answer) => answer.map_err(|error| self.not_reached(&error))?,
+            Err(_) => {
+                let text = "the server did not answer in time";
+                let status = StatusCode::GATEWAY_TIMEOUT;
+                return Err(OwnAnswer::new(status, "server_too_slow", text));
+            }
+        };
+        self.check_answer(&answer)?;
+        Ok(answer)
     }
 
     /// Records the request before it is passed on. What cannot be recorded is not passed on, if the
@@ -346,8 +371,8 @@ impl<B: Forwarded> Inner<B> {
     }
 
     /// Refuses answers that would mislead a client.
-    fn check_answer(&self, parts: &http::response::Parts) -> Result<(), OwnAnswer> {
-        let (reason, text) = match parts.status {
+    fn check_answer(&self, answer: &Response<Incoming>) -> Result<(), OwnAnswer> {
+        let (reason, text) = match answer.status() {
             // Its challenge is for our request, not for the client's.
             StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => (
                 "server_wants_credentials",
@@ -361,13 +386,13 @@ impl<B: Forwarded> Inner<B> {
             }
             _ => return Ok(()),
         };
-        let location = parts
-            .headers
+        let location = answer
+            .headers()
             .get(LOCATION)
             .map(|value| format!("{value:?}"));
         tracing::warn!(
             target: "mcp_bearer::gateway",
-            status = parts.status.as_u16(),
+            status = answer.status().as_u16(),
             location = location.as_deref(),
             "{text}; clients get 502. If it redirects, set `upstream` to that address"
         );

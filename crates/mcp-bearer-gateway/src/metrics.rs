@@ -22,6 +22,7 @@ const REQUESTS: &str = "mcp_bearer_gateway_requests_total";
 const DECISION: &str = "mcp_bearer_gateway_decision_seconds";
 const CONNECTIONS: &str = "mcp_bearer_gateway_connections";
 const CONNECTIONS_REFUSED: &str = "mcp_bearer_gateway_connections_refused_total";
+const SERVER_FAILURES: &str = "mcp_bearer_gateway_server_failures_total";
 const STREAMS: &str = "mcp_bearer_gateway_streams";
 const CACHED_TOKENS: &str = "mcp_bearer_gateway_cached_tokens";
 const KEY_SET_AGE: &str = "mcp_bearer_gateway_key_set_age_seconds";
@@ -94,6 +95,15 @@ impl Metrics {
         ];
         let key = Key::from_parts(REQUESTS, labels);
         self.recorder.register_counter(&key, &METADATA)
+    }
+
+    /// Counts a granted request that the server did not answer, or not in a way that clients may
+    /// see.
+    pub(crate) fn server_failed(&self, reason: &'static str) {
+        let labels = vec![Label::from_static_parts("reason", reason)];
+        let key = Key::from_parts(SERVER_FAILURES, labels);
+        let counter = self.recorder.register_counter(&key, &METADATA);
+        counter.increment(1);
     }
 
     /// The time until a request was passed on: its token, its body, its rules.
@@ -207,6 +217,10 @@ fn describe(recorder: &PrometheusRecorder) {
     counter(
         CONNECTIONS_REFUSED,
         "Connections that were closed at once because their peer had too many",
+    );
+    counter(
+        SERVER_FAILURES,
+        "Granted requests that the server did not answer, by reason",
     );
     counter(
         DROPPED_LINES,

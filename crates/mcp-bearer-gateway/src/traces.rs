@@ -139,7 +139,7 @@ impl RequestSpan {
         let status = i64::from(decision.status);
         self.0
             .set_attribute(KeyValue::new("http.response.status_code", status));
-        if decision.outcome == Outcome::Failed {
+        if matches!(decision.outcome, Outcome::Failed | Outcome::Unanswered) {
             self.0.set_status(Status::error(decision.reason));
         }
         self.0.end();
