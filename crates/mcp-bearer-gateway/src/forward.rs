@@ -23,6 +23,7 @@ use crate::assertion::{Assertions, sha256};
 use crate::audit::Recorded;
 use crate::config::Settings;
 use crate::fields::{self, Origin};
+use crate::identity_headers::IDENTITY;
 use crate::lifetime::{CALL, End, Lived};
 use crate::limits::{CallerKey, CallerPermit, RequestLimits, SlotRefusal};
 use crate::metrics::Active;
@@ -323,9 +324,14 @@ impl<B: Forwarded> Inner<B> {
             host: host.as_deref(),
         };
         fields::to_server(&mut parts.headers, &origin, &self.own_headers);
-        self.settings
+        let named = self
+            .settings
             .identity_headers
             .set(&mut parts.headers, access);
+        // An assertion names every caller.
+        if named.is_err() && self.assertions.is_none() {
+            return Err(IDENTITY);
+        }
         parts.extensions.clear();
         parts.version = Version::HTTP_11;
         let uri = self.upstream.uri(parts.uri.query());

@@ -52,6 +52,9 @@ fn for_request(reason: &str) -> Option<&'static str> {
         "caller_limit" => {
             "The caller sends more than `limits.per_caller` allows. Look at what its client does in a loop."
         }
+        "identity_header" => {
+            "The token's `sub` or `iss` has characters that no header can hold, and the log names which. Let the issuer use an ASCII subject, or configure `[assertion]`, which can hold any."
+        }
         "caller_requests" => {
             "The caller has more requests in progress than `limits.requests_per_caller` allows. Look at what its client does at once; if that is right, raise the limit."
         }
