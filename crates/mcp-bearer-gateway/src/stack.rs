@@ -6,8 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, AUTHORIZATION, CACHE_CONTROL,
+    CONTENT_TYPE, VARY,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use mcp_bearer::http::{
@@ -179,9 +182,21 @@ impl Stack {
         if is_denial(&answer)
             && let Err(wait) = self.limits.count_denial(client)
         {
-            return own(TOO_MANY_DENIALS.retry_after(wait.seconds()).respond());
+            let mut later = TOO_MANY_DENIALS.retry_after(wait.seconds()).respond();
+            copy_cors(answer.headers(), later.headers_mut());
+            return own(later);
         }
         answer
+    }
+
+    /// An answer of ours to a request that nothing else has looked at. A page that may call can
+    /// read it.
+    fn turn_away(&self, answer: OwnAnswer, request: &Request<Incoming>) -> Response<Body> {
+        let mut answer = answer.respond();
+        if let Some(grant) = self.preflight.grant(request.headers()) {
+            grant.apply(answer.headers_mut());
+        }
+        own(answer)
     }
 
     async fn answer_client(
@@ -302,8 +317,8 @@ impl Serve for Stack {
             span
         });
         let answer = match self.limits.check_peer(client) {
-            Err(wait) => own(TOO_MANY.retry_after(wait.seconds()).respond()),
-            Ok(()) if !self.observers.may_serve() => own(NO_AUDIT_LOG.respond()),
+            Err(wait) => self.turn_away(TOO_MANY.retry_after(wait.seconds()), &request),
+            Ok(()) if !self.observers.may_serve() => self.turn_away(NO_AUDIT_LOG, &request),
             Ok(()) => {
                 self.answer_counted(client, connection.scheme, request)
                     .await
@@ -346,6 +361,19 @@ const TOO_MANY: OwnAnswer = OwnAnswer::new(
     "peer_limit",
     "too many requests from this address",
 );
+
+/// Another answer takes the place of this one, for the same page.
+fn copy_cors(from: &HeaderMap, to: &mut HeaderMap) {
+    for name in [
+        ACCESS_CONTROL_ALLOW_ORIGIN,
+        ACCESS_CONTROL_EXPOSE_HEADERS,
+        VARY,
+    ] {
+        for value in from.get_all(&name) {
+            to.append(&name, value.clone());
+        }
+    }
+}
 
 fn own(answer: Response<Full<Bytes>>) -> Response<Body> {
     answer.map(|body| Either::Right(Either::Right(body)))
