@@ -31,6 +31,8 @@ use crate::observe;
 use crate::observers::Observers;
 use crate::own_answer::{NO_AUDIT_LOG, OwnAnswer, ServerFailed};
 use crate::rights::Rights;
+#[cfg(feature = "otlp")]
+use crate::traces::InBody;
 use crate::upstream::Upstream;
 use crate::without_trailers::WithoutTrailers;
 
@@ -126,13 +128,25 @@ impl<B: Forwarded> Service<Request<B>> for Forward<B> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(
+        &mut self,
+        #[cfg_attr(
+            not(feature = "otlp"),
+            expect(unused_mut, reason = "only a span changes it")
+        )]
+        mut request: Request<B>,
+    ) -> Self::Future {
         let inner = Arc::clone(&self.0);
+        #[cfg(feature = "otlp")]
+        let in_body = {
+            let body = request.body().bytes().cloned();
+            InBody::look(request.extensions_mut(), body.as_deref())
+        };
         // Whoever reads our own answer sees who was refused.
         let access = AccessToken::from_extensions(request.extensions()).cloned();
         Box::pin(async move {
             let answer = inner.forward(request).await;
-            Ok(answer.unwrap_or_else(|why| {
+            let answer = answer.unwrap_or_else(|why| {
                 let mut answer = match why {
                     Unserved::Refused(own) => own.respond(),
                     Unserved::ServerFailed(own) => {
@@ -145,7 +159,17 @@ impl<B: Forwarded> Service<Request<B>> for Forward<B> {
                     answer.extensions_mut().insert(access);
                 }
                 answer.map(Either::Right)
-            }))
+            });
+            #[cfg(feature = "otlp")]
+            let answer = match in_body {
+                Some(in_body) => {
+                    let mut answer = answer;
+                    answer.extensions_mut().insert(in_body);
+                    answer
+                }
+                None => answer,
+            };
+            Ok(answer)
         })
     }
 }

@@ -314,6 +314,7 @@ impl Serve for Stack {
         let span = self.traces.as_ref().map(|traces| {
             let span = traces.begin(request.headers());
             span.propagate(request.headers_mut());
+            span.ask_body(request.extensions_mut());
             span
         });
         let answer = match self.limits.check_peer(client) {
@@ -334,7 +335,8 @@ impl Serve for Stack {
             None => {}
         }
         #[cfg(feature = "otlp")]
-        if let Some(span) = span {
+        if let Some(mut span) = span {
+            span.link_body(answer.extensions());
             let status = answer.status().as_u16();
             span.end(&refusal.unwrap_or_else(|| observe::passed(&asked, status)));
         }

@@ -143,7 +143,9 @@ settings! {
     AuditWhenBlocked "audit.when_blocked" (Text("CHOICE")) "refuse"
 
     /// Sends traces to an OpenTelemetry collector at this http URL (OTLP over HTTP). Each span has
-    /// the decision and its reason, and no identity. Only in builds with the feature `otlp`.
+    /// the decision and its reason, and no identity. A client's `traceparent` becomes a link: that
+    /// of the header, and those in `_meta` of messages that are passed on. Only in builds with the
+    /// feature `otlp`.
     TracesEndpoint "traces.endpoint" (Text("URL")) "off"
     /// The part of requests that is traced, from 0 to 1. What clients ask for does not change it.
     TracesSampled "traces.sampled" (Text("PART")) "0.1"
