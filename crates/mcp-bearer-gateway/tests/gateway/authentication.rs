@@ -58,7 +58,8 @@ async fn forged_identity_headers_do_not_arrive_in_any_spelling() {
                   X_AUTH_SCOPES: root\r\nx-auth-client-id: root\r\nX-Auth-Issuer: root\r\n\
                   X-Forwarded-For: root\r\nX-Forwarded-Host: root\r\nX-Forwarded-Proto: root\r\n\
                   X-Forwarded-User: root\r\nx_forwarded_for: root\r\nForwarded: for=root\r\n\
-                  X-Real-IP: root\r\nX_Real_IP: root\r\nProxy-Authorization: root\r\n";
+                  X-Real-IP: root\r\nX_Real_IP: root\r\nProxy-Authorization: root\r\n\
+                  Baggage: user=root\r\n";
     // Also when a client asks the gateway to remove what the gateway sets.
     let connection = "Connection: X-Auth-Subject, X-Auth-Scopes, X-Forwarded-For\r\n";
     for fields in [forged.to_owned(), format!("{forged}{connection}")] {

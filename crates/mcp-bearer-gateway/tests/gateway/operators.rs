@@ -45,8 +45,11 @@ async fn each_decision_is_one_line_without_a_token() {
     assert_eq!(stage.send(post(&bearer(&good), call)).await.status, 403);
     let evil = post(&bearer(&good), PING).replace("Content-Type", "Origin: null\r\nContent-Type");
     assert_eq!(stage.send(evil).await.status, 403);
+    let query = format!("POST /mcp?access_token={good} ");
+    let query = post("", PING).replace("POST /mcp ", &query);
+    assert_eq!(stage.send(query).await.status, 401);
     let path = stage.file("audit.log");
-    let lines = lines(&path, 4).await;
+    let lines = lines(&path, 5).await;
     let text = |line: usize, name: &str| lines[line][name].as_str().unwrap_or("-").to_owned();
     assert_eq!(text(0, "outcome"), "granted");
     assert_eq!(text(0, "subject"), "alice");
@@ -58,6 +61,7 @@ async fn each_decision_is_one_line_without_a_token() {
     assert_eq!(text(2, "reason"), "insufficient_scope");
     assert_eq!(text(2, "subject"), "alice");
     assert_eq!(text(3, "reason"), "origin");
+    assert_eq!(text(4, "reason"), "missing_credential");
     let all = std::fs::read_to_string(&path).unwrap();
     let signature = good.rsplit('.').next().unwrap();
     assert!(
