@@ -1,7 +1,7 @@
 //! The `traceparent` in `_meta` of MCP messages.
 //!
-//! Only what parses a body can see it, while the span is elsewhere: a request whose span is recorded
-//! asks for it by an extension, and its answer has it in another one.
+//! Only what forwards a body can see it, while the span is elsewhere: a request whose span is
+//! recorded asks for it by an extension, and its answer has it in another one.
 
 use std::borrow::Cow;
 use std::fmt;
