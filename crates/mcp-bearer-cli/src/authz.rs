@@ -7,7 +7,7 @@ use mcp_bearer_gateway::{Authz, AuthzConfig, AuthzReloader, GatewayDraft, Gatewa
 use tokio::runtime::Runtime;
 
 use crate::reloading::{Reloads, reload_when_changed};
-use crate::signals::stopped;
+use crate::signals::{Signals, signals};
 use crate::ui::{Failure, Outcome, note};
 
 /// Decide about requests for Envoy, Istio, nginx, Caddy or Traefik
@@ -32,21 +32,26 @@ pub(crate) struct AuthzCommand {
 
 impl AuthzCommand {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
-        let config = read_file(&self.config)?;
         let runtime = Runtime::new()
             .map_err(|error| Failure::problem(format!("no async runtime: {error}")))?;
-        runtime.block_on(serve(config, self.config))
+        runtime.block_on(async {
+            let signals = signals()?;
+            serve(read_file(&self.config)?, self.config, signals).await
+        })
     }
 }
 
 fn read_file(path: &Path) -> Result<AuthzConfig, Failure> {
-    Ok(GatewayDraft::read_toml(path)?.check_authz()?)
+    Ok(GatewayDraft::read_toml(path)?.with_files().check_authz()?)
 }
 
-async fn serve(config: AuthzConfig, file: PathBuf) -> Result<Outcome, Failure> {
+async fn serve(
+    config: AuthzConfig,
+    file: PathBuf,
+    signals: Signals<impl Future<Output = ()>>,
+) -> Result<Outcome, Failure> {
     let resource = config.settings.resource.clone();
     let authz = Authz::bind(config).await?;
-    let stopped = stopped().map_err(|error| Failure::problem(format!("signals: {error}")))?;
     let address = authz
         .address()
         .map_err(|error| Failure::problem(format!("listen: {error}")))?;
@@ -63,10 +68,10 @@ async fn serve(config: AuthzConfig, file: PathBuf) -> Result<Outcome, Failure> {
     if let Some(page) = page {
         note(format_args!("Status page: http://{page}/"));
     }
-    let reloads = reload_when_changed(authz.reloader(), Some(file));
+    let reloads = reload_when_changed(authz.reloader(), Some(file), signals.hang_ups);
     tokio::select! {
-        () = authz.run(stopped) => {}
-        never = reloads => match never? {},
+        () = authz.run(signals.stopped) => {}
+        () = reloads => {}
     }
     note("Stopped.");
     Ok(Outcome::Done)

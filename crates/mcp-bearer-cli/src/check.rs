@@ -26,8 +26,9 @@ const WAITS: usize = 4;
 
 /// Report what would go wrong with a configuration, and list the keys of its issuers
 ///
-/// Reads the configuration, asks each issuer for its keys, and reports which can be used, or why
-/// not. Exits with 1 when something would go wrong, such as an issuer that cannot be reached.
+/// Reads the configuration and the files that it names as a start does, asks each issuer for its
+/// keys, and reports which can be used, or why not. Exits with 1 when something would go wrong,
+/// such as an issuer that cannot be reached.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -91,7 +92,7 @@ impl Check {
         let mut given = self.flags.given();
         match (&self.config, given.next()) {
             (Some(path), None) => {
-                let draft = GatewayDraft::read_toml(path)?;
+                let draft = GatewayDraft::read_toml(path)?.with_files();
                 let server = draft.server.clone();
                 let checked = match draft.is_for_a_gateway() {
                     #[cfg(feature = "authz")]

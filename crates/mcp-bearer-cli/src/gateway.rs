@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 
 use self::flags::Flags;
 use crate::reloading::{Reloads, reload_when_changed};
-use crate::signals::stopped;
+use crate::signals::{Signals, signals};
 use crate::ui::{Failure, Outcome, Output, note};
 
 /// Put bearer authentication in front of an MCP server in any language
@@ -56,15 +56,17 @@ impl GatewayCommand {
             return Ok(Outcome::Done);
         }
         let file = self.config.clone();
-        let config = self.read()?;
         let runtime = Runtime::new()
             .map_err(|error| Failure::problem(format!("no async runtime: {error}")))?;
-        runtime.block_on(serve(config, file.as_deref()))
+        runtime.block_on(async {
+            let signals = signals()?;
+            serve(self.read()?, file.as_deref(), signals).await
+        })
     }
 
     fn read(self) -> Result<GatewayConfig, Failure> {
         let Some(path) = &self.config else {
-            return Ok(self.flags.draft()?.check()?);
+            return Ok(self.flags.draft()?.with_files().check()?);
         };
         // A rule that does nothing must not pass for a rule.
         match self.flags.any_or_variable()? {
@@ -78,14 +80,17 @@ impl GatewayCommand {
 }
 
 fn read_file(path: &Path) -> Result<GatewayConfig, Failure> {
-    Ok(GatewayDraft::read_toml(path)?.check()?)
+    Ok(GatewayDraft::read_toml(path)?.with_files().check()?)
 }
 
-async fn serve(config: GatewayConfig, file: Option<&Path>) -> Result<Outcome, Failure> {
+async fn serve(
+    config: GatewayConfig,
+    file: Option<&Path>,
+    signals: Signals<impl Future<Output = ()>>,
+) -> Result<Outcome, Failure> {
     let upstream = config.settings.upstream.clone();
     let resource = config.settings.resource.clone();
     let gateway = Gateway::bind(config).await?;
-    let stopped = stopped().map_err(|error| Failure::problem(format!("signals: {error}")))?;
     let address = gateway
         .address()
         .map_err(|error| Failure::problem(format!("listen: {error}")))?;
@@ -102,10 +107,14 @@ async fn serve(config: GatewayConfig, file: Option<&Path>) -> Result<Outcome, Fa
     if let Some(page) = page {
         note(format_args!("Status page: http://{page}/"));
     }
-    let reloads = reload_when_changed(gateway.reloader(), file.map(Path::to_owned));
+    let reloads = reload_when_changed(
+        gateway.reloader(),
+        file.map(Path::to_owned),
+        signals.hang_ups,
+    );
     tokio::select! {
-        () = gateway.run(stopped) => {}
-        never = reloads => match never? {},
+        () = gateway.run(signals.stopped) => {}
+        () = reloads => {}
     }
     note("Stopped.");
     Ok(Outcome::Done)

@@ -1,12 +1,11 @@
 //! Reads the configuration of a running server again.
 
-use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use mcp_bearer_gateway::GatewayError;
 
-use crate::signals::hang_ups;
+use crate::signals::HangUps;
 use crate::ui::{Failure, note};
 
 /// How often the file is checked for changes.
@@ -27,13 +26,13 @@ pub(crate) trait Reloads {
 pub(crate) async fn reload_when_changed(
     reloader: impl Reloads,
     file: Option<PathBuf>,
-) -> Result<Infallible, Failure> {
-    let mut hang_up = hang_ups()?;
+    mut hang_ups: HangUps,
+) {
     let mut seen = file.as_deref().and_then(Version::of);
     let mut wrong = None;
     loop {
         let asked = tokio::select! {
-            () = hang_up.next() => true,
+            () = hang_ups.next() => true,
             () = tokio::time::sleep(LOOK_EVERY) => false,
         };
         if asked {

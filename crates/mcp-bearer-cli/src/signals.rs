@@ -4,6 +4,22 @@ use std::future::Future;
 
 use crate::ui::Failure;
 
+/// The signals that a server with a configuration reacts to. They are watched from here on: until
+/// then, SIGHUP ends the program.
+pub(crate) struct Signals<Stopped> {
+    pub(crate) stopped: Stopped,
+    pub(crate) hang_ups: HangUps,
+}
+
+/// To be called before anything else that a server does.
+pub(crate) fn signals() -> Result<Signals<impl Future<Output = ()>>, Failure> {
+    let failed = |error| Failure::problem(format!("signals: {error}"));
+    Ok(Signals {
+        stopped: stopped().map_err(failed)?,
+        hang_ups: hang_ups().map_err(failed)?,
+    })
+}
+
 /// Resolves at Ctrl-C and SIGTERM, both of which are watched from the call on.
 #[cfg(unix)]
 pub(crate) fn stopped() -> std::io::Result<impl Future<Output = ()>> {
@@ -35,15 +51,13 @@ pub(crate) fn stopped() -> std::io::Result<impl Future<Output = ()>> {
 pub(crate) struct HangUps(#[cfg(unix)] tokio::signal::unix::Signal);
 
 #[cfg(unix)]
-pub(crate) fn hang_ups() -> Result<HangUps, Failure> {
+fn hang_ups() -> std::io::Result<HangUps> {
     use tokio::signal::unix::{SignalKind, signal};
-    let signal = signal(SignalKind::hangup());
-    let signal = signal.map_err(|error| Failure::problem(format!("signals: {error}")))?;
-    Ok(HangUps(signal))
+    Ok(HangUps(signal(SignalKind::hangup())?))
 }
 
 #[cfg(not(unix))]
-pub(crate) fn hang_ups() -> Result<HangUps, Failure> {
+fn hang_ups() -> std::io::Result<HangUps> {
     Ok(HangUps())
 }
 

@@ -16,6 +16,7 @@ mod sessions;
 mod tests;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -219,6 +220,11 @@ impl Admin {
 }
 
 const TOO_MANY: StatusCode = StatusCode::TOO_MANY_REQUESTS;
+
+/// What is wrong with the file of the secret.
+pub(crate) fn problem_of_secret(file: &Path) -> Option<String> {
+    secret::problem(file)
+}
 
 /// Serves the status page until `shutdown` ends.
 pub(crate) async fn serve(

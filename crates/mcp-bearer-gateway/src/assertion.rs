@@ -17,6 +17,8 @@
 mod keys;
 mod subject;
 
+use std::path::Path;
+
 use aws_lc_rs::{digest, rand};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -59,7 +61,7 @@ impl Assertions {
         let key = keys::private_key(&settings.private_key_file)?;
         let own = key.public_jwk(None).map_err(|error| error.to_string())?;
         let key_id = own.kid.clone().unwrap_or_default();
-        let published = keys::published(own, settings.other_keys_file.as_deref())?;
+        let published = keys::published(Some(own), settings.other_keys_file.as_deref())?;
         Ok(Self {
             key,
             key_id,
@@ -142,6 +144,14 @@ impl Assertions {
         }
         Ok(request)
     }
+}
+
+/// What is wrong with the file of our key, and with that of the other keys.
+pub(crate) fn problems_of_files(private_key: &Path, others: Option<&Path>) -> [Option<String>; 2] {
+    let own = keys::private_key(private_key);
+    let public = own.as_ref().map(|key| key.public_jwk(None).ok());
+    let others = keys::published(public.unwrap_or_default(), others);
+    [own.err(), others.err()]
 }
 
 /// The SHA-256 of a body, for [`Assertions::sign`].

@@ -10,6 +10,7 @@ mod tests;
 mod writer;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, SyncSender, TrySendError};
 use std::thread;
@@ -121,6 +122,11 @@ impl AuditLog {
         let _ = self.commands.try_send(Command::Wake);
         written.recv_timeout(within).is_ok()
     }
+}
+
+/// What would keep [`AuditLog::open`] from working. No file is made.
+pub(crate) fn problem_of_file(path: &Path) -> Option<String> {
+    writer::problem_of_file(path)
 }
 
 impl Drop for AuditLog {

@@ -41,6 +41,7 @@ pub struct GatewayDraft {
     pub server: ServerDraft,
     entrance: Entrance,
     values: Vec<(GatewaySetting, Value, Option<Span>)>,
+    reads_files: bool,
 }
 
 impl GatewayDraft {
@@ -51,7 +52,31 @@ impl GatewayDraft {
             server,
             entrance,
             values: Vec::new(),
+            reads_files: false,
         }
+    }
+
+    /// Lets [`check`](Self::check) and `check_authz` also read the files that a start reads: those
+    /// of TLS, the CA file, the keys of assertions, the secret of the status page. The audit log
+    /// must have a place. Nothing is made or changed.
+    ///
+    /// ```
+    /// use mcp_bearer::config::{Entrance, ServerDraft, Setting, Value};
+    /// use mcp_bearer_gateway::{GatewayDraft, GatewaySetting};
+    /// let mut server = ServerDraft::from_entrance(Entrance::Flag);
+    /// server.set(Setting::Discover, Value::text("https://idp.example.com/"));
+    /// server.set(Setting::Resource, Value::text("https://mcp.example.com/mcp"));
+    /// let mut draft = GatewayDraft::new(server, Entrance::Flag);
+    /// draft.set(GatewaySetting::Upstream, Value::text("http://127.0.0.1:9000/mcp"));
+    /// draft.set(GatewaySetting::AssertionPrivateKey, Value::text("no-such-file.pem"));
+    /// assert!(draft.clone().check().is_ok());
+    /// let words = draft.with_files().check().unwrap_err().to_string();
+    /// assert!(words.contains("--assertion-private-key-file: no-such-file.pem: "), "{words}");
+    /// ```
+    #[must_use]
+    pub const fn with_files(mut self) -> Self {
+        self.reads_files = true;
+        self
     }
 
     /// Reads a TOML file. Paths in it are relative to its folder.
@@ -89,7 +114,7 @@ impl GatewayDraft {
         !self.values.is_empty()
     }
 
-    /// Checks everything, and reads the files that hold keys. Nothing is fetched.
+    /// Checks everything, and reads the files that hold keys of issuers. Nothing is fetched.
     ///
     /// # Errors
     /// Every problem at once.
@@ -284,8 +309,12 @@ pub struct AssertionSettings {
 pub struct LimitSettings {
     /// Connections.
     pub connections: usize,
+    /// Connections from one address that is not a trusted proxy.
+    pub connections_per_peer: usize,
     /// Requests, long streams not counted.
     pub requests: usize,
+    /// Requests of one caller.
+    pub requests_per_caller: usize,
     /// Long streams.
     pub streams: usize,
     /// Long streams of one caller.

@@ -47,8 +47,10 @@ pub(crate) enum Outcome {
     Granted,
     /// The caller is at fault.
     Denied,
-    /// We, the issuer or the server failed.
+    /// We or the issuer failed.
     Failed,
+    /// It was granted and counted as that, and then the server failed.
+    Unanswered,
 }
 
 impl Outcome {
@@ -56,7 +58,7 @@ impl Outcome {
         match self {
             Self::Granted => "granted",
             Self::Denied => "denied",
-            Self::Failed => "failed",
+            Self::Failed | Self::Unanswered => "failed",
         }
     }
 }

@@ -14,6 +14,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue};
 
+const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -33,9 +34,11 @@ const OF_CONNECTION: [HeaderName; 9] = [
     PROXY_AUTHORIZATION,
 ];
 
-/// What only the gateway says to the server, or nobody: where a request came from, and credentials.
-const OURS: [HeaderName; 6] = [
+/// What only the gateway says to the server, or nobody: where a request came from, credentials, and
+/// what the server would add to its traces as ours.
+const OURS: [HeaderName; 7] = [
     AUTHORIZATION,
+    BAGGAGE,
     EXPECT,
     FORWARDED,
     HOST,

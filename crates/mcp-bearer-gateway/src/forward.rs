@@ -23,13 +23,16 @@ use crate::assertion::{Assertions, sha256};
 use crate::audit::Recorded;
 use crate::config::Settings;
 use crate::fields::{self, Origin};
+use crate::identity_headers::IDENTITY;
 use crate::lifetime::{CALL, End, Lived};
-use crate::limits::{RequestLimits, RequestPermit, StreamPermit, StreamRefusal};
+use crate::limits::{CallerKey, CallerPermit, RequestLimits, SlotRefusal};
 use crate::metrics::Active;
 use crate::observe;
 use crate::observers::Observers;
-use crate::own_answer::{NO_AUDIT_LOG, OwnAnswer};
+use crate::own_answer::{NO_AUDIT_LOG, OwnAnswer, ServerFailed};
 use crate::rights::Rights;
+#[cfg(feature = "otlp")]
+use crate::traces::InBody;
 use crate::upstream::Upstream;
 use crate::without_trailers::WithoutTrailers;
 
@@ -39,10 +42,10 @@ pub(crate) type ServerBody = Either<Lived<Incoming, Permit>, Full<Bytes>>;
 /// What is released when an answer ends.
 pub(crate) enum Permit {
     Request {
-        _permit: RequestPermit,
+        _permit: CallerPermit,
     },
     Stream {
-        _permit: StreamPermit,
+        _permit: CallerPermit,
         _active: Active,
     },
 }
@@ -125,19 +128,48 @@ impl<B: Forwarded> Service<Request<B>> for Forward<B> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(
+        &mut self,
+        #[cfg_attr(
+            not(feature = "otlp"),
+            expect(unused_mut, reason = "only a span changes it")
+        )]
+        mut request: Request<B>,
+    ) -> Self::Future {
         let inner = Arc::clone(&self.0);
+        #[cfg(feature = "otlp")]
+        let in_body = {
+            let body = request.body().bytes().cloned();
+            InBody::look(request.extensions_mut(), body.as_deref())
+        };
         // A reader of our own answer sees who was refused.
         let access = AccessToken::from_extensions(request.extensions()).cloned();
         Box::pin(async move {
             let answer = inner.forward(request).await;
-            Ok(answer.unwrap_or_else(|own| {
-                let mut answer = own.respond();
+            let answer = answer.unwrap_or_else(|why| {
+                let mut answer = match why {
+                    Unserved::Refused(own) => own.respond(),
+                    Unserved::ServerFailed(own) => {
+                        let mut answer = own.respond();
+                        answer.extensions_mut().insert(ServerFailed);
+                        answer
+                    }
+                };
                 if let Some(access) = access {
                     answer.extensions_mut().insert(access);
                 }
                 answer.map(Either::Right)
-            }))
+            });
+            #[cfg(feature = "otlp")]
+            let answer = match in_body {
+                Some(in_body) => {
+                    let mut answer = answer;
+                    answer.extensions_mut().insert(in_body);
+                    answer
+                }
+                None => answer,
+            };
+            Ok(answer)
         })
     }
 }
@@ -154,6 +186,13 @@ const CALLER_LIMIT: OwnAnswer = OwnAnswer::new(
     "caller_limit",
     "too many requests of this caller",
 );
+
+const CALLER_REQUESTS: OwnAnswer = OwnAnswer::new(
+    StatusCode::TOO_MANY_REQUESTS,
+    "caller_requests",
+    "this caller has too many requests in progress",
+)
+.retry_after(1);
 
 const CALLER_STREAMS: OwnAnswer = OwnAnswer::new(
     StatusCode::TOO_MANY_REQUESTS,
@@ -173,48 +212,57 @@ const fn failed(reason: &'static str, text: &'static str) -> OwnAnswer {
     OwnAnswer::new(StatusCode::BAD_GATEWAY, reason, text)
 }
 
+/// Why a request gets no answer of the server.
+enum Unserved {
+    /// It was not passed on: this is the decision about it.
+    Refused(OwnAnswer),
+    /// It was granted, recorded and passed on.
+    ServerFailed(OwnAnswer),
+}
+
+impl From<OwnAnswer> for Unserved {
+    fn from(answer: OwnAnswer) -> Self {
+        Self::Refused(answer)
+    }
+}
+
 impl<B: Forwarded> Inner<B> {
-    async fn forward(&self, request: Request<B>) -> Result<Response<ServerBody>, OwnAnswer> {
+    async fn forward(&self, request: Request<B>) -> Result<Response<ServerBody>, Unserved> {
         let (mut parts, body) = request.into_parts();
         let access = AccessToken::from_extensions(&parts.extensions).cloned();
         let operations = JudgedOperations::from_extensions(&parts.extensions).cloned();
         let passage = parts.extensions.remove::<Passage>();
         let Some(passage) = passage else {
             let internal = failed("internal", "the request came another way");
-            return Err(internal);
+            return Err(internal.into());
         };
-        self.check_caller(access.as_ref())?;
+        let caller = self.caller(access.as_ref(), passage.client)?;
         let permit = if is_stream(&parts, operations.as_ref(), body.bytes()) {
-            let _permit = self.begin_stream(access.as_ref(), passage.client)?;
+            let permit = self.limits.begin_stream(caller);
+            let _permit = permit.map_err(|refusal| match refusal {
+                SlotRefusal::Full => ALL_STREAMS,
+                SlotRefusal::CallerFull => CALLER_STREAMS,
+            })?;
             let _active = self.observers.metrics.stream();
             Permit::Stream { _permit, _active }
         } else {
-            let _permit = self.limits.begin_request().ok_or(TOO_BUSY)?;
+            let permit = self.limits.begin_request_of(caller);
+            let _permit = permit.map_err(|refusal| match refusal {
+                SlotRefusal::Full => TOO_BUSY,
+                SlotRefusal::CallerFull => CALLER_REQUESTS,
+            })?;
             Permit::Request { _permit }
         };
-        self.record(
-            &passage,
-            &parts.method,
-            access.as_ref(),
-            operations.as_ref(),
-        )?;
+        let method = parts.method.clone();
         self.prepare(&mut parts, &passage, access.as_ref())?;
         if let Some(value) = self.assertion(access.as_ref(), operations.as_ref(), &body)? {
             parts.headers.insert(AUTHORIZATION, value);
         }
+        // Whatever could refuse it comes before: a request has one decision.
+        self.record(&passage, &method, access.as_ref(), operations.as_ref())?;
         let request = Request::from_parts(parts, WithoutTrailers::new(body));
-        let answer = tokio::time::timeout(CALL, self.upstream.send(request)).await;
-        let answer = match answer {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(self.not_reached(&error)),
-            Err(_) => {
-                let text = "the server did not answer in time";
-                let status = StatusCode::GATEWAY_TIMEOUT;
-                return Err(OwnAnswer::new(status, "server_too_slow", text));
-            }
-        };
+        let answer = self.ask(request).await.map_err(Unserved::ServerFailed)?;
         let (mut parts, body) = answer.into_parts();
-        self.check_answer(&parts)?;
         fields::to_client(&mut parts.headers);
         let end = match &permit {
             Permit::Stream { .. } => {
@@ -225,6 +273,23 @@ impl<B: Forwarded> Inner<B> {
         };
         let body = Lived::new(body, end, permit);
         Ok(Response::from_parts(parts, Either::Left(body)))
+    }
+
+    /// The server's answer, if clients may see it.
+    async fn ask(
+        &self,
+        request: Request<WithoutTrailers<B>>,
+    ) -> Result<Response<Incoming>, OwnAnswer> {
+        let answer = match tokio::time::timeout(CALL, self.upstream.send(request)).await {
+            Ok(answer) => answer.map_err(|error| self.not_reached(&error))?,
+            Err(_) => {
+                let text = "the server did not answer in time";
+                let status = StatusCode::GATEWAY_TIMEOUT;
+                return Err(OwnAnswer::new(status, "server_too_slow", text));
+            }
+        };
+        self.check_answer(&answer)?;
+        Ok(answer)
     }
 
     /// Records the request before it is passed on. What cannot be recorded is not passed on, if the
@@ -248,34 +313,16 @@ impl<B: Forwarded> Inner<B> {
         }
     }
 
-    fn check_caller(&self, access: Option<&AccessToken>) -> Result<(), OwnAnswer> {
+    /// The caller, within the rate of one caller.
+    fn caller(&self, access: Option<&AccessToken>, client: IpAddr) -> Result<CallerKey, OwnAnswer> {
         let Some(access) = access else {
-            return Ok(());
+            return Ok(self.limits.anonymous_key(client));
         };
         let (issuer, subject) = (access.issuer(), access.subject());
-        self.limits
-            .check_caller(issuer, subject, access.client_id())
-            .map_err(|wait| CALLER_LIMIT.retry_after(wait.seconds()))
-    }
-
-    fn begin_stream(
-        &self,
-        access: Option<&AccessToken>,
-        client: IpAddr,
-    ) -> Result<StreamPermit, OwnAnswer> {
-        let caller = match access {
-            Some(access) => {
-                self.limits
-                    .caller_key(access.issuer(), access.subject(), access.client_id())
-            }
-            None => self.limits.anonymous_key(client),
-        };
-        self.limits
-            .begin_stream(caller)
-            .map_err(|refusal| match refusal {
-                StreamRefusal::Full => ALL_STREAMS,
-                StreamRefusal::CallerFull => CALLER_STREAMS,
-            })
+        let caller = self.limits.caller_key(issuer, subject, access.client_id());
+        let checked = self.limits.check_caller(caller);
+        checked.map_err(|wait| CALLER_LIMIT.retry_after(wait.seconds()))?;
+        Ok(caller)
     }
 
     /// Makes the request one of ours.
@@ -301,9 +348,14 @@ impl<B: Forwarded> Inner<B> {
             host: host.as_deref(),
         };
         fields::to_server(&mut parts.headers, &origin, &self.own_headers);
-        self.settings
+        let named = self
+            .settings
             .identity_headers
             .set(&mut parts.headers, access);
+        // An assertion names every caller.
+        if named.is_err() && self.assertions.is_none() {
+            return Err(IDENTITY);
+        }
         parts.extensions.clear();
         parts.version = Version::HTTP_11;
         let uri = self.upstream.uri(parts.uri.query());
@@ -349,8 +401,8 @@ impl<B: Forwarded> Inner<B> {
     }
 
     /// Refuses answers that would mislead a client.
-    fn check_answer(&self, parts: &http::response::Parts) -> Result<(), OwnAnswer> {
-        let (reason, text) = match parts.status {
+    fn check_answer(&self, answer: &Response<Incoming>) -> Result<(), OwnAnswer> {
+        let (reason, text) = match answer.status() {
             // Its challenge is for our request, not for the client's.
             StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => (
                 "server_wants_credentials",
@@ -364,13 +416,13 @@ impl<B: Forwarded> Inner<B> {
             }
             _ => return Ok(()),
         };
-        let location = parts
-            .headers
+        let location = answer
+            .headers()
             .get(LOCATION)
             .map(|value| format!("{value:?}"));
         tracing::warn!(
             target: "mcp_bearer::gateway",
-            status = parts.status.as_u16(),
+            status = answer.status().as_u16(),
             location = location.as_deref(),
             "{text}; clients get 502. If it redirects, set `upstream` to that address"
         );

@@ -196,12 +196,14 @@ impl Gateway {
 
 impl Reloader {
     /// Fetches the keys that this configuration needs, then serves by it. What only a start can
-    /// change (addresses, TLS or none, the number of connections) stays, with a warning.
+    /// change (addresses, TLS or none, the number of connections) stays, with a warning. Reloads
+    /// happen one after the other, in the order of their calls.
     ///
     /// # Errors
     /// When it cannot be served, or an issuer whose keys are held now cannot be reached. The old
     /// configuration stays whole.
     pub async fn reload(&self, config: GatewayConfig) -> Result<(), GatewayError> {
+        let _only = self.kept.rights.begin_reload().await;
         let before = self.stack.load_full();
         let current = Current {
             provider: config.server.provider.clone(),

@@ -51,6 +51,7 @@ mod tls;
 #[cfg(feature = "otlp")]
 mod traces;
 mod upstream;
+mod within_time;
 mod without_trailers;
 
 #[cfg(feature = "authz")]

@@ -6,6 +6,7 @@
 
 mod keys;
 mod rate;
+mod shares;
 mod slots;
 
 use std::net::IpAddr;
@@ -16,8 +17,11 @@ use governor::clock::{Clock, DefaultClock};
 pub(crate) use self::keys::CallerKey;
 use self::keys::{CallerHasher, PeerKey};
 use self::rate::RateTable;
-use self::slots::{Slot, Slots, StreamSlots};
-pub(crate) use self::slots::{StreamPermit, StreamRefusal};
+use self::shares::{Share, Shares};
+use self::slots::CallerSlots;
+#[cfg(any(feature = "authz", test))]
+use self::slots::Slot;
+pub(crate) use self::slots::{CallerPermit, SlotRefusal};
 use crate::config::LimitSettings;
 
 /// The addresses and the callers whose rates are known, each: about 4 MB when full.
@@ -30,14 +34,33 @@ pub(crate) struct RequestLimits<C: Clock = DefaultClock> {
     denials_per_peer: Option<RateTable<PeerKey, C>>,
     per_caller: Option<RateTable<CallerKey, C>>,
     caller_hasher: CallerHasher,
-    requests: Slots,
-    streams: StreamSlots,
+    requests: CallerSlots,
+    streams: CallerSlots,
 }
 
 /// One of the requests that may be served at one time. Dropping it makes place for the next.
+#[cfg(any(feature = "authz", test))]
 #[must_use]
 pub(crate) struct RequestPermit {
     _slot: Slot,
+}
+
+/// The connections of each peer.
+#[derive(Default)]
+pub(crate) struct PeerConnections(Shares<PeerKey>);
+
+/// One connection of a peer. Dropping it makes place for the next.
+#[must_use]
+pub(crate) struct ConnectionPermit {
+    _share: Share<PeerKey>,
+}
+
+impl PeerConnections {
+    /// A place for one more connection of this peer; `None` if it has `most` already.
+    pub(crate) fn begin(&self, peer: IpAddr, most: usize) -> Option<ConnectionPermit> {
+        let _share = self.0.take(PeerKey::of(peer), most)?;
+        Some(ConnectionPermit { _share })
+    }
 }
 
 /// The answer is 429: after this time one more request is allowed.
@@ -67,8 +90,8 @@ impl<C: Clock + Clone> RequestLimits<C> {
             denials_per_peer: settings.denials_per_peer.map(peers),
             per_caller: per_caller.map(|rate| RateTable::new(rate, KNOWN, clock.clone())),
             caller_hasher: CallerHasher::default(),
-            requests: Slots::new(settings.requests),
-            streams: StreamSlots::new(settings.streams, settings.streams_per_caller),
+            requests: CallerSlots::new(settings.requests, settings.requests_per_caller),
+            streams: CallerSlots::new(settings.streams, settings.streams_per_caller),
         }
     }
 
@@ -97,25 +120,18 @@ impl<C: Clock + Clone> RequestLimits<C> {
         }
     }
 
-    /// Counts a request of a caller whose token was accepted. Nothing is hashed without a limit.
+    /// Counts a request of a caller whose token was accepted.
     ///
     /// # Errors
     /// 429.
-    pub(crate) fn check_caller(
-        &self,
-        issuer: Option<&str>,
-        subject: Option<&str>,
-        client_id: Option<&str>,
-    ) -> Result<(), RetryAfter> {
+    pub(crate) fn check_caller(&self, caller: CallerKey) -> Result<(), RetryAfter> {
         match &self.per_caller {
-            Some(table) => table
-                .count(self.caller_key(issuer, subject, client_id))
-                .map_err(RetryAfter),
+            Some(table) => table.count(caller).map_err(RetryAfter),
             None => Ok(()),
         }
     }
 
-    /// The caller, for [`begin_stream`](Self::begin_stream).
+    /// The caller whose token was accepted.
     pub(crate) fn caller_key(
         &self,
         issuer: Option<&str>,
@@ -130,17 +146,26 @@ impl<C: Clock + Clone> RequestLimits<C> {
         self.caller_hasher.anonymous(PeerKey::of(peer))
     }
 
-    /// A place for one request; `None` if there is none (503).
+    /// A place for one request whose caller is not known yet; `None` if there is none (503).
+    #[cfg(any(feature = "authz", test))]
     pub(crate) fn begin_request(&self) -> Option<RequestPermit> {
-        let _slot = self.requests.take()?;
+        let _slot = self.requests.take_for_nobody()?;
         Some(RequestPermit { _slot })
+    }
+
+    /// A place for one request of a caller.
+    ///
+    /// # Errors
+    /// Whether all places are taken (503) or this caller has its share (429).
+    pub(crate) fn begin_request_of(&self, caller: CallerKey) -> Result<CallerPermit, SlotRefusal> {
+        self.requests.take(caller)
     }
 
     /// A place for one long stream.
     ///
     /// # Errors
-    /// Whether all places are taken (503) or this caller has its share (429).
-    pub(crate) fn begin_stream(&self, caller: CallerKey) -> Result<StreamPermit, StreamRefusal> {
+    /// As [`begin_request_of`](Self::begin_request_of).
+    pub(crate) fn begin_stream(&self, caller: CallerKey) -> Result<CallerPermit, SlotRefusal> {
         self.streams.take(caller)
     }
 

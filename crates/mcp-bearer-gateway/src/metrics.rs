@@ -21,6 +21,8 @@ use crate::history::Kind;
 const REQUESTS: &str = "mcp_bearer_gateway_requests_total";
 const DECISION: &str = "mcp_bearer_gateway_decision_seconds";
 const CONNECTIONS: &str = "mcp_bearer_gateway_connections";
+const CONNECTIONS_REFUSED: &str = "mcp_bearer_gateway_connections_refused_total";
+const SERVER_FAILURES: &str = "mcp_bearer_gateway_server_failures_total";
 const STREAMS: &str = "mcp_bearer_gateway_streams";
 const CACHED_TOKENS: &str = "mcp_bearer_gateway_cached_tokens";
 const KEY_SET_AGE: &str = "mcp_bearer_gateway_key_set_age_seconds";
@@ -95,6 +97,15 @@ impl Metrics {
         self.recorder.register_counter(&key, &METADATA)
     }
 
+    /// Counts a granted request that the server did not answer, or not in a way that clients may
+    /// see.
+    pub(crate) fn server_failed(&self, reason: &'static str) {
+        let labels = vec![Label::from_static_parts("reason", reason)];
+        let key = Key::from_parts(SERVER_FAILURES, labels);
+        let counter = self.recorder.register_counter(&key, &METADATA);
+        counter.increment(1);
+    }
+
     /// The time until a request was passed on: its token, its body, its rules.
     pub(crate) fn decided_in(&self, time: Duration) {
         self.decision.record(time.as_secs_f64());
@@ -103,6 +114,13 @@ impl Metrics {
     /// Counts a connection until the result is dropped.
     pub(crate) fn connection(&self) -> Active {
         Active::new(&self.connections)
+    }
+
+    /// Counts a connection that was closed at once.
+    pub(crate) fn connection_refused(&self) {
+        let key = Key::from_static_name(CONNECTIONS_REFUSED);
+        let counter = self.recorder.register_counter(&key, &METADATA);
+        counter.increment(1);
     }
 
     /// Counts a long stream until the result is dropped.
@@ -196,6 +214,14 @@ fn describe(recorder: &PrometheusRecorder) {
         recorder.describe_counter(name.into(), None, what.into());
     };
     counter(REQUESTS, "Requests by outcome and reason");
+    counter(
+        CONNECTIONS_REFUSED,
+        "Connections that were closed at once because their peer had too many",
+    );
+    counter(
+        SERVER_FAILURES,
+        "Granted requests that the server did not answer, by reason",
+    );
     counter(
         DROPPED_LINES,
         "Lines that are missing in the audit log because it could not be written",

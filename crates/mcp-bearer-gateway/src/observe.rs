@@ -11,11 +11,15 @@ use mcp_bearer::http::{FromExtensions as _, JudgedOperations, OperationRefusal};
 use mcp_bearer::{AccessToken, Rejection};
 
 use crate::decision::{Caller, Decision, Outcome, now};
-use crate::own_answer::Reason;
+use crate::own_answer::{Reason, ServerFailed};
 
 /// The reason of a grant with a token, and of one that rules allow without.
 const ACCEPTED: &str = "accepted";
 const ANONYMOUS: &str = "anonymous";
+
+/// The library's reason for an answer of the server that it does not pass on. All its other reasons
+/// are about requests.
+const SERVER_ANSWER: &str = "server_answer";
 
 /// What is kept of a request until it is answered.
 pub(crate) struct Asked {
@@ -24,7 +28,7 @@ pub(crate) struct Asked {
     pub(crate) credential: Option<HeaderValue>,
 }
 
-/// Why a request was not passed on; `None` if it was.
+/// Why a client does not get an answer of the server; `None` if it does.
 pub(crate) fn refusal<B>(asked: &Asked, answer: &Response<B>) -> Option<Decision> {
     let extensions = answer.extensions();
     let status = answer.status().as_u16();
@@ -42,9 +46,12 @@ pub(crate) fn refusal<B>(asked: &Asked, answer: &Response<B>) -> Option<Decision
     };
     let operations = JudgedOperations::from_extensions(extensions);
     let (method, name) = named(operations);
+    let was_granted = reason == SERVER_ANSWER || extensions.get::<ServerFailed>().is_some();
     Some(Decision {
         at: now(),
-        outcome: if failed {
+        outcome: if was_granted {
+            Outcome::Unanswered
+        } else if failed {
             Outcome::Failed
         } else {
             Outcome::Denied

@@ -72,6 +72,12 @@ impl Observers {
             }
             return recorded;
         }
+        if decision.outcome == Outcome::Unanswered {
+            // The request has its one decision, and its line if grants have lines.
+            self.metrics.server_failed(decision.reason);
+            self.history.keep(decision);
+            return Recorded::Done;
+        }
         self.metrics.count(kind);
         self.history.count(decision.at, kind, 1);
         self.history.keep(decision);
@@ -201,7 +207,9 @@ mod tests {
         observers.record(&decision(Outcome::Granted, "accepted"));
         observers.record(&decision(Outcome::Granted, "anonymous"));
         observers.record(&decision(Outcome::Denied, "expired"));
-        observers.record(&decision(Outcome::Failed, "upstream_down"));
+        observers.record(&decision(Outcome::Failed, "keys_unavailable"));
+        // One that is counted already.
+        observers.record(&decision(Outcome::Unanswered, "server_too_slow"));
         for _ in 0..2 {
             assert_eq!(counted(&observers, ACCEPTED), 4);
         }
@@ -212,7 +220,9 @@ mod tests {
             .iter()
             .map(|one| one.reason)
             .collect();
-        assert_eq!(kept, ["upstream_down", "expired"]);
+        assert_eq!(kept, ["server_too_slow", "keys_unavailable", "expired"]);
+        let unanswered = (Outcome::Unanswered, "server_too_slow");
+        assert_eq!(counted(&observers, unanswered), 0);
     }
 
     #[test]

@@ -13,6 +13,10 @@ use mcp_bearer::operation::RpcAnswer;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reason(pub(crate) &'static str, pub(crate) &'static str);
 
+/// In the extensions of an answer: the request was granted, and then the server failed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServerFailed;
+
 /// An answer with a JSON-RPC error, which MCP clients can read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OwnAnswer {

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use mcp_bearer::http::JudgedOperations;
 use mcp_bearer::operation::{Caller, Decision, OperationRules};
 use mcp_bearer::{AccessToken, BearerAuthProvider, RejectionKind, TryVerify};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, MutexGuard, watch};
 
 /// How long after its key was withdrawn a stream ends at the latest.
 const EVERY: Duration = Duration::from_secs(5);
@@ -25,6 +25,7 @@ pub(crate) struct Current {
 pub(crate) struct Rights {
     current: ArcSwap<Current>,
     changes: watch::Sender<Phase>,
+    reload: Mutex<()>,
 }
 
 /// What streams must know beside the rights themselves.
@@ -40,11 +41,18 @@ impl Rights {
         Self {
             current: ArcSwap::from_pointee(current),
             changes: watch::Sender::new(Phase::Serving),
+            reload: Mutex::default(),
         }
     }
 
     pub(crate) fn provider(&self) -> BearerAuthProvider {
         self.current.load().provider.clone()
+    }
+
+    /// Waits for reloads that began earlier, which can take as long as a fetch of keys. Otherwise
+    /// an older configuration could replace a newer one.
+    pub(crate) async fn begin_reload(&self) -> MutexGuard<'_, ()> {
+        self.reload.lock().await
     }
 
     /// Other rights count from now on.

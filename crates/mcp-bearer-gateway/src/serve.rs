@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::activity::{Activity, Why};
+use crate::limits::PeerConnections;
 use crate::observers::Observers;
 use crate::tls::ServerTls;
 
@@ -55,6 +56,9 @@ pub(crate) trait Serve: Send + Sync + 'static {
     /// How long a connection is used, if there is a limit.
     fn connection_age(&self) -> Option<Duration>;
 
+    /// Connections of this peer at one time, if there is a limit.
+    fn connections_of(&self, peer: IpAddr) -> Option<usize>;
+
     fn answer(
         &self,
         connection: Connection,
@@ -76,6 +80,7 @@ impl<S: Serve> Server<S> {
     /// Returns when no connection is open any more.
     pub(crate) async fn run(mut self) {
         let places = Arc::new(Semaphore::new(self.connections));
+        let by_peer = PeerConnections::default();
         let mut open = JoinSet::new();
         let mut phase = self.phase.clone();
         loop {
@@ -90,12 +95,27 @@ impl<S: Serve> Server<S> {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
+            let share = match self.stack.load().connections_of(peer.ip()) {
+                None => None,
+                Some(most) => match by_peer.begin(peer.ip(), most) {
+                    None => {
+                        self.observers.metrics.connection_refused();
+                        tracing::debug!(
+                            target: "mcp_bearer::gateway",
+                            %peer,
+                            "a connection was closed: its peer has as many as it may"
+                        );
+                        continue;
+                    }
+                    share => share,
+                },
+            };
             let (stack, phase) = (Arc::clone(&self.stack), self.phase.clone());
             let tls = self.tls.as_ref().map(|tls| tls.acceptor());
             let counted = self.observers.metrics.connection();
             open.spawn(async move {
                 connection(stream, peer, tls, stack, phase).await;
-                drop((place, counted));
+                drop((place, share, counted));
             });
         }
         drop(self.listener);

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, AUTHORIZATION, CACHE_CONTROL,
+    CONTENT_TYPE, VARY,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use mcp_bearer::http::{
@@ -25,7 +28,7 @@ use crate::limits::RequestLimits;
 use crate::observe::{self, Asked};
 use crate::observers::Observers;
 use crate::own_answer::{NO_AUDIT_LOG, OwnAnswer, Reason};
-use crate::peer::client_address;
+use crate::peer::{client_address, is_trusted};
 use crate::request_form::{self, Paths, Place};
 use crate::rights::Rights;
 use crate::serve::{Connection, Serve};
@@ -179,9 +182,21 @@ impl Stack {
         if is_denial(&answer)
             && let Err(wait) = self.limits.count_denial(client)
         {
-            return own(TOO_MANY_DENIALS.retry_after(wait.seconds()).respond());
+            let mut later = TOO_MANY_DENIALS.retry_after(wait.seconds()).respond();
+            copy_cors(answer.headers(), later.headers_mut());
+            return own(later);
         }
         answer
+    }
+
+    /// An answer of ours to a request that nothing else has looked at. A page that may call can
+    /// read it.
+    fn turn_away(&self, answer: OwnAnswer, request: &Request<Incoming>) -> Response<Body> {
+        let mut answer = answer.respond();
+        if let Some(grant) = self.preflight.grant(request.headers()) {
+            grant.apply(answer.headers_mut());
+        }
+        own(answer)
     }
 
     async fn answer_client(
@@ -273,6 +288,12 @@ impl Serve for Stack {
         None
     }
 
+    fn connections_of(&self, peer: IpAddr) -> Option<usize> {
+        let most = self.settings.limits.connections_per_peer;
+        let is_proxy = is_trusted(peer.to_canonical(), &self.settings.trusted_proxies);
+        (!is_proxy).then_some(most)
+    }
+
     async fn answer(
         &self,
         connection: Connection,
@@ -293,11 +314,12 @@ impl Serve for Stack {
         let span = self.traces.as_ref().map(|traces| {
             let span = traces.begin(request.headers());
             span.propagate(request.headers_mut());
+            span.ask_body(request.extensions_mut());
             span
         });
         let answer = match self.limits.check_peer(client) {
-            Err(wait) => own(TOO_MANY.retry_after(wait.seconds()).respond()),
-            Ok(()) if !self.observers.may_serve() => own(NO_AUDIT_LOG.respond()),
+            Err(wait) => self.turn_away(TOO_MANY.retry_after(wait.seconds()), &request),
+            Ok(()) if !self.observers.may_serve() => self.turn_away(NO_AUDIT_LOG, &request),
             Ok(()) => {
                 self.answer_counted(client, connection.scheme, request)
                     .await
@@ -313,7 +335,8 @@ impl Serve for Stack {
             None => {}
         }
         #[cfg(feature = "otlp")]
-        if let Some(span) = span {
+        if let Some(mut span) = span {
+            span.link_body(answer.extensions());
             let status = answer.status().as_u16();
             span.end(&refusal.unwrap_or_else(|| observe::passed(&asked, status)));
         }
@@ -340,6 +363,19 @@ const TOO_MANY: OwnAnswer = OwnAnswer::new(
     "peer_limit",
     "too many requests from this address",
 );
+
+/// Another answer takes the place of this one, for the same page.
+fn copy_cors(from: &HeaderMap, to: &mut HeaderMap) {
+    for name in [
+        ACCESS_CONTROL_ALLOW_ORIGIN,
+        ACCESS_CONTROL_EXPOSE_HEADERS,
+        VARY,
+    ] {
+        for value in from.get_all(&name) {
+            to.append(&name, value.clone());
+        }
+    }
+}
 
 fn own(answer: Response<Full<Bytes>>) -> Response<Body> {
     answer.map(|body| Either::Right(Either::Right(body)))

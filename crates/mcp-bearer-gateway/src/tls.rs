@@ -104,6 +104,11 @@ impl fmt::Debug for Current {
     }
 }
 
+/// What is wrong with the file of the certificate, and with that of its key.
+pub(crate) fn problems_of_files(settings: &TlsSettings) -> [Option<String>; 2] {
+    Identity::problems(settings)
+}
+
 /// TLS to an https upstream, which trusts the certificates of this file alone, or those of the
 /// machine. It offers no ALPN protocol: the client of the connection knows what it speaks.
 ///

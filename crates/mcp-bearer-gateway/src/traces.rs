@@ -4,13 +4,14 @@
 //! because anyone can send a `traceparent`.
 
 mod exporter;
+mod meta;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{
     Span, SpanContext, SpanKind, Status, TraceContextExt, Tracer, TracerProvider,
@@ -24,6 +25,8 @@ use tokio::runtime::Handle;
 use crate::config::TracesSettings;
 use crate::decision::{Decision, Outcome};
 use crate::shown;
+
+pub(crate) use self::meta::InBody;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -90,14 +93,29 @@ impl Traces {
 }
 
 impl RequestSpan {
-    /// Adds a link to a client's span, by its `traceparent` (W3C Trace Context), such as that in
-    /// `_meta` of an MCP request. Anything else is ignored.
-    pub(crate) fn link(&mut self, traceparent: &str) {
+    /// Adds a link to a client's span, by its `traceparent` (W3C Trace Context). Anything else is
+    /// ignored.
+    fn link(&mut self, traceparent: &str) {
         let carrier = HashMap::from([("traceparent".to_owned(), traceparent.to_owned())]);
         let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);
         let client = context.span().span_context().clone();
         if client.is_valid() {
             self.0.add_link(client, Vec::new());
+        }
+    }
+
+    /// Asks for the `traceparent`s in the body of this request, for
+    /// [`link_body`](Self::link_body). Nobody parses it for a span that is not recorded.
+    pub(crate) fn ask_body(&self, request: &mut Extensions) {
+        if self.0.is_recording() {
+            InBody::ask(request);
+        }
+    }
+
+    /// Adds links to what the body of the request named.
+    pub(crate) fn link_body(&mut self, answer: &Extensions) {
+        for traceparent in InBody::of(answer) {
+            self.link(traceparent);
         }
     }
 
@@ -139,7 +157,7 @@ impl RequestSpan {
         let status = i64::from(decision.status);
         self.0
             .set_attribute(KeyValue::new("http.response.status_code", status));
-        if decision.outcome == Outcome::Failed {
+        if matches!(decision.outcome, Outcome::Failed | Outcome::Unanswered) {
             self.0.set_status(Status::error(decision.reason));
         }
         self.0.end();

@@ -17,9 +17,10 @@ use url::Url;
 
 use crate::query;
 use crate::tls::upstream_tls;
+use crate::within_time::WithinTime;
 use crate::without_trailers::WithoutTrailers;
 
-/// How long a connection may take.
+/// How long a connection may take, from the server's name to the end of the TLS handshake.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// How long an idle connection is kept. uvicorn closes after 5 s, and a POST would meet a
@@ -31,7 +32,7 @@ const BUFFER: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct Upstream<B = OperationBody<Incoming>> {
-    client: Client<HttpsConnector<HttpConnector>, WithoutTrailers<B>>,
+    client: Client<WithinTime<HttpsConnector<HttpConnector>>, WithoutTrailers<B>>,
     scheme: Scheme,
     authority: Authority,
     path: String,
@@ -79,7 +80,7 @@ where
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .http1_max_buf_size(BUFFER)
-            .build(connector);
+            .build(WithinTime::new(connector, CONNECT));
         let path = url.path().to_owned();
         let without_query = join(&scheme, &authority, &path);
         let without_query = without_query.map_err(|error| format!("upstream: {error}"))?;
@@ -116,4 +117,30 @@ fn join(scheme: &Scheme, authority: &Authority, path: &str) -> Result<Uri, http:
         .authority(authority.clone())
         .path_and_query(PathAndQuery::try_from(path)?)
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::combinators::UnsyncBoxBody;
+    use http_body_util::{BodyExt as _, Empty};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    type NoBody = UnsyncBoxBody<Bytes, hyper::Error>;
+
+    #[tokio::test]
+    async fn a_server_that_is_silent_in_the_handshake_is_given_up() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}/mcp", silent.local_addr().unwrap());
+        let upstream = Upstream::<NoBody>::new(&url.parse().unwrap(), None).unwrap();
+        let body = Empty::new().map_err(|never| match never {});
+        let body = WithoutTrailers::new(body.boxed_unsync());
+        let request = Request::get(upstream.uri(None).unwrap())
+            .body(body)
+            .unwrap();
+        let sent = tokio::time::timeout(2 * CONNECT, upstream.send(request));
+        let error = sent.await.expect("it was given up").unwrap_err();
+        assert!(error.is_connect(), "{error:?}");
+    }
 }

@@ -52,6 +52,12 @@ fn for_request(reason: &str) -> Option<&'static str> {
         "caller_limit" => {
             "The caller sends more than `limits.per_caller` allows. Look at what its client does in a loop."
         }
+        "identity_header" => {
+            "The token's `sub` or `iss` has characters that no header can hold, and the log names which. Let the issuer use an ASCII subject, or configure `[assertion]`, which can hold any."
+        }
+        "caller_requests" => {
+            "The caller has more requests in progress than `limits.requests_per_caller` allows. Look at what its client does at once; if that is right, raise the limit."
+        }
         "caller_streams" => {
             "The caller has more streams than `limits.streams_per_caller` allows. A client that reconnects without closing does that."
         }

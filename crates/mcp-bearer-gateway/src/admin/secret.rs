@@ -11,6 +11,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
+use crate::file;
+
 /// A shorter secret can be guessed.
 const SHORTEST: usize = 16;
 const LONGEST: usize = 1024;
@@ -44,6 +46,16 @@ impl Secret {
     pub(super) fn is(&self, entry: &str) -> bool {
         is_same(&self.0, &hash(entry.trim().as_bytes()))
     }
+}
+
+/// What would keep [`Secret::open`] from working. No file is made.
+pub(super) fn problem(path: &Path) -> Option<String> {
+    let why = match File::open(path) {
+        Ok(file) => read(file).err()?,
+        Err(error) if error.kind() == ErrorKind::NotFound => return file::problem_of_place(path),
+        Err(error) => error.to_string(),
+    };
+    Some(format!("{}: {why}", path.display()))
 }
 
 /// Random text with 256 bits.

@@ -28,8 +28,8 @@ pub(super) fn private_key(path: &Path) -> Result<SigningKey, String> {
 
 /// The JWK Set of our key and those of the file. A key that is in both is published once, so that
 /// all replicas can have the same file.
-pub(super) fn published(own: JwkData, others: Option<&Path>) -> Result<Bytes, String> {
-    let mut keys = vec![own];
+pub(super) fn published(own: Option<JwkData>, others: Option<&Path>) -> Result<Bytes, String> {
+    let mut keys = Vec::from_iter(own);
     if let Some(path) = others {
         let of_file = |why: String| format!("{}: {why}", path.display());
         let text = file::read(path)?;

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::{DROPPED_LINES, line};
 use crate::decision::now;
+use crate::file;
 
 /// Lines that are written by one call.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -138,12 +139,27 @@ impl Output {
 
 /// Without waiting: a pipe may have no reader, or one that has stopped reading.
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)
+    options().create(true).mode(0o600).open(path)
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.append(true).custom_flags(libc::O_NONBLOCK);
+    options
+}
+
+/// Whether lines could be written there.
+pub(super) fn problem_of_file(path: &Path) -> Option<String> {
+    match path.metadata() {
+        // The reader of a pipe would take a short visit for the end of the log.
+        Ok(about) if about.file_type().is_fifo() => None,
+        Ok(_) => {
+            let error = options().open(path).err()?;
+            Some(format!("{}: {error}", path.display()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => file::problem_of_place(path),
+        Err(error) => Some(format!("{}: {error}", path.display())),
+    }
 }
 
 fn is_same(path: &Path, file: &File) -> bool {

@@ -16,6 +16,7 @@ use tower_service::Service;
 
 use crate::audit::Recorded;
 use crate::config::IdentityHeaderNames;
+use crate::identity_headers::{IDENTITY, Unnamed};
 use crate::observe;
 use crate::observers::Observers;
 use crate::own_answer::NO_AUDIT_LOG;
@@ -55,25 +56,26 @@ impl Service<Request<OperationBody<Full<Bytes>>>> for Allow {
 impl Allow {
     fn allow<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         let access = AccessToken::from_extensions(request.extensions());
+        let Ok(identity) = self.identity(access) else {
+            return IDENTITY.respond();
+        };
         if self.record(request, access) == Recorded::Refused {
             return NO_AUDIT_LOG.respond();
         }
         let mut answer = Response::new(Full::default());
-        answer
-            .extensions_mut()
-            .insert(Allowed(self.identity(access)));
+        answer.extensions_mut().insert(Allowed(identity));
         answer
     }
 
     /// Every header, so that what a client sent under its name is replaced: with nothing if there
     /// is nothing to say.
-    fn identity(&self, access: Option<&AccessToken>) -> HeaderMap {
+    fn identity(&self, access: Option<&AccessToken>) -> Result<HeaderMap, Unnamed> {
         let mut headers = HeaderMap::with_capacity(4);
         for name in self.names.all() {
             headers.insert(name, HeaderValue::from_static(""));
         }
-        self.names.set(&mut headers, access);
-        headers
+        self.names.set(&mut headers, access)?;
+        Ok(headers)
     }
 
     fn record<B>(&self, request: &Request<B>, access: Option<&AccessToken>) -> Recorded {

@@ -1,6 +1,7 @@
 //! [`Front`]: gRPC and forward authentication on one port.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,11 @@ impl Serve for Front {
     fn connection_age(&self) -> Option<Duration> {
         let age = self.judge.settings().max_connection_age;
         Some(age.mul_f64(1.0 - fastrand::f64() / 10.0))
+    }
+
+    /// All of them come from proxies.
+    fn connections_of(&self, _: IpAddr) -> Option<usize> {
+        None
     }
 
     async fn answer(

@@ -215,12 +215,14 @@ impl Health {
 
 impl AuthzReloader {
     /// Fetches the keys that this configuration needs, then serves by it. What only a start can
-    /// change (addresses, TLS or none, the number of connections) stays.
+    /// change (addresses, TLS or none, the number of connections) stays. Reloads happen one after
+    /// the other, in the order of their calls.
     ///
     /// # Errors
     /// When it cannot be served, or an issuer whose keys are held now cannot be reached. The old
     /// configuration stays whole.
     pub async fn reload(&self, config: AuthzConfig) -> Result<(), GatewayError> {
+        let _only = self.kept.rights.begin_reload().await;
         let before = self.front.load_full();
         let current = current(&config);
         let observers = Arc::clone(&self.kept.observers);

@@ -23,6 +23,7 @@ const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080
 
 #[cfg(feature = "authz")]
 mod authz;
+mod files;
 #[cfg(feature = "authz")]
 pub(super) use self::authz::check as check_authz;
 
@@ -31,10 +32,13 @@ pub(super) fn check(draft: GatewayDraft) -> Result<GatewayConfig, ConfigError> {
         mut server,
         entrance,
         values,
+        reads_files,
     } = draft;
     let mut values = Values {
         entrance,
         values,
+        reads_files,
+        places: Vec::new(),
         problems: Vec::new(),
     };
     let resource = values.resource(server.resource.as_deref());
@@ -103,6 +107,10 @@ fn no_resource() -> Problem {
 struct Values {
     entrance: Entrance,
     values: Vec<(Set, Value, Option<Span>)>,
+    /// Whether problems of files are reported too.
+    reads_files: bool,
+    /// Where the values were that have been read.
+    places: Vec<(Set, Span)>,
     problems: Vec<Problem>,
 }
 
@@ -134,6 +142,7 @@ impl Values {
         let upstream = self.read(Set::Upstream, parse::upstream);
         let listen = self.address(Set::Listen).unwrap_or(LISTEN);
         let upstream_ca_file = self.path(Set::UpstreamCaFile);
+        self.report_files(|| files::of_upstream(upstream_ca_file.as_deref()));
         let hosts = self.read(Set::AllowedHosts, parse::hosts);
         let origins = self.read(Set::AllowedOrigins, parse::origins);
         let proxies = self.read(Set::TrustedProxies, parse::networks);
@@ -173,10 +182,14 @@ impl Values {
             self.path(Set::TlsPrivateKey),
         );
         match both {
-            (Some(certificate), Some(private_key)) => Some(TlsSettings {
-                certificate,
-                private_key,
-            }),
+            (Some(certificate), Some(private_key)) => {
+                let tls = TlsSettings {
+                    certificate,
+                    private_key,
+                };
+                self.report_files(|| files::of_tls(&tls));
+                Some(tls)
+            }
             (None, None) => None,
             (Some(_), None) => {
                 self.report(Set::TlsPrivateKey, None, "missing beside the certificate");
@@ -238,6 +251,7 @@ impl Values {
             }
             return None;
         };
+        self.report_files(|| files::of_assertions(&private_key_file, other_keys_file.as_deref()));
         Some(AssertionSettings {
             private_key_file,
             other_keys_file,
@@ -248,10 +262,10 @@ impl Values {
 
     fn limits(&mut self) -> LimitSettings {
         let mut number = |setting, default| self.read(setting, parse::number).unwrap_or(default);
-        let (connections, requests) = (
-            number(Set::Connections, 10_000),
-            number(Set::Requests, 1024),
-        );
+        let connections = number(Set::Connections, 10_000);
+        let connections_per_peer = number(Set::ConnectionsPerPeer, a_quarter_of(connections));
+        let requests = number(Set::Requests, 1024);
+        let requests_per_caller = number(Set::RequestsAtOncePerCaller, a_quarter_of(requests));
         let streams = number(Set::Streams, 10_000);
         let streams_per_caller = number(Set::StreamsPerCaller, 16);
         let mut rate = |setting, default: Option<u32>| {
@@ -263,7 +277,9 @@ impl Values {
         };
         LimitSettings {
             connections,
+            connections_per_peer,
             requests,
+            requests_per_caller,
             streams,
             streams_per_caller,
             per_peer: rate(Set::RequestsPerPeer, Some(200)),
@@ -288,6 +304,7 @@ impl Values {
                     );
                     self.report(Set::AdminListen, None, fact);
                 }
+                self.report_files(|| files::of_admin(&secret_file));
                 Some(AdminSettings {
                     listen,
                     secret_file,
@@ -317,8 +334,10 @@ impl Values {
             }
             return None;
         };
+        let file = (file.file_name() != Some(OsStr::new("-"))).then_some(file);
+        self.report_files(|| files::of_audit(file.as_deref()));
         Some(AuditSettings {
-            file: (file.file_name() != Some(OsStr::new("-"))).then_some(file),
+            file,
             grants: grants.unwrap_or(false),
             when_blocked: when_blocked.unwrap_or(WhenBlocked::Refuse),
         })
@@ -358,6 +377,7 @@ impl Values {
             .iter()
             .position(|(other, ..)| *other == setting)?;
         let (_, value, at) = self.values.swap_remove(index);
+        self.places.extend(at.map(|at| (setting, at)));
         read(value)
             .map_err(|fact| self.report(setting, at, fact))
             .ok()
@@ -368,14 +388,33 @@ impl Values {
         self.problems.push(problem);
     }
 
+    /// Reports what is wrong with files, if they are to be read.
+    fn report_files(&mut self, find: impl FnOnce() -> files::Problems) {
+        if !self.reads_files {
+            return;
+        }
+        for (setting, why) in find() {
+            let at = self.place(setting);
+            self.report(setting, at, why);
+        }
+    }
+
     fn place(&self, setting: Set) -> Option<Span> {
         let mut values = self.values.iter();
-        values.find(|(other, ..)| *other == setting)?.2
+        let unread = values.find(|(other, ..)| *other == setting);
+        let mut places = self.places.iter();
+        let read = places.find(|(other, _)| *other == setting);
+        unread.map_or(read.map(|(_, at)| *at), |(.., at)| *at)
     }
 
     fn is_given(&self, setting: Set) -> bool {
         self.values.iter().any(|(other, ..)| *other == setting)
     }
+}
+
+/// The share of one peer or caller unless given: others are served while it has all of that.
+fn a_quarter_of(places: usize) -> usize {
+    (places / 4).max(1)
 }
 
 /// The authority of the resource, with and without a default port.

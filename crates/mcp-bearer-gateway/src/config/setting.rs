@@ -104,8 +104,15 @@ settings! {
 
     /// Connections at one time. Further ones wait to be accepted.
     Connections "limits.connections" (Number("CONNECTIONS")) "10000"
+    /// Connections from one address (IPv6: one /64 network) at one time, so that none can take all
+    /// of them. Further ones are closed at once. There is no limit for `trusted_proxies`.
+    ConnectionsPerPeer "limits.connections_per_peer" (Number("CONNECTIONS")) "a quarter of `limits.connections`"
     /// Requests at one time, long streams not counted. Further ones are answered with 503.
     Requests "limits.requests" (Number("REQUESTS")) "1024"
+    /// Requests of one caller (issuer, subject and client) at one time, so that none can take all
+    /// places. Further ones are answered with 429. Callers without a token are told apart by
+    /// address.
+    RequestsAtOncePerCaller "limits.requests_per_caller" (Number("REQUESTS")) "a quarter of `limits.requests`"
     /// Long streams at one time (GET, `subscriptions/listen`). Further ones are answered with 503.
     Streams "limits.streams" (Number("STREAMS")) "10000"
     /// Long streams of one caller at one time.
@@ -137,7 +144,9 @@ settings! {
     AuditWhenBlocked "audit.when_blocked" (Text("CHOICE")) "refuse"
 
     /// Sends traces to an OpenTelemetry collector at this http URL (OTLP over HTTP). Each span has
-    /// the decision and its reason, and no identity. Only in builds with the feature `otlp`.
+    /// the decision and its reason, and no identity. A client's `traceparent` becomes a link: that
+    /// of the header, and those in `_meta` of messages that are passed on. Only in builds with the
+    /// feature `otlp`.
     TracesEndpoint "traces.endpoint" (Text("URL")) "off"
     /// The part of requests that is traced, from 0 to 1. What clients ask for does not change it.
     TracesSampled "traces.sampled" (Text("PART")) "0.1"

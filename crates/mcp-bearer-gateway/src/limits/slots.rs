@@ -1,11 +1,10 @@
 //! Limits how many run at the same time; a place is given back when its permit is dropped.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::keys::CallerKey;
+use super::shares::{Share, Shares};
 
 /// A fixed number of places. Nobody waits for one, so a counter is enough.
 pub(super) struct Slots {
@@ -40,54 +39,49 @@ impl Drop for Slot {
     }
 }
 
-/// Places for long streams: so many in all, and so many of one caller.
-pub(super) struct StreamSlots {
+/// Places of callers: so many in all, and so many of one caller.
+pub(super) struct CallerSlots {
     all: Slots,
-    /// Only callers with a stream are in it, so it is bounded by `all`.
-    by_caller: Arc<Mutex<HashMap<CallerKey, usize>>>,
+    shares: Shares<CallerKey>,
     per_caller: usize,
 }
 
-/// One long stream. Dropping it gives its place back.
+/// One place of a caller. Dropping it gives the place back.
 #[must_use]
-pub(crate) struct StreamPermit {
+pub(crate) struct CallerPermit {
     _slot: Slot,
-    caller: CallerKey,
-    by_caller: Arc<Mutex<HashMap<CallerKey, usize>>>,
+    _share: Share<CallerKey>,
 }
 
-/// Why a long stream is refused.
+/// Why a caller gets no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StreamRefusal {
+pub(crate) enum SlotRefusal {
     /// All places are taken: 503.
     Full,
     /// This caller has its share: 429.
     CallerFull,
 }
 
-impl StreamSlots {
+impl CallerSlots {
     pub(super) fn new(all: usize, per_caller: usize) -> Self {
         Self {
             all: Slots::new(all),
-            by_caller: Arc::default(),
+            shares: Shares::default(),
             per_caller,
         }
     }
 
-    pub(super) fn take(&self, caller: CallerKey) -> Result<StreamPermit, StreamRefusal> {
-        let mut by_caller = locked(&self.by_caller);
-        let taken = by_caller.get(&caller).copied().unwrap_or(0);
-        if taken >= self.per_caller {
-            return Err(StreamRefusal::CallerFull);
-        }
-        let _slot = self.all.take().ok_or(StreamRefusal::Full)?;
-        by_caller.insert(caller, taken + 1);
-        drop(by_caller);
-        Ok(StreamPermit {
-            _slot,
-            caller,
-            by_caller: Arc::clone(&self.by_caller),
-        })
+    pub(super) fn take(&self, caller: CallerKey) -> Result<CallerPermit, SlotRefusal> {
+        let share = self.shares.take(caller, self.per_caller);
+        let _share = share.ok_or(SlotRefusal::CallerFull)?;
+        let _slot = self.all.take().ok_or(SlotRefusal::Full)?;
+        Ok(CallerPermit { _slot, _share })
+    }
+
+    /// A place of nobody.
+    #[cfg(any(feature = "authz", test))]
+    pub(super) fn take_for_nobody(&self) -> Option<Slot> {
+        self.all.take()
     }
 
     #[cfg(test)]
@@ -97,22 +91,6 @@ impl StreamSlots {
 
     #[cfg(test)]
     pub(super) fn callers(&self) -> usize {
-        locked(&self.by_caller).len()
+        self.shares.keys()
     }
-}
-
-impl Drop for StreamPermit {
-    fn drop(&mut self) {
-        if let Entry::Occupied(mut entry) = locked(&self.by_caller).entry(self.caller) {
-            match entry.get().saturating_sub(1) {
-                0 => drop(entry.remove()),
-                left => drop(entry.insert(left)),
-            }
-        }
-    }
-}
-
-/// A panic with the lock held leaves no change half done: each change is one call.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use governor::clock::FakeRelativeClock;
 
-use super::{KNOWN, RequestLimits, RetryAfter, StreamRefusal};
+use super::{KNOWN, PeerConnections, RequestLimits, RetryAfter, SlotRefusal};
 use crate::config::{LimitSettings, Rate};
 
 fn rate(text: &str) -> Option<Rate> {
@@ -13,7 +13,9 @@ fn rate(text: &str) -> Option<Rate> {
 fn none() -> LimitSettings {
     LimitSettings {
         connections: 10,
-        requests: 2,
+        connections_per_peer: 2,
+        requests: 3,
+        requests_per_caller: 2,
         streams: 3,
         streams_per_caller: 2,
         per_peer: None,
@@ -156,7 +158,10 @@ fn a_caller_is_its_issuer_subject_and_client_wherever_it_comes_from() {
         per_caller,
         ..none()
     });
-    let ask = |issuer, subject, client| limits.check_caller(issuer, subject, client).is_ok();
+    let ask = |issuer, subject, client| {
+        let caller = limits.caller_key(issuer, subject, client);
+        limits.check_caller(caller).is_ok()
+    };
     let alice = (Some("https://a"), Some("alice"), Some("app"));
     assert!(ask(alice.0, alice.1, alice.2) && ask(alice.0, alice.1, alice.2));
     assert!(!ask(alice.0, alice.1, alice.2));
@@ -181,7 +186,8 @@ fn what_has_no_limit_is_not_limited() {
     for _ in 0..10_000 {
         assert!(limits.count_denial(v4(1)).is_ok());
         assert!(limits.check_peer(v4(1)).is_ok());
-        assert!(limits.check_caller(Some("i"), Some("s"), None).is_ok());
+        let caller = limits.caller_key(Some("i"), Some("s"), None);
+        assert!(limits.check_caller(caller).is_ok());
     }
     let fastest = LimitSettings {
         per_peer: rate("4294967295/s"),
@@ -201,15 +207,40 @@ fn what_has_no_limit_is_not_limited() {
 #[test]
 fn places_for_requests_are_given_back() {
     let (limits, _clock) = limits(&none());
-    let first = limits.begin_request().unwrap();
-    let second = limits.begin_request().unwrap();
-    assert!(limits.begin_request().is_none());
-    assert_eq!(limits.requests_now(), 2);
+    let (alice, bob) = (limits.anonymous_key(v4(1)), limits.anonymous_key(v4(2)));
+    let of_alice = [
+        limits.begin_request_of(alice).ok().unwrap(),
+        limits.begin_request_of(alice).ok().unwrap(),
+    ];
+    let refused = |caller| limits.begin_request_of(caller).err();
+    assert_eq!(refused(alice), Some(SlotRefusal::CallerFull));
+    assert_eq!(limits.requests_now(), 2, "a refusal takes no place");
+    let of_bob = limits.begin_request_of(bob).ok().unwrap();
+    assert_eq!(refused(bob), Some(SlotRefusal::Full));
+    assert!(limits.begin_request().is_none(), "nobody gets more");
+    drop(of_alice);
+    let of_nobody = limits.begin_request().unwrap();
+    assert_eq!(limits.requests.callers(), 1, "bob alone");
+    let again = limits.begin_request_of(alice).ok().unwrap();
+    drop((of_bob, of_nobody, again));
+    assert_eq!((limits.requests_now(), limits.requests.callers()), (0, 0));
+}
+
+#[test]
+fn one_address_cannot_take_all_connections() {
+    let peers = PeerConnections::default();
+    let host = |last: u16| IpAddr::from(Ipv6Addr::new(0x2001, 0xdb8, 0, 7, 0, 0, 0, last));
+    let first = peers.begin(host(1), 2).unwrap();
+    let second = peers.begin(host(2), 2).unwrap();
+    assert!(peers.begin(host(3), 2).is_none(), "it is the same /64");
+    let mapped = "::ffff:127.0.0.1".parse().unwrap();
+    let others = [v4(1), mapped].map(|peer| peers.begin(peer, 2));
+    assert!(others.iter().all(Option::is_some));
+    assert!(peers.begin(v4(1), 2).is_none(), "a mapped address is IPv4");
     drop(first);
-    let third = limits.begin_request().unwrap();
-    assert!(limits.begin_request().is_none());
-    drop((second, third));
-    assert_eq!(limits.requests_now(), 0);
+    let third = peers.begin(host(3), 2).unwrap();
+    drop((second, third, others));
+    assert_eq!(peers.0.keys(), 0, "a peer without connections is forgotten");
 }
 
 #[test]
@@ -225,7 +256,7 @@ fn places_under_threads_are_neither_lost_nor_given_twice() {
             scope.spawn(|| {
                 let key = limits.caller_key(None, Some("alice"), None);
                 for _ in 0..10_000 {
-                    let request = limits.begin_request();
+                    let request = limits.begin_request_of(key).ok();
                     let stream = limits.begin_stream(key);
                     assert!(limits.requests_now() <= 3);
                     drop((request, stream));
@@ -235,6 +266,7 @@ fn places_under_threads_are_neither_lost_nor_given_twice() {
     });
     assert_eq!((limits.requests_now(), limits.streams_now()), (0, 0));
     assert_eq!(limits.streams.callers(), 0);
+    assert_eq!(limits.requests.callers(), 0);
 }
 
 #[test]
@@ -243,22 +275,22 @@ fn one_caller_cannot_take_all_streams() {
     let alice = limits.caller_key(Some("https://a"), Some("alice"), None);
     let bob = limits.caller_key(Some("https://a"), Some("bob"), None);
     let streams = [
-        limits.begin_stream(alice).unwrap(),
-        limits.begin_stream(alice).unwrap(),
+        limits.begin_stream(alice).ok().unwrap(),
+        limits.begin_stream(alice).ok().unwrap(),
     ];
     assert_eq!(
         limits.begin_stream(alice).err(),
-        Some(StreamRefusal::CallerFull)
+        Some(SlotRefusal::CallerFull)
     );
-    let of_bob = limits.begin_stream(bob).unwrap();
-    assert_eq!(limits.begin_stream(bob).err(), Some(StreamRefusal::Full));
+    let of_bob = limits.begin_stream(bob).ok().unwrap();
+    assert_eq!(limits.begin_stream(bob).err(), Some(SlotRefusal::Full));
     drop(streams);
     assert_eq!(
         limits.streams.callers(),
         1,
         "a caller without streams is forgotten"
     );
-    let again = limits.begin_stream(alice).unwrap();
+    let again = limits.begin_stream(alice).ok().unwrap();
     drop((of_bob, again));
     assert_eq!((limits.streams_now(), limits.streams.callers()), (0, 0));
     let (here, there) = (limits.anonymous_key(v4(1)), limits.anonymous_key(v4(2)));

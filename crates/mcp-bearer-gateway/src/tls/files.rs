@@ -26,16 +26,8 @@ pub(super) struct Identity {
 impl Identity {
     pub(super) fn read(settings: &TlsSettings) -> Result<Self, String> {
         let (chain_file, key_file) = (&settings.certificate, &settings.private_key);
-        let chain = certificates(chain_file)?;
+        let (chain, [not_before, not_after]) = chain(chain_file)?;
         let key = private_key(key_file)?;
-        let of_chain = |why: &str| format!("{}: {why}", chain_file.display());
-        let first = chain
-            .first()
-            .and_then(|first| Certificate::from_der(first).ok())
-            .ok_or_else(|| of_chain("the first certificate cannot be read"))?;
-        let validity = first.tbs_certificate().validity();
-        let moment = |time: Time| UnixTime::from_secs(time.to_unix_duration().as_secs());
-        let (not_before, not_after) = (moment(validity.not_before), moment(validity.not_after));
         let provider = aws_lc_rs::default_provider();
         let certified = CertifiedKey::from_der(chain, key, &provider);
         let certified = certified.map_err(|error| match error {
@@ -51,6 +43,18 @@ impl Identity {
             not_before,
             not_after,
         })
+    }
+
+    /// What is wrong with the certificate, and with its key: both, so that an operator corrects
+    /// them at once.
+    pub(super) fn problems(settings: &TlsSettings) -> [Option<String>; 2] {
+        let wrong_chain = chain(&settings.certificate).err();
+        let wrong_key = private_key(&settings.private_key).err();
+        if wrong_chain.is_some() || wrong_key.is_some() {
+            return [wrong_chain, wrong_key];
+        }
+        // What is left is a key that does not belong to the certificate.
+        [None, Self::read(settings).err()]
     }
 
     /// Logs a certificate that no client will trust at this time, or soon.
@@ -89,6 +93,22 @@ impl Identity {
     pub(super) fn not_after(&self) -> UnixTime {
         self.not_after
     }
+}
+
+/// The certificates of a PEM file, and from when to when the first one is valid.
+fn chain(path: &Path) -> Result<(Vec<CertificateDer<'static>>, [UnixTime; 2]), String> {
+    let chain = certificates(path)?;
+    let first = chain
+        .first()
+        .and_then(|first| Certificate::from_der(first).ok())
+        .ok_or_else(|| {
+            let path = path.display();
+            format!("{path}: the first certificate cannot be read")
+        })?;
+    let validity = first.tbs_certificate().validity();
+    let moment = |time: Time| UnixTime::from_secs(time.to_unix_duration().as_secs());
+    let moments = [validity.not_before, validity.not_after].map(moment);
+    Ok((chain, moments))
 }
 
 /// The certificates of a PEM file, at least one.

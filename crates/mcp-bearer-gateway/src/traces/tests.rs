@@ -19,6 +19,8 @@ use crate::own_server;
 const CLIENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const OTHER: &str = "00-11111111111111111111111111111111-2222222222222222-00";
 
+mod through_the_gateway;
+
 /// A collector on loopback, and what it got.
 struct Collector {
     got: Arc<Mutex<Vec<SentSpan>>>,

@@ -31,6 +31,17 @@ async fn what_is_not_known_is_an_empty_header() {
 }
 
 #[tokio::test]
+async fn a_caller_whom_no_header_can_name_does_not_pass_as_nobody() {
+    let stage = Stage::new().await;
+    for subject in ["é", " alice", "a\r\nb"] {
+        let token = stage.token().subject(subject).sign().unwrap();
+        let question = Question::post(&format!("Bearer {token}"));
+        let answer = stage.check(question).await;
+        assert!(!answer.passes && answer.status == 403, "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn every_bad_token_gets_a_full_challenge() {
     let stage = Stage::new().await;
     for fault in TokenFault::ALL {

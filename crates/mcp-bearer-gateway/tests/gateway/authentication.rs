@@ -58,7 +58,8 @@ async fn forged_identity_headers_do_not_arrive_in_any_spelling() {
                   X_AUTH_SCOPES: root\r\nx-auth-client-id: root\r\nX-Auth-Issuer: root\r\n\
                   X-Forwarded-For: root\r\nX-Forwarded-Host: root\r\nX-Forwarded-Proto: root\r\n\
                   X-Forwarded-User: root\r\nx_forwarded_for: root\r\nForwarded: for=root\r\n\
-                  X-Real-IP: root\r\nX_Real_IP: root\r\nProxy-Authorization: root\r\n";
+                  X-Real-IP: root\r\nX_Real_IP: root\r\nProxy-Authorization: root\r\n\
+                  Baggage: user=root\r\n";
     // Also when a client asks the gateway to remove what the gateway sets.
     let connection = "Connection: X-Auth-Subject, X-Auth-Scopes, X-Forwarded-For\r\n";
     for fields in [forged.to_owned(), format!("{forged}{connection}")] {
@@ -71,14 +72,35 @@ async fn forged_identity_headers_do_not_arrive_in_any_spelling() {
     }
 }
 
+const UNHOLDABLE: [&str; 4] = ["a\r\nX-Auth-Scopes: root", "é", " alice", "a\u{0}b"];
+
 #[tokio::test]
-async fn a_claim_that_no_header_can_hold_is_left_out() {
+async fn a_caller_whom_no_header_can_name_does_not_arrive_as_nobody() {
     let stage = Stage::new().await;
-    for subject in ["a\r\nX-Auth-Scopes: root", "é", " alice", "a\u{0}b"] {
-        let fields = stage.bearer_of(subject);
+    for subject in UNHOLDABLE {
+        let answer = stage.send(post(&stage.bearer_of(subject), PING)).await;
+        assert_eq!(answer.status, 403, "{subject:?}: {answer:?}");
+        assert_eq!(answer.field("www-authenticate"), None, "no token helps");
+        assert!(answer.body.contains("\"jsonrpc\""), "{}", answer.body);
+    }
+    // Without a subject the client is the caller.
+    let token = stage.token().without_claim("sub").claim("client_id", "é");
+    let fields = format!("Authorization: Bearer {}\r\n", token.sign().unwrap());
+    assert_eq!(stage.send(post(&fields, PING)).await.status, 403);
+    assert_eq!(stage.server.seen().len(), 0);
+    stage.still_serves().await;
+}
+
+#[tokio::test]
+async fn what_informs_only_is_left_out_if_no_header_can_hold_it() {
+    let stage = Stage::new().await;
+    for client in UNHOLDABLE {
+        let token = stage.token().claim("client_id", client).sign().unwrap();
+        let fields = format!("Authorization: Bearer {token}\r\n");
         assert_eq!(stage.send(post(&fields, PING)).await.status, 200);
         let seen = stage.server.last();
-        assert_eq!(seen.field("x-auth-subject"), None, "{}", seen.head);
+        assert_eq!(seen.field("x-auth-client-id"), None, "{}", seen.head);
+        assert_eq!(seen.field("x-auth-subject"), Some("alice"));
         assert!(!seen.head.contains("root"), "{}", seen.head);
     }
 }

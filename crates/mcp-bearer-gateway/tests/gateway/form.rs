@@ -277,6 +277,43 @@ async fn a_page_that_may_not_call_is_refused_first() {
     refused(&closed, preflight, &[403]).await;
 }
 
+/// Without CORS fields a browser hides the status and `Retry-After` from the page.
+#[tokio::test]
+async fn a_page_that_may_call_can_read_every_refusal() {
+    let origins = "allowed_origins = [\"https://app.example.com\"]";
+    let bad = "Authorization: Bearer x\r\n";
+    let blocked = "[audit]\nfile = \"/dev/full\"\n";
+    for (limits, tables, good, statuses) in [
+        ("per_peer = \"1/h\"", "", true, [200, 200, 429]),
+        ("denials_per_peer = \"1/h\"", "", false, [401, 401, 429]),
+        ("per_caller = \"1/h\"", "", true, [200, 200, 429]),
+        ("requests = 1000", blocked, false, [401, 503, 503]),
+    ] {
+        let tables = format!("[limits]\n{limits}\n{tables}");
+        let stage = Stage::with(origins, &tables).await;
+        let bearer = stage.bearer();
+        for status in statuses {
+            if status == 503 {
+                // The log fails in a thread of its own.
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            let token = if good { bearer.as_str() } else { bad };
+            let fields = format!("{token}Origin: https://app.example.com\r\n");
+            let answer = stage.send(post(&fields, PING)).await;
+            assert_eq!(answer.status, status, "{limits}: {answer:?}");
+            let origin = answer.field("access-control-allow-origin");
+            assert_eq!(origin, Some("https://app.example.com"), "{answer:?}");
+            let exposed = answer.field("access-control-expose-headers").unwrap();
+            assert!(exposed.contains("Retry-After"), "{exposed}");
+            assert_eq!(answer.field("vary"), Some("Origin"));
+        }
+        let fields = format!("{bad}Origin: https://evil.example\r\n");
+        let answer = stage.send(post(&fields, PING)).await;
+        let origin = answer.field("access-control-allow-origin");
+        assert_eq!(origin, None, "{answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn large_and_slow_fields_are_cut_off() {
     let stage = Stage::new().await;

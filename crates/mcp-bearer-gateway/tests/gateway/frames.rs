@@ -54,21 +54,28 @@ impl Frames {
         frames
     }
 
-    async fn write(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+    /// Returns whether the connection still takes something.
+    async fn write(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> bool {
         let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
         let mut frame = vec![length[1], length[2], length[3], kind, flags];
         frame.extend_from_slice(&stream.to_be_bytes());
         frame.extend_from_slice(payload);
-        let _ = self.0.write_all(&frame).await;
+        self.0.write_all(&frame).await.is_ok()
     }
 
     /// Sends a request with these fields, and its outcome.
     pub(crate) async fn request(&mut self, fields: &[(&str, &str)], body: &[u8]) -> Outcome {
-        let end = if body.is_empty() { END_STREAM } else { 0 };
-        let mut block = Vec::new();
-        for (name, value) in fields {
-            literal(&mut block, name, value);
+        self.fields(fields, body.is_empty()).await;
+        if !body.is_empty() {
+            self.data(body, true).await;
         }
+        self.outcome().await
+    }
+
+    /// The fields of a request, or its trailers.
+    pub(crate) async fn fields(&mut self, fields: &[(&str, &str)], is_end: bool) {
+        let end = if is_end { END_STREAM } else { 0 };
+        let block = block(fields);
         let mut pieces = block.chunks(16_000);
         let first = pieces.next().unwrap_or_default();
         let rest: Vec<&[u8]> = pieces.collect();
@@ -82,13 +89,26 @@ impl Frames {
             let last = if at + 1 == rest.len() { END_HEADERS } else { 0 };
             self.write(CONTINUATION, last, 1, piece).await;
         }
-        if !body.is_empty() {
-            self.write(DATA, END_STREAM, 1, body).await;
-        }
-        self.outcome().await
     }
 
-    async fn outcome(&mut self) -> Outcome {
+    /// Fields that never end; more of them with each call.
+    pub(crate) async fn endless_fields(&mut self, fields: &[(&str, &str)], is_first: bool) -> bool {
+        let kind = if is_first { HEADERS } else { CONTINUATION };
+        self.write(kind, 0, 1, &block(fields)).await
+    }
+
+    pub(crate) async fn data(&mut self, data: &[u8], is_end: bool) {
+        let end = if is_end { END_STREAM } else { 0 };
+        self.write(DATA, end, 1, data).await;
+    }
+
+    /// Cancels the request.
+    pub(crate) async fn reset(&mut self) {
+        const CANCEL: [u8; 4] = [0, 0, 0, 8];
+        self.write(RST_STREAM, 0, 1, &CANCEL).await;
+    }
+
+    pub(crate) async fn outcome(&mut self) -> Outcome {
         loop {
             let Some((kind, payload)) = self.read().await else {
                 return Outcome::Reset;
@@ -111,6 +131,14 @@ impl Frames {
         self.0.read_exact(&mut payload).await.ok()?;
         Some((head[3], payload))
     }
+}
+
+fn block(fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in fields {
+        literal(&mut block, name, value);
+    }
+    block
 }
 
 /// A literal field that is never indexed, without Huffman coding (RFC 7541 section 6.2.3).

@@ -116,11 +116,133 @@ async fn what_could_be_read_differently_is_refused() {
         (":method", "CONNECT"),
         (":authority", "mcp.example.com:443"),
     ];
-    let outcome = ask(&stage, &connect, "").await;
-    assert!(
-        matches!(outcome, Outcome::Reset | Outcome::Status(400 | 405)),
-        "{outcome:?}"
-    );
+    let mut trace = with(&bearer, &[]);
+    trace[0] = (":method", "TRACE");
+    let mut websocket = with(&bearer, &[]);
+    websocket[0] = (":method", "CONNECT");
+    websocket.insert(1, (":protocol", "websocket"));
+    for fields in [&connect[..], &trace, &websocket] {
+        let outcome = ask(&stage, fields, "").await;
+        let refused = matches!(outcome, Outcome::Reset | Outcome::Status(400 | 405));
+        assert!(refused, "{fields:?}: {outcome:?}");
+    }
+    stage.still_serves().await;
+}
+
+#[tokio::test]
+async fn forged_identity_headers_do_not_arrive() {
+    let (stage, bearer) = stage().await;
+    let forged = [
+        "x-auth-subject",
+        "x_auth_subject",
+        "x-auth_subject",
+        "x_auth_scopes",
+        "x-auth-client-id",
+        "x-auth-issuer",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-forwarded-user",
+        "x_forwarded_for",
+        "forwarded",
+        "x-real-ip",
+        "proxy-authorization",
+        "baggage",
+    ];
+    let forged = forged.map(|name| (name, "root"));
+    let outcome = ask(&stage, &with(&bearer, &forged), PING).await;
+    assert_eq!(outcome, Outcome::Status(200));
+    let seen = stage.server.last();
+    assert!(!seen.head.contains("root"), "{}", seen.head);
+    assert_eq!(seen.field("x-auth-subject"), Some("alice"));
+    assert_eq!(seen.field("x-forwarded-for"), Some("127.0.0.1"));
+}
+
+#[tokio::test]
+async fn no_body_is_asked_for_before_authentication() {
+    let (stage, bearer) = stage().await;
+    let length = PING.len().to_string();
+    let expects = [("expect", "100-continue"), ("content-length", &length)];
+    let mut client = Frames::connect(stage.address).await;
+    client.fields(&with("Bearer x", &expects), false).await;
+    assert_eq!(client.outcome().await, Outcome::Status(401));
+    let mut client = Frames::connect(stage.address).await;
+    client.fields(&with(&bearer, &expects), false).await;
+    client.data(PING.as_bytes(), true).await;
+    let asked = client.outcome().await;
+    assert!(matches!(asked, Outcome::Status(100 | 200)), "{asked:?}");
+    let other = [("expect", "the-impossible")];
+    let outcome = ask(&stage, &with(&bearer, &other), PING).await;
+    assert_eq!(outcome, Outcome::Status(417));
+    stage.still_serves().await;
+}
+
+#[tokio::test]
+async fn trailers_do_not_arrive() {
+    let (stage, bearer) = stage().await;
+    let mut client = Frames::connect(stage.address).await;
+    client.fields(&with(&bearer, &[]), false).await;
+    client.data(PING.as_bytes(), false).await;
+    let trailers = [("x-auth-subject", "root"), ("x-late", "late")];
+    client.fields(&trailers, true).await;
+    assert_eq!(client.outcome().await, Outcome::Status(200));
+    let seen = stage.server.last();
+    let all = format!("{}{}", seen.head, seen.body);
+    assert!(!all.contains("root") && !all.contains("late"), "{all}");
+    assert!(seen.body.contains(PING), "{all}");
+}
+
+#[tokio::test]
+async fn a_request_that_is_cancelled_is_cancelled_at_the_server() {
+    let (stage, bearer) = stage().await;
+    for (count, how) in [(1, "events"), (2, "hang")] {
+        let mut client = Frames::connect(stage.address).await;
+        let hanging = with(&bearer, &[("x-test", how)]);
+        client.fields(&hanging, false).await;
+        client.data(PING.as_bytes(), true).await;
+        while stage.server.seen().len() < count {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        client.reset().await;
+        stage.server.left(count).await;
+    }
+    stage.still_serves().await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_slow_or_too_large_reaches_no_server() {
+    let (stage, bearer) = stage().await;
+    let large = with(&bearer, &[("content-length", "5000000")]);
+    let mut client = Frames::connect(stage.address).await;
+    client.fields(&large, false).await;
+    assert_eq!(client.outcome().await, Outcome::Status(413));
+    let slow = with(&bearer, &[("content-length", "100")]);
+    let mut client = Frames::connect(stage.address).await;
+    client.fields(&slow, false).await;
+    client.data(b"{", false).await;
+    assert_eq!(client.outcome().await, Outcome::Status(408));
+    assert_eq!(stage.server.seen().len(), 0);
+    stage.still_serves().await;
+}
+
+#[tokio::test]
+async fn fields_without_an_end_end_the_connection() {
+    let (stage, bearer) = stage().await;
+    let started = std::time::Instant::now();
+    let mut slow = Frames::connect(stage.address).await;
+    slow.endless_fields(&with(&bearer, &[]), true).await;
+    let mut endless = Frames::connect(stage.address).await;
+    let more = [("x-more", "a".repeat(10_000))];
+    let more = more.each_ref().map(|(name, value)| (*name, value.as_str()));
+    endless.endless_fields(&with(&bearer, &more), true).await;
+    let mut frames = 0;
+    while endless.endless_fields(&more, false).await {
+        frames += 1;
+        assert!(frames < 2_000, "20 MB of fields were read");
+    }
+    slow.until_closed().await;
+    assert!(started.elapsed() < std::time::Duration::from_secs(60));
+    assert_eq!(stage.server.seen().len(), 0);
     stage.still_serves().await;
 }
 
@@ -142,7 +264,7 @@ async fn a_token_in_the_query_does_not_arrive() {
 /// Nobody asks for more of an answer while its client does not read it.
 #[tokio::test]
 async fn a_client_that_does_not_read_keeps_nothing() {
-    let limits = "[limits]\nper_peer = \"off\"\nrequests = 1\n";
+    let limits = "[limits]\nper_peer = \"off\"\nrequests = 1\nrequests_per_caller = 2\n";
     let stage = Stage::with("", limits).await;
     let token = stage
         .issuer

@@ -18,6 +18,7 @@ mod operations;
 mod operators;
 mod reloads;
 mod server;
+mod shares;
 mod streams;
 mod support;
 mod upstream_faults;

@@ -45,8 +45,11 @@ async fn each_decision_is_one_line_without_a_token() {
     assert_eq!(stage.send(post(&bearer(&good), call)).await.status, 403);
     let evil = post(&bearer(&good), PING).replace("Content-Type", "Origin: null\r\nContent-Type");
     assert_eq!(stage.send(evil).await.status, 403);
+    let query = format!("POST /mcp?access_token={good} ");
+    let query = post("", PING).replace("POST /mcp ", &query);
+    assert_eq!(stage.send(query).await.status, 401);
     let path = stage.file("audit.log");
-    let lines = lines(&path, 4).await;
+    let lines = lines(&path, 5).await;
     let text = |line: usize, name: &str| lines[line][name].as_str().unwrap_or("-").to_owned();
     assert_eq!(text(0, "outcome"), "granted");
     assert_eq!(text(0, "subject"), "alice");
@@ -58,12 +61,41 @@ async fn each_decision_is_one_line_without_a_token() {
     assert_eq!(text(2, "reason"), "insufficient_scope");
     assert_eq!(text(2, "subject"), "alice");
     assert_eq!(text(3, "reason"), "origin");
+    assert_eq!(text(4, "reason"), "missing_credential");
     let all = std::fs::read_to_string(&path).unwrap();
     let signature = good.rsplit('.').next().unwrap();
     assert!(
         !all.contains(signature) && !all.contains(&good[..40]),
         "{all}"
     );
+}
+
+/// The server fails after the request was granted: that is not a second decision.
+#[tokio::test]
+async fn a_failure_of_the_server_is_counted_apart_from_the_decision() {
+    let tables = "[[rule]]\nmethod = \"tools/call\"\nname = \"delete_*\"\nscopes = [\"mcp:admin\"]\n\
+                  hide = true\n[audit]\nfile = \"audit.log\"\ngrants = true\n\
+                  [health]\nlisten = \"127.0.0.1:0\"\n";
+    let stage = Stage::with("unmatched = \"allow\"", tables).await;
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    for (how, body) in [("401", PING), ("redirect", PING), ("die", list)] {
+        let fields = format!("{}X-Test: {how}\r\n", stage.bearer());
+        assert_eq!(stage.send(post(&fields, body)).await.status, 502, "{how}");
+    }
+    stage.still_serves().await;
+    let lines = lines(&stage.file("audit.log"), 4).await;
+    assert_eq!(lines.len(), 4, "one line per request: {lines:#?}");
+    assert!(lines.iter().all(|line| line["outcome"] == "granted"));
+    let metrics = get(stage.own[0].unwrap(), "/metrics").await.body;
+    for line in [
+        "mcp_bearer_gateway_requests_total{outcome=\"granted\",reason=\"accepted\"} 4",
+        "mcp_bearer_gateway_server_failures_total{reason=\"server_wants_credentials\"} 1",
+        "mcp_bearer_gateway_server_failures_total{reason=\"server_redirects\"} 1",
+        "mcp_bearer_gateway_server_failures_total{reason=\"server_answer\"} 1",
+    ] {
+        assert!(metrics.contains(line), "{line}\n{metrics}");
+    }
+    assert!(!metrics.contains("outcome=\"failed\""), "{metrics}");
 }
 
 #[tokio::test]
@@ -157,6 +189,15 @@ async fn the_server_can_verify_who_called_with_which_body() {
         "{:?}",
         access.subject()
     );
+    // It names callers that no header can hold.
+    let beyond_ascii = stage.send(post(&stage.bearer_of("é"), PING)).await;
+    assert_eq!(beyond_ascii.status, 200, "{beyond_ascii:?}");
+    let seen = stage.server.last();
+    assert_eq!(seen.field("x-auth-subject"), None);
+    let named = seen.field("authorization").unwrap();
+    let named = named.strip_prefix("Bearer ").unwrap();
+    let named = verifier.verify_token(named).await.unwrap();
+    assert!(named.subject().unwrap().contains('é'), "{named:?}");
     // It opens nothing at the gateway's own address.
     let answer = stage
         .send(post(&format!("Authorization: Bearer {signed}\r\n"), PING))

@@ -65,6 +65,31 @@ async fn a_hundred_reloads_lose_no_request_and_no_session() {
     assert_eq!(stage.send(post(&fields, PING)).await.status, 200);
 }
 
+/// The first one waits for the keys of an issuer that does not answer.
+#[tokio::test]
+async fn of_two_reloads_at_once_the_later_one_counts() {
+    let stage = Stage::new().await;
+    stage.still_serves().await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let issuer = format!(
+        "[[issuer]]\nissuer = \"https://silent.example/\"\njwks_uri = \"http://{}/\"\n",
+        silent.local_addr().unwrap()
+    );
+    let earlier = stage.config("allowed_hosts = [\"other.example\"]\n", &issuer);
+    let reloader = stage.reloader.clone();
+    let earlier = tokio::spawn(async move { reloader.reload(earlier).await });
+    let (connection, _) = silent.accept().await.unwrap();
+    let later = stage.reloader.reload(stage.config("", ""));
+    let end = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        drop((connection, silent));
+    };
+    let (later, ()) = tokio::join!(later, end);
+    later.unwrap();
+    earlier.await.unwrap().unwrap();
+    stage.still_serves().await;
+}
+
 #[tokio::test]
 async fn a_reload_that_would_lose_keys_keeps_the_old_configuration() {
     let stage = Stage::new().await;

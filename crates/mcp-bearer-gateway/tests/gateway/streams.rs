@@ -132,7 +132,7 @@ async fn no_byte_of_one_caller_reaches_another() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_connections_leave_room_for_one_more() {
-    let limits = "[limits]\nper_peer = \"off\"\nconnections = 5000\n";
+    let limits = "[limits]\nper_peer = \"off\"\nconnections = 5000\nconnections_per_peer = 5000\n";
     let stage = Stage::with("", limits).await;
     let mut idle = Vec::new();
     // Both ends are in this process, whose descriptors may not suffice for more.

@@ -36,6 +36,44 @@ async fn a_server_that_cannot_be_reached_is_502() {
     stage.still_serves().await;
 }
 
+/// It is given up after 10 minutes, which pass at once here.
+#[tokio::test]
+async fn a_server_that_hangs_delays_nobody_and_is_given_up() {
+    let stage = Stage::new().await;
+    let fields = format!("{}X-Test: hang\r\nConnection: close\r\n", stage.bearer());
+    let mut hanging = tokio::net::TcpStream::connect(stage.address).await.unwrap();
+    let request = post(&fields, PING);
+    hanging.write_all(request.as_bytes()).await.unwrap();
+    while stage.server.seen().is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    stage.still_serves().await;
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    let mut answer = String::new();
+    hanging.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 504 "), "{answer}");
+    assert!(answer.contains("\"jsonrpc\""), "{answer}");
+    assert!(began.elapsed() < std::time::Duration::from_secs(601));
+    tokio::time::resume();
+    stage.server.left(1).await;
+    stage.still_serves().await;
+}
+
+/// uvicorn closes its connections after 5 s: a POST could meet one that is being closed.
+#[tokio::test]
+async fn an_idle_connection_to_the_server_is_used_for_less_than_five_seconds() {
+    let stage = Stage::new().await;
+    let mut used = Vec::new();
+    for wait in [0, 0, 4_500] {
+        tokio::time::sleep(std::time::Duration::from_millis(wait)).await;
+        stage.still_serves().await;
+        used.push(stage.server.last().connection);
+    }
+    assert_eq!(used[0], used[1], "it is used again at once");
+    assert_ne!(used[1], used[2]);
+}
+
 #[tokio::test]
 async fn a_connection_with_too_many_bytes_is_not_used_again() {
     let stage = Stage::new().await;

@@ -63,7 +63,7 @@ const HEADERS: HeaderValue = HeaderValue::from_static(
 );
 /// What it must read, and browsers hide by default.
 const EXPOSED: HeaderValue =
-    HeaderValue::from_static("WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version");
+    HeaderValue::from_static("WWW-Authenticate, Retry-After, Mcp-Session-Id, MCP-Protocol-Version");
 /// Two hours, Chromium's maximum.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 

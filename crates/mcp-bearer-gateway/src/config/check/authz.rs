@@ -19,10 +19,13 @@ pub(in crate::config) fn check(draft: GatewayDraft) -> Result<AuthzConfig, Confi
         mut server,
         entrance,
         values,
+        reads_files,
     } = draft;
     let mut values = Values {
         entrance,
         values,
+        reads_files,
+        places: Vec::new(),
         problems: Vec::new(),
     };
     let resource = values.resource(server.resource.as_deref());
@@ -124,13 +127,15 @@ impl Values {
         wait
     }
 
-    /// All requests come from the proxy, so there is no limit per address.
+    /// All requests come from the proxy, so there is no limit per address or caller.
     fn limits_of_proxies(&mut self) -> super::LimitSettings {
         let mut number =
             |setting, default| self.read(setting, super::parse::number).unwrap_or(default);
         super::LimitSettings {
             connections: number(Set::Connections, 10_000),
+            connections_per_peer: usize::MAX,
             requests: number(Set::Requests, 4096),
+            requests_per_caller: usize::MAX,
             streams: 1,
             streams_per_caller: 1,
             per_peer: None,

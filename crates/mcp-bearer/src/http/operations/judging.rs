@@ -27,8 +27,8 @@ pub(super) struct Judging<'a> {
     pub(super) settings: &'a Arc<Settings>,
 }
 
-/// What happens to a request next. It is a value of its own, so that the request, which is large, is
-/// moved only once.
+/// What happens to a request next. It is a value of its own, so that the request, which is large,
+/// is moved only once.
 pub(super) enum Step {
     /// It is passed on. It was prepared for that.
     Pass(Exchange),
@@ -86,9 +86,9 @@ impl Judging<'_> {
         }
     }
 
-    /// Whether a request opens the stream of a session that was started without a token, or ends that
-    /// session. A 401 would make clients sign in as soon as they are connected; after a 405 they
-    /// continue without.
+    /// Whether a request opens the stream of a session that was started without a token, or ends
+    /// that session. A 401 would make clients sign in as soon as they are connected; after a 405
+    /// they continue without.
     fn wants_anonymous_stream<B>(self, request: &Request<B>) -> bool {
         matches!(*request.method(), Method::GET | Method::DELETE)
             && entry::names_anonymous_session(self.settings, request.headers())
