@@ -5,8 +5,6 @@
 //! each would sleep half of its time. So a thread first waits awake for one that just left here and
 //! will soon be back: at most [`AWAKE`], and not if another thread already waits, which it would
 //! overtake. What it assumes about the interpreter affects only timing.
-//! thread waits already, which it would overtake; and what it believes of the interpreter must
-//! never matter for anything but time.
 
 use std::hint;
 use std::sync::LazyLock;
@@ -48,6 +46,10 @@ pub(crate) fn without_interpreter<T: Send>(py: Python<'_>, work: impl FnOnce() -
 
 /// Waits until no thread that left here is busy with the interpreter, or has been for too long.
 fn wait_awake() {
+    // The usual case, without a question to the clock.
+    if TAKEN.load(Ordering::Relaxed) == 0 {
+        return;
+    }
     let begun = now();
     loop {
         let (taken, now) = (TAKEN.load(Ordering::Relaxed), now());
