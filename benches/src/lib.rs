@@ -14,6 +14,7 @@
 )]
 
 mod measure;
+pub mod plot;
 mod subject;
 mod watch;
 

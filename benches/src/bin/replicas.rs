@@ -15,11 +15,11 @@
     reason = "a program that prints, and a plot"
 )]
 
-use std::fmt::Write as _;
 use std::time::Duration;
 use std::{env, fs, io};
 
 use mcp_bearer::keys::simulation::{Found, Issuer, Replica};
+use mcp_bearer_bench::plot::{self, Axis, Curve, Panel, Scale, Shape};
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
@@ -39,7 +39,7 @@ fn main() -> io::Result<()> {
         day.print();
     }
     if let Some(path) = env::args().nth(1) {
-        fs::write(path, plot(&days))?;
+        fs::write(path, picture(&days))?;
     }
     Ok(())
 }
@@ -215,19 +215,10 @@ fn exchange(second: u64, random: &mut fastrand::Rng) -> Duration {
     }
 }
 
-const WIDTH: f64 = 1000.0;
-const HEIGHT: f64 = 170.0;
-
-/// Two rows per day: fetches per second, and good tokens that waited or were refused. The greatest
-/// count of each minute is drawn, on a logarithmic scale.
-fn plot(days: &[Day]) -> String {
-    let total = days.len() as f64 * 2.0 * (HEIGHT + 50.0) + 30.0;
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {total}\" font-family=\"sans-serif\" \
-         font-size=\"13\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
-        WIDTH + 90.0
-    );
-    let mut top = 40.0;
+/// Two panels per day: fetches per second, and good tokens that waited or were refused. The
+/// greatest count of each minute is drawn.
+fn picture(days: &[Day]) -> String {
+    let mut panels = Vec::new();
     for day in days {
         let both: Vec<u32> = day
             .waited
@@ -236,63 +227,52 @@ fn plot(days: &[Day]) -> String {
             .map(|(waited, refused)| waited + refused)
             .collect();
         for (counts, what, colour) in [
-            (&day.fetches, "fetches per second at the issuer", "#1f77b4"),
-            (
-                &both,
-                "good tokens per second that wait or are refused",
-                "#d62728",
-            ),
+            (&day.fetches, "fetches at the issuer", 0),
+            (&both, "good tokens that wait or are refused", 1),
         ] {
-            row(&mut svg, top, counts, colour);
-            let _ = writeln!(
-                svg,
-                "<text x=\"60\" y=\"{}\">{} replicas: {what} (most in each minute)</text>",
-                top - 10.0,
-                day.replicas
-            );
-            top += HEIGHT + 50.0;
+            let title = format!("{} replicas: {what}", day.replicas);
+            panels.push(panel(title, counts, colour));
         }
     }
-    svg.push_str("</svg>\n");
-    svg
+    let description = "Fetches, and good tokens that wait or are refused, over a day";
+    plot::svg(description, 170.0, &panels)
 }
 
-fn row(svg: &mut String, top: f64, counts: &[u32], colour: &str) {
-    let bottom = top + HEIGHT;
-    let height = |count: f64| HEIGHT * (1.0 + count).log10() / 5.0;
-    for power in 0..=5 {
-        let count = 10_f64.powi(power);
-        let y = bottom - height(count - 1.0);
-        let _ = writeln!(
-            svg,
-            "<path d=\"M60 {y:.1}H{}\" stroke=\"#ddd\"/><text x=\"54\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            WIDTH + 60.0,
-            y + 4.0,
-            if power == 0 { 0.0 } else { count }
-        );
+fn panel(title: String, counts: &[u32], colour: usize) -> Panel {
+    let of_minute = |(minute, seconds): (usize, &[u32])| {
+        let most = seconds.iter().copied().max().filter(|most| *most > 0)?;
+        Some((minute as f64 / 60.0, f64::from(most)))
+    };
+    let powers = (0..=5).map(|power| 10_f64.powi(power));
+    Panel {
+        title,
+        x: Axis {
+            label: "time of day".to_owned(),
+            scale: Scale::Linear,
+            range: (0.0, 24.0),
+            ticks: (0..=24)
+                .step_by(3)
+                .map(|hour| (f64::from(hour), format!("{hour:02}:00")))
+                .collect(),
+        },
+        y: Axis {
+            label: "most per second, by minute".to_owned(),
+            scale: Scale::LogPlusOne,
+            range: (0.0, 100_000.0),
+            ticks: powers
+                .map(|count| if count > 1.0 { count } else { 0.0 })
+                .map(|count| (count, count.to_string()))
+                .collect(),
+        },
+        curves: vec![Curve {
+            name: String::new(),
+            colour,
+            shape: Shape::Bars,
+            points: counts
+                .chunks(60)
+                .enumerate()
+                .filter_map(of_minute)
+                .collect(),
+        }],
     }
-    for hour in (0..=24).step_by(3) {
-        let x = 60.0 + WIDTH * f64::from(hour) / 24.0;
-        let _ = writeln!(
-            svg,
-            "<text x=\"{x}\" y=\"{}\" text-anchor=\"middle\">{hour:02}:00</text>",
-            bottom + 16.0
-        );
-    }
-    let mut path = String::new();
-    for (minute, of_minute) in counts.chunks(60).enumerate() {
-        let most = of_minute.iter().copied().max().unwrap_or(0);
-        if most > 0 {
-            let x = 60.0 + WIDTH * minute as f64 / 1440.0;
-            let _ = write!(
-                path,
-                "M{x:.1} {bottom}V{:.1}",
-                bottom - height(f64::from(most))
-            );
-        }
-    }
-    let _ = writeln!(
-        svg,
-        "<path d=\"{path}\" stroke=\"{colour}\" stroke-width=\"1\"/>"
-    );
 }

@@ -4,9 +4,9 @@
 
 use std::fmt;
 
-use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyList, PyString};
+use pyo3::{IntoPyObjectExt, intern};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// From here on an integer fits neither `i64` nor `u64`, and would become a float.
@@ -78,12 +78,59 @@ impl<'de, 'py> Visitor<'de> for Json<'py> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let dict = PyDict::new(self.0);
-        while let Some(name) = members.next_key_seed(self)? {
+        while let Some(name) = members.next_key_seed(Name(self.0))? {
             let value = members.next_value_seed(self)?;
             dict.set_item(name, value).map_err(Error::custom)?;
         }
         Ok(dict.into_any())
     }
+}
+
+/// A name of a member.
+struct Name<'py>(Python<'py>);
+
+impl<'de, 'py> DeserializeSeed<'de> for Name<'py> {
+    type Value = Bound<'py, PyString>;
+
+    fn deserialize<D: Deserializer<'de>>(self, text: D) -> Result<Self::Value, D::Error> {
+        text.deserialize_str(self)
+    }
+}
+
+impl<'py> Visitor<'_> for Name<'py> {
+    type Value = Bound<'py, PyString>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(usual(self.0, name).unwrap_or_else(|| PyString::new(self.0, name)))
+    }
+}
+
+/// The one object for each name that most tokens have: it is neither made nor hashed again.
+fn usual<'py>(py: Python<'py>, name: &str) -> Option<Bound<'py, PyString>> {
+    let object = match name {
+        "iss" => intern!(py, "iss"),
+        "sub" => intern!(py, "sub"),
+        "aud" => intern!(py, "aud"),
+        "exp" => intern!(py, "exp"),
+        "nbf" => intern!(py, "nbf"),
+        "iat" => intern!(py, "iat"),
+        "jti" => intern!(py, "jti"),
+        "scope" => intern!(py, "scope"),
+        "scp" => intern!(py, "scp"),
+        "client_id" => intern!(py, "client_id"),
+        "azp" => intern!(py, "azp"),
+        "sid" => intern!(py, "sid"),
+        "roles" => intern!(py, "roles"),
+        "email" => intern!(py, "email"),
+        "name" => intern!(py, "name"),
+        "preferred_username" => intern!(py, "preferred_username"),
+        _ => return None,
+    };
+    Some(object.clone())
 }
 
 impl<'py> Json<'py> {

@@ -20,6 +20,7 @@ use mcp_bearer_core::{
 
 pub use builder::{Decided, IssuerBuilder, Undecided};
 pub(crate) use issuer::Issuer;
+use issuer::IssuersByName;
 
 use crate::clock::Clock;
 use crate::config::{ConfigError, ServerDraft};
@@ -58,6 +59,7 @@ pub struct BearerAuthProvider {
 #[derive(Clone)]
 struct Inner {
     issuers: Vec<Issuer>,
+    by_name: Arc<IssuersByName>,
     limits: Limits,
     clock: Clock,
     cache: Option<Arc<ProcessCache>>,
@@ -119,6 +121,7 @@ impl BearerAuthProvider {
 
     pub(crate) fn of_issuers(issuers: Vec<Issuer>, cache: Option<TokenCacheSize>) -> Self {
         let inner = Inner {
+            by_name: Arc::new(IssuersByName::of(&issuers)),
             issuers,
             limits: Limits::default(),
             clock: Clock::system(),
@@ -369,9 +372,15 @@ impl BearerAuthProvider {
             observer.skipped(Step::ChooseIssuer, "one issuer is configured");
             return Ok((0, only));
         }
+        let claimed = token.claimed_issuer();
+        let found = claimed.and_then(|name| self.inner.by_name.find(&name));
+        // A token of none of them is compared with all, for what the operator reads.
+        let candidates = found.map_or(0..issuers.len(), |index| index..index + 1);
         let named = issuers
             .iter()
             .enumerate()
+            .skip(candidates.start)
+            .take(candidates.len())
             .flat_map(|(index, issuer)| issuer.names().map(move |name| (name, (index, issuer))));
         token.choose_issuer_observed(named, observer)
     }
@@ -390,10 +399,9 @@ impl BearerAuthProvider {
     pub fn required_scopes_for(&self, access: &AccessToken) -> Cow<'_, Scopes> {
         let issuer = match self.inner.issuers.as_slice() {
             [only] => Some(only),
-            several => access.issuer().and_then(|name| {
-                let mut issuers = several.iter();
-                issuers.find(|issuer| issuer.names().any(|own| own == name))
-            }),
+            several => access
+                .issuer()
+                .and_then(|name| several.get(self.inner.by_name.find(name)?)),
         };
         match issuer {
             Some(issuer) => Cow::Borrowed(&issuer.required_scopes),

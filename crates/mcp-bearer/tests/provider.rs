@@ -148,6 +148,44 @@ fn a_configuration_error_names_every_problem() {
 }
 
 #[test]
+fn each_name_of_many_issuers_finds_its_own_keys_and_scopes() {
+    let keys = [SigningKey::ec_p256(), SigningKey::ec_p256()];
+    let names = |number: usize| {
+        let name = format!("https://{number}.example.com/");
+        [format!("{name}v2.0"), name]
+    };
+    let issuers = (0..100).map(|number| {
+        BearerAuthProvider::builder()
+            .jwks_json(keys[number % 2].jwks().to_string())
+            .issuers(names(number))
+            .audience("https://mcp.example.com/mcp")
+            .algorithms([Algorithm::Es256])
+            .required_scopes([format!("scope:{number}")])
+    });
+    let provider = BearerAuthProvider::for_issuers(issuers)
+        .unwrap()
+        .with_clock(clock());
+    for number in [0, 1, 50, 99] {
+        for name in names(number) {
+            let verify = |key| {
+                let token = token(key, &name).token();
+                provider.try_verify_token(&token).into_result()
+            };
+            let access = verify(&keys[number % 2]).unwrap();
+            let scopes = provider.required_scopes_for(&access);
+            assert_eq!(scopes.to_string(), format!("scope:{number}"));
+            let of_other = kind(verify(&keys[1 - number % 2]));
+            assert_eq!(of_other, RejectionKind::UnknownKey);
+        }
+    }
+    let near = token(&keys[1], "https://99.example.com").token();
+    let refused = provider.try_verify_token(&near).into_result().unwrap_err();
+    assert_eq!(refused.kind(), RejectionKind::WrongIssuer);
+    let text = refused.to_string();
+    assert!(text.contains("only by a slash at the end"), "{text}");
+}
+
+#[test]
 fn several_issuers_must_be_distinguishable() {
     let entry = || BearerAuthProvider::builder().jwks_uri("https://idp.example.com/jwks.json");
     let twice = BearerAuthProvider::for_issuers([

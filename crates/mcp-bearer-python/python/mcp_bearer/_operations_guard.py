@@ -15,7 +15,7 @@ import anyio
 
 from mcp_bearer import _log, _native
 from mcp_bearer._anonymous_scope import without_caller
-from mcp_bearer._releases import AccessToken
+from mcp_bearer._releases import access_token
 from mcp_bearer._provider import BearerAuthProvider, waited
 from mcp_bearer._rejection import Rejection
 from mcp_bearer.operations import OperationRules
@@ -79,7 +79,7 @@ class OperationsGuard:
             await _answer(send, *step[1])
             return
         headers, read, fields = step[1]
-        access = None if fields is None else AccessToken(**fields)
+        access = None if fields is None else access_token(fields)
         inner = {**(without_caller(scope) if access is None else scope), "headers": headers, "extensions": {}}
         inner["state"] = {**scope.get("state", {}), "access_token": access}
         await app(inner, receive if read is None else _after(read, receive), _Answer(exchange, send).take)

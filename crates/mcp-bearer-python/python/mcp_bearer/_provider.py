@@ -20,7 +20,7 @@ import anyio.to_thread
 from mcp_bearer import _fastmcp_arguments, _log, _metadata, _native, _releases, _unknown_arguments
 from mcp_bearer._fetch_thread import Fetch
 from mcp_bearer._rejection import Rejection
-from mcp_bearer._releases import AccessToken
+from mcp_bearer._releases import AccessToken, access_token
 from mcp_bearer._verifier_cell import POLICY, Cell, snapshot
 
 # anyio imports it on first use: a child of a `fork` in the middle of that would wait for the import forever.
@@ -29,6 +29,7 @@ with contextlib.suppress(ImportError):
 
 _T = TypeVar("_T")
 StrPath: TypeAlias = "str | os.PathLike[str]"
+_Outcome: TypeAlias = "dict[str, Any] | _native.Rejection | _native.Pending"
 
 
 class BearerAuthProvider(_releases.Base):
@@ -248,7 +249,11 @@ class BearerAuthProvider(_releases.Base):
         """What `verify_token` calls. A subclass that overrides it is called instead."""
         try:
             try:
-                return await self._verified(token)
+                outcome, cell = self._attempt(token)
+                # The usual case, without another coroutine.
+                if type(outcome) is dict and not self._has_hook():
+                    return access_token(outcome)
+                return await self._finished(token, outcome, cell)
             except Rejection as rejection:
                 level = logging.WARNING if rejection._native.is_service_fault else logging.INFO
                 _log.write(level, "bearer token rejected: %s: %s", rejection.kind, rejection)
@@ -267,19 +272,25 @@ class BearerAuthProvider(_releases.Base):
         return await self._verified(token)
 
     async def _verified(self, token: str) -> AccessToken:
+        return await self._finished(token, *self._attempt(token))
+
+    def _attempt(self, token: str) -> tuple[_Outcome, Cell]:
+        """The outcome with the keys at hand."""
         try:
             verifier, cell = self._verifier()
         except Exception as error:
             raise Rejection(_native.Rejection.unusable(f"the provider's settings cannot work: {error}")) from error
         if not isinstance(token, str):
             raise Rejection(_native.Rejection.malformed(), detail=f"the token is {type(token).__name__}, not str")
-        outcome = verifier.verify(token)
+        return verifier.verify(token), cell
+
+    async def _finished(self, token: str, outcome: _Outcome, cell: Cell) -> AccessToken:
         if type(outcome) is not dict:
             outcome = await _settled(outcome, cell)
             if isinstance(outcome, _native.Rejection):
                 raise Rejection(outcome)
         if not self._has_hook():
-            return AccessToken(**outcome)
+            return access_token(outcome)
         if "claims" not in outcome:  # the hook came after the verifier
             self.__dict__["_cell"] = Cell()
             return await self._verified(token)
@@ -289,7 +300,7 @@ class BearerAuthProvider(_releases.Base):
         try:
             self._refuse_idle_rules()
             fields["scopes"] = self._extract_scopes(fields["claims"])
-            return AccessToken(**fields)
+            return access_token(fields)
         except Exception as error:
             _log.write(logging.WARNING, "_extract_scopes cannot read the claims of a token", exc_info=True)
             detail = f"_extract_scopes cannot read the claims: {type(error).__name__}"
@@ -408,9 +419,7 @@ BUILT_IN = MappingProxyType(dict(vars(BearerAuthProvider)))
 _EXTRACT_SCOPES = BUILT_IN["_extract_scopes"]
 
 
-async def _settled(
-    outcome: dict[str, Any] | _native.Rejection | _native.Pending, cell: Cell
-) -> dict[str, Any] | _native.Rejection:
+async def _settled(outcome: _Outcome, cell: Cell) -> dict[str, Any] | _native.Rejection:
     """The outcome with newer keys."""
     while isinstance(outcome, _native.Pending):
         outcome = await waited(outcome.wait, cell)

@@ -13,11 +13,12 @@ All other code is the same for all releases: no other file checks a version or p
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pydantic import AnyHttpUrl, BaseModel, Field, ValidationError
 
-__all__ = ["HAS_CLAIMS", "AccessToken", "Base", "initialize", "metadata_beside"]
+__all__ = ["HAS_CLAIMS", "AccessToken", "Base", "access_token", "initialize", "metadata_beside"]
 
 if TYPE_CHECKING:
     # For a type checker, what is not installed is `Any`, which the official SDK's protocol accepts too.
@@ -83,6 +84,10 @@ else:
             """FastMCP 2.11 and later."""
             Base.__init__(provider, required_scopes=required_scopes, **{_url: base_url})
             provider.base_url = getattr(provider, _url)
+
+
+access_token: Callable[[dict[str, Any]], AccessToken] = AccessToken.__pydantic_validator__.validate_python
+"""What ``AccessToken(**fields)`` does, at two thirds of the cost: without a call of Python code and a copy of the fields."""
 
 
 HAS_CLAIMS: bool = "claims" in AccessToken.model_fields

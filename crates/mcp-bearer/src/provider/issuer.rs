@@ -2,6 +2,7 @@
 //!
 //! Issuers share nothing, so two with the same `kid` never see each other's keys.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -22,6 +23,29 @@ impl Issuer {
     /// The values of `iss` that belong to it; none if any value does.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.policy.issuers().listed().iter().map(String::as_str)
+    }
+}
+
+/// Which issuer has a name: found at the same cost for a thousand issuers as for two.
+pub(super) struct IssuersByName(HashMap<Box<str>, usize>);
+
+impl IssuersByName {
+    pub(super) fn of(issuers: &[Issuer]) -> Self {
+        let mut found = HashMap::new();
+        // A provider of one issuer never looks.
+        if issuers.len() > 1 {
+            for (index, issuer) in issuers.iter().enumerate() {
+                for name in issuer.names() {
+                    found.entry(name.into()).or_insert(index);
+                }
+            }
+        }
+        Self(found)
+    }
+
+    /// The place of the issuer in the list.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.0.get(name).copied()
     }
 }
 
