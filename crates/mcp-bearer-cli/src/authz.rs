@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use mcp_bearer_gateway::{Authz, AuthzConfig, AuthzReloader, GatewayDraft, GatewayError};
-use tokio::runtime::Runtime;
 
-use crate::reloading::{Reloads, reload_when_changed};
-use crate::stopped::stopped;
-use crate::ui::{Failure, Outcome, note};
+use crate::reloading::Reloads;
+use crate::serving;
+use crate::ui::{Failure, Outcome};
 
 /// Decide about requests for Envoy, Istio, nginx, Caddy or Traefik
 ///
@@ -33,9 +32,7 @@ pub(crate) struct AuthzCommand {
 impl AuthzCommand {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let config = read_file(&self.config)?;
-        let runtime = Runtime::new()
-            .map_err(|error| Failure::problem(format!("no async runtime: {error}")))?;
-        runtime.block_on(serve(config, self.config))
+        serving::block_on(serve(config, self.config))
     }
 }
 
@@ -44,32 +41,16 @@ fn read_file(path: &Path) -> Result<AuthzConfig, Failure> {
 }
 
 async fn serve(config: AuthzConfig, file: PathBuf) -> Result<Outcome, Failure> {
-    let resource = config.settings.resource.clone();
+    let resource = config.settings.common.resource.clone();
     let authz = Authz::bind(config).await?;
-    let stopped = stopped().map_err(|error| Failure::problem(format!("signals: {error}")))?;
-    let address = authz
-        .address()
-        .map_err(|error| Failure::problem(format!("listen: {error}")))?;
-    note(format_args!(
-        "Deciding about requests for {resource} on {address}, over gRPC and HTTP"
-    ));
-    let [health, page] = authz.own_addresses();
-    if let Some(health) = health {
+    let address = serving::listening(authz.address())?;
+    let what = format!("Deciding about requests for {resource} on {address}, over gRPC and HTTP");
+    let own = authz.own_addresses();
+    if own[0].is_some() {
         authz.install_metrics()?;
-        note(format_args!(
-            "Probes and metrics: http://{health}/readyz /healthz /metrics"
-        ));
     }
-    if let Some(page) = page {
-        note(format_args!("Status page: http://{page}/"));
-    }
-    let reloads = reload_when_changed(authz.reloader(), Some(file));
-    tokio::select! {
-        () = authz.run(stopped) => {}
-        never = reloads => match never? {},
-    }
-    note("Stopped.");
-    Ok(Outcome::Done)
+    let reloader = authz.reloader();
+    serving::serve(what, own, reloader, Some(file), |stop| authz.run(stop)).await
 }
 
 impl Reloads for AuthzReloader {

@@ -84,7 +84,7 @@ impl<B> Forward<B> {
         observers: Arc<Observers>,
     ) -> Self {
         Self(Arc::new(Inner {
-            own_headers: settings.identity_headers.all(),
+            own_headers: settings.common.identity_headers.all(),
             settings,
             upstream,
             rights,
@@ -302,6 +302,7 @@ impl<B: Forwarded> Inner<B> {
         };
         fields::to_server(&mut parts.headers, &origin, &self.own_headers);
         self.settings
+            .common
             .identity_headers
             .set(&mut parts.headers, access);
         parts.extensions.clear();
