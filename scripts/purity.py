@@ -246,6 +246,7 @@ TEST_PLACES = {
     "gateway": Path("crates/mcp-bearer-gateway/tests/gateway"),
     "authz": Path("crates/mcp-bearer-gateway/tests/authz"),
     "gwlib": Path("crates/mcp-bearer-gateway/src"),
+    "files": ATTACKS[1].parent,
     "layer": ATTACKS[0].parent,
     "http": Path("crates/mcp-bearer/tests/http_layer"),
     "lib": Path("crates/mcp-bearer"),

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use mcp_bearer_gateway::{Authz, AuthzConfig, AuthzReloader, GatewayDraft, GatewayError};
-use tokio::runtime::Runtime;
 
-use crate::reloading::{Reloads, reload_when_changed};
-use crate::signals::{Signals, signals};
-use crate::ui::{Failure, Outcome, note};
+use crate::reloading::Reloads;
+use crate::serving;
+use crate::signals::Signals;
+use crate::ui::{Failure, Outcome};
 
 /// Decide about requests for Envoy, Istio, nginx, Caddy or Traefik
 ///
@@ -32,11 +32,8 @@ pub(crate) struct AuthzCommand {
 
 impl AuthzCommand {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
-        let runtime = Runtime::new()
-            .map_err(|error| Failure::problem(format!("no async runtime: {error}")))?;
-        runtime.block_on(async {
-            let signals = signals()?;
-            serve(read_file(&self.config)?, self.config, signals).await
+        serving::block_on(async |signals| {
+            serve(read_file(&self.config)?, self.config.clone(), signals).await
         })
     }
 }
@@ -45,36 +42,18 @@ fn read_file(path: &Path) -> Result<AuthzConfig, Failure> {
     Ok(GatewayDraft::read_toml(path)?.with_files().check_authz()?)
 }
 
-async fn serve(
-    config: AuthzConfig,
-    file: PathBuf,
-    signals: Signals<impl Future<Output = ()>>,
-) -> Result<Outcome, Failure> {
-    let resource = config.settings.resource.clone();
+async fn serve(config: AuthzConfig, file: PathBuf, signals: Signals) -> Result<Outcome, Failure> {
+    let resource = config.settings.common.resource.clone();
     let authz = Authz::bind(config).await?;
-    let address = authz
-        .address()
-        .map_err(|error| Failure::problem(format!("listen: {error}")))?;
-    note(format_args!(
-        "Deciding about requests for {resource} on {address}, over gRPC and HTTP"
-    ));
-    let [health, page] = authz.own_addresses();
-    if let Some(health) = health {
+    let address = serving::listening(authz.address())?;
+    let what = format!("Deciding about requests for {resource} on {address}, over gRPC and HTTP");
+    let own = authz.own_addresses();
+    if own[0].is_some() {
         authz.install_metrics()?;
-        note(format_args!(
-            "Probes and metrics: http://{health}/readyz /healthz /metrics"
-        ));
     }
-    if let Some(page) = page {
-        note(format_args!("Status page: http://{page}/"));
-    }
-    let reloads = reload_when_changed(authz.reloader(), Some(file), signals.hang_ups);
-    tokio::select! {
-        () = authz.run(signals.stopped) => {}
-        () = reloads => {}
-    }
-    note("Stopped.");
-    Ok(Outcome::Done)
+    let reloader = authz.reloader();
+    let file = Some(file);
+    serving::serve(what, own, reloader, file, signals, |stop| authz.run(stop)).await
 }
 
 impl Reloads for AuthzReloader {

@@ -12,7 +12,7 @@ use mcp_bearer::BearerAuthProvider;
 use mcp_bearer::config::{Entrance, Keys, Problem, ServerDraft, Setting};
 use mcp_bearer::config::{Expected, Limits};
 use mcp_bearer::keys::KeyStatus;
-use mcp_bearer_gateway::GatewayDraft;
+use mcp_bearer_gateway::{ConfigKind, GatewayDraft};
 use tokio::task::JoinSet;
 
 use self::report::{IssuerReport, Report};
@@ -33,6 +33,7 @@ const WAITS: usize = 4;
 #[command(after_help = "\
 Examples:
   mcp-bearer check --config gateway.toml
+  mcp-bearer check --config authz.toml
   mcp-bearer check --discover https://idp.example.com/ \\
       --audience https://mcp.example.com/mcp --format json
 
@@ -40,7 +41,8 @@ Environment:
   SSL_CERT_FILE   CAs to trust for https instead of the machine's, in PEM
   SSL_CERT_DIR    the same, a directory of such files")]
 pub(crate) struct Check {
-    /// A configuration in TOML, instead of options: issuers, rules and everything else are checked
+    /// A configuration in TOML, instead of options: issuers, rules and all else are checked. Its
+    /// settings decide whether it is for `gateway`, for `authz`, or for a server with the layer
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -59,7 +61,11 @@ pub(crate) struct Check {
 
 impl Check {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
-        let (draft, provider) = self.draft()?;
+        let Checked {
+            kind,
+            draft,
+            provider,
+        } = self.draft()?;
         let providers: Vec<BearerAuthProvider> = provider.issuers().collect();
         let statuses = reach(&providers)?;
         // Settings are named as in the file, or as flags.
@@ -69,6 +75,7 @@ impl Check {
         };
         let issuers = draft.issuers.iter().zip(&providers).zip(statuses);
         let report = Report {
+            kind,
             resource: draft.resource.as_deref(),
             issuers: issuers
                 .filter_map(|((draft, provider), status)| {
@@ -88,19 +95,24 @@ impl Check {
 
     /// What was configured, checked. A file may also be for a server that has the layer inside; if
     /// it has a setting of the gateway or of `authz`, all of those are checked too.
-    fn draft(&self) -> Result<(ServerDraft, BearerAuthProvider), Failure> {
+    fn draft(&self) -> Result<Checked, Failure> {
         let mut given = self.flags.given();
         match (&self.config, given.next()) {
             (Some(path), None) => {
                 let draft = GatewayDraft::read_toml(path)?.with_files();
                 let server = draft.server.clone();
-                let checked = match draft.is_for_a_gateway() {
+                let kind = draft.kind();
+                let checked = match kind {
+                    ConfigKind::Layer => server.check_server()?,
                     #[cfg(feature = "authz")]
-                    true if draft.is_for_authz() => draft.check_authz()?.server,
-                    true => draft.check()?.server,
-                    false => server.check_server()?,
+                    ConfigKind::Authz => draft.check_authz()?.server,
+                    _ => draft.check()?.server,
                 };
-                Ok((server, checked.provider))
+                Ok(Checked {
+                    kind: Some(kind),
+                    draft: server,
+                    provider: checked.provider,
+                })
             }
             (Some(_), Some(other)) => {
                 let name = other.name(Entrance::Flag).unwrap_or_default();
@@ -119,10 +131,22 @@ impl Check {
                     draft.problem(problem);
                 }
                 let provider = draft.check_server()?.provider;
-                Ok((draft, provider))
+                Ok(Checked {
+                    kind: None,
+                    draft,
+                    provider,
+                })
             }
         }
     }
+}
+
+/// A configuration without a problem.
+struct Checked {
+    /// What a file is for; flags are for no program.
+    kind: Option<ConfigKind>,
+    draft: ServerDraft,
+    provider: BearerAuthProvider,
 }
 
 fn two_issuers(draft: &ServerDraft) -> Option<Problem> {

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use mcp_bearer_gateway::{Gateway, GatewayConfig, GatewayDraft, GatewayError, Reloader};
-use tokio::runtime::Runtime;
 
 use self::flags::Flags;
-use crate::reloading::{Reloads, reload_when_changed};
-use crate::signals::{Signals, signals};
-use crate::ui::{Failure, Outcome, Output, note};
+use crate::reloading::Reloads;
+use crate::serving;
+use crate::signals::Signals;
+use crate::ui::{Failure, Outcome, Output};
 
 /// Put bearer authentication in front of an MCP server in any language
 ///
@@ -56,12 +56,7 @@ impl GatewayCommand {
             return Ok(Outcome::Done);
         }
         let file = self.config.clone();
-        let runtime = Runtime::new()
-            .map_err(|error| Failure::problem(format!("no async runtime: {error}")))?;
-        runtime.block_on(async {
-            let signals = signals()?;
-            serve(self.read()?, file.as_deref(), signals).await
-        })
+        serving::block_on(async |signals| serve(self.read()?, file, signals).await)
     }
 
     fn read(self) -> Result<GatewayConfig, Failure> {
@@ -85,39 +80,20 @@ fn read_file(path: &Path) -> Result<GatewayConfig, Failure> {
 
 async fn serve(
     config: GatewayConfig,
-    file: Option<&Path>,
-    signals: Signals<impl Future<Output = ()>>,
+    file: Option<PathBuf>,
+    signals: Signals,
 ) -> Result<Outcome, Failure> {
     let upstream = config.settings.upstream.clone();
-    let resource = config.settings.resource.clone();
+    let resource = config.settings.common.resource.clone();
     let gateway = Gateway::bind(config).await?;
-    let address = gateway
-        .address()
-        .map_err(|error| Failure::problem(format!("listen: {error}")))?;
-    note(format_args!(
-        "Serving {resource} on {address}, for the server at {upstream}"
-    ));
-    let [health, page] = gateway.own_addresses();
-    if let Some(health) = health {
+    let address = serving::listening(gateway.address())?;
+    let what = format!("Serving {resource} on {address}, for the server at {upstream}");
+    let own = gateway.own_addresses();
+    if own[0].is_some() {
         gateway.install_metrics()?;
-        note(format_args!(
-            "Probes and metrics: http://{health}/readyz /healthz /metrics"
-        ));
     }
-    if let Some(page) = page {
-        note(format_args!("Status page: http://{page}/"));
-    }
-    let reloads = reload_when_changed(
-        gateway.reloader(),
-        file.map(Path::to_owned),
-        signals.hang_ups,
-    );
-    tokio::select! {
-        () = gateway.run(signals.stopped) => {}
-        () = reloads => {}
-    }
-    note("Stopped.");
-    Ok(Outcome::Done)
+    let reloader = gateway.reloader();
+    serving::serve(what, own, reloader, file, signals, |stop| gateway.run(stop)).await
 }
 
 impl Reloads for Reloader {
@@ -131,14 +107,5 @@ impl Reloads for Reloader {
 
     fn reopen_audit_log(&self) {
         Self::reopen_audit_log(self);
-    }
-}
-
-impl From<GatewayError> for Failure {
-    fn from(error: GatewayError) -> Self {
-        match error {
-            GatewayError::Config(error) => error.into(),
-            other => Self::problem(other.to_string()),
-        }
     }
 }

@@ -17,6 +17,7 @@ mod keygen;
 mod moment;
 mod pasted;
 mod reloading;
+mod serving;
 mod setting_flags;
 mod signals;
 mod signing;

@@ -1,21 +1,25 @@
 //! The signals that commands with a server handle.
 
 use std::future::Future;
+use std::pin::Pin;
 
 use crate::ui::Failure;
 
+/// It is done when the process is asked to stop.
+pub(crate) type Stop = Pin<Box<dyn Future<Output = ()>>>;
+
 /// The signals that a server with a configuration reacts to. They are watched from here on: until
 /// then, SIGHUP ends the program.
-pub(crate) struct Signals<Stopped> {
-    pub(crate) stopped: Stopped,
+pub(crate) struct Signals {
+    pub(crate) stopped: Stop,
     pub(crate) hang_ups: HangUps,
 }
 
 /// To be called before anything else that a server does.
-pub(crate) fn signals() -> Result<Signals<impl Future<Output = ()>>, Failure> {
+pub(crate) fn signals() -> Result<Signals, Failure> {
     let failed = |error| Failure::problem(format!("signals: {error}"));
     Ok(Signals {
-        stopped: stopped().map_err(failed)?,
+        stopped: Box::pin(stopped().map_err(failed)?),
         hang_ups: hang_ups().map_err(failed)?,
     })
 }

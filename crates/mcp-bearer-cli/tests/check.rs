@@ -75,7 +75,8 @@ scopes = ["mcp:admin"]
     run(&["check", "--config", &file]).is(
         0,
         &format!(
-            r#"issuer "{}"
+            r#"configuration of mcp-bearer gateway
+issuer "{}"
   keys from discovery
   audience "{AUDIENCE}"
   algorithms RS256
@@ -122,6 +123,7 @@ fn flags_replace_a_file() {
     assert!(reason.as_str().unwrap().contains("AKP"), "{ran:?}");
     let expected = json!({
         "ok": true,
+        "kind": null,
         "resource": null,
         "issuers": [{
             "issuer": base,
@@ -351,5 +353,55 @@ method = "tool/call"
         ),
     ] {
         assert!(ran.stderr.contains(&expected), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn the_settings_of_a_file_decide_which_program_it_is_for() {
+    let server = issuer(vec![rsa("a")]);
+    let place = Place::new();
+    let kinds = [
+        ("layer", "a server with the layer", "", ""),
+        (
+            "authz",
+            "mcp-bearer authz",
+            "",
+            "[authz]\nproxy_timeout = \"1s\"\n",
+        ),
+        (
+            "authz",
+            "mcp-bearer authz",
+            "listen = \"127.0.0.1:9191\"\n",
+            "",
+        ),
+        (
+            "authz",
+            "mcp-bearer authz",
+            "",
+            "[health]\nlisten = \"127.0.0.1:9902\"\n",
+        ),
+        (
+            "gateway",
+            "mcp-bearer gateway",
+            "upstream = \"http://127.0.0.1:9000/mcp\"\n",
+            "",
+        ),
+    ];
+    for (kind, words, top, tables) in kinds {
+        let text = format!(
+            "resource = \"{AUDIENCE}\"\n{top}[[issuer]]\nissuer = \"{}\"\n{tables}",
+            server.base()
+        );
+        let file = place.write("server.toml", text);
+        let ran = run(&["check", "--config", &file]);
+        let first = ran.stdout.lines().next().unwrap_or_default();
+        assert_eq!(
+            first,
+            format!("configuration of {words}"),
+            "{tables}: {ran:?}"
+        );
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let ran = run(&["check", "--config", &file, "--format", "json"]);
+        assert_eq!(ran.json()[0]["kind"], kind, "{ran:?}");
     }
 }

@@ -101,17 +101,32 @@ impl GatewayDraft {
         self.values.push((setting, value, None));
     }
 
-    /// Whether a setting was given that only `authz` has.
+    /// What it configures, by the settings that were given.
+    ///
+    /// ```
+    /// use mcp_bearer::config::{Entrance, ServerDraft, Value};
+    /// use mcp_bearer_gateway::{ConfigKind, GatewayDraft, GatewaySetting};
+    /// let server = ServerDraft::from_entrance(Entrance::Toml);
+    /// let mut draft = GatewayDraft::new(server, Entrance::Toml);
+    /// assert_eq!(draft.kind(), ConfigKind::Layer);
+    /// draft.set(GatewaySetting::Listen, Value::text("127.0.0.1:9191"));
+    /// assert_eq!(draft.kind(), ConfigKind::Authz);
+    /// draft.set(GatewaySetting::Upstream, Value::text("http://127.0.0.1:9000/mcp"));
+    /// assert_eq!(draft.kind(), ConfigKind::Gateway);
+    /// ```
     #[must_use]
-    pub fn is_for_authz(&self) -> bool {
-        let mut given = self.values.iter();
-        given.any(|(setting, ..)| setting.is_of_authz_only())
-    }
-
-    /// Whether a setting of the gateway was given.
-    #[must_use]
-    pub fn is_for_a_gateway(&self) -> bool {
-        !self.values.is_empty()
+    pub fn kind(&self) -> ConfigKind {
+        let given = || self.values.iter().map(|(setting, ..)| *setting);
+        if self.values.is_empty() {
+            ConfigKind::Layer
+        } else if given().any(GatewaySetting::is_of_authz_only) {
+            ConfigKind::Authz
+        } else if given().all(GatewaySetting::is_of_authz) {
+            // The gateway cannot work without a setting of its own, which is `upstream`.
+            ConfigKind::Authz
+        } else {
+            ConfigKind::Gateway
+        }
     }
 
     /// Checks everything, and reads the files that hold keys of issuers. Nothing is fetched.
@@ -148,6 +163,18 @@ impl GatewayDraft {
     }
 }
 
+/// What a draft configures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigKind {
+    /// A server that has the layer inside: there are only settings about tokens.
+    Layer,
+    /// [`Gateway`](crate::Gateway): there is a setting that only it has, such as `upstream`.
+    Gateway,
+    /// `Authz`: there is a setting that only it has, or all are settings that it has too.
+    Authz,
+}
+
 /// A checked configuration.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -162,28 +189,49 @@ pub struct GatewayConfig {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The address that clients connect to.
-    pub listen: SocketAddr,
-    /// The URL of the MCP endpoint as clients know it.
-    pub resource: Url,
+    /// Those that external authorization has too.
+    pub common: CommonSettings,
     /// The URL of the MCP server's endpoint.
     pub upstream: Url,
     /// The certificates to trust for an https upstream.
     pub upstream_ca_file: Option<PathBuf>,
     /// The hosts that requests may name, in lower case, with the port if it is not the default.
     pub allowed_hosts: Vec<String>,
+    /// The assertion for the server.
+    pub assertion: Option<AssertionSettings>,
+    /// Traces.
+    pub traces: Option<TracesSettings>,
+}
+
+impl Settings {
+    /// Those that differ in another configuration and that only a start can change.
+    pub(crate) fn only_a_start_changes(&self, other: &Self) -> Vec<GatewaySetting> {
+        let mut changed = self.common.only_a_start_changes(&other.common);
+        if self.traces != other.traces {
+            changed.push(GatewaySetting::TracesEndpoint);
+        }
+        changed
+    }
+}
+
+/// The settings that the gateway and external authorization have.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CommonSettings {
+    /// The address that clients or proxies connect to.
+    pub listen: SocketAddr,
+    /// The URL of the MCP endpoint as clients know it.
+    pub resource: Url,
     /// The origins of web pages that may call.
     pub allowed_origins: Vec<String>,
-    /// The networks of proxies in front.
+    /// The networks of proxies whose `X-Forwarded-For` names the client.
     pub trusted_proxies: Vec<IpNet>,
-    /// How long requests may take when the gateway stops.
+    /// How long requests may take at the end.
     pub drain: Duration,
-    /// TLS for clients.
+    /// TLS for clients or proxies.
     pub tls: Option<TlsSettings>,
     /// The names of the identity headers.
     pub identity_headers: IdentityHeaderNames,
-    /// The assertion for the server.
-    pub assertion: Option<AssertionSettings>,
     /// The limits.
     pub limits: LimitSettings,
     /// The address of probes and metrics.
@@ -192,11 +240,9 @@ pub struct Settings {
     pub admin: Option<AdminSettings>,
     /// The audit log.
     pub audit: Option<AuditSettings>,
-    /// Traces.
-    pub traces: Option<TracesSettings>,
 }
 
-impl Settings {
+impl CommonSettings {
     /// Those that differ in another configuration and that only a start can change.
     pub(crate) fn only_a_start_changes(&self, other: &Self) -> Vec<GatewaySetting> {
         let changes = [
@@ -209,7 +255,6 @@ impl Settings {
             (GatewaySetting::Drain, self.drain != other.drain),
             (GatewaySetting::HealthListen, self.health != other.health),
             (GatewaySetting::AdminListen, self.admin != other.admin),
-            (GatewaySetting::TracesEndpoint, self.traces != other.traces),
             (GatewaySetting::AuditFile, self.audit != other.audit),
         ];
         let changed = changes.into_iter().filter(|(_, differs)| *differs);
@@ -233,28 +278,8 @@ pub struct AuthzConfig {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AuthzSettings {
-    /// The address that proxies connect to.
-    pub listen: SocketAddr,
-    /// The URL of the MCP endpoint as clients know it.
-    pub resource: Url,
-    /// The origins of web pages that may call.
-    pub allowed_origins: Vec<String>,
-    /// The networks of proxies whose `X-Forwarded-For` names the client.
-    pub trusted_proxies: Vec<IpNet>,
-    /// How long checks may take at the end.
-    pub drain: Duration,
-    /// TLS for proxies.
-    pub tls: Option<TlsSettings>,
-    /// The names of the identity headers.
-    pub identity_headers: IdentityHeaderNames,
-    /// The limits.
-    pub limits: LimitSettings,
-    /// The address of probes and metrics.
-    pub health: Option<SocketAddr>,
-    /// The status page.
-    pub admin: Option<AdminSettings>,
-    /// The audit log.
-    pub audit: Option<AuditSettings>,
+    /// Those that the gateway has too.
+    pub common: CommonSettings,
     /// How long a request waits for newer keys.
     pub key_wait: Duration,
     /// Whether the server refuses requests whose headers differ from their body.

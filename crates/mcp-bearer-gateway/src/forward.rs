@@ -87,7 +87,7 @@ impl<B> Forward<B> {
         observers: Arc<Observers>,
     ) -> Self {
         Self(Arc::new(Inner {
-            own_headers: settings.identity_headers.all(),
+            own_headers: settings.common.identity_headers.all(),
             settings,
             upstream,
             rights,
@@ -350,6 +350,7 @@ impl<B: Forwarded> Inner<B> {
         fields::to_server(&mut parts.headers, &origin, &self.own_headers);
         let named = self
             .settings
+            .common
             .identity_headers
             .set(&mut parts.headers, access);
         // An assertion names every caller.

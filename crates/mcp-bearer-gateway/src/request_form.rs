@@ -45,7 +45,7 @@ pub(crate) fn check<B>(
     check_host(request, &settings.allowed_hosts)?;
     let path = request.uri().path();
     if path == paths.endpoint {
-        check_origin(request.headers(), &settings.allowed_origins)?;
+        check_origin(request.headers(), &settings.common.allowed_origins)?;
         check_transport(request.uri().query().unwrap_or_default())?;
         return Ok(Place::Endpoint);
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use mcp_bearer::config::CheckedServer;
 use mcp_bearer::http::JudgedOperations;
 use mcp_bearer::operation::{Caller, Decision, OperationRules};
 use mcp_bearer::{AccessToken, BearerAuthProvider, RejectionKind, TryVerify};
@@ -19,6 +20,15 @@ const EVERY: Duration = Duration::from_secs(5);
 pub(crate) struct Current {
     pub(crate) provider: BearerAuthProvider,
     pub(crate) rules: OperationRules,
+}
+
+impl Current {
+    pub(crate) fn of(server: &CheckedServer) -> Self {
+        Self {
+            provider: server.provider.clone(),
+            rules: server.rules.clone(),
+        }
+    }
 }
 
 /// What counts now, and notice when that changes.

@@ -95,8 +95,10 @@ impl Stack {
             }
         };
         let limits = match before {
-            Some(before) if before.settings.limits == settings.limits => Arc::clone(&before.limits),
-            _ => Arc::new(RequestLimits::new(&settings.limits)),
+            Some(before) if before.settings.common.limits == settings.common.limits => {
+                Arc::clone(&before.limits)
+            }
+            _ => Arc::new(RequestLimits::new(&settings.common.limits)),
         };
         if server.session_keys.is_none() {
             server.session_keys.clone_from(&kept.session_keys);
@@ -113,7 +115,7 @@ impl Stack {
         let auth: &BearerAuthLayer<Resource> = layer.auth();
         let metadata = auth.metadata_service();
         let paths = Paths {
-            endpoint: settings.resource.path().to_owned(),
+            endpoint: settings.common.resource.path().to_owned(),
             metadata: metadata.path().to_owned(),
         };
         let rights = Arc::clone(&kept.rights);
@@ -289,8 +291,8 @@ impl Serve for Stack {
     }
 
     fn connections_of(&self, peer: IpAddr) -> Option<usize> {
-        let most = self.settings.limits.connections_per_peer;
-        let is_proxy = is_trusted(peer.to_canonical(), &self.settings.trusted_proxies);
+        let most = self.settings.common.limits.connections_per_peer;
+        let is_proxy = is_trusted(peer.to_canonical(), &self.settings.common.trusted_proxies);
         (!is_proxy).then_some(most)
     }
 
@@ -304,7 +306,11 @@ impl Serve for Stack {
         mut request: Request<Incoming>,
     ) -> Response<Body> {
         let peer = connection.peer.ip();
-        let client = client_address(peer, request.headers(), &self.settings.trusted_proxies);
+        let client = client_address(
+            peer,
+            request.headers(),
+            &self.settings.common.trusted_proxies,
+        );
         let asked = Asked {
             client,
             method: request.method().clone(),
@@ -393,7 +399,7 @@ fn is_denial(answer: &Response<Body>) -> bool {
 
 /// The gateway answers CORS itself; without a page that may call, preflights are refused.
 fn preflight(settings: &Settings) -> Preflight {
-    let origins = settings.allowed_origins.iter().cloned();
+    let origins = settings.common.allowed_origins.iter().cloned();
     Cors::origins(origins).map_or(Preflight::Refuse, Preflight::Answer)
 }
 

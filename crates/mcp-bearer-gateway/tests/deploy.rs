@@ -40,20 +40,20 @@ fn of_config_map() -> String {
 #[test]
 fn the_configuration_of_systemd_and_docker_is_right() {
     let settings = checked(&path("gateway.toml")).settings;
-    assert_eq!(settings.listen.port(), 8443);
-    assert!(settings.tls.is_some());
-    assert!(settings.health.unwrap().ip().is_loopback());
+    assert_eq!(settings.common.listen.port(), 8443);
+    assert!(settings.common.tls.is_some());
+    assert!(settings.common.health.unwrap().ip().is_loopback());
     assert!(text("Dockerfile").contains("/etc/mcp-bearer/gateway.toml"));
     let unit = text("systemd/mcp-bearer-gateway.service");
     assert!(unit.contains("gateway --config /etc/mcp-bearer/gateway.toml"));
     let stop = unit
         .lines()
         .find_map(|line| line.strip_prefix("TimeoutStopSec="));
-    assert!(stop.unwrap().parse::<u64>().unwrap() > settings.drain.as_secs());
+    assert!(stop.unwrap().parse::<u64>().unwrap() > settings.common.drain.as_secs());
     let files = unit
         .lines()
         .find_map(|line| line.strip_prefix("LimitNOFILE="));
-    assert!(files.unwrap().parse::<usize>().unwrap() > 2 * settings.limits.connections);
+    assert!(files.unwrap().parse::<usize>().unwrap() > 2 * settings.common.limits.connections);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn the_configuration_of_kubernetes_is_right() {
     assert!(draft.server.session_keys.is_some(), "replicas share them");
     let settings = checked(&file).settings;
     let yaml = text("kubernetes/gateway.yaml");
-    for address in [settings.listen, settings.health.unwrap()] {
+    for address in [settings.common.listen, settings.common.health.unwrap()] {
         assert!(
             address.ip().is_unspecified(),
             "{address} is asked from outside the pod"
@@ -82,17 +82,21 @@ fn the_configuration_of_kubernetes_is_right() {
         digits.parse().unwrap()
     };
     let grace = number("terminationGracePeriodSeconds:");
-    assert!(grace > number("sleep: {seconds:") + settings.drain.as_secs());
+    assert!(grace > number("sleep: {seconds:") + settings.common.drain.as_secs());
 }
 
 #[cfg(feature = "authz")]
 mod authz {
     use super::*;
-    use mcp_bearer_gateway::AuthzSettings;
+    use mcp_bearer_gateway::{AuthzSettings, ConfigKind};
 
     fn checked(path: &Path) -> AuthzSettings {
         let draft = GatewayDraft::read_toml(path).unwrap();
-        assert!(draft.is_for_authz(), "`check --config` must know it");
+        assert_eq!(
+            draft.kind(),
+            ConfigKind::Authz,
+            "`check --config` must know it"
+        );
         let config = draft.check_authz();
         config
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -102,8 +106,11 @@ mod authz {
     #[test]
     fn the_configuration_beside_proxies_is_right() {
         let settings = checked(&path("authz.toml"));
-        assert!(settings.listen.ip().is_loopback() && settings.health.unwrap().ip().is_loopback());
-        let listen = settings.listen;
+        assert!(
+            settings.common.listen.ip().is_loopback()
+                && settings.common.health.unwrap().ip().is_loopback()
+        );
+        let listen = settings.common.listen;
         for file in [
             "nginx/nginx.conf",
             "caddy/Caddyfile",
@@ -142,7 +149,7 @@ mod authz {
         let file = folder.path().join("authz.toml");
         fs::write(&file, config).unwrap();
         let settings = checked(&file);
-        for address in [settings.listen, settings.health.unwrap()] {
+        for address in [settings.common.listen, settings.common.health.unwrap()] {
             assert!(address.ip().is_unspecified());
             assert!(yaml.contains(&format!("containerPort: {}", address.port())));
         }

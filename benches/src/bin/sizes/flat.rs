@@ -55,7 +55,7 @@ pub(crate) fn check(results: &Results) -> ExitCode {
             spread(again.iter().filter(too_many)),
             1.25,
         ),
-        // Tokens leave the processor's caches, so hits of many are no flat line.
+        // Tokens leave the processor's caches, so the line of hits of many is not flat.
         (
             "a hit beside first sight, within the bound",
             beside_first.into_iter().fold(0.0, f64::max),

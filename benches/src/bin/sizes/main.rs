@@ -1,7 +1,8 @@
 //! What a token costs with more keys, more issuers and more distinct tokens:
 //!
 //! ```sh
-//! cargo run --profile bench -p mcp-bearer-bench --bin sizes -- benches/results/sizes.csv docs/sizes.svg
+//! cargo run --profile bench -p mcp-bearer-bench --bin sizes -- \
+//!     benches/results/sizes.csv docs/sizes.svg
 //! ```
 //!
 //! Without the two names it only prints. Exits with 1 if a curve is not flat: the factors are in

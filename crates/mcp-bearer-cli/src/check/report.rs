@@ -11,6 +11,7 @@ use mcp_bearer::core::{Policy, Scopes};
 use mcp_bearer::keys::KeyStatus;
 use mcp_bearer::keys::{KeyInfo, SkippedKey, Thumbprint};
 use mcp_bearer::{Algorithm, BearerAuthProvider};
+use mcp_bearer_gateway::ConfigKind;
 use serde_json::{Value, json};
 
 use super::CANDIDATES;
@@ -18,6 +19,8 @@ use crate::ui::{Failure, Output, Plain, json_line};
 use crate::verify::Format;
 
 pub(super) struct Report<'a> {
+    /// What the file is for.
+    pub(super) kind: Option<ConfigKind>,
     pub(super) resource: Option<&'a str>,
     pub(super) issuers: Vec<IssuerReport<'a>>,
 }
@@ -60,12 +63,24 @@ impl Report<'_> {
         let issuers: Vec<Value> = self.issuers.iter().map(IssuerReport::json).collect();
         json!({
             "ok": self.problems() == 0,
+            "kind": self.kind.map(|kind| match kind {
+                ConfigKind::Authz => "authz",
+                ConfigKind::Gateway => "gateway",
+                _ => "layer",
+            }),
             "resource": self.resource,
             "issuers": issuers,
         })
     }
 
     fn print_text(&self, output: &mut Output) -> Result<(), Failure> {
+        if let Some(kind) = self.kind {
+            output.line(match kind {
+                ConfigKind::Authz => "configuration of mcp-bearer authz",
+                ConfigKind::Gateway => "configuration of mcp-bearer gateway",
+                _ => "configuration of a server with the layer",
+            })?;
+        }
         for issuer in &self.issuers {
             issuer.print_text(output)?;
         }

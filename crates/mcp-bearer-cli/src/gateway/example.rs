@@ -128,7 +128,7 @@ mod tests {
         let text = super::file();
         std::fs::write(&path, &text).unwrap();
         let config = GatewayDraft::read_toml(&path).unwrap().check().unwrap();
-        assert_eq!(config.settings.resource.path(), "/mcp");
+        assert_eq!(config.settings.common.resource.path(), "/mcp");
         for setting in GatewaySetting::ALL {
             if !setting.is_of_gateway() {
                 continue;

@@ -40,7 +40,11 @@ pub(super) async fn answer(
         return UNKNOWN_PATH.respond();
     };
     let (parts, body) = request.into_parts();
-    let client = client_address(proxy, &parts.headers, &judge.settings().trusted_proxies);
+    let client = client_address(
+        proxy,
+        &parts.headers,
+        &judge.settings().common.trusted_proxies,
+    );
     let Some((method, path)) = preset.named(&parts) else {
         let asked = Asked {
             client,

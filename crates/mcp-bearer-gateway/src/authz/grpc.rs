@@ -50,7 +50,7 @@ impl Authorization for Checks {
 }
 
 async fn check(judge: &Judge, proxy: IpAddr, request: CheckRequest) -> CheckResponse {
-    let original = match question::read(request, proxy, &judge.settings().trusted_proxies) {
+    let original = match question::read(request, proxy, &judge.settings().common.trusted_proxies) {
         Ok(original) => original,
         Err((method, why)) => {
             let asked = Asked {

@@ -21,6 +21,7 @@ use crate::observe::{self, Asked};
 use crate::observers::Observers;
 use crate::own_answer::{NO_AUDIT_LOG, OwnAnswer};
 use crate::request_form::{UNKNOWN_PATH, check_origin};
+use crate::stack::Kept;
 
 /// After how long a client that waited for keys in vain asks again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -53,14 +54,18 @@ impl Judge {
     /// Every problem at once.
     pub(super) fn new(
         config: AuthzConfig,
-        observers: Arc<Observers>,
+        kept: &Kept,
         before: Option<&Self>,
     ) -> Result<Self, ConfigError> {
         let AuthzConfig { server, settings } = config;
+        let common = &settings.common;
         let limits = match before {
-            Some(before) if before.settings.limits == settings.limits => Arc::clone(&before.limits),
-            _ => Arc::new(RequestLimits::new(&settings.limits)),
+            Some(before) if before.settings.common.limits == common.limits => {
+                Arc::clone(&before.limits)
+            }
+            _ => Arc::new(RequestLimits::new(&common.limits)),
         };
+        let observers = Arc::clone(&kept.observers);
         let credential = server.token_header.as_deref().unwrap_or("authorization");
         let credential = HeaderName::try_from(credential).unwrap_or(AUTHORIZATION);
         let has_rules = !server.rules.is_none();
@@ -71,14 +76,14 @@ impl Judge {
         };
         let layer = server.layer_with_preflight(preflight)?;
         let allow = Allow {
-            names: Arc::new(settings.identity_headers.clone()),
+            names: Arc::new(common.identity_headers.clone()),
             observers: Arc::clone(&observers),
         };
         Ok(Self {
             metadata: layer.auth().metadata_service(),
             guard: layer.auth().guard().clone(),
             service: layer.layer(allow),
-            identity: settings.identity_headers.all(),
+            identity: common.identity_headers.all(),
             settings,
             observers,
             limits,
@@ -157,10 +162,10 @@ impl Judge {
             body,
         } = original;
         // Compared byte for byte: `//`, `%2f` and `..` are other paths.
-        if path.path() != self.settings.resource.path() {
+        if path.path() != self.settings.common.resource.path() {
             return Err(UNKNOWN_PATH);
         }
-        check_origin(&headers, &self.settings.allowed_origins)?;
+        check_origin(&headers, &self.settings.common.allowed_origins)?;
         let checks = self.settings.upstream_checks_headers;
         let body = body.judged(&method, &mut headers, self.has_rules, checks)?;
         fields::enter(&mut headers);

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderName;
-use mcp_bearer::config::{Entrance, Fact, Problem, Setting, Span, Value};
+use mcp_bearer::config::{
+    CheckedServer, Entrance, Fact, Problem, ServerDraft, Setting, Span, Value,
+};
 use mcp_bearer::core::Policy;
 use mcp_bearer::{BearerAuthProvider, ConfigError};
 use url::Url;
@@ -15,7 +17,7 @@ use url::Url;
 use super::parse;
 use super::setting::GatewaySetting as Set;
 use super::{
-    AdminSettings, AssertionSettings, AuditSettings, GatewayConfig, GatewayDraft,
+    AdminSettings, AssertionSettings, AuditSettings, CommonSettings, GatewayConfig, GatewayDraft,
     IdentityHeaderNames, LimitSettings, Rate, Settings, TlsSettings, TracesSettings, WhenBlocked,
 };
 
@@ -28,6 +30,30 @@ mod files;
 pub(super) use self::authz::check as check_authz;
 
 pub(super) fn check(draft: GatewayDraft) -> Result<GatewayConfig, ConfigError> {
+    let entrance = draft.entrance;
+    let mut assertion_at = [None, None];
+    let rest = "only for `mcp-bearer authz`";
+    let (mut draft, server, settings) = checked(draft, rest, |values, draft| {
+        assertion_at = [Set::AssertionIssuer, Set::AssertionAudience].map(|set| values.place(set));
+        values.settings(draft)
+    })?;
+    if let Some(assertion) = &settings.assertion {
+        let found = own_assertions(assertion, &server.provider, entrance, assertion_at);
+        if !found.is_empty() {
+            found.into_iter().for_each(|problem| draft.problem(problem));
+            draft.check_server()?;
+        }
+    }
+    Ok(GatewayConfig { server, settings })
+}
+
+/// Reads the settings of the gateway or of `authz`, and checks those about tokens with them, so
+/// that every problem is reported at once. `rest` says why what was not read does not apply.
+fn checked<S>(
+    draft: GatewayDraft,
+    rest: &str,
+    read: impl FnOnce(&mut Values, &ServerDraft) -> Option<S>,
+) -> Result<(ServerDraft, CheckedServer, S), ConfigError> {
     let GatewayDraft {
         mut server,
         entrance,
@@ -41,32 +67,15 @@ pub(super) fn check(draft: GatewayDraft) -> Result<GatewayConfig, ConfigError> {
         places: Vec::new(),
         problems: Vec::new(),
     };
-    let resource = values.resource(server.resource.as_deref());
-    let assertion_at = [
-        values.place(Set::AssertionIssuer),
-        values.place(Set::AssertionAudience),
-    ];
-    let settings = values.settings(resource);
-    values.report_rest("only for `mcp-bearer authz`");
+    let settings = read(&mut values, &server);
+    values.report_rest(rest);
     for problem in values.problems {
         server.problem(problem);
     }
     let checked = server.check_server()?;
     // Cannot be: whatever is missing is a problem of the draft.
     let settings = settings.ok_or_else(no_resource)?;
-    if let Some(assertion) = &settings.assertion {
-        let found = own_assertions(assertion, &checked.provider, entrance, assertion_at);
-        if !found.is_empty() {
-            found
-                .into_iter()
-                .for_each(|problem| server.problem(problem));
-            server.check_server()?;
-        }
-    }
-    Ok(GatewayConfig {
-        server: checked,
-        settings,
-    })
+    Ok((server, checked, settings))
 }
 
 /// Our policy must refuse our own assertions, whatever keys it has: the server could otherwise send
@@ -135,44 +144,58 @@ impl Values {
 
     /// Reads every value, so that every problem is reported; `None` if it cannot work without one
     /// that is missing.
-    fn settings(&mut self, resource: Option<Url>) -> Option<Settings> {
+    fn settings(&mut self, draft: &ServerDraft) -> Option<Settings> {
+        let common = self.common(draft, Self::limits);
         if !self.is_given(Set::Upstream) {
             self.report(Set::Upstream, None, "missing: the URL of the MCP server");
         }
         let upstream = self.read(Set::Upstream, parse::upstream);
-        let listen = self.address(Set::Listen).unwrap_or(LISTEN);
         let upstream_ca_file = self.path(Set::UpstreamCaFile);
         self.report_files(|| files::of_upstream(upstream_ca_file.as_deref()));
         let hosts = self.read(Set::AllowedHosts, parse::hosts);
+        let resource = common.as_ref().map(|common| &common.resource);
+        let assertion = self.assertion(resource, upstream.as_ref());
+        let traces = self.traces();
+        let (common, upstream) = (common?, upstream?);
+        Some(Settings {
+            upstream_ca_file,
+            allowed_hosts: hosts.unwrap_or_else(|| own_hosts(&common.resource)),
+            assertion,
+            traces,
+            common,
+            upstream,
+        })
+    }
+
+    /// What the gateway and `authz` have; `None` without a resource.
+    fn common(
+        &mut self,
+        draft: &ServerDraft,
+        limits: impl FnOnce(&mut Self) -> LimitSettings,
+    ) -> Option<CommonSettings> {
+        let resource = self.resource(draft.resource.as_deref());
+        let listen = self.address(Set::Listen).unwrap_or(LISTEN);
         let origins = self.read(Set::AllowedOrigins, parse::origins);
         let proxies = self.read(Set::TrustedProxies, parse::networks);
         let drain = self.read(Set::Drain, Value::into_duration);
         let tls = self.tls();
         let identity_headers = self.identity_headers();
-        let assertion = self.assertion(resource.as_ref(), upstream.as_ref());
-        let limits = self.limits();
+        let limits = limits(self);
         let health = self.address(Set::HealthListen);
         let admin = self.admin();
         let audit = self.audit();
-        let traces = self.traces();
-        let (resource, upstream) = (resource?, upstream?);
-        Some(Settings {
+        Some(CommonSettings {
             listen,
-            upstream_ca_file,
-            allowed_hosts: hosts.unwrap_or_else(|| own_hosts(&resource)),
+            resource: resource?,
             allowed_origins: origins.unwrap_or_default(),
             trusted_proxies: proxies.unwrap_or_default(),
             drain: drain.unwrap_or(Duration::from_secs(30)),
             tls,
             identity_headers,
-            assertion,
             limits,
             health,
             admin,
             audit,
-            traces,
-            resource,
-            upstream,
         })
     }
 

@@ -1,6 +1,6 @@
 //! What `authz` refuses to start with.
 
-use mcp_bearer_gateway::GatewayDraft;
+use mcp_bearer_gateway::{ConfigKind, GatewayDraft};
 
 fn problems(top: &str, tables: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
@@ -60,7 +60,7 @@ fn the_gateway_has_no_settings_of_authz() {
                 [[issuer]]\ndiscover = \"https://idp.example.com/\"\n[authz]\npass_preflights = true\n";
     std::fs::write(&path, text).unwrap();
     let draft = GatewayDraft::read_toml(&path).unwrap();
-    assert!(draft.is_for_authz());
+    assert_eq!(draft.kind(), ConfigKind::Authz);
     let words = draft.check().unwrap_err().to_string();
     assert!(
         words.contains("authz.pass_preflights: only for `mcp-bearer authz`"),

@@ -1,7 +1,5 @@
 //! Envoy's external authorization over gRPC.
 
-use std::time::{Duration, Instant};
-
 use mcp_bearer::testing::TokenFault;
 
 use crate::support::{Checked, PING, Question, Stage};
@@ -196,89 +194,4 @@ async fn the_metadata_document_is_for_everybody() {
     assert_eq!(document["resource"], crate::support::RESOURCE);
     let post = stage.check(Question::new("POST", path)).await;
     assert!(!post.passes && post.status == 405, "{post:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_checks_at_once_on_one_connection() {
-    let stage = Stage::new().await;
-    let client = stage.client().await;
-    let good = stage.bearer();
-    let bad = stage.token().fault(TokenFault::Expired).sign().unwrap();
-    let bad = format!("Bearer {bad}");
-    let checks = (0..1000).map(|index| {
-        let bearer = if index % 4 == 3 { &bad } else { &good };
-        let question = Question::post(bearer);
-        let mut client = client.clone();
-        tokio::spawn(async move {
-            let answer = client.check(question.into_request()).await.unwrap();
-            (index, Checked::of(answer.into_inner()))
-        })
-    });
-    let checks: Vec<_> = checks.collect();
-    for check in checks {
-        let (index, answer) = check.await.unwrap();
-        let expected = if index % 4 == 3 { 401 } else { 200 };
-        assert_eq!(answer.status, expected, "{index}");
-    }
-}
-
-#[tokio::test]
-async fn cold_with_the_issuer_down_it_answers_503_within_the_time_of_envoy() {
-    let issuer = mcp_bearer::testing::TestIssuer::start().unwrap();
-    issuer.go_down();
-    let stage = Stage::of(issuer, "", "").await;
-    let mut client = stage.client().await;
-    for _ in 0..5 {
-        let question = Question::post(&stage.bearer()).into_request();
-        let started = Instant::now();
-        let answer = client.check(question).await.unwrap().into_inner();
-        let took = started.elapsed();
-        let answer = Checked::of(answer);
-        assert_eq!(answer.status, 503, "{answer:?}");
-        assert!(answer.headers.contains_key("retry-after"), "{answer:?}");
-        assert!(took < Duration::from_millis(200), "{took:?}");
-    }
-    stage.issuer.come_back();
-    let started = Instant::now();
-    while !stage.check(Question::post(&stage.bearer())).await.passes {
-        assert!(started.elapsed() < Duration::from_secs(30));
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-#[tokio::test]
-async fn cold_with_a_silent_issuer_it_answers_503_within_the_time_of_envoy() {
-    // It accepts connections and says nothing.
-    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = silent.local_addr().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let text = format!(
-        "listen = \"127.0.0.1:0\"\nresource = \"{}\"\n[[issuer]]\nissuer = \"http://{address}\"\n\
-         jwks_uri = \"http://{address}/jwks\"\n",
-        crate::support::RESOURCE
-    );
-    let path = folder.path().join("authz.toml");
-    std::fs::write(&path, text).unwrap();
-    let config = mcp_bearer_gateway::GatewayDraft::read_toml(&path).unwrap();
-    let authz = mcp_bearer_gateway::Authz::bind(config.check_authz().unwrap());
-    let authz = authz.await.unwrap();
-    let own = authz.address().unwrap();
-    tokio::spawn(authz.run(std::future::pending()));
-    let stage = Stage::new().await;
-    let token = stage.token().claim("iss", format!("http://{address}"));
-    let question = Question::post(&format!("Bearer {}", token.sign().unwrap()));
-    let channel = tonic::transport::Channel::from_shared(format!("http://{own}")).unwrap();
-    let channel = channel.connect().await.unwrap();
-    let mut client =
-        envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient::new(
-            channel,
-        );
-    let started = Instant::now();
-    let answer = client.check(question.into_request()).await.unwrap();
-    let took = started.elapsed();
-    assert_eq!(Checked::of(answer.into_inner()).status, 503);
-    assert!(
-        (Duration::from_millis(140)..Duration::from_millis(200)).contains(&took),
-        "{took:?}"
-    );
 }

@@ -10,8 +10,10 @@
 )]
 
 mod bodies;
+mod cold;
 mod configuration;
 mod forward_auth;
 mod grpc;
 mod service;
+mod streams;
 mod support;

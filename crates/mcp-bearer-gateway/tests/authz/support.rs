@@ -34,22 +34,21 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn new() -> Self {
-        let stage = Self::with("", "").await;
-        stage.is_warm().await;
-        stage
+        Self::with("", "").await
     }
 
     pub(crate) async fn with_rules(authz: &str) -> Self {
-        let stage = Self::with(RULES, authz).await;
+        Self::with(RULES, authz).await
+    }
+
+    /// With further lines of the file: at the top, and in `[authz]`. It has its keys.
+    pub(crate) async fn with(top: &str, authz: &str) -> Self {
+        let stage = Self::of(TestIssuer::start().unwrap(), top, authz).await;
         stage.is_warm().await;
         stage
     }
 
-    /// With further lines of the file: at the top, and in `[authz]`.
-    pub(crate) async fn with(top: &str, authz: &str) -> Self {
-        Self::of(TestIssuer::start().unwrap(), top, authz).await
-    }
-
+    /// Of this issuer, whose keys may not be there yet.
     pub(crate) async fn of(issuer: TestIssuer, top: &str, authz: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&folder, &issuer, top, authz);

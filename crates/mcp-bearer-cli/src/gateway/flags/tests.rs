@@ -64,14 +64,14 @@ fn options_reach_the_configuration() {
     ])
     .unwrap();
     let settings = config.settings;
-    assert_eq!(settings.listen.to_string(), "[::1]:0");
+    assert_eq!(settings.common.listen.to_string(), "[::1]:0");
     assert_eq!(
-        settings.allowed_origins,
+        settings.common.allowed_origins,
         ["https://a.example", "https://b.example"]
     );
-    assert_eq!(settings.limits.streams, 7);
-    assert_eq!(settings.limits.per_peer.unwrap().count().get(), 600);
-    assert_eq!(settings.drain.as_secs(), 5);
+    assert_eq!(settings.common.limits.streams, 7);
+    assert_eq!(settings.common.limits.per_peer.unwrap().count().get(), 600);
+    assert_eq!(settings.common.drain.as_secs(), 5);
     assert_eq!(config.server.token_header.as_deref(), Some("X-Assertion"));
     assert_eq!(settings.upstream.as_str(), "http://127.0.0.1:9000/mcp");
 }

@@ -5,41 +5,21 @@ use std::time::Duration;
 use mcp_bearer::ConfigError;
 use mcp_bearer::config::{Problem, ServerDraft, Setting, Value};
 use mcp_bearer::operation::OperationRules;
-use url::Url;
 
 use super::super::setting::GatewaySetting as Set;
 use super::super::{AuthzConfig, AuthzSettings, GatewayDraft};
-use super::{LISTEN, Values, no_resource};
+use super::{LimitSettings, Values};
 
 /// What a check takes besides a wait for keys: the proxy must get the answer in time.
 const ANSWER: Duration = Duration::from_millis(50);
 
 pub(in crate::config) fn check(draft: GatewayDraft) -> Result<AuthzConfig, ConfigError> {
-    let GatewayDraft {
-        mut server,
-        entrance,
-        values,
-        reads_files,
-    } = draft;
-    let mut values = Values {
-        entrance,
-        values,
-        reads_files,
-        places: Vec::new(),
-        problems: Vec::new(),
-    };
-    let resource = values.resource(server.resource.as_deref());
-    let settings = values.authz_settings(resource);
-    values.report_rest(
-        "does not apply to `mcp-bearer authz`: the proxy forwards requests, and it limits them",
-    );
-    let beyond = beyond_our_power(&server);
-    for problem in values.problems.into_iter().chain(beyond) {
-        server.problem(problem);
-    }
-    let server = server.check_server()?;
-    // Cannot be: whatever is missing is a problem of the draft.
-    let settings = settings.ok_or_else(no_resource)?;
+    let rest =
+        "does not apply to `mcp-bearer authz`: the proxy forwards requests, and it limits them";
+    let (_, server, settings) = super::checked(draft, rest, |values, draft| {
+        values.problems.extend(beyond_our_power(draft));
+        values.authz_settings(draft)
+    })?;
     Ok(AuthzConfig { server, settings })
 }
 
@@ -80,35 +60,16 @@ fn beyond_our_power(server: &ServerDraft) -> Vec<Problem> {
 }
 
 impl Values {
-    fn authz_settings(&mut self, resource: Option<Url>) -> Option<AuthzSettings> {
-        let listen = self.address(Set::Listen).unwrap_or(LISTEN);
-        let origins = self.read(Set::AllowedOrigins, super::parse::origins);
-        let proxies = self.read(Set::TrustedProxies, super::parse::networks);
-        let drain = self.read(Set::Drain, Value::into_duration);
-        let tls = self.tls();
-        let identity_headers = self.identity_headers();
-        let limits = self.limits_of_proxies();
-        let health = self.address(Set::HealthListen);
-        let admin = self.admin();
-        let audit = self.audit();
-        let wait = self.key_wait();
+    fn authz_settings(&mut self, draft: &ServerDraft) -> Option<AuthzSettings> {
+        let common = self.common(draft, Self::limits_of_proxies);
+        let key_wait = self.key_wait();
         let mut switch = |setting| self.read(setting, Value::into_switch).unwrap_or(false);
         let upstream_checks_headers = switch(Set::AuthzUpstreamChecksHeaders);
         let pass_preflights = switch(Set::AuthzPassPreflights);
         let age = self.read(Set::AuthzConnectionAge, Value::into_duration);
         Some(AuthzSettings {
-            listen,
-            resource: resource?,
-            allowed_origins: origins.unwrap_or_default(),
-            trusted_proxies: proxies.unwrap_or_default(),
-            drain: drain.unwrap_or(Duration::from_secs(30)),
-            tls,
-            identity_headers,
-            limits,
-            health,
-            admin,
-            audit,
-            key_wait: wait,
+            common: common?,
+            key_wait,
             upstream_checks_headers,
             pass_preflights,
             max_connection_age: age.unwrap_or(Duration::from_secs(300)),
@@ -128,10 +89,10 @@ impl Values {
     }
 
     /// All requests come from the proxy, so there is no limit per address or caller.
-    fn limits_of_proxies(&mut self) -> super::LimitSettings {
+    fn limits_of_proxies(&mut self) -> LimitSettings {
         let mut number =
             |setting, default| self.read(setting, super::parse::number).unwrap_or(default);
-        super::LimitSettings {
+        LimitSettings {
             connections: number(Set::Connections, 10_000),
             connections_per_peer: usize::MAX,
             requests: number(Set::Requests, 4096),
