@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     unreachable_pub,
     reason = "a test stops at the first surprise"
 )]
