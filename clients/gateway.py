@@ -3,7 +3,8 @@
 Each client drives each server twice, directly and through the gateway, and must see the same: lists, tools,
 resources, prompts, progress, what the server sends by itself, and the end of a session. Then come the
 gateway's own answers: a sign-in at a real issuer with a further scope for one tool, hidden tools, sessions of
-two principals, identity headers, a page in a browser, and a server that redirects. A client or server that
+two principals, identity headers, a page in a browser, and a server that redirects. At last promtool reads the
+metrics, and h2load opens 10,000 connections. A client or server that
 did not run is never "ok".
 
 Usage: gateway.py --bin-dir target/debug --work-dir target/clients
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gateway_checks
+import gateway_tools
 import step_up
 from drive import (
     CLIENT_SECONDS,
@@ -110,7 +112,7 @@ def main() -> None:
         for client in packages.clients():
             outcomes[client.name] = drive(client, list(zip(servers, guarded, strict=True)), work)
         by_name = {server.name: server.url for server in servers}
-        for check in gateway_checks.ALL:
+        for check in [*gateway_checks.ALL, *gateway_tools.ALL]:
             outcomes[check.__name__] = attempt(lambda check=check: check(issuing, by_name, work))
         outcomes["signs_in"] = attempt(lambda: signs_in(packages, issuing.program, by_name["fastmcp"], work))
     report(outcomes)
@@ -241,6 +243,9 @@ def signs_in(packages: Packages, program: Path, upstream: str, work: Path) -> st
 def attempt(check: Callable[[], str]) -> tuple[Outcome, str]:
     try:
         return Outcome.OK, check()
+    except gateway_tools.Missing as error:
+        print(f"!!! SKIPPED: {error}", file=sys.stderr)
+        return Outcome.SKIPPED, str(error)
     except (AssertionError, OSError, subprocess.SubprocessError) as error:
         print(f"{error}", file=sys.stderr)
         return Outcome.FAILED, str(error).splitlines()[0] if str(error) else type(error).__name__

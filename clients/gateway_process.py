@@ -40,6 +40,7 @@ class Gateway:
     issuing: Issuing
     url: str
     log: Path
+    process: int
 
     @property
     def metadata_url(self) -> str:
@@ -51,7 +52,8 @@ class Gateway:
 
 @contextlib.contextmanager
 def gateway(issuing: Issuing, upstream: str, folder: Path, *, top: str = "", hosts: list[str] | None = None, tables: str | None = None, rules: str = "") -> Iterator[Gateway]:
-    """`top` are further lines of the configuration, `hosts` further hosts, `tables` replaces the issuer."""
+    """`top` are further lines of the configuration, `hosts` further hosts, `tables` replaces the issuer, `rules` are
+    further tables."""
     folder.mkdir(exist_ok=True)
     port = free_port()
     url = f"http://127.0.0.1:{port}/mcp"
@@ -59,7 +61,7 @@ def gateway(issuing: Issuing, upstream: str, folder: Path, *, top: str = "", hos
         tables = f'[[issuer]]\nissuer = "{ISSUER}"\npublic_key_file = "{issuing.keys}/public.pem"\nrequired_scopes = ["{SCOPE}"]\n'
     if hosts is not None:
         top += f"\nallowed_hosts = {json.dumps([f'127.0.0.1:{port}', *hosts])}"
-    unmatched = 'unmatched = "allow"\n' if rules else ""
+    unmatched = 'unmatched = "allow"\n' if "[[rule]]" in rules else ""
     config = folder / "gateway.toml"
     config.write_text(f'listen = "127.0.0.1:{port}"\nresource = "{url}"\nupstream = "{upstream}"\n{unmatched}{top}\n{tables}\n{rules}')
     log = folder / "log"
@@ -68,7 +70,7 @@ def gateway(issuing: Issuing, upstream: str, folder: Path, *, top: str = "", hos
                                  stderr=stderr, env={**os.environ, "NO_COLOR": "1"})  # fmt: skip
     try:
         wait_for(port, child)
-        yield Gateway(issuing, url, log)
+        yield Gateway(issuing, url, log, child.pid)
         if child.poll() is not None:
             sys.exit(f"a gateway ended with {child.returncode} on its own: {log}")
     finally:

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -106,9 +106,52 @@ impl Serving {
     }
 }
 
+/// Connections that wait to be accepted, the most that Linux allows unless told otherwise. A client
+/// beyond that tries again for up to a minute.
+const WAITING: u32 = 4096;
+
 /// # Errors
 /// When the address cannot be listened on, with the setting that names it.
 pub(crate) async fn listen(setting: &str, address: SocketAddr) -> Result<TcpListener, String> {
-    let listener = TcpListener::bind(address).await;
+    let listen = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        // Connections of the program before this one may still be ending.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(WAITING)
+    };
+    let listener: std::io::Result<TcpListener> = listen();
     listener.map_err(|error| format!("{setting}: {address}: {error}; choose another address"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_burst_of_connections_waits_to_be_accepted() {
+        let address = "127.0.0.1:0".parse().unwrap();
+        let listener = listen("listen", address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        for number in 0..2000 {
+            let connected =
+                tokio::time::timeout(Duration::from_secs(5), TcpStream::connect(address));
+            let connected = connected.await;
+            waiting.push(
+                connected
+                    .unwrap_or_else(|_| panic!("{number} connections"))
+                    .unwrap(),
+            );
+        }
+        let taken = listen("health.listen", address).await.unwrap_err();
+        assert!(taken.starts_with("health.listen: 127.0.0.1:"), "{taken}");
+    }
 }
