@@ -1,7 +1,8 @@
 //! What a token costs with more keys, more issuers and more distinct tokens:
 //!
 //! ```sh
-//! cargo run --profile bench -p mcp-bearer-bench --bin sizes -- benches/results/sizes.csv docs/sizes.svg
+//! cargo run --profile bench -p mcp-bearer-bench --bin sizes -- \
+//!     benches/results/sizes.csv docs/sizes.svg
 //! ```
 //!
 //! Without the two names it only prints. Exits with 1 if a curve is not flat: the factors are in
@@ -81,7 +82,7 @@ fn main() -> ExitCode {
 fn csv(results: &Results) -> String {
     let mut csv = "# cargo run --profile bench -p mcp-bearer-bench --bin sizes\n\
                    # Medians of the CPU time per token; the ratio is to the same with the least size\n\
-                   # (keys, issuers), to the bare signature check (tokens), or to no cache (memory).\n\
+                   # (keys, issuers) or to the bare signature check (tokens); of memory, the same again.\n\
                    number of,size,curve,value,unit,ratio\n"
         .to_owned();
     let all = [
