@@ -373,9 +373,7 @@ impl BearerAuthProvider {
             return Ok((0, only));
         }
         let claimed = token.claimed_issuer();
-        let found = claimed.and_then(|name| self.inner.by_name.find(&name));
-        // A token of none of them is compared with all, for what the operator reads.
-        let candidates = found.map_or(0..issuers.len(), |index| index..index + 1);
+        let candidates = self.inner.by_name.candidates(claimed.as_deref());
         let named = issuers
             .iter()
             .enumerate()

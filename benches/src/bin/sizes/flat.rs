@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::issuers_and_keys::{FIRST as FIRST_SIGHT, HIT};
+use crate::issuers_and_keys::{FIRST as FIRST_SIGHT, HIT, REFUSED};
 use crate::tokens::{AGAIN, FIRST, MEMORY};
 use crate::{Point, Results};
 
@@ -34,16 +34,22 @@ pub(crate) fn check(results: &Results) -> ExitCode {
             spread(results.keys.curve(HIT).iter()),
             1.25,
         ),
-        // Other keys are other memory, of some kilobytes per key.
+        // Other issuers are other memory: a policy and some kilobytes per key.
         (
             "first sight, 1 to 1,000 issuers",
             spread(results.issuers.curve(FIRST_SIGHT).iter()),
-            1.5,
+            1.6,
         ),
         (
             "a hit, 1 to 1,000 issuers",
             spread(results.issuers.curve(HIT).iter()),
-            1.25,
+            1.4,
+        ),
+        // Compared with a hundred names at most, for a hint to the operator.
+        (
+            "refused beside first sight, 1,000 issuers",
+            last(results.issuers.curve(REFUSED)) / last(results.issuers.curve(FIRST_SIGHT)),
+            1.0,
         ),
         (
             "a token's first offer, 1 to 1,000,000",
@@ -81,4 +87,9 @@ pub(crate) fn check(results: &Results) -> ExitCode {
 fn spread<'p>(points: impl Iterator<Item = &'p Point> + Clone) -> f64 {
     let ratios = points.map(|point| point.ratio);
     ratios.clone().fold(0.0, f64::max) / ratios.fold(f64::INFINITY, f64::min)
+}
+
+/// The cost at the greatest size.
+fn last(points: &[Point]) -> f64 {
+    points.last().map_or(f64::NAN, |point| point.value)
 }

@@ -13,6 +13,7 @@ use crate::{Measured, Point, Values};
 
 pub(crate) const FIRST: &str = "first sight";
 pub(crate) const HIT: &str = "hit";
+pub(crate) const REFUSED: &str = "refused: another issuer";
 
 const KEYS: [usize; 7] = [1, 2, 5, 10, 20, 50, Limits::JWKS_KEYS];
 const ISSUERS: [usize; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
@@ -48,7 +49,16 @@ pub(crate) fn issuers() -> Measured {
         let provider = BearerAuthProvider::for_issuers(builders).unwrap();
         Subject::new(size, provider, issuers().map(|(name, key)| (key, name)))
     });
-    measured("issuers", &subjects)
+    let mut issuers = measured("issuers", &subjects);
+    let stranger = keys.first().map(|key| token(key, &issuer_name(999_999), 0));
+    let stranger = stranger.unwrap();
+    issuers.curves.push(curve(REFUSED, &subjects, |subject| {
+        Box::new(|| {
+            let refused = subject.plain.try_verify_token(&stranger).into_result();
+            refused.is_err()
+        })
+    }));
+    issuers
 }
 
 /// Names that differ at their end alone, as those of tenants do.
@@ -110,35 +120,46 @@ pub(crate) fn token(key: &SigningKey, issuer: &str, number: usize) -> String {
         .token()
 }
 
-/// All sizes in one interleaved run.
 fn measured(size: &'static str, subjects: &[Subject]) -> Measured {
-    let curve = |name: &'static str, of: fn(&Subject) -> &BearerAuthProvider| {
-        let contenders = subjects.iter().map(|subject| {
+    let accepted = |name, of: fn(&Subject) -> &BearerAuthProvider| {
+        curve(name, subjects, |subject| {
             let (provider, mut turn) = (of(subject), subject.tokens.iter().cycle());
-            Contender::new(name, move || {
+            Box::new(move || {
                 let token = turn.next().unwrap();
-                provider.try_verify_token(token).into_result().unwrap()
+                provider.try_verify_token(token).into_result().is_ok()
             })
-        });
-        let report = interleaved(&mut contenders.collect::<Vec<_>>(), ROUNDS);
-        let points = subjects.iter().zip(report.rows);
-        Values {
-            name,
-            points: points
-                .map(|(subject, (_, value, ratio))| Point {
-                    size: subject.size,
-                    value,
-                    ratio,
-                })
-                .collect(),
-        }
+        })
     };
     Measured {
         size,
         unit: "ns",
         curves: vec![
-            curve(FIRST, |subject| &subject.plain),
-            curve(HIT, |subject| &subject.cached),
+            accepted(FIRST, |subject| &subject.plain),
+            accepted(HIT, |subject| &subject.cached),
         ],
+    }
+}
+
+/// All sizes in one interleaved run. What is measured returns whether it went as it should.
+fn curve<'s>(
+    name: &'static str,
+    subjects: &'s [Subject],
+    run: impl Fn(&'s Subject) -> Box<dyn FnMut() -> bool + 's>,
+) -> Values {
+    let contenders = subjects.iter().map(|subject| {
+        let mut run = run(subject);
+        Contender::new(name, move || assert!(run()))
+    });
+    let report = interleaved(&mut contenders.collect::<Vec<_>>(), ROUNDS);
+    let points = subjects.iter().zip(report.rows);
+    Values {
+        name,
+        points: points
+            .map(|(subject, (_, value, ratio))| Point {
+                size: subject.size,
+                value,
+                ratio,
+            })
+            .collect(),
     }
 }

@@ -82,7 +82,7 @@ fn main() -> ExitCode {
 fn csv(results: &Results) -> String {
     let mut csv = "# cargo run --profile bench -p mcp-bearer-bench --bin sizes\n\
                    # Medians of the CPU time per token; the ratio is to the same with the least size\n\
-                   # (keys, issuers), to the bare signature check (tokens), or to no cache (memory).\n\
+                   # (keys, issuers) or to the bare signature check (tokens); of memory, the same again.\n\
                    number of,size,curve,value,unit,ratio\n"
         .to_owned();
     let all = [

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 #[cfg(feature = "http")]
@@ -26,6 +27,10 @@ impl Issuer {
     }
 }
 
+/// A token of no configured issuer is compared with the names of so many, for a hint to the
+/// operator. Anyone can send such a token, so it must not cost more with more issuers.
+const ISSUERS_FOR_A_HINT: usize = 100;
+
 /// Which issuer has a name: found at the same cost for a thousand issuers as for two.
 pub(super) struct IssuersByName(HashMap<Box<str>, usize>);
 
@@ -41,6 +46,13 @@ impl IssuersByName {
             }
         }
         Self(found)
+    }
+
+    /// The places of the issuers whose names are compared with this one: its own, or those for a
+    /// hint.
+    pub(super) fn candidates(&self, claimed: Option<&str>) -> Range<usize> {
+        let found = claimed.and_then(|name| self.find(name));
+        found.map_or(0..ISSUERS_FOR_A_HINT, |index| index..index + 1)
     }
 
     /// The place of the issuer in the list.
