@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::activity::{Activity, Why};
+use crate::gathered_writes::GatheredWrites;
 use crate::observers::Observers;
 use crate::tls::ServerTls;
 
@@ -161,7 +162,7 @@ async fn requests<S: Serve, I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         }
     });
     let builder = builder(S::HTTP2_STREAMS);
-    let served = builder.serve_connection(TokioIo::new(stream), service);
+    let served = builder.serve_connection(TokioIo::new(GatheredWrites::new(stream)), service);
     let mut served = std::pin::pin!(served);
     tokio::select! {
         // A client that leaves or writes nonsense is no event for the operator.
