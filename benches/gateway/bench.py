@@ -1,4 +1,4 @@
-"""The speed and the memory of the gateway, beside Envoy, HAProxy and nginx; see scripts/bench-gateway.
+"""The speed and the memory of the gateway, beside Envoy, HAProxy and nginx, and of external authorization; see scripts/bench-gateway.
 
 CPU time per request and not requests per second is compared, because other processes of the machine
 change the second much and the first little. Each contender has one core, `wrk` and the upstream
@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import authz
 import contenders
 import long_answers
 from measure import Bar, Load, Outcome, measure, median_with_bounds
@@ -33,7 +34,7 @@ scopes = ["mcp:admin"]
 method = "resources/*"
 scopes = ["mcp:read"]
 """
-PARTS = ["speed", "streams", "big"]
+PARTS = ["speed", "streams", "big", "authz"]
 KIB = 1024
 
 
@@ -148,6 +149,11 @@ class Bench:
         print(f"1 GB: gateway {statistics.median(seconds[0]):.2f} s, nginx {statistics.median(seconds[1]):.2f} s; gateway's highest memory {memory / 1024:.1f} MiB")
         return holds and memory < 64 * KIB
 
+    def authz(self) -> bool:
+        options = self.options
+        load = Load(self.token, options.seconds)
+        return authz.run(options.program, options.bare_check, options.envoy, self.work, load, options.rounds, self.note)
+
 
 def processor() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -158,6 +164,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench-gateway", description=__doc__.splitlines()[0])
     parser.add_argument("--program", type=Path, required=True, help="the optimised mcp-bearer")
     parser.add_argument("--open-gateway", type=Path, help="the bench program that can leave authentication out")
+    parser.add_argument("--bare-check", type=Path, required=True, help="the bench program that times a bare signature check")
     parser.add_argument("--envoy", type=Path, required=True)
     parser.add_argument("--work-dir", type=Path, required=True)
     parser.add_argument("--raw", type=Path, required=True, help="where the raw pairs go")

@@ -169,17 +169,38 @@ backend up
     return process("haproxy", ["haproxy", "-f", path, "-db"], port, work)
 
 
+ENVOY_KIND = "type.googleapis.com/envoy.extensions."
+
+
 def envoy(name: str, work: Path, program: Path, upstream_port: int, *, cache: bool) -> contextlib.AbstractContextManager[Running]:
     """`jwt_authn`, and `rbac` for the scope."""
+    return envoy_with(name, work, program, upstream_port, jwt_filters(work, cache=cache))
+
+
+def envoy_with(
+    name: str, work: Path, program: Path, upstream_port: int, filters: list, clusters: list = (), removed: list[str] = ()
+) -> contextlib.AbstractContextManager[Running]:
+    """With these filters, with these clusters beside the upstream, and without these request headers."""
     port = free_port()
-    path = work / f"{name}.json"
-    path.write_text(json.dumps(envoy_config(work, port, upstream_port, cache=cache), indent=1))
+    config = envoy_config(port, [*filters, ROUTER], [envoy_cluster("up", upstream_port), *clusters], list(removed))
+    return envoy_of(name, work, program, port, json.dumps(config, indent=1), "json")
+
+
+def envoy_of(name: str, work: Path, program: Path, port: int, text: str, form: str) -> contextlib.AbstractContextManager[Running]:
+    """With this configuration (`json` or `yaml`)."""
+    path = work / f"{name}.{form}"
+    path.write_text(text)
     command = [program, "-c", path, "--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
     return process(name, command, port, work)
 
 
-def envoy_config(work: Path, port: int, upstream_port: int, *, cache: bool) -> dict:
-    kind = "type.googleapis.com/envoy.extensions."
+ROUTER = {
+    "name": "envoy.filters.http.router",
+    "typed_config": {"@type": f"{ENVOY_KIND}filters.http.router.v3.Router"},
+}
+
+
+def jwt_filters(work: Path, *, cache: bool) -> list:
     provider = {
         "issuer": ISSUER,
         "audiences": [AUDIENCE],
@@ -200,11 +221,11 @@ def envoy_config(work: Path, port: int, upstream_port: int, *, cache: bool) -> d
             "value": {"list_match": {"one_of": {"string_match": {"exact": SCOPE}}}},
         }
     }
-    filters = [
+    return [
         {
             "name": "envoy.filters.http.jwt_authn",
             "typed_config": {
-                "@type": f"{kind}filters.http.jwt_authn.v3.JwtAuthentication",
+                "@type": f"{ENVOY_KIND}filters.http.jwt_authn.v3.JwtAuthentication",
                 "providers": {"p": provider},
                 "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "p"}}],
             },
@@ -212,17 +233,19 @@ def envoy_config(work: Path, port: int, upstream_port: int, *, cache: bool) -> d
         {
             "name": "envoy.filters.http.rbac",
             "typed_config": {
-                "@type": f"{kind}filters.http.rbac.v3.RBAC",
+                "@type": f"{ENVOY_KIND}filters.http.rbac.v3.RBAC",
                 "rules": {"policies": {"scope": {"permissions": [{"any": True}], "principals": [scope]}}},
             },
         },
-        {
-            "name": "envoy.filters.http.router",
-            "typed_config": {"@type": f"{kind}filters.http.router.v3.Router"},
-        },
     ]
+
+
+def envoy_config(port: int, filters: list, clusters: list, removed: list[str]) -> dict:
+    route = {"match": {"prefix": "/"}, "route": {"cluster": "up", "timeout": "0s"}}
+    if removed:
+        route["request_headers_to_remove"] = removed
     manager = {
-        "@type": f"{kind}filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": f"{ENVOY_KIND}filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "x",
         "generate_request_id": False,
         "use_remote_address": True,
@@ -232,13 +255,12 @@ def envoy_config(work: Path, port: int, upstream_port: int, *, cache: bool) -> d
                 {
                     "name": "all",
                     "domains": ["*"],
-                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "up", "timeout": "0s"}}],
+                    "routes": [route],
                 }
             ]
         },
     }
     address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
-    target = {"socket_address": {"address": "127.0.0.1", "port_value": upstream_port}}
     return {
         "static_resources": {
             "listeners": [
@@ -249,19 +271,22 @@ def envoy_config(work: Path, port: int, upstream_port: int, *, cache: bool) -> d
                     ],
                 }
             ],
-            "clusters": [
-                {
-                    "name": "up",
-                    "type": "STATIC",
-                    "connect_timeout": "2s",
-                    "circuit_breakers": {"thresholds": [{"max_connections": 4096, "max_requests": 4096}]},
-                    "load_assignment": {
-                        "cluster_name": "up",
-                        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": target}}]}],
-                    },
-                }
-            ],
+            "clusters": clusters,
         }
+    }
+
+
+def envoy_cluster(name: str, port: int) -> dict:
+    target = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "2s",
+        "circuit_breakers": {"thresholds": [{"max_connections": 4096, "max_requests": 4096}]},
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": target}}]}],
+        },
     }
 
 

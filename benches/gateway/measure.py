@@ -35,16 +35,22 @@ class Load:
     body_bytes: int = 0
 
     def run(self, target: Running) -> Sample:
+        (cpu_us,), per_second, p99_us = self.run_counting(target.url, [target])
+        return Sample(cpu_us, per_second, p99_us)
+
+    def run_counting(self, url: str, counted: list[Running]) -> tuple[list[float], float, int]:
+        """CPU time per request of each of these processes, requests per second, and p99."""
         command = ["taskset", "-c", str(OTHER_CORE), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{self.seconds:g}s", "--latency",
-                   "-s", HERE / "request.lua", target.url]  # fmt: skip
+                   "-s", HERE / "request.lua", url]  # fmt: skip
         environment = {**os.environ, "TOKEN": self.token, "BODY_BYTES": str(self.body_bytes)}
-        before = cpu_ns(target.pid)
+        before = [cpu_ns(one.pid) for one in counted]
         output = subprocess.run(list(map(str, command)), env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
-        used = cpu_ns(target.pid) - before
+        used = [cpu_ns(one.pid) - ns for one, ns in zip(counted, before, strict=True)]
         seen = json.loads(output.splitlines()[-1])
         if seen["failed"] or not seen["requests"]:
-            sys.exit(f"{target.name}: {seen}")
-        return Sample(used / 1000 / seen["requests"], seen["requests"] * 1e6 / seen["microseconds"], seen["p99"])
+            sys.exit(f"{', '.join(one.name for one in counted)}: {seen}")
+        cpu_us = [ns / 1000 / seen["requests"] for ns in used]
+        return cpu_us, seen["requests"] * 1e6 / seen["microseconds"], seen["p99"]
 
 
 def cpu_ns(pid: int) -> int:

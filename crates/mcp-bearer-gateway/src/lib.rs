@@ -28,6 +28,7 @@ mod fields;
 mod file;
 mod forward;
 mod gateway;
+mod gathered_writes;
 mod health;
 mod history;
 mod identity_headers;

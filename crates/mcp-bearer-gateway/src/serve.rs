@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::activity::{Activity, Why};
+use crate::gathered_writes::GatheredWrites;
 use crate::limits::PeerConnections;
 use crate::observers::Observers;
 use crate::tls::ServerTls;
@@ -181,7 +182,7 @@ async fn requests<S: Serve, I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         }
     });
     let builder = builder(S::HTTP2_STREAMS);
-    let served = builder.serve_connection(TokioIo::new(stream), service);
+    let served = builder.serve_connection(TokioIo::new(GatheredWrites::new(stream)), service);
     let mut served = std::pin::pin!(served);
     tokio::select! {
         // The operator need not know about a client that leaves or writes nonsense.

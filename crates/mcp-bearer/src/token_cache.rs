@@ -243,8 +243,25 @@ impl Eq for Key {}
 impl Equivalent<Key> for Token<'_> {
     #[inline]
     fn equivalent(&self, key: &Key) -> bool {
-        self.0 == key.0.as_bytes()
+        are_same(self.0, key.0.as_bytes())
     }
+}
+
+/// Musl, with which the program is built, compares byte by byte: half a microsecond for a token.
+#[cfg(target_env = "musl")]
+#[inline]
+fn are_same(one: &[u8], other: &[u8]) -> bool {
+    let (words, rest) = one.as_chunks::<8>();
+    let (other_words, other_rest) = other.as_chunks::<8>();
+    let differ =
+        |(one, other): (&[u8; 8], &[u8; 8])| u64::from_ne_bytes(*one) != u64::from_ne_bytes(*other);
+    one.len() == other.len() && rest == other_rest && !words.iter().zip(other_words).any(differ)
+}
+
+#[cfg(not(target_env = "musl"))]
+#[inline]
+fn are_same(one: &[u8], other: &[u8]) -> bool {
+    one == other
 }
 
 #[derive(Clone)]

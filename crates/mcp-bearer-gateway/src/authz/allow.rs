@@ -71,10 +71,11 @@ impl Allow {
     /// is nothing to say.
     fn identity(&self, access: Option<&AccessToken>) -> Result<HeaderMap, Unnamed> {
         let mut headers = HeaderMap::with_capacity(4);
-        for name in self.names.all() {
-            headers.insert(name, HeaderValue::from_static(""));
-        }
         self.names.set(&mut headers, access)?;
+        for name in self.names.all() {
+            let empty = HeaderValue::from_static("");
+            headers.entry(name).or_insert(empty);
+        }
         Ok(headers)
     }
 

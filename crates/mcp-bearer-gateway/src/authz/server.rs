@@ -69,8 +69,9 @@ impl Serve for Front {
     ) -> Response<Body> {
         let proxy = connection.peer.ip();
         if !is_grpc(&request) {
-            let answer = forward_auth::answer(&self.judge, proxy, request).await;
-            return answer.map(Body::new);
+            // Boxed: HTTP/2 moves the future of a check several times, and that would be as large.
+            let answer = Box::pin(forward_auth::answer(&self.judge, proxy, request));
+            return answer.await.map(Body::new);
         }
         request.extensions_mut().insert(Proxy(proxy));
         let answered: Result<_, Infallible> =

@@ -195,3 +195,29 @@ async fn the_metadata_document_is_for_everybody() {
     let post = stage.check(Question::new("POST", path)).await;
     assert!(!post.passes && post.status == 405, "{post:?}");
 }
+
+#[tokio::test]
+async fn headers_in_the_raw_form_decide_too() {
+    let stage = Stage::with_rules("").await;
+    let bearer = stage.bearer();
+    let ping = || Question::post(&bearer).body(PING);
+    let answer = stage.check(ping().raw()).await;
+    assert!(answer.passes, "{answer:?}");
+    assert_eq!(answer.headers["x-auth-subject"], "alice");
+    let partial = ping().header("x-envoy-auth-partial-body", "true").raw();
+    assert_eq!(stage.check(partial).await.status, 403);
+    let mut two = ping().raw();
+    let headers = &mut two.http.header_map.as_mut().unwrap().headers;
+    let authorization = headers.iter().find(|field| field.key == "authorization");
+    headers.extend(authorization.cloned());
+    let answer = stage.check(two).await;
+    assert!(!answer.passes, "two tokens: {answer:?}");
+    for value in [&b"a\nb"[..], b"a\0"] {
+        let mut broken = ping().header("x-other", "a").raw();
+        let headers = &mut broken.http.header_map.as_mut().unwrap().headers;
+        for field in headers.iter_mut().filter(|field| field.key == "x-other") {
+            field.raw_value = value.to_vec();
+        }
+        assert_eq!(stage.check(broken).await.status, 400, "{value:?}");
+    }
+}

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use envoy_types::ext_authz::v3::pb::{CheckRequest, HttpResponse};
+use envoy_types::ext_authz::v3::pb::{CheckRequest, HeaderValue, HttpResponse};
+use envoy_types::pb::envoy::config::core::v3::HeaderMap;
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Request};
 use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use envoy_types::pb::envoy::service::auth::v3::{AttributeContext, CheckResponse};
@@ -182,6 +183,20 @@ impl Question {
     pub(crate) fn body(mut self, body: &str) -> Self {
         self.http.body = body.to_owned();
         self.http.size = body.len() as i64;
+        self
+    }
+
+    /// With its headers in the other form, as Envoy sends them with `encode_raw_headers`.
+    pub(crate) fn raw(mut self) -> Self {
+        let headers = std::mem::take(&mut self.http.headers).into_iter();
+        let headers = headers.map(|(key, value)| HeaderValue {
+            key,
+            raw_value: value.into_bytes(),
+            ..HeaderValue::default()
+        });
+        self.http.header_map = Some(HeaderMap {
+            headers: headers.collect(),
+        });
         self
     }
 

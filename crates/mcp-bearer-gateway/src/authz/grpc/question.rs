@@ -52,7 +52,8 @@ pub(super) fn read(
 
 /// The fields, from either form in which Envoy sends them; `None` if one is not a field of HTTP.
 fn headers(http: &HttpRequest) -> Option<HeaderMap> {
-    let mut headers = HeaderMap::with_capacity(http.headers.len());
+    let raw = http.header_map.as_ref().map_or(&[][..], |map| &map.headers);
+    let mut headers = HeaderMap::with_capacity(http.headers.len() + raw.len());
     let mut add = |name: &str, value: &[u8]| {
         if name.starts_with(':') {
             return Some(());
@@ -64,7 +65,7 @@ fn headers(http: &HttpRequest) -> Option<HeaderMap> {
     for (name, value) in &http.headers {
         add(name, value.as_bytes())?;
     }
-    for field in http.header_map.iter().flat_map(|map| &map.headers) {
+    for field in raw {
         let value = if field.raw_value.is_empty() {
             field.value.as_bytes()
         } else {
