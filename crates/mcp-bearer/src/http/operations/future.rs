@@ -16,7 +16,7 @@ use mcp_bearer_core::{AccessToken, Rejection, RequestedScopes};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::entry::{self, JudgedOperations, Kind, Stop};
+use super::entry::{self, JudgedOperations, Kind, Outline, Stop};
 use super::exit::{Exchange, Held, Leaving};
 use super::reading::Reading;
 use super::refusal::{self, Reason};
@@ -74,6 +74,8 @@ struct Way<S, B> {
     body: Option<B>,
     access: Option<AccessToken>,
     session: Option<String>,
+    /// Whether the protocol version of the request has sessions.
+    has_sessions: bool,
 }
 
 /// A request that is passed on.
@@ -132,6 +134,7 @@ where
             body: None,
             access: None,
             session: None,
+            has_sessions: false,
         };
         if way.is_anonymous() {
             way.body = Some(body);
@@ -170,6 +173,15 @@ where
     fn answered(answer: Response<AnswerBody>) -> Self {
         Self::Answered {
             answer: Some(answer),
+        }
+    }
+
+    /// Calls the service, which must be ready.
+    #[inline]
+    fn inner(mut judged: Judged<S, B>) -> Self {
+        Self::Inner {
+            future: judged.service.call(judged.request),
+            exchange: Some(judged.exchange),
         }
     }
 
@@ -249,8 +261,10 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
             entry::check_type(&self.parts.headers)?;
         }
         let headers = &mut self.parts.headers;
+        let outline = Outline::of(headers);
+        self.has_sessions = outline.has_sessions;
         // The principal is read from the claims, which most requests of 2026-07-28 do not need.
-        if !entry::is_bound(headers) {
+        if !outline.is_bound {
             return Ok(kind);
         }
         let principal = match &self.access {
@@ -353,6 +367,7 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
     /// Passes on a CORS preflight, which has no token and nothing to judge.
     fn pass_on_unjudged(mut self) -> Next<S, B> {
         preflight::strip(&mut self.parts.headers);
+        self.has_sessions = Outline::of(&self.parts.headers).has_sessions;
         self.call(None)
     }
 
@@ -374,8 +389,8 @@ impl<S, B: Body<Data = Bytes>> Way<S, B> {
             body,
             access,
             session,
+            has_sessions,
         } = self;
-        let has_sessions = entry::version(&parts.headers).has_sessions();
         let (body, answers, operations) = match (read, body) {
             (Some((operations, body)), _) => {
                 let answers = operations
@@ -473,7 +488,16 @@ where
                     match (read, way.take()) {
                         (Ok(body), Some(way)) => {
                             *ends_connection = false;
-                            State::next(way.judge(body))
+                            match way.judge(body) {
+                                // Nearly every service is ready; to store the request until it
+                                // is asked would move it twice.
+                                Next::Call(mut judged) => match judged.service.poll_ready(cx) {
+                                    Poll::Ready(Ok(())) => State::inner(judged),
+                                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                                    Poll::Pending => State::next(Next::Call(judged)),
+                                },
+                                next => State::next(next),
+                            }
                         }
                         (Err(stop), _) => State::next(answer(&stop, None)),
                         (_, None) => State::Ended,
@@ -484,16 +508,13 @@ where
                         return Poll::Pending;
                     };
                     let ready = ready!(waiting.service.poll_ready(cx));
-                    let Some(mut judged) = judged.take() else {
+                    let Some(judged) = judged.take() else {
                         return Poll::Pending;
                     };
                     if let Err(error) = ready {
                         return Poll::Ready(Err(error));
                     }
-                    State::Inner {
-                        future: judged.service.call(judged.request),
-                        exchange: Some(judged.exchange),
-                    }
+                    State::inner(judged)
                 }
                 StateProj::Inner { future, exchange } => {
                     let response = match ready!(future.poll(cx)) {

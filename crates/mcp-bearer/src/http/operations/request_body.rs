@@ -32,7 +32,8 @@ pin_project! {
 #[derive(Debug)]
 pub(super) struct ReadBody {
     pub(super) data: Option<Bytes>,
-    pub(super) trailers: Option<HeaderMap>,
+    /// Boxed, because requests have none and are moved often.
+    pub(super) trailers: Option<Box<HeaderMap>>,
     /// Released when the inner service takes the bytes or drops them.
     pub(super) lease: Option<Lease>,
 }
@@ -75,7 +76,11 @@ impl<B: Body<Data = Bytes>> Body for OperationBody<B> {
                 if data.is_none() {
                     body.lease = None;
                 }
-                let trailers = || body.trailers.take().map(Frame::trailers);
+                let trailers = || {
+                    body.trailers
+                        .take()
+                        .map(|trailers| Frame::trailers(*trailers))
+                };
                 let frame = data.map(Frame::data).or_else(trailers);
                 Poll::Ready(frame.map(Ok))
             }

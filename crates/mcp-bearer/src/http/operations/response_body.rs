@@ -28,9 +28,10 @@ pin_project! {
     enum Kind<R> {
         /// It passes unchanged.
         Inner { #[pin] body: R },
-        Filtered { filtered: Filtered<R> },
+        // Boxed, because an answer that passes unchanged is moved often.
+        Filtered { filtered: Box<Filtered<R>> },
         /// It was read whole.
-        Whole { data: Option<Bytes>, trailers: Option<HeaderMap> },
+        Whole { data: Option<Bytes>, trailers: Option<Box<HeaderMap>> },
         Answer { #[pin] body: AnswerBody },
     }
 }
@@ -52,21 +53,21 @@ impl<R> OperationsBody<R> {
     /// `out` is what the filter has already returned.
     pub(super) fn filtered(filter: ListFilter, out: Vec<u8>, body: Pin<Box<R>>) -> Self {
         Self::of(Kind::Filtered {
-            filtered: Filtered {
+            filtered: Box::new(Filtered {
                 body,
                 filter,
                 out,
                 trailers: None,
                 ended: false,
                 fault: None,
-            },
+            }),
         })
     }
 
     pub(super) fn whole(data: Vec<u8>, trailers: Option<HeaderMap>) -> Self {
         Self::of(Kind::Whole {
             data: (!data.is_empty()).then(|| data.into()),
-            trailers,
+            trailers: trailers.map(Box::new),
         })
     }
 
@@ -149,7 +150,8 @@ impl<R: Body<Data = Bytes>> Body for OperationsBody<R> {
             KindProj::Filtered { filtered } => filtered.poll_frame(cx),
             KindProj::Whole { data, trailers } => {
                 let data = data.take().map(Frame::data);
-                let frame = data.or_else(|| trailers.take().map(Frame::trailers));
+                let trailers = || trailers.take().map(|trailers| Frame::trailers(*trailers));
+                let frame = data.or_else(trailers);
                 Poll::Ready(frame.map(Ok))
             }
             KindProj::Answer { body } => body
