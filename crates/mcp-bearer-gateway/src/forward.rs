@@ -14,9 +14,12 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Versi
 use http_body::Body;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
+use hyper_util::client::legacy::{Error as ClientError, ResponseFuture};
 use mcp_bearer::http::{FromExtensions as _, JudgedOperations, OperationBody};
 use mcp_bearer::{AccessToken, Clock};
+use memchr::memmem::Finder;
 use tokio::time::Instant;
+use tokio::time::error::Elapsed;
 use tower_service::Service;
 
 use crate::assertion::{Assertions, sha256};
@@ -51,6 +54,8 @@ pub(crate) enum Permit {
 #[derive(Clone)]
 pub(crate) struct Passage {
     pub(crate) client: IpAddr,
+    /// The same for `X-Forwarded-For`.
+    pub(crate) client_text: HeaderValue,
     pub(crate) scheme: &'static str,
     pub(crate) began: std::time::Instant,
 }
@@ -67,6 +72,8 @@ impl<B> Clone for Forward<B> {
 struct Inner<B> {
     settings: Arc<Settings>,
     own_headers: [HeaderName; 4],
+    /// Finds [`LISTEN`] many bytes at a time. Every body is searched.
+    listen: Finder<'static>,
     upstream: Upstream<B>,
     rights: Arc<Rights>,
     limits: Arc<RequestLimits>,
@@ -85,6 +92,7 @@ impl<B> Forward<B> {
     ) -> Self {
         Self(Arc::new(Inner {
             own_headers: settings.identity_headers.all(),
+            listen: Finder::new(LISTEN),
             settings,
             upstream,
             rights,
@@ -127,20 +135,46 @@ impl<B: Forwarded> Service<Request<B>> for Forward<B> {
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let inner = Arc::clone(&self.0);
-        // Whoever reads our own answer sees who was refused.
         let access = AccessToken::from_extensions(request.extensions()).cloned();
-        Box::pin(async move {
-            let answer = inner.forward(request).await;
-            Ok(answer.unwrap_or_else(|own| {
-                let mut answer = own.respond();
-                if let Some(access) = access {
-                    answer.extensions_mut().insert(access);
-                }
-                answer.map(Either::Right)
-            }))
-        })
+        // The request is sent before there is a future, which would hold it and be moved with it.
+        match inner.send(request, access.as_ref()) {
+            Err(own) => Box::pin(std::future::ready(Ok(own_answer(own, access)))),
+            Ok(sent) => Box::pin(async move {
+                let Sent {
+                    answer,
+                    operations,
+                    permit,
+                } = sent;
+                let answer = tokio::time::timeout(CALL, answer).await;
+                Ok(match inner.judge_answer(answer) {
+                    Err(own) => own_answer(own, access),
+                    Ok(answer) => inner.pass_on(answer, access, operations, permit),
+                })
+            }),
+        }
     }
 }
+
+/// A request that was sent, and what its answer needs.
+struct Sent {
+    answer: ResponseFuture,
+    operations: Option<JudgedOperations>,
+    permit: Permit,
+}
+
+/// Our own answer. Whoever reads it sees who was refused.
+fn own_answer(own: OwnAnswer, access: Option<AccessToken>) -> Response<ServerBody> {
+    let mut answer = own.respond();
+    if let Some(access) = access {
+        answer.extensions_mut().insert(access);
+    }
+    answer.map(Either::Right)
+}
+
+const MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
+
+/// The method of a subscription.
+const LISTEN: &str = "subscriptions/listen";
 
 const TOO_BUSY: OwnAnswer = OwnAnswer::new(
     StatusCode::SERVICE_UNAVAILABLE,
@@ -174,47 +208,60 @@ const fn failed(reason: &'static str, text: &'static str) -> OwnAnswer {
 }
 
 impl<B: Forwarded> Inner<B> {
-    async fn forward(&self, request: Request<B>) -> Result<Response<ServerBody>, OwnAnswer> {
+    fn send(&self, request: Request<B>, access: Option<&AccessToken>) -> Result<Sent, OwnAnswer> {
         let (mut parts, body) = request.into_parts();
-        let access = AccessToken::from_extensions(&parts.extensions).cloned();
         let operations = JudgedOperations::from_extensions(&parts.extensions).cloned();
         let passage = parts.extensions.remove::<Passage>();
         let Some(passage) = passage else {
             let internal = failed("internal", "the request came another way");
             return Err(internal);
         };
-        self.check_caller(access.as_ref())?;
-        let permit = if is_stream(&parts, operations.as_ref(), body.bytes()) {
-            let _permit = self.begin_stream(access.as_ref(), passage.client)?;
+        self.check_caller(access)?;
+        let permit = if self.is_stream(&parts, operations.as_ref(), body.bytes()) {
+            let _permit = self.begin_stream(access, passage.client)?;
             let _active = self.observers.metrics.stream();
             Permit::Stream { _permit, _active }
         } else {
             let _permit = self.limits.begin_request().ok_or(TOO_BUSY)?;
             Permit::Request { _permit }
         };
-        self.record(
-            &passage,
-            &parts.method,
-            access.as_ref(),
-            operations.as_ref(),
-        )?;
-        self.prepare(&mut parts, &passage, access.as_ref())?;
-        if let Some(value) = self.assertion(access.as_ref(), operations.as_ref(), &body)? {
+        self.record(&passage, &parts.method, access, operations.as_ref())?;
+        self.prepare(&mut parts, passage, access)?;
+        if let Some(value) = self.assertion(access, operations.as_ref(), &body)? {
             parts.headers.insert(AUTHORIZATION, value);
         }
         let request = Request::from_parts(parts, WithoutTrailers::new(body));
-        let answer = tokio::time::timeout(CALL, self.upstream.send(request)).await;
-        let answer = match answer {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(self.not_reached(&error)),
+        Ok(Sent {
+            answer: self.upstream.send(request),
+            operations,
+            permit,
+        })
+    }
+
+    /// The server's answer, if it may be passed on.
+    fn judge_answer(
+        &self,
+        answer: Result<Result<Response<Incoming>, ClientError>, Elapsed>,
+    ) -> Result<Response<Incoming>, OwnAnswer> {
+        match answer {
+            Ok(Ok(answer)) => self.check_answer(&answer).map(|()| answer),
+            Ok(Err(error)) => Err(self.not_reached(&error)),
             Err(_) => {
                 let text = "the server did not answer in time";
                 let status = StatusCode::GATEWAY_TIMEOUT;
-                return Err(OwnAnswer::new(status, "server_too_slow", text));
+                Err(OwnAnswer::new(status, "server_too_slow", text))
             }
-        };
+        }
+    }
+
+    fn pass_on(
+        &self,
+        answer: Response<Incoming>,
+        access: Option<AccessToken>,
+        operations: Option<JudgedOperations>,
+        permit: Permit,
+    ) -> Response<ServerBody> {
         let (mut parts, body) = answer.into_parts();
-        self.check_answer(&parts)?;
         fields::to_client(&mut parts.headers);
         let end = match &permit {
             Permit::Stream { .. } => {
@@ -224,7 +271,27 @@ impl<B: Forwarded> Inner<B> {
             Permit::Request { .. } => End::At(Instant::now() + CALL),
         };
         let body = Lived::new(body, end, permit);
-        Ok(Response::from_parts(parts, Either::Left(body)))
+        Response::from_parts(parts, Either::Left(body))
+    }
+
+    /// Whether the answer is a long stream: a GET, or a subscription (since protocol 2026-07-28).
+    /// Without rules the body was read and not parsed, so any mention in it counts.
+    fn is_stream(
+        &self,
+        parts: &Parts,
+        operations: Option<&JudgedOperations>,
+        body: Option<&Bytes>,
+    ) -> bool {
+        let named = || {
+            let named = parts.headers.get(MCP_METHOD);
+            named.is_some_and(|method| method.as_bytes().trim_ascii() == LISTEN.as_bytes())
+        };
+        let mentioned = || body.is_some_and(|body| self.listen.find(body).is_some());
+        parts.method == Method::GET
+            || match operations {
+                Some(operations) => operations.iter().any(|one| one.method() == LISTEN),
+                None => named() || mentioned(),
+            }
     }
 
     /// Records the request before it is passed on. What cannot be recorded is not passed on, if the
@@ -282,25 +349,18 @@ impl<B: Forwarded> Inner<B> {
     fn prepare(
         &self,
         parts: &mut Parts,
-        passage: &Passage,
+        passage: Passage,
         access: Option<&AccessToken>,
     ) -> Result<(), OwnAnswer> {
-        let authority = parts
-            .uri
-            .authority()
-            .map(|authority| authority.as_str().as_bytes());
-        let host = parts
-            .headers
-            .get(HOST)
-            .map(HeaderValue::as_bytes)
-            .or(authority);
-        let host = host.map(<[u8]>::to_vec);
+        let host = parts.headers.get(HOST).cloned();
+        let authority = || HeaderValue::try_from(parts.uri.authority()?.as_str()).ok();
         let origin = Origin {
-            client: passage.client,
+            client: passage.client_text,
             scheme: passage.scheme,
-            host: host.as_deref(),
+            host: host.or_else(authority),
         };
-        fields::to_server(&mut parts.headers, &origin, &self.own_headers);
+        fields::to_server(&mut parts.headers, origin, &self.own_headers);
+        parts.headers.insert(HOST, self.upstream.host());
         self.settings
             .identity_headers
             .set(&mut parts.headers, access);
@@ -333,7 +393,7 @@ impl<B: Forwarded> Inner<B> {
         })
     }
 
-    fn not_reached(&self, error: &hyper_util::client::legacy::Error) -> OwnAnswer {
+    fn not_reached(&self, error: &ClientError) -> OwnAnswer {
         let why = error_chain(error);
         tracing::warn!(
             target: "mcp_bearer::gateway",
@@ -349,8 +409,8 @@ impl<B: Forwarded> Inner<B> {
     }
 
     /// Refuses answers that would mislead a client.
-    fn check_answer(&self, parts: &http::response::Parts) -> Result<(), OwnAnswer> {
-        let (reason, text) = match parts.status {
+    fn check_answer(&self, answer: &Response<Incoming>) -> Result<(), OwnAnswer> {
+        let (reason, text) = match answer.status() {
             // Its challenge is for our request, not for the client's.
             StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => (
                 "server_wants_credentials",
@@ -364,37 +424,16 @@ impl<B: Forwarded> Inner<B> {
             }
             _ => return Ok(()),
         };
-        let location = parts
-            .headers
-            .get(LOCATION)
-            .map(|value| format!("{value:?}"));
+        let location = answer.headers().get(LOCATION);
+        let location = location.map(|value| format!("{value:?}"));
         tracing::warn!(
             target: "mcp_bearer::gateway",
-            status = parts.status.as_u16(),
+            status = answer.status().as_u16(),
             location = location.as_deref(),
             "{text}; clients get 502. If it redirects, set `upstream` to that address"
         );
         Err(failed(reason, text))
     }
-}
-
-/// Whether the answer is a long stream: a GET, or a subscription (since protocol 2026-07-28).
-/// Without rules the body was read and not parsed, so any mention in it counts.
-fn is_stream(parts: &Parts, operations: Option<&JudgedOperations>, body: Option<&Bytes>) -> bool {
-    const LISTEN: &str = "subscriptions/listen";
-    let named = || {
-        let named = parts.headers.get("mcp-method");
-        named.is_some_and(|method| method.as_bytes().trim_ascii() == LISTEN.as_bytes())
-    };
-    let mentioned = || {
-        let windows = body.map(|body| body.windows(LISTEN.len()));
-        windows.is_some_and(|mut windows| windows.any(|window| window == LISTEN.as_bytes()))
-    };
-    parts.method == Method::GET
-        || match operations {
-            Some(operations) => operations.iter().any(|one| one.method() == LISTEN),
-            None => named() || mentioned(),
-        }
 }
 
 fn error_chain(error: &dyn std::error::Error) -> String {

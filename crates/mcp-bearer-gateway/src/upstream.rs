@@ -4,13 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::InvalidHeaderValue;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Request, Response, Uri};
+use http::{HeaderValue, Request, Uri};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{Client, Error};
+use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use mcp_bearer::http::OperationBody;
 use url::Url;
@@ -35,6 +36,7 @@ pub(crate) struct Upstream<B = OperationBody<Incoming>> {
     scheme: Scheme,
     authority: Authority,
     path: String,
+    host: HeaderValue,
     /// For requests without a query, which are nearly all.
     without_query: Uri,
 }
@@ -46,6 +48,7 @@ impl<B> Clone for Upstream<B> {
             scheme: self.scheme.clone(),
             authority: self.authority.clone(),
             path: self.path.clone(),
+            host: self.host.clone(),
             without_query: self.without_query.clone(),
         }
     }
@@ -83,11 +86,14 @@ where
         let path = url.path().to_owned();
         let without_query = join(&scheme, &authority, &path);
         let without_query = without_query.map_err(|error| format!("upstream: {error}"))?;
+        let host = host_of(&scheme, &authority);
+        let host = host.map_err(|error| format!("upstream: {error}"))?;
         Ok(Self {
             client,
             scheme,
             authority,
             path,
+            host,
             without_query,
         })
     }
@@ -103,13 +109,25 @@ where
         }
     }
 
-    pub(crate) async fn send(
-        &self,
-        request: Request<WithoutTrailers<B>>,
-    ) -> Result<Response<Incoming>, Error> {
-        self.client.request(request).await
+    /// The value of `Host`. The client would make it anew for each request.
+    pub(crate) fn host(&self) -> HeaderValue {
+        self.host.clone()
+    }
+
+    pub(crate) fn send(&self, request: Request<WithoutTrailers<B>>) -> ResponseFuture {
+        self.client.request(request)
     }
 }
+
+/// The port is left out if it is the scheme's own (RFC 9110 section 4.2.3).
+fn host_of(scheme: &Scheme, authority: &Authority) -> Result<HeaderValue, InvalidHeaderValue> {
+    let usual = if *scheme == Scheme::HTTPS { 443 } else { 80 };
+    match authority.port_u16().filter(|port| *port != usual) {
+        Some(port) => HeaderValue::try_from(format!("{}:{port}", authority.host())),
+        None => HeaderValue::try_from(authority.host()),
+    }
+}
+
 fn join(scheme: &Scheme, authority: &Authority, path: &str) -> Result<Uri, http::Error> {
     Uri::builder()
         .scheme(scheme.clone())
