@@ -30,9 +30,16 @@ const IDLE: Duration = Duration::from_secs(4);
 /// How much an idle connection may hold in its buffer.
 const BUFFER: usize = 64 * 1024;
 
+/// With one client for both, a connection without TLS would hold the 1 KB of state that TLS needs.
+#[derive(Debug)]
+enum Connections<B> {
+    Plain(Client<HttpConnector, B>),
+    Tls(Client<HttpsConnector<HttpConnector>, B>),
+}
+
 #[derive(Debug)]
 pub(crate) struct Upstream<B = OperationBody<Incoming>> {
-    client: Client<HttpsConnector<HttpConnector>, WithoutTrailers<B>>,
+    connections: Connections<WithoutTrailers<B>>,
     scheme: Scheme,
     authority: Authority,
     path: String,
@@ -44,7 +51,10 @@ pub(crate) struct Upstream<B = OperationBody<Incoming>> {
 impl<B> Clone for Upstream<B> {
     fn clone(&self) -> Self {
         Self {
-            client: self.client.clone(),
+            connections: match &self.connections {
+                Connections::Plain(client) => Connections::Plain(client.clone()),
+                Connections::Tls(client) => Connections::Tls(client.clone()),
+            },
             scheme: self.scheme.clone(),
             authority: self.authority.clone(),
             path: self.path.clone(),
@@ -70,26 +80,33 @@ where
             return Err("upstream: the URL names no host".to_owned());
         };
         let mut http = HttpConnector::new();
-        http.enforce_http(false);
+        // The connector with TLS asks it for `https` addresses too.
+        http.enforce_http(scheme != Scheme::HTTPS);
         http.set_connect_timeout(Some(CONNECT));
         http.set_nodelay(true);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(upstream_tls(ca_file)?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
-        let client = Client::builder(TokioExecutor::new())
+        let tls = upstream_tls(ca_file)?;
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
-            .http1_max_buf_size(BUFFER)
-            .build(connector);
+            .http1_max_buf_size(BUFFER);
+        let connections = if scheme == Scheme::HTTPS {
+            let connector = HttpsConnectorBuilder::new()
+                .with_tls_config(tls)
+                .https_only()
+                .enable_http1()
+                .wrap_connector(http);
+            Connections::Tls(builder.build(connector))
+        } else {
+            Connections::Plain(builder.build(http))
+        };
         let path = url.path().to_owned();
         let without_query = join(&scheme, &authority, &path);
         let without_query = without_query.map_err(|error| format!("upstream: {error}"))?;
         let host = host_of(&scheme, &authority);
         let host = host.map_err(|error| format!("upstream: {error}"))?;
         Ok(Self {
-            client,
+            connections,
             scheme,
             authority,
             path,
@@ -115,7 +132,10 @@ where
     }
 
     pub(crate) fn send(&self, request: Request<WithoutTrailers<B>>) -> ResponseFuture {
-        self.client.request(request)
+        match &self.connections {
+            Connections::Plain(client) => client.request(request),
+            Connections::Tls(client) => client.request(request),
+        }
     }
 }
 
