@@ -14,9 +14,12 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Versi
 use http_body::Body;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
+use hyper_util::client::legacy::{Error as ClientError, ResponseFuture};
 use mcp_bearer::http::{FromExtensions as _, JudgedOperations, OperationBody};
 use mcp_bearer::{AccessToken, Clock};
+use memchr::memmem::Finder;
 use tokio::time::Instant;
+use tokio::time::error::Elapsed;
 use tower_service::Service;
 
 use crate::assertion::{Assertions, sha256};
@@ -54,6 +57,8 @@ pub(crate) enum Permit {
 #[derive(Clone)]
 pub(crate) struct Passage {
     pub(crate) client: IpAddr,
+    /// The same for `X-Forwarded-For`.
+    pub(crate) client_text: HeaderValue,
     pub(crate) scheme: &'static str,
     pub(crate) began: std::time::Instant,
 }
@@ -70,6 +75,8 @@ impl<B> Clone for Forward<B> {
 struct Inner<B> {
     settings: Arc<Settings>,
     own_headers: [HeaderName; 4],
+    /// Finds [`LISTEN`] many bytes at a time. Every body is searched.
+    listen: Finder<'static>,
     upstream: Upstream<B>,
     rights: Arc<Rights>,
     limits: Arc<RequestLimits>,
@@ -88,6 +95,7 @@ impl<B> Forward<B> {
     ) -> Self {
         Self(Arc::new(Inner {
             own_headers: settings.common.identity_headers.all(),
+            listen: Finder::new(LISTEN),
             settings,
             upstream,
             rights,
@@ -142,37 +150,47 @@ impl<B: Forwarded> Service<Request<B>> for Forward<B> {
             let body = request.body().bytes().cloned();
             InBody::look(request.extensions_mut(), body.as_deref())
         };
-        // A reader of our own answer sees who was refused.
         let access = AccessToken::from_extensions(request.extensions()).cloned();
+        // The request is sent before there is a future, which would hold it and be moved with it.
+        let sent = inner.send(request, access.as_ref());
         Box::pin(async move {
-            let answer = inner.forward(request).await;
-            let answer = answer.unwrap_or_else(|why| {
-                let mut answer = match why {
-                    Unserved::Refused(own) => own.respond(),
-                    Unserved::ServerFailed(own) => {
-                        let mut answer = own.respond();
-                        answer.extensions_mut().insert(ServerFailed);
-                        answer
-                    }
-                };
-                if let Some(access) = access {
-                    answer.extensions_mut().insert(access);
-                }
-                answer.map(Either::Right)
-            });
-            #[cfg(feature = "otlp")]
-            let answer = match in_body {
-                Some(in_body) => {
-                    let mut answer = answer;
-                    answer.extensions_mut().insert(in_body);
-                    answer
-                }
-                None => answer,
+            #[cfg_attr(
+                not(feature = "otlp"),
+                expect(unused_mut, reason = "only a span changes it")
+            )]
+            let mut answer = match sent {
+                Err(own) => own_answer(own, access),
+                Ok(sent) => inner.finish(sent, access).await,
             };
+            #[cfg(feature = "otlp")]
+            if let Some(in_body) = in_body {
+                answer.extensions_mut().insert(in_body);
+            }
             Ok(answer)
         })
     }
 }
+
+/// A request that was sent, and what its answer needs.
+struct Sent {
+    answer: ResponseFuture,
+    operations: Option<JudgedOperations>,
+    permit: Permit,
+}
+
+/// Our own answer. A reader of it sees who was refused.
+fn own_answer(own: OwnAnswer, access: Option<AccessToken>) -> Response<ServerBody> {
+    let mut answer = own.respond();
+    if let Some(access) = access {
+        answer.extensions_mut().insert(access);
+    }
+    answer.map(Either::Right)
+}
+
+const MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
+
+/// The method of a subscription.
+const LISTEN: &str = "subscriptions/listen";
 
 const TOO_BUSY: OwnAnswer = OwnAnswer::new(
     StatusCode::SERVICE_UNAVAILABLE,
@@ -212,32 +230,17 @@ const fn failed(reason: &'static str, text: &'static str) -> OwnAnswer {
     OwnAnswer::new(StatusCode::BAD_GATEWAY, reason, text)
 }
 
-/// Why a request gets no answer of the server.
-enum Unserved {
-    /// It was not passed on: this is the decision about it.
-    Refused(OwnAnswer),
-    /// It was granted, recorded and passed on.
-    ServerFailed(OwnAnswer),
-}
-
-impl From<OwnAnswer> for Unserved {
-    fn from(answer: OwnAnswer) -> Self {
-        Self::Refused(answer)
-    }
-}
-
 impl<B: Forwarded> Inner<B> {
-    async fn forward(&self, request: Request<B>) -> Result<Response<ServerBody>, Unserved> {
+    fn send(&self, request: Request<B>, access: Option<&AccessToken>) -> Result<Sent, OwnAnswer> {
         let (mut parts, body) = request.into_parts();
-        let access = AccessToken::from_extensions(&parts.extensions).cloned();
         let operations = JudgedOperations::from_extensions(&parts.extensions).cloned();
         let passage = parts.extensions.remove::<Passage>();
         let Some(passage) = passage else {
             let internal = failed("internal", "the request came another way");
-            return Err(internal.into());
+            return Err(internal);
         };
-        let caller = self.caller(access.as_ref(), passage.client)?;
-        let permit = if is_stream(&parts, operations.as_ref(), body.bytes()) {
+        let caller = self.caller(access, passage.client)?;
+        let permit = if self.is_stream(&parts, operations.as_ref(), body.bytes()) {
             let permit = self.limits.begin_stream(caller);
             let _permit = permit.map_err(|refusal| match refusal {
                 SlotRefusal::Full => ALL_STREAMS,
@@ -254,14 +257,63 @@ impl<B: Forwarded> Inner<B> {
             Permit::Request { _permit }
         };
         let method = parts.method.clone();
-        self.prepare(&mut parts, &passage, access.as_ref())?;
-        if let Some(value) = self.assertion(access.as_ref(), operations.as_ref(), &body)? {
+        let (client, began) = (passage.client, passage.began);
+        self.prepare(&mut parts, passage, access)?;
+        if let Some(value) = self.assertion(access, operations.as_ref(), &body)? {
             parts.headers.insert(AUTHORIZATION, value);
         }
         // Whatever could refuse it comes before: a request has one decision.
-        self.record(&passage, &method, access.as_ref(), operations.as_ref())?;
+        self.record(client, began, &method, access, operations.as_ref())?;
         let request = Request::from_parts(parts, WithoutTrailers::new(body));
-        let answer = self.ask(request).await.map_err(Unserved::ServerFailed)?;
+        Ok(Sent {
+            answer: self.upstream.send(request),
+            operations,
+            permit,
+        })
+    }
+
+    /// Waits for the answer of the server.
+    async fn finish(&self, sent: Sent, access: Option<AccessToken>) -> Response<ServerBody> {
+        let Sent {
+            answer,
+            operations,
+            permit,
+        } = sent;
+        let answer = tokio::time::timeout(CALL, answer).await;
+        match self.judge_answer(answer) {
+            Ok(answer) => self.pass_on(answer, access, operations, permit),
+            Err(own) => {
+                let mut answer = own_answer(own, access);
+                // The decision about the request was recorded when it was passed on.
+                answer.extensions_mut().insert(ServerFailed);
+                answer
+            }
+        }
+    }
+
+    /// The server's answer, if it may be passed on.
+    fn judge_answer(
+        &self,
+        answer: Result<Result<Response<Incoming>, ClientError>, Elapsed>,
+    ) -> Result<Response<Incoming>, OwnAnswer> {
+        match answer {
+            Ok(Ok(answer)) => self.check_answer(&answer).map(|()| answer),
+            Ok(Err(error)) => Err(self.not_reached(&error)),
+            Err(_) => {
+                let text = "the server did not answer in time";
+                let status = StatusCode::GATEWAY_TIMEOUT;
+                Err(OwnAnswer::new(status, "server_too_slow", text))
+            }
+        }
+    }
+
+    fn pass_on(
+        &self,
+        answer: Response<Incoming>,
+        access: Option<AccessToken>,
+        operations: Option<JudgedOperations>,
+        permit: Permit,
+    ) -> Response<ServerBody> {
         let (mut parts, body) = answer.into_parts();
         fields::to_client(&mut parts.headers);
         let end = match &permit {
@@ -272,41 +324,45 @@ impl<B: Forwarded> Inner<B> {
             Permit::Request { .. } => End::At(Instant::now() + CALL),
         };
         let body = Lived::new(body, end, permit);
-        Ok(Response::from_parts(parts, Either::Left(body)))
+        Response::from_parts(parts, Either::Left(body))
     }
 
-    /// The server's answer, if clients may see it.
-    async fn ask(
+    /// Whether the answer is a long stream: a GET, or a subscription (since protocol 2026-07-28).
+    /// Without rules the body was read and not parsed, so any mention in it counts.
+    fn is_stream(
         &self,
-        request: Request<WithoutTrailers<B>>,
-    ) -> Result<Response<Incoming>, OwnAnswer> {
-        let answer = match tokio::time::timeout(CALL, self.upstream.send(request)).await {
-            Ok(answer) => answer.map_err(|error| self.not_reached(&error))?,
-            Err(_) => {
-                let text = "the server did not answer in time";
-                let status = StatusCode::GATEWAY_TIMEOUT;
-                return Err(OwnAnswer::new(status, "server_too_slow", text));
-            }
+        parts: &Parts,
+        operations: Option<&JudgedOperations>,
+        body: Option<&Bytes>,
+    ) -> bool {
+        let named = || {
+            let named = parts.headers.get(MCP_METHOD);
+            named.is_some_and(|method| method.as_bytes().trim_ascii() == LISTEN.as_bytes())
         };
-        self.check_answer(&answer)?;
-        Ok(answer)
+        let mentioned = || body.is_some_and(|body| self.listen.find(body).is_some());
+        parts.method == Method::GET
+            || match operations {
+                Some(operations) => operations.iter().any(|one| one.method() == LISTEN),
+                None => named() || mentioned(),
+            }
     }
 
     /// Records the request before it is passed on. What cannot be recorded is not passed on, if the
     /// operator wants that.
     fn record(
         &self,
-        passage: &Passage,
+        client: IpAddr,
+        began: std::time::Instant,
         method: &Method,
         access: Option<&AccessToken>,
         operations: Option<&JudgedOperations>,
     ) -> Result<(), OwnAnswer> {
-        self.observers.metrics.decided_in(passage.began.elapsed());
+        self.observers.metrics.decided_in(began.elapsed());
         if access.is_some() && !self.observers.wants_grants() {
             self.observers.record_grant_cheaply();
             return Ok(());
         }
-        let grant = observe::grant(passage.client, method, access, operations);
+        let grant = observe::grant(client, method, access, operations);
         match self.observers.record(&grant) {
             Recorded::Done | Recorded::Dropped => Ok(()),
             Recorded::Refused => Err(NO_AUDIT_LOG),
@@ -329,25 +385,18 @@ impl<B: Forwarded> Inner<B> {
     fn prepare(
         &self,
         parts: &mut Parts,
-        passage: &Passage,
+        passage: Passage,
         access: Option<&AccessToken>,
     ) -> Result<(), OwnAnswer> {
-        let authority = parts
-            .uri
-            .authority()
-            .map(|authority| authority.as_str().as_bytes());
-        let host = parts
-            .headers
-            .get(HOST)
-            .map(HeaderValue::as_bytes)
-            .or(authority);
-        let host = host.map(<[u8]>::to_vec);
+        let host = parts.headers.get(HOST).cloned();
+        let authority = || HeaderValue::try_from(parts.uri.authority()?.as_str()).ok();
         let origin = Origin {
-            client: passage.client,
+            client: passage.client_text,
             scheme: passage.scheme,
-            host: host.as_deref(),
+            host: host.or_else(authority),
         };
-        fields::to_server(&mut parts.headers, &origin, &self.own_headers);
+        fields::to_server(&mut parts.headers, origin, &self.own_headers);
+        parts.headers.insert(HOST, self.upstream.host());
         let named = self
             .settings
             .common
@@ -386,7 +435,7 @@ impl<B: Forwarded> Inner<B> {
         })
     }
 
-    fn not_reached(&self, error: &hyper_util::client::legacy::Error) -> OwnAnswer {
+    fn not_reached(&self, error: &ClientError) -> OwnAnswer {
         let why = error_chain(error);
         tracing::warn!(
             target: "mcp_bearer::gateway",
@@ -417,10 +466,8 @@ impl<B: Forwarded> Inner<B> {
             }
             _ => return Ok(()),
         };
-        let location = answer
-            .headers()
-            .get(LOCATION)
-            .map(|value| format!("{value:?}"));
+        let location = answer.headers().get(LOCATION);
+        let location = location.map(|value| format!("{value:?}"));
         tracing::warn!(
             target: "mcp_bearer::gateway",
             status = answer.status().as_u16(),
@@ -429,25 +476,6 @@ impl<B: Forwarded> Inner<B> {
         );
         Err(failed(reason, text))
     }
-}
-
-/// Whether the answer is a long stream: a GET, or a subscription (since protocol 2026-07-28).
-/// Without rules the body was read and not parsed, so any mention in it counts.
-fn is_stream(parts: &Parts, operations: Option<&JudgedOperations>, body: Option<&Bytes>) -> bool {
-    const LISTEN: &str = "subscriptions/listen";
-    let named = || {
-        let named = parts.headers.get("mcp-method");
-        named.is_some_and(|method| method.as_bytes().trim_ascii() == LISTEN.as_bytes())
-    };
-    let mentioned = || {
-        let windows = body.map(|body| body.windows(LISTEN.len()));
-        windows.is_some_and(|mut windows| windows.any(|window| window == LISTEN.as_bytes()))
-    };
-    parts.method == Method::GET
-        || match operations {
-            Some(operations) => operations.iter().any(|one| one.method() == LISTEN),
-            None => named() || mentioned(),
-        }
 }
 
 fn error_chain(error: &dyn std::error::Error) -> String {

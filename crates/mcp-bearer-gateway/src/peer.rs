@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -35,6 +35,13 @@ pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet
     client
 }
 
+/// An address as `X-Forwarded-For` has it: IPv4-mapped ones as IPv4.
+pub(crate) fn address_text(address: IpAddr) -> HeaderValue {
+    // An address holds no character that a header cannot.
+    HeaderValue::try_from(address.to_canonical().to_string())
+        .unwrap_or(HeaderValue::from_static("unknown"))
+}
+
 /// Whether it is a proxy of ours.
 pub(crate) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&address))
@@ -52,8 +59,6 @@ fn address(hop: &[u8]) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     const PROXY: &str = "10.0.0.7";
@@ -129,6 +134,9 @@ mod tests {
 
     #[test]
     fn a_mapped_address_is_ipv4() {
+        let text = |address: &str| address_text(address.parse().unwrap());
+        assert_eq!(text("::ffff:203.0.113.5"), "203.0.113.5");
+        assert_eq!(text("2001:db8::5"), "2001:db8::5");
         assert_eq!(client("::ffff:10.0.0.7", &["203.0.113.5"]), "203.0.113.5");
         assert_eq!(
             client("::ffff:203.0.113.5", &["198.51.100.1"]),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -24,6 +24,7 @@ use crate::activity::{Activity, Why};
 use crate::gathered_writes::GatheredWrites;
 use crate::limits::PeerConnections;
 use crate::observers::Observers;
+use crate::peer::address_text;
 use crate::tls::ServerTls;
 
 /// All fields of a request.
@@ -41,9 +42,12 @@ pub(crate) enum Phase {
 }
 
 /// The connection of a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
+    /// The peer's address for a header, made once: to format it costs as much as the rest of the
+    /// headers.
+    pub(crate) peer_text: HeaderValue,
     pub(crate) scheme: &'static str,
 }
 
@@ -82,6 +86,7 @@ impl<S: Serve> Server<S> {
     pub(crate) async fn run(mut self) {
         let places = Arc::new(Semaphore::new(self.connections));
         let by_peer = PeerConnections::default();
+        let builder = Arc::new(builder(S::HTTP2_STREAMS));
         let mut open = JoinSet::new();
         let mut phase = self.phase.clone();
         loop {
@@ -111,11 +116,15 @@ impl<S: Serve> Server<S> {
                     share => share,
                 },
             };
-            let (stack, phase) = (Arc::clone(&self.stack), self.phase.clone());
+            let served = Served {
+                builder: Arc::clone(&builder),
+                stack: Arc::clone(&self.stack),
+                phase: self.phase.clone(),
+            };
             let tls = self.tls.as_ref().map(|tls| tls.acceptor());
             let counted = self.observers.metrics.connection();
             open.spawn(async move {
-                connection(stream, peer, tls, stack, phase).await;
+                connection(stream, peer, tls, served).await;
                 drop((place, share, counted));
             });
         }
@@ -139,20 +148,34 @@ async fn accept(
     }
 }
 
+/// What all connections share.
+struct Served<S> {
+    /// Each connection would hold another one for as long as it is open.
+    builder: Arc<Builder<TokioExecutor>>,
+    stack: Arc<ArcSwap<S>>,
+    phase: watch::Receiver<Phase>,
+}
+
 async fn connection<S: Serve>(
     stream: TcpStream,
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
-    stack: Arc<ArcSwap<S>>,
-    phase: watch::Receiver<Phase>,
+    served: Served<S>,
 ) {
     // Without it small events of a stream would wait for each other.
     let _ = stream.set_nodelay(true);
-    let connection = |scheme| Connection { peer, scheme };
+    let connection = |scheme| Connection {
+        peer,
+        peer_text: address_text(peer.ip()),
+        scheme,
+    };
     match tls {
-        None => requests(stream, connection("http"), stack, phase).await,
-        Some(tls) => match tokio::time::timeout(HEADER_TIME, tls.accept(stream)).await {
-            Ok(Ok(stream)) => requests(stream, connection("https"), stack, phase).await,
+        None => requests(stream, connection("http"), served).await,
+        // Boxed, because a connection without TLS would hold the place that this one needs.
+        Some(tls) => match Box::pin(tokio::time::timeout(HEADER_TIME, tls.accept(stream))).await {
+            Ok(Ok(stream)) => {
+                Box::pin(requests(stream, connection("https"), served)).await;
+            }
             Ok(Err(error)) => tracing::debug!(
                 target: "mcp_bearer::gateway",
                 %peer,
@@ -168,20 +191,25 @@ async fn connection<S: Serve>(
 async fn requests<S: Serve, I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: I,
     connection: Connection,
-    stack: Arc<ArcSwap<S>>,
-    mut phase: watch::Receiver<Phase>,
+    served: Served<S>,
 ) {
+    let Served {
+        builder,
+        stack,
+        mut phase,
+    } = served;
     let age = stack.load().connection_age();
     let activity = Arc::new(Activity::default());
     let service = service_fn(|request: Request<Incoming>| {
         let (stack, activity) = (stack.load_full(), Arc::clone(&activity));
         let busy = activity.begin();
-        async move {
+        let connection = connection.clone();
+        // Boxed, because a connection keeps the place of its future while the answer lasts.
+        Box::pin(async move {
             let answer = stack.answer(connection, request).await;
             Ok::<_, Infallible>(answer.map(|body| busy.until_the_end_of(body)))
-        }
+        })
     });
-    let builder = builder(S::HTTP2_STREAMS);
     let served = builder.serve_connection(TokioIo::new(GatheredWrites::new(stream)), service);
     let mut served = std::pin::pin!(served);
     tokio::select! {

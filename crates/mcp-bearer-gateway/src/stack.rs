@@ -28,7 +28,7 @@ use crate::limits::RequestLimits;
 use crate::observe::{self, Asked};
 use crate::observers::Observers;
 use crate::own_answer::{NO_AUDIT_LOG, OwnAnswer, Reason};
-use crate::peer::{client_address, is_trusted};
+use crate::peer::{address_text, client_address, is_trusted};
 use crate::request_form::{self, Paths, Place};
 use crate::rights::Rights;
 use crate::serve::{Connection, Serve};
@@ -174,62 +174,47 @@ impl Stack {
         Ok(self)
     }
 
-    async fn answer_counted(
+    /// Everything that is decided before the token is read: our own answer, if that is all.
+    ///
+    /// No future, because each future that awaits another one moves it and the request in it.
+    fn answer_before_authentication(
         &self,
         client: IpAddr,
-        scheme: &'static str,
-        request: Request<Incoming>,
-    ) -> Response<Body> {
-        let answer = self.answer_client(client, scheme, request).await;
-        if is_denial(&answer)
-            && let Err(wait) = self.limits.count_denial(client)
-        {
-            let mut later = TOO_MANY_DENIALS.retry_after(wait.seconds()).respond();
-            copy_cors(answer.headers(), later.headers_mut());
-            return own(later);
+        request: &mut Request<Incoming>,
+    ) -> Option<Response<Body>> {
+        if let Err(wait) = self.limits.check_peer(client) {
+            let answer = TOO_MANY.retry_after(wait.seconds());
+            return Some(self.turn_away(&answer, request));
         }
-        answer
+        if !self.observers.may_serve() {
+            return Some(self.turn_away(&NO_AUDIT_LOG, request));
+        }
+        let place = request_form::check(request, &self.settings, &self.paths);
+        // What was judged must be what the server gets.
+        fields::enter(request.headers_mut());
+        let refusal = match place {
+            Ok(Place::Endpoint) => return None,
+            Ok(Place::Metadata) => {
+                let answer = self.metadata.respond(request.method());
+                return Some(answer.map(|body| Either::Right(Either::Left(body))));
+            }
+            Ok(Place::AssertionKeys) if *request.method() == Method::GET => {
+                return Some(self.assertion_keys());
+            }
+            Ok(Place::AssertionKeys) => request_form::METHOD,
+            Err(refusal) => refusal,
+        };
+        Some(self.turn_away(&refusal, request))
     }
 
     /// An answer of ours to a request that nothing else has looked at. A page that may call can
     /// read it.
-    fn turn_away(&self, answer: OwnAnswer, request: &Request<Incoming>) -> Response<Body> {
+    fn turn_away(&self, answer: &OwnAnswer, request: &Request<Incoming>) -> Response<Body> {
         let mut answer = answer.respond();
         if let Some(grant) = self.preflight.grant(request.headers()) {
             grant.apply(answer.headers_mut());
         }
         own(answer)
-    }
-
-    async fn answer_client(
-        &self,
-        client: IpAddr,
-        scheme: &'static str,
-        mut request: Request<Incoming>,
-    ) -> Response<Body> {
-        let place = request_form::check(&request, &self.settings, &self.paths);
-        // What was judged must be what the server gets.
-        fields::enter(request.headers_mut());
-        let grant = self.preflight.grant(request.headers());
-        let answered = match place {
-            Err(own) => Err(own),
-            Ok(Place::Metadata) => {
-                let answer = self.metadata.respond(request.method());
-                return answer.map(|body| Either::Right(Either::Left(body)));
-            }
-            Ok(Place::AssertionKeys) if *request.method() == Method::GET => {
-                return self.assertion_keys();
-            }
-            Ok(Place::AssertionKeys) => Err(request_form::METHOD),
-            Ok(Place::Endpoint) => self.enter(client, scheme, request).await,
-        };
-        answered.unwrap_or_else(|answer: OwnAnswer| {
-            let mut answer = answer.respond();
-            if let Some(grant) = &grant {
-                grant.apply(answer.headers_mut());
-            }
-            own(answer)
-        })
     }
 
     /// The public keys that verify our assertions. They are for everybody.
@@ -248,36 +233,16 @@ impl Stack {
         own(answer)
     }
 
-    /// Authentication, operations, and the server.
-    async fn enter(
-        &self,
-        client: IpAddr,
-        scheme: &'static str,
-        mut request: Request<Incoming>,
-    ) -> Result<Response<Body>, OwnAnswer> {
-        let passage = Passage {
-            client,
-            scheme,
-            began: std::time::Instant::now(),
-        };
-        request.extensions_mut().insert(passage);
-        #[cfg(feature = "bench")]
-        if let Some(mut open) = self.open.clone() {
-            let answer: Result<_, Infallible> = open.call(request).await;
-            return match answer {
-                Ok(answer) => Ok(answer.map(Either::Right).map(Either::Left)),
-                Err(never) => match never {},
-            };
+    /// Counts an answer that denies something. Too many of them take the place of their reasons.
+    fn count(&self, client: IpAddr, answer: Response<Body>) -> Response<Body> {
+        if is_denial(&answer)
+            && let Err(wait) = self.limits.count_denial(client)
+        {
+            let mut later = TOO_MANY_DENIALS.retry_after(wait.seconds()).respond();
+            copy_cors(answer.headers(), later.headers_mut());
+            return own(later);
         }
-        let answer: Result<_, Infallible> = self.service.clone().call(request).await;
-        match answer {
-            Ok(answer) => {
-                #[cfg(feature = "bench")]
-                let answer = answer.map(Either::Left);
-                Ok(answer.map(Either::Left))
-            }
-            Err(never) => match never {},
-        }
+        answer
     }
 }
 
@@ -299,10 +264,6 @@ impl Serve for Stack {
     async fn answer(
         &self,
         connection: Connection,
-        #[cfg_attr(
-            not(feature = "otlp"),
-            expect(unused_mut, reason = "only a span changes it")
-        )]
         mut request: Request<Incoming>,
     ) -> Response<Body> {
         let peer = connection.peer.ip();
@@ -311,6 +272,11 @@ impl Serve for Stack {
             request.headers(),
             &self.settings.common.trusted_proxies,
         );
+        let client_text = if client == peer.to_canonical() {
+            connection.peer_text
+        } else {
+            address_text(client)
+        };
         let asked = Asked {
             client,
             method: request.method().clone(),
@@ -323,14 +289,36 @@ impl Serve for Stack {
             span.ask_body(request.extensions_mut());
             span
         });
-        let answer = match self.limits.check_peer(client) {
-            Err(wait) => self.turn_away(TOO_MANY.retry_after(wait.seconds()), &request),
-            Ok(()) if !self.observers.may_serve() => self.turn_away(NO_AUDIT_LOG, &request),
-            Ok(()) => {
-                self.answer_counted(client, connection.scheme, request)
+        let answer = if let Some(answer) = self.answer_before_authentication(client, &mut request) {
+            answer
+        } else {
+            request.extensions_mut().insert(Passage {
+                client,
+                client_text,
+                scheme: connection.scheme,
+                began: std::time::Instant::now(),
+            });
+            // Authentication, operations, and the server.
+            #[cfg(not(feature = "bench"))]
+            let answer = self.service.clone().call(request).await;
+            #[cfg(feature = "bench")]
+            let answer = match self.open.clone() {
+                Some(mut open) => open
+                    .call(request)
                     .await
+                    .map(|answer| answer.map(Either::Right)),
+                None => {
+                    let answer = self.service.clone().call(request).await;
+                    answer.map(|answer| answer.map(Either::Left))
+                }
+            };
+            let answer: Result<_, Infallible> = answer;
+            match answer {
+                Ok(answer) => answer.map(Either::Left),
+                Err(never) => match never {},
             }
         };
+        let answer = self.count(client, answer);
         // A request that was passed on was counted then.
         let refusal = observe::refusal(&asked, &answer);
         match &refusal {

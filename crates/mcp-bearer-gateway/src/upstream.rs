@@ -4,13 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::InvalidHeaderValue;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Request, Response, Uri};
+use http::{HeaderValue, Request, Uri};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{Client, Error};
+use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use mcp_bearer::http::OperationBody;
 use url::Url;
@@ -30,12 +31,20 @@ const IDLE: Duration = Duration::from_secs(4);
 /// How much an idle connection may hold in its buffer.
 const BUFFER: usize = 64 * 1024;
 
+/// With one client for both, a connection without TLS would hold the 1 KB of state that TLS needs.
+#[derive(Debug)]
+enum Connections<B> {
+    Plain(Client<WithinTime<HttpConnector>, B>),
+    Tls(Client<WithinTime<HttpsConnector<HttpConnector>>, B>),
+}
+
 #[derive(Debug)]
 pub(crate) struct Upstream<B = OperationBody<Incoming>> {
-    client: Client<WithinTime<HttpsConnector<HttpConnector>>, WithoutTrailers<B>>,
+    connections: Connections<WithoutTrailers<B>>,
     scheme: Scheme,
     authority: Authority,
     path: String,
+    host: HeaderValue,
     /// For requests without a query, which are nearly all.
     without_query: Uri,
 }
@@ -43,10 +52,14 @@ pub(crate) struct Upstream<B = OperationBody<Incoming>> {
 impl<B> Clone for Upstream<B> {
     fn clone(&self) -> Self {
         Self {
-            client: self.client.clone(),
+            connections: match &self.connections {
+                Connections::Plain(client) => Connections::Plain(client.clone()),
+                Connections::Tls(client) => Connections::Tls(client.clone()),
+            },
             scheme: self.scheme.clone(),
             authority: self.authority.clone(),
             path: self.path.clone(),
+            host: self.host.clone(),
             without_query: self.without_query.clone(),
         }
     }
@@ -68,27 +81,37 @@ where
             return Err("upstream: the URL names no host".to_owned());
         };
         let mut http = HttpConnector::new();
-        http.enforce_http(false);
+        // The connector with TLS asks it for `https` addresses too.
+        http.enforce_http(scheme != Scheme::HTTPS);
         http.set_connect_timeout(Some(CONNECT));
         http.set_nodelay(true);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(upstream_tls(ca_file)?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
-        let client = Client::builder(TokioExecutor::new())
+        let tls = upstream_tls(ca_file)?;
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
-            .http1_max_buf_size(BUFFER)
-            .build(WithinTime::new(connector, CONNECT));
+            .http1_max_buf_size(BUFFER);
+        let connections = if scheme == Scheme::HTTPS {
+            let connector = HttpsConnectorBuilder::new()
+                .with_tls_config(tls)
+                .https_only()
+                .enable_http1()
+                .wrap_connector(http);
+            Connections::Tls(builder.build(WithinTime::new(connector, CONNECT)))
+        } else {
+            Connections::Plain(builder.build(WithinTime::new(http, CONNECT)))
+        };
         let path = url.path().to_owned();
         let without_query = join(&scheme, &authority, &path);
         let without_query = without_query.map_err(|error| format!("upstream: {error}"))?;
+        let host = host_of(&scheme, &authority);
+        let host = host.map_err(|error| format!("upstream: {error}"))?;
         Ok(Self {
-            client,
+            connections,
             scheme,
             authority,
             path,
+            host,
             without_query,
         })
     }
@@ -104,13 +127,28 @@ where
         }
     }
 
-    pub(crate) async fn send(
-        &self,
-        request: Request<WithoutTrailers<B>>,
-    ) -> Result<Response<Incoming>, Error> {
-        self.client.request(request).await
+    /// The value of `Host`. The client would make it anew for each request.
+    pub(crate) fn host(&self) -> HeaderValue {
+        self.host.clone()
+    }
+
+    pub(crate) fn send(&self, request: Request<WithoutTrailers<B>>) -> ResponseFuture {
+        match &self.connections {
+            Connections::Plain(client) => client.request(request),
+            Connections::Tls(client) => client.request(request),
+        }
     }
 }
+
+/// The port is left out if it is the scheme's own (RFC 9110 section 4.2.3).
+fn host_of(scheme: &Scheme, authority: &Authority) -> Result<HeaderValue, InvalidHeaderValue> {
+    let usual = if *scheme == Scheme::HTTPS { 443 } else { 80 };
+    match authority.port_u16().filter(|port| *port != usual) {
+        Some(port) => HeaderValue::try_from(format!("{}:{port}", authority.host())),
+        None => HeaderValue::try_from(authority.host()),
+    }
+}
+
 fn join(scheme: &Scheme, authority: &Authority, path: &str) -> Result<Uri, http::Error> {
     Uri::builder()
         .scheme(scheme.clone())

@@ -1,7 +1,7 @@
 //! Where a request carries its token: `Authorization`, or the header in which a proxy in front puts
 //! a signed assertion. It is one of them, never both.
 
-use ::http::header::{AUTHORIZATION, Entry};
+use ::http::header::AUTHORIZATION;
 use ::http::{HeaderMap, HeaderName};
 use mcp_bearer_core::Expected;
 
@@ -123,10 +123,9 @@ impl Credential {
     pub(super) fn hide(&self, headers: &mut HeaderMap) {
         match self {
             Self::Authorization => {
-                if let Entry::Occupied(mut values) = headers.entry(AUTHORIZATION) {
-                    for value in values.iter_mut() {
-                        value.set_sensitive(true);
-                    }
+                // Two of them were refused.
+                if let Some(value) = headers.get_mut(AUTHORIZATION) {
+                    value.set_sensitive(true);
                 }
             }
             Self::Assertion(name) => {

@@ -159,7 +159,7 @@ impl SessionBinding {
 
     /// The session id that a client gets in place of the server's.
     pub(crate) fn bind_session(&self, principal: Principal<'_>, id: &str) -> Option<String> {
-        self.make(Purpose::Session, principal, None)
+        self.tag(Purpose::Session, principal, None)
             .map(|tag| tag.of(id))
     }
 
@@ -174,7 +174,7 @@ impl SessionBinding {
 
     /// Makes event ids for one stream of a principal, and of a session if there is one.
     pub(crate) fn event_tag(&self, principal: Principal<'_>, session: Option<&str>) -> Option<Tag> {
-        self.make(Purpose::Event, principal, session)
+        self.tag(Purpose::Event, principal, session)
     }
 
     /// The server's event id, if this principal was given it in this session.
@@ -187,14 +187,17 @@ impl SessionBinding {
         self.open(Purpose::Event, principal, session, id)
     }
 
-    fn make(
+    fn tag(
         &self,
         purpose: Purpose,
         principal: Principal<'_>,
         session: Option<&str>,
     ) -> Option<Tag> {
-        let key = self.keys.signing()?;
-        Some(self.begin(key, purpose, principal, session))
+        self.keys.signing()?;
+        Some(Tag {
+            keys: self.keys.clone(),
+            beginning: self.beginning(purpose, principal, session),
+        })
     }
 
     fn open<'i>(
@@ -209,8 +212,9 @@ impl SessionBinding {
             return None;
         }
         let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
+        let beginning = self.beginning(purpose, principal, session);
         let is_ours = |key| {
-            let expected = self.begin(key, purpose, principal, session).bytes(id);
+            let expected = sign(key, &beginning, id);
             verify_slices_are_equal(&expected, &tag).is_ok()
         };
         self.keys.0.iter().any(is_ours).then_some(id)
@@ -218,41 +222,44 @@ impl SessionBinding {
 
     /// Everything except the id. Each part goes in with its length, so that no two inputs differ
     /// only in where one part ends and the next begins.
-    fn begin(
+    fn beginning(
         &self,
-        key: &hmac::Key,
         purpose: Purpose,
         principal: Principal<'_>,
         session: Option<&str>,
-    ) -> Tag {
-        let mut context = hmac::Context::with_key(key);
+    ) -> Box<[u8]> {
+        let mut signed = Vec::with_capacity(256);
         let label: &[u8] = match purpose {
             Purpose::Session => b"mcp-bearer session 1",
             Purpose::Event => b"mcp-bearer event 1",
         };
-        part(&mut context, Some(label));
-        part(&mut context, Some(self.resource.as_bytes()));
+        part(&mut signed, Some(label));
+        part(&mut signed, Some(self.resource.as_bytes()));
         match principal {
-            Principal::Anonymous => context.update(b"a"),
+            Principal::Anonymous => signed.push(b'a'),
             Principal::Token {
                 issuer,
                 subject,
                 client,
             } => {
-                context.update(b"t");
+                signed.push(b't');
                 for claim in [issuer, subject, client] {
-                    part(&mut context, claim.map(str::as_bytes));
+                    part(&mut signed, claim.map(str::as_bytes));
                 }
             }
         }
-        part(&mut context, session.map(str::as_bytes));
-        Tag(context)
+        part(&mut signed, session.map(str::as_bytes));
+        signed.into()
     }
 }
 
-/// A tag that lacks only the id.
+/// A tag that lacks only the id. A stream holds it as long as it is open, so it is not the state of
+/// an HMAC, which takes 1 KB.
 #[derive(Clone)]
-pub(crate) struct Tag(hmac::Context);
+pub(crate) struct Tag {
+    keys: SessionKeys,
+    beginning: Box<[u8]>,
+}
 
 impl Tag {
     /// The id, a dot and its tag.
@@ -260,20 +267,25 @@ impl Tag {
         let mut tagged = String::with_capacity(id.len() + 1 + TAG_CHARS);
         tagged.push_str(id);
         tagged.push('.');
-        URL_SAFE_NO_PAD.encode_string(self.bytes(id), &mut tagged);
+        if let Some(key) = self.keys.signing() {
+            URL_SAFE_NO_PAD.encode_string(sign(key, &self.beginning, id), &mut tagged);
+        }
         tagged
     }
+}
 
-    fn bytes(&self, id: &str) -> [u8; TAG_BYTES] {
-        let mut context = self.0.clone();
-        part(&mut context, Some(id.as_bytes()));
-        let tag = context.sign();
-        let mut bytes = [0; TAG_BYTES];
-        for (byte, signed) in bytes.iter_mut().zip(tag.as_ref()) {
-            *byte = *signed;
-        }
-        bytes
+fn sign(key: &hmac::Key, beginning: &[u8], id: &str) -> [u8; TAG_BYTES] {
+    let mut context = hmac::Context::with_key(key);
+    context.update(beginning);
+    let mut last = Vec::with_capacity(id.len() + 9);
+    part(&mut last, Some(id.as_bytes()));
+    context.update(&last);
+    let tag = context.sign();
+    let mut bytes = [0; TAG_BYTES];
+    for (byte, signed) in bytes.iter_mut().zip(tag.as_ref()) {
+        *byte = *signed;
     }
+    bytes
 }
 
 impl fmt::Debug for Tag {
@@ -282,14 +294,14 @@ impl fmt::Debug for Tag {
     }
 }
 
-fn part(context: &mut hmac::Context, part: Option<&[u8]>) {
+fn part(signed: &mut Vec<u8>, part: Option<&[u8]>) {
     match part {
-        None => context.update(&[0]),
+        None => signed.push(0),
         Some(bytes) => {
             let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-            context.update(&[1]);
-            context.update(&length.to_be_bytes());
-            context.update(bytes);
+            signed.push(1);
+            signed.extend_from_slice(&length.to_be_bytes());
+            signed.extend_from_slice(bytes);
         }
     }
 }

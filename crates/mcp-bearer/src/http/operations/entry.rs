@@ -129,38 +129,41 @@ pub(super) fn operation_headers(headers: &HeaderMap) -> RequestHeaders<'_> {
     }
 }
 
-pub(super) fn version(headers: &HeaderMap) -> ProtocolVersion {
-    let named = headers.get(PROTOCOL_VERSION).map(HeaderValue::to_str);
-    match named {
+fn version(headers: &HeaderMap) -> ProtocolVersion {
+    version_of(headers.get(PROTOCOL_VERSION))
+}
+
+fn version_of(named: Option<&HeaderValue>) -> ProtocolVersion {
+    match named.map(HeaderValue::to_str) {
         None => ProtocolVersion::UNNAMED,
         Some(Ok(name)) => ProtocolVersion::of(name.trim()),
         Some(Err(_)) => ProtocolVersion::of(""),
     }
 }
 
-/// Which headers of MCP a request has. One pass over the names costs less than a search for each.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Named {
-    pub(super) session_or_event: bool,
-    version: bool,
+/// What the headers of every request are asked for. One pass over the names costs less than a
+/// search for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outline {
+    /// Whether the request names a session or an event.
+    pub(super) is_bound: bool,
+    /// Whether its protocol version has sessions.
+    pub(super) has_sessions: bool,
 }
 
-impl Named {
-    pub(super) fn by(headers: &HeaderMap) -> Self {
-        let mut named = Self::default();
-        for name in headers.keys() {
-            named.session_or_event |= *name == SESSION_ID || *name == LAST_EVENT_ID;
-            named.version |= *name == PROTOCOL_VERSION;
+impl Outline {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let (mut is_bound, mut named) = (false, None);
+        for (name, value) in headers {
+            is_bound |= *name == SESSION_ID || *name == LAST_EVENT_ID;
+            // Of several values, the first one counts, as with `get`.
+            if named.is_none() && *name == PROTOCOL_VERSION {
+                named = Some(value);
+            }
         }
-        named
-    }
-
-    /// The protocol version that those headers name.
-    pub(super) fn version(self, headers: &HeaderMap) -> ProtocolVersion {
-        if self.version {
-            version(headers)
-        } else {
-            ProtocolVersion::UNNAMED
+        Self {
+            is_bound,
+            has_sessions: version_of(named).has_sessions(),
         }
     }
 }

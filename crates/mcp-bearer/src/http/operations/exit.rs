@@ -35,10 +35,6 @@ pub(super) struct Exchange {
 }
 
 /// An answer on its way to the client.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is taken apart at once, and the large one is usual"
-)]
 pub(super) enum Leaving<R> {
     Done(Response<OperationsBody<R>>),
     /// It is held until it is complete, or known not to be a list.
@@ -72,14 +68,21 @@ impl Exchange {
 
     #[inline]
     pub(super) fn leave<R: Body<Data = Bytes>>(mut self, mut response: Response<R>) -> Leaving<R> {
-        let begun = self.leave_session(response.headers_mut());
-        let kind = Type::of(response.headers());
+        let Outline {
+            kind,
+            is_encoded,
+            has_session,
+        } = Outline::of(response.headers());
+        let begun = if has_session {
+            self.leave_session(response.headers_mut())
+        } else {
+            None
+        };
         if self.view.is_none() && kind != Type::Events {
             return Leaving::Done(response.map(OperationsBody::inner));
         }
         let (parts, body) = response.into_parts();
         let session = begun.or_else(|| self.session.take());
-        let is_encoded = parts.headers.contains_key(CONTENT_ENCODING);
         let Some(view) = self.view.as_deref().cloned() else {
             return Leaving::Done(if is_encoded {
                 Response::from_parts(parts, OperationsBody::inner(body))
@@ -113,10 +116,6 @@ impl Exchange {
 
     /// Binds the session id of an answer to the caller; returns the server's own.
     fn leave_session(&self, headers: &mut HeaderMap) -> Option<String> {
-        // A vacant entry would allocate.
-        if !headers.contains_key(SESSION_ID) {
-            return None;
-        }
         let Entry::Occupied(mut ids) = headers.entry(SESSION_ID) else {
             return None;
         };
@@ -230,16 +229,40 @@ impl<R: Body<Data = Bytes>> Held<R> {
     }
 }
 
-impl Type {
+/// What the headers of every answer are asked for. One pass over the names costs less than a search
+/// for each.
+struct Outline {
+    kind: Type,
+    is_encoded: bool,
+    has_session: bool,
+}
+
+impl Outline {
     fn of(headers: &HeaderMap) -> Self {
-        let value = headers.get(CONTENT_TYPE);
-        let Some(value) = value.and_then(|value| value.to_str().ok()) else {
-            return Self::Other;
-        };
-        let essence = value.split(';').next().unwrap_or_default();
-        match essence.trim() {
-            json if json.eq_ignore_ascii_case("application/json") => Self::Json,
-            events if events.eq_ignore_ascii_case("text/event-stream") => Self::Events,
+        let (mut kind, mut is_encoded, mut has_session) = (None, false, false);
+        for (name, value) in headers {
+            if *name == CONTENT_TYPE {
+                // Of several values, the first one counts, as with `get`.
+                kind.get_or_insert_with(|| Type::of(value));
+            }
+            is_encoded |= *name == CONTENT_ENCODING;
+            has_session |= *name == SESSION_ID;
+        }
+        Self {
+            kind: kind.unwrap_or(Type::Other),
+            is_encoded,
+            has_session,
+        }
+    }
+}
+
+impl Type {
+    fn of(value: &HeaderValue) -> Self {
+        // Bytes, because a text would be checked to be one, and every answer is asked.
+        let mut parts = value.as_bytes().split(|byte| *byte == b';');
+        match parts.next().unwrap_or_default().trim_ascii() {
+            json if json.eq_ignore_ascii_case(b"application/json") => Self::Json,
+            events if events.eq_ignore_ascii_case(b"text/event-stream") => Self::Events,
             _ => Self::Other,
         }
     }

@@ -10,7 +10,7 @@ use mcp_bearer_core::operation::{
 };
 use mcp_bearer_core::{AccessToken, Rejection, RequestedScopes};
 
-use super::entry::{self, JudgedOperations, Kind, Named, Stop};
+use super::entry::{self, JudgedOperations, Kind, Outline, Stop};
 use super::exit::Exchange;
 use super::refusal::{self, Reason};
 use super::settings::{BodyLimits, Settings};
@@ -71,7 +71,7 @@ impl Judging<'_> {
             // It has no token and nothing to judge.
             Verdict::Preflight => {
                 preflight::strip(request.headers_mut());
-                let has_sessions = entry::version(request.headers()).has_sessions();
+                let has_sessions = Outline::of(request.headers()).has_sessions;
                 let known = Known {
                     has_sessions,
                     ..Known::default()
@@ -168,10 +168,10 @@ impl Judging<'_> {
         if kind == Kind::Post && !self.settings.rules.is_none() {
             entry::check_type(headers)?;
         }
-        let named = Named::by(headers);
-        known.has_sessions = named.version(headers).has_sessions();
+        let outline = Outline::of(headers);
+        known.has_sessions = outline.has_sessions;
         // The principal is read from the claims, which most requests of 2026-07-28 do not need.
-        if !named.session_or_event {
+        if !outline.is_bound {
             return Ok(kind);
         }
         let principal = match &known.access {

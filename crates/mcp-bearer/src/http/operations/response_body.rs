@@ -31,7 +31,7 @@ pin_project! {
         /// Boxed, because it is large and most bodies are not filtered.
         Filtered { filtered: Box<Filtered<R>> },
         /// It was read whole.
-        Whole { data: Option<Bytes>, trailers: Option<HeaderMap> },
+        Whole { data: Option<Bytes>, trailers: Option<Box<HeaderMap>> },
         Answer { #[pin] body: AnswerBody },
     }
 }
@@ -67,7 +67,7 @@ impl<R> OperationsBody<R> {
     pub(super) fn whole(data: Vec<u8>, trailers: Option<HeaderMap>) -> Self {
         Self::of(Kind::Whole {
             data: (!data.is_empty()).then(|| data.into()),
-            trailers,
+            trailers: trailers.map(Box::new),
         })
     }
 
@@ -150,7 +150,8 @@ impl<R: Body<Data = Bytes>> Body for OperationsBody<R> {
             KindProj::Filtered { filtered } => filtered.poll_frame(cx),
             KindProj::Whole { data, trailers } => {
                 let data = data.take().map(Frame::data);
-                let frame = data.or_else(|| trailers.take().map(Frame::trailers));
+                let trailers = || trailers.take().map(|trailers| Frame::trailers(*trailers));
+                let frame = data.or_else(trailers);
                 Poll::Ready(frame.map(Ok))
             }
             KindProj::Answer { body } => body
