@@ -4,6 +4,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
     unreachable_pub,
     reason = "a test stops at the first surprise"
 )]
