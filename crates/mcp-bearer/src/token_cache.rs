@@ -248,20 +248,22 @@ impl Equivalent<Key> for Token<'_> {
 }
 
 /// Musl, with which the program is built, compares byte by byte: half a microsecond for a token.
-#[cfg(target_env = "musl")]
 #[inline]
 fn are_same(one: &[u8], other: &[u8]) -> bool {
+    if cfg!(target_env = "musl") {
+        are_same_by_words(one, other)
+    } else {
+        one == other
+    }
+}
+
+#[inline]
+fn are_same_by_words(one: &[u8], other: &[u8]) -> bool {
     let (words, rest) = one.as_chunks::<8>();
     let (other_words, other_rest) = other.as_chunks::<8>();
     let differ =
         |(one, other): (&[u8; 8], &[u8; 8])| u64::from_ne_bytes(*one) != u64::from_ne_bytes(*other);
     one.len() == other.len() && rest == other_rest && !words.iter().zip(other_words).any(differ)
-}
-
-#[cfg(not(target_env = "musl"))]
-#[inline]
-fn are_same(one: &[u8], other: &[u8]) -> bool {
-    one == other
 }
 
 #[derive(Clone)]
@@ -274,5 +276,26 @@ impl Weighter<Key, Kept> for Weight {
         let overhead = size_of::<Key>() + size_of::<Kept>() + 64;
         let bytes = kept.access.memory_bytes() + overhead;
         u64::try_from(bytes).unwrap_or(u64::MAX).max(self.share)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::are_same_by_words;
+
+    #[test]
+    fn one_byte_makes_another_token() {
+        for length in 0..40 {
+            let token = vec![b'a'; length];
+            assert!(are_same_by_words(&token, &token.clone()), "{length}");
+            assert!(!are_same_by_words(&token, &vec![b'a'; length + 1]));
+            assert!(!are_same_by_words(&token, &vec![b'a'; length + 8]));
+            for at in 0..length {
+                let mut other = token.clone();
+                other[at] = b'b';
+                assert!(!are_same_by_words(&token, &other), "{length} {at}");
+                assert!(!are_same_by_words(&other, &token), "{length} {at}");
+            }
+        }
     }
 }
