@@ -127,7 +127,7 @@ impl Guard {
 
     /// The synchronous part: everything except the wait for newer keys.
     pub(super) fn check<B: Body>(&self, method: &Method, headers: &HeaderMap, body: &B) -> Verdict {
-        // Other methods are no preflight, and need no search for a credential.
+        // Only OPTIONS can be a preflight; other methods need no search for a credential.
         if *method == Method::OPTIONS && !self.0.credential.is_in(headers) {
             let has_no_body = body.is_end_stream();
             match self.0.preflight.judge(method, headers, has_no_body) {
