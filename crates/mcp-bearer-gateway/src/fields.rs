@@ -76,8 +76,13 @@ pub(crate) fn enter(headers: &mut HeaderMap) {
 /// One walk over the names costs less than a search for each that is unwanted: a request has about
 /// ten fields.
 fn remove_where(headers: &mut HeaderMap, is_unwanted: impl Fn(&HeaderName) -> bool) {
-    let found = headers.keys().filter(|name| is_unwanted(name));
-    let found: Vec<HeaderName> = found.cloned().collect();
+    let mut found: Vec<HeaderName> = Vec::new();
+    // A loop, because the compiler does not always inline the same as an iterator.
+    for name in headers.keys() {
+        if is_unwanted(name) {
+            found.push(name.clone());
+        }
+    }
     for name in found {
         headers.remove(name);
     }
