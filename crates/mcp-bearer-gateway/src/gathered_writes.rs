@@ -1,8 +1,8 @@
 //! [`GatheredWrites`]: the answers of several HTTP/2 streams in one write.
 //!
-//! Each answer wakes the connection, and the runtime polls that next, before the tasks whose answers
-//! are as near. So a connection wrote each answer by a system call of its own, which the client also
-//! read by one of its own.
+//! Each answer wakes the connection, and the runtime polls that next, before the tasks whose
+//! answers are as near. So a connection wrote each answer by a system call of its own, which the
+//! client also read by one of its own.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
