@@ -182,6 +182,7 @@ impl<S: Serve> Bound<S> {
 }
 
 impl<S> Shared<S> {
+    #[cfg(any(feature = "authz", feature = "bench"))]
     pub(crate) fn kept(&self) -> &Kept {
         &self.kept
     }
