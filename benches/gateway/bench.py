@@ -47,7 +47,7 @@ def main() -> None:
     def note(line: str) -> None:
         print(line, file=raw, flush=True)
 
-    note(f"# scripts/bench-gateway {shlex.join(sys.argv[1:])}")
+    note(f"# scripts/bench-gateway {shlex.join(options.parts)} --rounds {options.rounds} --seconds {options.seconds}")
     note(f"# {time.strftime('%Y-%m-%d %H:%M')}, {processor()}, {os.cpu_count()} cores, Linux {platform.release()}, load {os.getloadavg()[0]:.1f}")
     note("# bar, round, which was first, then for both: CPU us per request, requests per second, p99 us; ratio, load of the machine")
     bench = Bench(options, work, note)
