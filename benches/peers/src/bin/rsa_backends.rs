@@ -81,7 +81,10 @@ fn compare(bits: u32, pair: &KeyPair, scheme: &Scheme) {
     if let Some(kernel) = &kernel {
         contenders.push(Contender::new(&names[3], || {
             let digest = digest(scheme.hash, &MESSAGE);
-            assert_eq!(kernel.verify(scheme.padding, &digest, &signature), Verdict::Valid);
+            assert_eq!(
+                kernel.verify(scheme.padding, &digest, &signature),
+                Verdict::Valid
+            );
         }));
     }
     print!("{}", interleaved(&mut contenders, 201));
