@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,8 @@ from drive import run
 
 ISSUER = "https://idp.example.com/"
 SCOPE = "mcp:read"
+GIVEN: set[int] = set()
+"""The ports that `free_port` gave."""
 
 
 class Issuing:
@@ -83,9 +86,18 @@ def gateway(issuing: Issuing, upstream: str, folder: Path, *, top: str = "", hos
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port that nobody listens on, and that this process was not given before.
+
+    It lies below those that Linux takes for outgoing connections: one of them could take the port
+    before the program that it is meant for listens on it.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            if port not in GIVEN:
+                GIVEN.add(port)
+                return port
 
 
 def wait_for(port: int, child: subprocess.Popen) -> None:
