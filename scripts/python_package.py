@@ -75,12 +75,14 @@ UPSTREAM = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("command", choices=["check", "all", "build", "bench"])
-    command = parser.parse_args().command
+    parser.add_argument("raw", nargs="?", type=Path, help="bench: the time of every batch are written here, as CSV")
+    arguments = parser.parse_args()
+    command = arguments.command
     wheel = build()
     if command == "build":
         print(wheel)
     elif command == "bench":
-        bench(wheel)
+        bench(wheel, arguments.raw and arguments.raw.resolve())
     else:
         lint()
         types(wheel)
@@ -163,13 +165,15 @@ def upstream(suite: str, wheel: Path) -> None:
     )  # fmt: skip
 
 
-def bench(wheel: Path) -> None:
+def bench(wheel: Path, raw: Path | None) -> None:
     """Compares with both releases, even if the first result is below what is promised."""
     failed = []
+    if raw:
+        raw.write_text("# scripts/bench-peers python FILE\n# Microseconds of CPU time per call, per batch; one round per line.\n")
     for name in ("fastmcp-2.9.2", "fastmcp-4"):
         step(f"against {name}")
         python = environment(name, wheel) / "python"
-        if subprocess.run([python, CRATE / "benches" / "peers.py"], cwd=BUILD).returncode:
+        if subprocess.run([python, CRATE / "benches" / "peers.py", *([raw] if raw else [])], cwd=BUILD).returncode:
             failed.append(name)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")

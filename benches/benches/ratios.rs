@@ -15,7 +15,7 @@ use std::time::SystemTime;
 use mcp_bearer::config::Limits;
 use mcp_bearer::core::{Policy, UnverifiedToken};
 use mcp_bearer::{TokenCacheSize, UnixTime};
-use mcp_bearer_bench::{AUDIENCE, Contender, ISSUER, Subject, interleaved};
+use mcp_bearer_bench::{AUDIENCE, Contender, ISSUER, Subject, interleaved, raw_file};
 
 fn main() {
     // The peers read the clock, so the token has to be current.
@@ -116,8 +116,7 @@ fn main() {
         "first sight of PS256 against its own bare check: {:.4}",
         report.ratio(pss::FIRST, pss::BARE)
     );
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--raw");
-    if let Some(file) = arguments.nth(1) {
+    if let Some(file) = raw_file() {
         let head = "cargo bench -p mcp-bearer-bench --bench ratios -- --raw FILE\n\
                     Nanoseconds of CPU time for one run, per batch; one round per line.";
         std::fs::write(file, report.to_csv(head)).unwrap();

@@ -3,7 +3,7 @@
 //!
 //! Turns of one, two and four threads alternate, each some milliseconds long, and the medians of
 //! the ratios are printed: a machine that slows down meanwhile slows both. It needs two otherwise
-//! idle processors.
+//! idle processors. `-- --raw FILE` also writes the rate of every turn, as CSV.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -13,13 +13,14 @@
     reason = "a benchmark"
 )]
 
+use std::fmt::Write as _;
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use mcp_bearer::{BearerAuthProvider, TokenCacheSize};
-use mcp_bearer_bench::Subject;
+use mcp_bearer_bench::{Subject, raw_file};
 
 /// Until each thread has a processor of its own.
 const SETTLING: Duration = Duration::from_millis(20);
@@ -27,6 +28,7 @@ const TURN: Duration = Duration::from_millis(40);
 const TURNS: usize = 51;
 
 fn main() {
+    let mut raw = Raw::default();
     let subject = Subject::rs256();
     let size = TokenCacheSize::default().with_entries(20_000);
     let tokens: Vec<String> = (0..10_000)
@@ -45,17 +47,17 @@ fn main() {
     let (input, signature) = subject.parts();
     let bare = subject.bare();
     // What the machine itself gains from two threads: often less than twice one.
-    let bare = report("bare signature checks", f64::NAN, |_, _| {
+    let bare = raw.report("bare signature checks", f64::NAN, |_, _| {
         black_box(bare.verify_sig(&input, &signature).is_ok());
     });
     let verify = |provider: &BearerAuthProvider, tokens: &[String], thread: usize, turn: usize| {
         let token = &tokens[(turn + thread * tokens.len() / 2) % tokens.len()];
         black_box(provider.try_verify_token(token));
     };
-    report("first sights", 1.8, |thread, turn| {
+    raw.report("first sights", 1.8, |thread, turn| {
         verify(&plain, &tokens, thread, turn);
     });
-    let shared = report("hits, 10,000 tokens", 1.8, |thread, turn| {
+    let shared = raw.report("hits, 10,000 tokens", 1.8, |thread, turn| {
         verify(&cached, &tokens, thread, turn);
     });
     // What memory allows: the same number of tokens for two threads, and nothing that both use.
@@ -69,7 +71,7 @@ fn main() {
             (provider, tokens)
         })
         .into();
-    let own = report("hits, 5,000 of its own each", f64::NAN, |thread, turn| {
+    let own = raw.report("hits, 5,000 of its own each", f64::NAN, |thread, turn| {
         let (provider, tokens) = &own[thread];
         verify(provider, tokens, 0, turn);
     });
@@ -77,7 +79,7 @@ fn main() {
         "two threads with 10,000 tokens, to two with 5,000 of their own: {:.2}",
         own.two_nanos() / shared.two_nanos()
     );
-    let one = report("hits, one token", f64::NAN, |thread, turn| {
+    let one = raw.report("hits, one token", f64::NAN, |thread, turn| {
         verify(&cached, one, thread, turn);
     });
     // Before a hit knew its process without a system call, two threads made 127 of them per check.
@@ -85,6 +87,9 @@ fn main() {
         "hits of two threads on one token per bare check of one: {:.0}, at least 190",
         bare.one_nanos / one.two_nanos()
     );
+    if let Some(file) = raw_file() {
+        std::fs::write(file, format!("{RAW_HEAD}{}", raw.0)).unwrap();
+    }
 }
 
 /// The medians of one row.
@@ -100,10 +105,27 @@ impl Row {
     }
 }
 
-fn report(name: &str, bar: f64, once: impl Fn(usize, usize) + Sync) -> Row {
-    let turns: Vec<[f64; 3]> = (0..TURNS)
-        .map(|_| [1, 2, 4].map(|threads| rate(threads, &once)))
-        .collect();
+const RAW_HEAD: &str = "# cargo bench -p mcp-bearer-bench --bench threads -- --raw FILE\n\
+    # Calls per second of all threads together, per turn; one round per line.\n\
+    what,one thread,two,four\n";
+
+/// The rates of every turn, as lines of CSV.
+#[derive(Default)]
+struct Raw(String);
+
+impl Raw {
+    fn report(&mut self, name: &str, bar: f64, once: impl Fn(usize, usize) + Sync) -> Row {
+        let turns: Vec<[f64; 3]> = (0..TURNS)
+            .map(|_| [1, 2, 4].map(|threads| rate(threads, &once)))
+            .collect();
+        for [one, two, four] in &turns {
+            writeln!(self.0, "{name:?},{one:.0},{two:.0},{four:.0}").unwrap();
+        }
+        print(name, bar, &turns)
+    }
+}
+
+fn print(name: &str, bar: f64, turns: &[[f64; 3]]) -> Row {
     let median = |of: &dyn Fn(&[f64; 3]) -> f64| {
         let mut values: Vec<f64> = turns.iter().map(of).collect();
         values.sort_by(f64::total_cmp);

@@ -18,7 +18,7 @@ pub mod plot;
 mod subject;
 mod watch;
 
-pub use measure::{Contender, Report, interleaved};
+pub use measure::{Contender, Report, interleaved, raw_file};
 pub use subject::{AUDIENCE, ISSUER, NOW, Subject, parts_of};
 pub use watch::{Waiting, Watched, watched};
 

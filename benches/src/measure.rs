@@ -2,6 +2,7 @@
 //! contenders alike.
 
 use std::hint::black_box;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cpu_time::ThreadTime;
@@ -143,4 +144,11 @@ impl std::fmt::Display for Report {
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// The FILE of `--raw FILE` on the command line, for what a bench measured in each round.
+#[must_use]
+pub fn raw_file() -> Option<PathBuf> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--raw");
+    arguments.nth(1).map(PathBuf::from)
 }

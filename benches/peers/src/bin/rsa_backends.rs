@@ -3,6 +3,7 @@
 //!
 //! Parsed keys (ring parses with each check), one good signature over 440 bytes, hash included; CPU
 //! time of one thread, medians of interleaved batches. Each ratio is to AWS-LC's check of the row.
+//! `-- --raw FILE` also writes the time of every batch, as CSV.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
 use ::ring::signature::{self as ring, UnparsedPublicKey};
@@ -14,7 +15,7 @@ use aws_lc_rs::signature::{
 };
 use graviola::Error;
 use graviola::signing::rsa::VerifyingKey;
-use mcp_bearer_bench::{Contender, interleaved, rsa_modulus};
+use mcp_bearer_bench::{Contender, interleaved, raw_file, rsa_modulus};
 use mcp_bearer_rsa::{Engine, Padding, PublicKey, Verdict};
 
 const MESSAGE: [u8; 440] = [b'm'; 440];
@@ -40,6 +41,7 @@ static SCHEMES: [Scheme; 6] = [
 ];
 
 fn main() {
+    let mut raw = String::new();
     for (bits, size) in [
         (2048, KeySize::Rsa2048),
         (3072, KeySize::Rsa3072),
@@ -47,12 +49,16 @@ fn main() {
     ] {
         let pair = KeyPair::generate(size).unwrap();
         for scheme in &SCHEMES {
-            compare(bits, &pair, scheme);
+            raw.push_str(&compare(bits, &pair, scheme));
         }
+    }
+    if let Some(file) = raw_file() {
+        std::fs::write(file, raw).unwrap();
     }
 }
 
-fn compare(bits: u32, pair: &KeyPair, scheme: &Scheme) {
+/// Prints one row, and returns the time of every batch.
+fn compare(bits: u32, pair: &KeyPair, scheme: &Scheme) -> String {
     let mut signature = vec![0; pair.public_modulus_len()];
     pair.sign(
         scheme.encoding,
@@ -87,5 +93,7 @@ fn compare(bits: u32, pair: &KeyPair, scheme: &Scheme) {
             );
         }));
     }
-    print!("{}", interleaved(&mut contenders, 201));
+    let report = interleaved(&mut contenders, 201);
+    print!("{report}");
+    report.to_csv("Nanoseconds of CPU time for one check, per batch; one round per line.")
 }
