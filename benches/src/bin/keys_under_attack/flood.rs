@@ -81,8 +81,8 @@ fn judge(
         ),
         holds: p99 <= (calm_p99 * 1.5).max(calm_p99 + 500.0),
     });
-    // The first fetch, 2 at once, and one per 10 s.
-    let budget = 3 + length.as_secs() / 10;
+    // The first fetch, 2 at once, one after 5 to 10 s, and then one per 10 s.
+    let budget = 3 + (length.as_secs() + 5) / 10;
     let most = flooded.iter().map(|run| run.attempts).max().unwrap_or(0);
     let junk = flooded.iter().map(|run| run.junk).min().unwrap_or(0);
     tell(Line {

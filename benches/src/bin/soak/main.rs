@@ -14,9 +14,9 @@
 //!   signatures, keys never published under the `kid` of one that is, made-up kids, `none`; when it
 //!   is expired or for someone else; and when its key has been withdrawn and the issuer has since
 //!   answered well for [`BOUND`].
-//! - **fetches within the budget:** attempts, successful or not, are at most 2 plus one per 10 s,
-//!   plus those of the schedule: one per 48 s (the earliest refresh of a set that lives 60 s) and
-//!   four per outage.
+//! - **fetches within the budget:** attempts, successful or not, are at most 2, one more after 5 s
+//!   and then one per 10 s, plus those of the schedule: one per 48 s (the earliest refresh of a set
+//!   that lives 60 s) and four per outage.
 //! - the longest time that a good token took, and how many good tokens had to wait for keys at all.
 //!
 //! Only what the issuer published, and when, decides.
@@ -85,7 +85,7 @@ fn main() -> ExitCode {
     let status = &provider.key_status()[0];
     let attempts = status.fetched + status.not_modified + status.failed;
     // The fetch of the first set was not caused by strangers.
-    let strangers = 2 + took.as_secs() / 10;
+    let strangers = 2 + (took.as_secs() + 5) / 10;
     let schedule = took.as_secs() / 48 + 4 * issuer.outages();
     let budget = 1 + strangers + schedule;
     let seen = load.seen();

@@ -73,6 +73,11 @@ impl Jitter {
         time.saturating_mul(750 + self.0 / 4) / 1000
     }
 
+    /// Between half of `time` and all of it.
+    pub(super) fn halve_at_most(self, time: Duration) -> Duration {
+        time.saturating_mul(500 + self.0 / 2) / 1000
+    }
+
     /// 80 to 90 per cent of a lifetime.
     pub(super) fn of_lifetime(self, lifetime: Duration) -> Duration {
         lifetime.saturating_mul(800 + self.0 / 10) / 1000

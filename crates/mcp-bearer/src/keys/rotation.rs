@@ -130,7 +130,7 @@ impl Rotation {
             fetches: 0,
             waiters: Vec::new(),
             asked: 0,
-            budget: Budget::default(),
+            budget: Budget::new(jitter),
             unhelped: UnhelpedMisses::default(),
             withdrawal: Withdrawal::default(),
             failures: 0,

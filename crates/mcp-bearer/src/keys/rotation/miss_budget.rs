@@ -1,11 +1,16 @@
 //! How many fetches tokens can cause while keys are held: 2 at once, then one per 10 s, and none
 //! for 10 s for a miss that a successful answer did not resolve.
 //!
+//! The first of those intervals is 5 to 10 s long, chosen per process: else all replicas that a
+//! flood reaches in the same second would ask the issuer in the same second for as long as it
+//! lasts.
+//!
 //! Anyone can send tokens with made-up `kid`s. A scheduled fetch never spends from this budget.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::keys::freshness::Jitter;
 use crate::keys::snapshot::{Miss, MissKind, sha256};
 
 /// Attempts that can be made at once.
@@ -21,25 +26,32 @@ const LIFETIME: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Budget {
     left: u32,
-    /// The time up to which refills have been counted.
-    counted_to: Duration,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self {
-            left: BURST,
-            counted_to: Duration::ZERO,
-        }
-    }
+    /// When one more attempt can be made, while fewer than [`BURST`] are left.
+    refill_at: Duration,
+    /// Since when all attempts can be made; `None` if none was ever spent.
+    full_since: Option<Duration>,
+    /// The interval that follows on a quiet time.
+    first_interval: Duration,
 }
 
 impl Budget {
+    pub(super) fn new(jitter: Jitter) -> Self {
+        Self {
+            left: BURST,
+            refill_at: Duration::ZERO,
+            full_since: None,
+            first_interval: jitter.halve_at_most(INTERVAL),
+        }
+    }
+
     /// Spends one attempt, if one is left.
     pub(super) fn take(&mut self, now: Duration) -> bool {
         self.refill(now);
         if self.left == 0 {
             return false;
+        }
+        if self.left == BURST {
+            self.refill_at = now.saturating_add(self.next_interval(now));
         }
         self.left -= 1;
         true
@@ -51,16 +63,23 @@ impl Budget {
         if self.left > 0 {
             return Duration::ZERO;
         }
-        self.counted_to.saturating_add(INTERVAL)
+        self.refill_at
+    }
+
+    /// Short only after a whole interval without a spent attempt, so that nobody gains more than
+    /// one attempt per [`INTERVAL`] by sending tokens at the right moments.
+    fn next_interval(&self, now: Duration) -> Duration {
+        match self.full_since {
+            Some(since) if now.saturating_sub(since) < INTERVAL => INTERVAL,
+            _ => self.first_interval,
+        }
     }
 
     fn refill(&mut self, now: Duration) {
-        while self.left < BURST && now.saturating_sub(self.counted_to) >= INTERVAL {
+        while self.left < BURST && now >= self.refill_at {
             self.left += 1;
-            self.counted_to += INTERVAL;
-        }
-        if self.left == BURST {
-            self.counted_to = self.counted_to.max(now);
+            self.full_since = Some(self.refill_at);
+            self.refill_at = self.refill_at.saturating_add(INTERVAL);
         }
     }
 }

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::{
     Asked, CacheHeaders, Cause, Effects, FetchId, FetchOrder, FetchResult, KeyEvent, Lifetimes,
     Miss, MissKind, Refreshed, Rotation, WAIT_MAX, WAITERS_MAX,
-    miss_budget::{BURST, ENTRIES, INTERVAL, UnhelpedMisses},
+    miss_budget::{BURST, Budget, ENTRIES, INTERVAL, UnhelpedMisses},
 };
 use crate::keys::freshness::{Jitter, STALENESS_BOUND, backoff};
 

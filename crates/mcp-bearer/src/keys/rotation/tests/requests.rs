@@ -18,6 +18,51 @@ fn one_fetch_at_a_time_and_every_request_joins_it() {
     assert!(order.is_some() && rotation.tick(secs(599)).fetch.is_none());
 }
 
+/// Tenths of a second at which a flood causes fetches, with this jitter.
+fn fetches_of_a_flood(thousandths: u32) -> Vec<u64> {
+    let mut budget = Budget::new(Jitter::new(thousandths));
+    let tenths =
+        (0..600).filter(|tenth| budget.take(secs(100) + Duration::from_millis(100 * tenth)));
+    tenths.collect()
+}
+
+#[test]
+fn processes_that_a_flood_reaches_at_once_spread_their_fetches_over_five_seconds() {
+    assert_eq!(fetches_of_a_flood(0), [0, 1, 50, 150, 250, 350, 450, 550]);
+    assert_eq!(fetches_of_a_flood(400), [0, 1, 70, 170, 270, 370, 470, 570]);
+    assert_eq!(fetches_of_a_flood(1000), [0, 1, 100, 200, 300, 400, 500]);
+}
+
+#[test]
+fn tokens_sent_at_the_right_moments_cause_no_more_than_one_fetch_per_ten_seconds() {
+    for pause in 1..=300 {
+        let mut budget = Budget::new(Jitter::new(0));
+        let mut taken = 0_u64;
+        let mut now = secs(100);
+        while now < secs(1100) {
+            taken += u64::from(budget.take(now));
+            now += Duration::from_millis(100 * pause);
+        }
+        assert!(
+            taken <= 2 + 1005 / 10,
+            "{taken} with pauses of {pause} tenths"
+        );
+    }
+}
+
+#[test]
+fn a_quiet_time_shortens_the_next_interval_again() {
+    let mut budget = Budget::new(Jitter::new(0));
+    for start in [secs(100), secs(200)] {
+        assert!(budget.take(start) && budget.take(start) && !budget.take(start));
+        assert_eq!(budget.opens_at(), start + secs(5));
+    }
+    // Full again at 215 s, which is not long ago.
+    let start = secs(216);
+    assert!(budget.take(start) && budget.take(start) && !budget.take(start));
+    assert_eq!(budget.opens_at(), start + secs(10));
+}
+
 #[test]
 fn misses_can_cause_two_fetches_at_once_and_one_per_ten_seconds() {
     for miss in [unknown, forged] {
@@ -37,7 +82,7 @@ fn misses_can_cause_two_fetches_at_once_and_one_per_ten_seconds() {
                     rotation.finish_fetch(now, order.id, answer, jitter());
                 }
             }
-            assert_eq!(fetches, [0, 1, 100, 200, 300, 400, 500], "{succeed}");
+            assert_eq!(fetches, [0, 1, 75, 175, 275, 375, 475, 575], "{succeed}");
         }
     }
 }
@@ -49,9 +94,9 @@ fn a_kid_and_a_signature_spend_the_same_budget() {
         let id = asked(&mut rotation, secs(100), miss);
         rotation.finish_fetch(secs(100), id, failed(), jitter());
     }
-    assert!(refused(&mut rotation, secs(109), unknown("y", 1)));
-    assert!(refused(&mut rotation, secs(109), forged("a", 1)));
-    assert_eq!(rotation.misses_from(), secs(110));
+    assert!(refused(&mut rotation, secs(107), unknown("y", 1)));
+    assert!(refused(&mut rotation, secs(107), forged("a", 1)));
+    assert_eq!(rotation.misses_from(), Duration::from_millis(107_500));
 }
 
 #[test]
@@ -228,7 +273,10 @@ fn a_scheduled_refresh_is_not_held_up_by_junk() {
     assert_eq!(effects.answers.len(), WAITERS_MAX);
     assert_eq!(rotation.held.as_ref().unwrap().snapshot.generation, 2);
     // It has not spent the budget, nor been delayed by the failures of others.
-    assert_eq!(rotation.budget.opens_at(), due + secs(9));
+    assert_eq!(
+        rotation.budget.opens_at(),
+        due + Duration::from_millis(6_500)
+    );
 }
 
 #[test]
