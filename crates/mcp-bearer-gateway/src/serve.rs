@@ -86,7 +86,7 @@ impl<S: Serve> Server<S> {
     pub(crate) async fn run(mut self) {
         let places = Arc::new(Semaphore::new(self.connections));
         let by_peer = PeerConnections::default();
-        let builder = Arc::new(builder(S::HTTP2_STREAMS));
+        let builders = Arc::new(Builders::new(S::HTTP2_STREAMS));
         let mut open = JoinSet::new();
         let mut phase = self.phase.clone();
         loop {
@@ -117,7 +117,7 @@ impl<S: Serve> Server<S> {
                 },
             };
             let served = Served {
-                builder: Arc::clone(&builder),
+                builders: Arc::clone(&builders),
                 stack: Arc::clone(&self.stack),
                 phase: self.phase.clone(),
             };
@@ -150,8 +150,7 @@ async fn accept(
 
 /// What all connections share.
 struct Served<S> {
-    /// Each connection would hold another one for as long as it is open.
-    builder: Arc<Builder<TokioExecutor>>,
+    builders: Arc<Builders>,
     stack: Arc<ArcSwap<S>>,
     phase: watch::Receiver<Phase>,
 }
@@ -160,7 +159,7 @@ async fn connection<S: Serve>(
     stream: TcpStream,
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
-    served: Served<S>,
+    mut served: Served<S>,
 ) {
     // Without it small events of a stream would wait for each other.
     let _ = stream.set_nodelay(true);
@@ -170,11 +169,15 @@ async fn connection<S: Serve>(
         scheme,
     };
     match tls {
-        None => requests(stream, connection("http"), served).await,
+        None => {
+            let http1 = speaks_http1(&stream, &mut served.phase).await;
+            requests(stream, connection("http"), http1, served).await;
+        }
         // Boxed, because a connection without TLS would hold the place that this one needs.
         Some(tls) => match Box::pin(tokio::time::timeout(HEADER_TIME, tls.accept(stream))).await {
             Ok(Ok(stream)) => {
-                Box::pin(requests(stream, connection("https"), served)).await;
+                let http1 = stream.get_ref().1.alpn_protocol() == Some(b"http/1.1");
+                Box::pin(requests(stream, connection("https"), http1, served)).await;
             }
             Ok(Err(error)) => tracing::debug!(
                 target: "mcp_bearer::gateway",
@@ -191,10 +194,11 @@ async fn connection<S: Serve>(
 async fn requests<S: Serve, I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: I,
     connection: Connection,
+    http1: bool,
     served: Served<S>,
 ) {
     let Served {
-        builder,
+        builders,
         stack,
         mut phase,
     } = served;
@@ -210,6 +214,11 @@ async fn requests<S: Serve, I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
             Ok::<_, Infallible>(answer.map(|body| busy.until_the_end_of(body)))
         })
     });
+    let builder = if http1 {
+        &builders.http1
+    } else {
+        &builders.any
+    };
     let served = builder.serve_connection(TokioIo::new(GatheredWrites::new(stream)), service);
     let mut served = std::pin::pin!(served);
     tokio::select! {
@@ -235,6 +244,39 @@ async fn passed(age: Option<Duration>) {
     match age {
         Some(age) => tokio::time::sleep(age).await,
         None => std::future::pending().await,
+    }
+}
+
+/// Whether the first bytes of a connection without TLS cannot begin HTTP/2.
+///
+/// They are left for hyper to read. hyper-util's own detection reads them apart, after which hyper's
+/// buffer for the rest is twice as large, for as long as the connection is open.
+async fn speaks_http1(stream: &TcpStream, phase: &mut watch::Receiver<Phase>) -> bool {
+    let mut first = [0; 3];
+    let seen = tokio::select! {
+        seen = tokio::time::timeout(HEADER_TIME, stream.peek(&mut first)) => seen,
+        _ = phase.wait_for(|phase| *phase == Phase::Draining) => return false,
+    };
+    match seen {
+        Ok(Ok(length)) => !b"PRI".starts_with(first.get(..length).unwrap_or_default()),
+        // hyper meets the same.
+        Ok(Err(_)) | Err(_) => false,
+    }
+}
+
+/// Shared, because each connection would hold others for as long as it is open.
+struct Builders {
+    any: Builder<TokioExecutor>,
+    http1: Builder<TokioExecutor>,
+}
+
+impl Builders {
+    fn new(http2_streams: u32) -> Self {
+        let any = builder(http2_streams);
+        Self {
+            http1: any.clone().http1_only(),
+            any,
+        }
     }
 }
 

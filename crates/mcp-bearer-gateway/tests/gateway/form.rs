@@ -314,6 +314,33 @@ async fn a_page_that_may_call_can_read_every_refusal() {
     }
 }
 
+/// The first bytes decide the protocol; a client may send them one at a time.
+#[tokio::test]
+async fn a_request_whose_first_bytes_come_slowly_is_served() {
+    let stage = Stage::new().await;
+    let request = post(&stage.bearer(), PING);
+    for pieces in [1, 2, 3, 4, 24] {
+        let mut client = Client::connect(stage.address).await;
+        let (first, rest) = request.split_at(pieces);
+        for byte in first.as_bytes() {
+            client.write([*byte]).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        client.write(rest).await;
+        assert_eq!(client.answer().await.status, 200, "{pieces}");
+    }
+    // What begins as HTTP/2 does and is none of it.
+    for nonsense in [
+        "PRI",
+        "PR / HTTP/1.1\r\n\r\n",
+        "PRI * HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        let mut client = Client::connect(stage.address).await;
+        client.write(nonsense).await;
+        stage.still_serves().await;
+    }
+}
+
 #[tokio::test]
 async fn large_and_slow_fields_are_cut_off() {
     let stage = Stage::new().await;
