@@ -32,8 +32,9 @@ impl IdAndForks {
 }
 
 /// Registers the handler before the first answer, so that no child of a process that has one is
-/// missed. If several threads do so at once, or one while the process forks, a fork counts more than
-/// once, which changes no comparison. A lock would avoid that, but a child could find it locked.
+/// missed. If several threads do so at once, or one while the process forks, a fork counts more
+/// than once, which changes no comparison. A lock would avoid that, but a child could find it
+/// locked.
 fn count_forks() {
     if IS_REGISTERED.load(Ordering::Acquire) {
         return;
