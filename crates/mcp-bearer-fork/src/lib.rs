@@ -28,13 +28,27 @@
 //! the same process: nothing is copied.
 //!
 //! Some systems that imitate Linux accept any advice and ignore it. So the page is used only if the
-//! kernel refuses an advice that does not exist. Without such a page, [`std::process::id`] is used.
+//! kernel refuses an advice that does not exist.
+//!
+//! # Without such a page
+//! Linux before 4.14, and other systems: a process is its [`std::process::id`] and the number of
+//! forks that led to it, which a handler of `pthread_atfork` counts. The id alone is not enough:
+//! the first process of a PID namespace has id 1, also if its parent has, and ids are used again.
+//! There, a child with the id of the process to compare with (its parent, or one before that) is
+//! taken for that process in these cases, because the handler has not run:
+//! - if it, and each process between the two, was made by `_Fork` or a raw `clone`;
+//! - in the handlers of `pthread_atfork` that were registered before ours;
+//! - if the system had no memory to register the handler.
+//!
+//! Systems that are not Unix have no `fork`: there, the id is used.
 //!
 //! No lock is taken, and the page is never freed: a child of `fork` could wait for the lock, and
 //! read the freed page.
 #![deny(unsafe_code)]
 #![deny(missing_docs)]
 
+#[cfg(unix)]
+mod at_fork;
 #[cfg(target_os = "linux")]
 mod page;
 
@@ -49,6 +63,9 @@ pub struct Process(Kind);
 enum Kind {
     #[cfg(target_os = "linux")]
     Generation(u64),
+    #[cfg(unix)]
+    Id(at_fork::IdAndForks),
+    #[cfg(not(unix))]
     Id(u32),
 }
 
@@ -61,6 +78,9 @@ impl Process {
         if let Some(generation) = page::generation() {
             return Self(Kind::Generation(generation));
         }
+        #[cfg(unix)]
+        return Self(Kind::Id(at_fork::IdAndForks::current()));
+        #[cfg(not(unix))]
         Self(Kind::Id(std::process::id()))
     }
 

@@ -545,7 +545,7 @@ impl TokenOfIssuer<'_, '_> {
 }
 
 /// Logs once that the RSA kernel has contradicted itself, which only a faulty processor or a bug
-/// can cause. AWS-LC verifies from then on.
+/// can cause. AWS-LC verifies from then on. Called after each check of a signature.
 #[cfg(feature = "rsa-kernel")]
 fn report_kernel_failure() {
     if mcp_bearer_rsa::has_failed() && mcp_bearer_rsa::take_failure() {

@@ -2,7 +2,7 @@
 
 use mcp_bearer_core::{Rejection, UnixTime, Unobserved};
 
-use super::BearerAuthProvider;
+use super::{BearerAuthProvider, report_kernel_failure};
 
 impl BearerAuthProvider {
     /// Everything that is wrong with a token, judged with the keys at hand: never waits, and starts
@@ -44,7 +44,9 @@ impl BearerAuthProvider {
         };
         let (issuer, keys) = (parsed.issuer, parsed.issuer.keys.snapshot());
         let (policy, required) = (&issuer.policy, &issuer.required_scopes);
-        parsed.unverified.faults(&keys.set, policy, required, now)
+        let faults = parsed.unverified.faults(&keys.set, policy, required, now);
+        report_kernel_failure();
+        faults
     }
 
     /// The current time by this provider's clock.

@@ -9,7 +9,7 @@
     reason = "test code: a failure here should stop the test"
 )]
 
-mod at_a_lock;
+mod at_a_first_use;
 mod child;
 
 use std::time::{Duration, Instant};
@@ -44,9 +44,9 @@ fn main() {
     a_fork_in_the_middle_of_verifications();
     a_fork_in_the_middle_of_a_keys_first_use();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    at_a_lock::a_fork_while_the_library_holds_a_keys_lock();
+    at_a_first_use::a_fork_while_the_library_holds_a_keys_lock();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    at_a_lock::a_fork_while_the_kernel_makes_a_key();
+    at_a_first_use::a_fork_while_the_kernel_draws_random_numbers();
     a_fork_in_the_middle_of_a_fetch();
     a_set_grows_old_in_a_child_without_a_task();
     a_file_is_watched_in_a_child();
@@ -184,8 +184,8 @@ fn a_fork_in_the_middle_of_verifications() {
     });
 }
 
-/// A key's parsed form is made when it is first used. `at_a_lock.rs` forks during what the library
-/// does then.
+/// A key's parsed form is made when it is first used. `at_a_first_use.rs` forks during what happens
+/// then.
 fn a_fork_in_the_middle_of_a_keys_first_use() {
     let key = SigningKey::shared_rsa_2048();
     let now = mcp_bearer::Clock::system().now().as_secs();
