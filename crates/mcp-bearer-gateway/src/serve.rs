@@ -249,8 +249,8 @@ async fn passed(age: Option<Duration>) {
 
 /// Whether the first bytes of a connection without TLS cannot begin HTTP/2.
 ///
-/// They are left for hyper to read. hyper-util's own detection reads them apart, after which hyper's
-/// buffer for the rest is twice as large, for as long as the connection is open.
+/// They are left for hyper to read. hyper-util's own detection reads them apart, after which
+/// hyper's buffer for the rest is twice as large, for as long as the connection is open.
 async fn speaks_http1(stream: &TcpStream, phase: &mut watch::Receiver<Phase>) -> bool {
     let mut first = [0; 3];
     let seen = tokio::select! {
