@@ -22,6 +22,8 @@ unsafe extern "C" {
     fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
 }
 
+type Check = fn() -> bool;
+
 #[derive(Clone, Copy, PartialEq)]
 enum Place {
     Lock,
@@ -30,7 +32,7 @@ enum Place {
 
 thread_local! {
     /// Where this thread forks, and the check to run in the child.
-    static FORK: Cell<Option<(Place, fn() -> bool)>> = const { Cell::new(None) };
+    static FORK: Cell<Option<(Place, Check)>> = const { Cell::new(None) };
     static LOCKS: Cell<u32> = const { Cell::new(0) };
     static CHILDREN: Cell<u32> = const { Cell::new(0) };
 }
@@ -53,7 +55,7 @@ fn reach(place: Place) {
 
 /// Runs the check here, and in a child wherever this thread reaches `place` in it. Returns how many
 /// children that made, and how many locks this thread took.
-fn with_children_at(place: Place, check: fn() -> bool) -> (u32, u32) {
+fn with_children_at(place: Place, check: Check) -> (u32, u32) {
     CHILDREN.set(0);
     LOCKS.set(0);
     FORK.set(Some((place, check)));
