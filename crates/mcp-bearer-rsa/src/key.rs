@@ -110,6 +110,15 @@ impl PublicKey {
         }
     }
 
+    /// What was computed when the key was made, for tests that change it.
+    #[cfg(test)]
+    pub(crate) fn modulus_2048(&mut self) -> Option<&mut Modulus<5>> {
+        match &mut self.modulus {
+            Size::Bits2048(modulus) => Some(modulus),
+            _ => None,
+        }
+    }
+
     /// Whether `signature` is one of `digest`, whose algorithm must be SHA-256, SHA-384 or SHA-512:
     /// RSASSA-PKCS1-v1_5 verification (RFC 8017 section 8.2.2) or RSASSA-PSS verification (section
     /// 8.1.2), after the hash.

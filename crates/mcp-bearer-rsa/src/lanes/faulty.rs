@@ -25,6 +25,12 @@ pub(crate) enum Flip {
         limb: usize,
         bit: u32,
     },
+    /// In a limb of the chain's first number, after the n-th product.
+    First {
+        product: usize,
+        limb: usize,
+        bit: u32,
+    },
     /// In a lane of the n-th instruction's result.
     Instruction {
         instruction: usize,
@@ -49,7 +55,7 @@ pub(crate) fn with<T>(flip: Option<Flip>, f: impl FnOnce() -> T) -> (T, usize) {
     (answer, INSTRUCTIONS.get())
 }
 
-pub(crate) fn disturb(product: &mut [Row], quotient: &mut [Row]) {
+pub(crate) fn disturb(product: &mut [Row], quotient: &mut [Row], first: &mut [Row]) {
     let this = PRODUCTS.replace(PRODUCTS.get() + 1);
     match FLIP.get() {
         Some(Flip::Product {
@@ -65,6 +71,13 @@ pub(crate) fn disturb(product: &mut [Row], quotient: &mut [Row]) {
             bit,
         }) if n == this => {
             quotient.as_flattened_mut()[limb] ^= 1 << bit;
+        }
+        Some(Flip::First {
+            product: n,
+            limb,
+            bit,
+        }) if n == this => {
+            first.as_flattened_mut()[limb] ^= 1 << bit;
         }
         _ => {}
     }
