@@ -41,6 +41,7 @@ pub(crate) enum Flip {
 
 thread_local! {
     static FLIP: Cell<Option<Flip>> = const { Cell::new(None) };
+    static CALL: Cell<Option<(usize, fn())>> = const { Cell::new(None) };
     static PRODUCTS: Cell<usize> = const { Cell::new(0) };
     static INSTRUCTIONS: Cell<usize> = const { Cell::new(0) };
 }
@@ -55,8 +56,21 @@ pub(crate) fn with<T>(flip: Option<Flip>, f: impl FnOnce() -> T) -> (T, usize) {
     (answer, INSTRUCTIONS.get())
 }
 
+/// Runs `f`, and `call` after its n-th product: what another thread might do at that time.
+pub(crate) fn with_call<T>(product: usize, call: fn(), f: impl FnOnce() -> T) -> T {
+    CALL.set(Some((product, call)));
+    let (answer, _) = with(None, f);
+    CALL.set(None);
+    answer
+}
+
 pub(crate) fn disturb(product: &mut [Row], quotient: &mut [Row], first: &mut [Row]) {
     let this = PRODUCTS.replace(PRODUCTS.get() + 1);
+    if let Some((n, call)) = CALL.get()
+        && n == this
+    {
+        call();
+    }
     match FLIP.get() {
         Some(Flip::Product {
             product: n,

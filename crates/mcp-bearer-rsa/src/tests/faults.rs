@@ -108,6 +108,23 @@ fn a_flipped_bit_in_any_product_of_a_verification() {
     assert!(caught > 1000 && harmless > 100, "{caught} {harmless}");
 }
 
+/// A contradiction that another thread finds while this one verifies: no verdict, although every
+/// product of this one was right.
+#[test]
+fn a_contradiction_elsewhere_during_a_verification() {
+    static FAULT: Fault = Fault::new();
+    let (n, signature) = super::forgeries::signed_by_a_prime(Padding::Pkcs1v15);
+    let message = digest(&SHA256, b"message");
+    let key = PublicKey::with_fault(Engine::Faulty, &FAULT, &n, &[1, 0, 1]).unwrap();
+    let verify = || key.verify(Padding::Pkcs1v15, &message, &signature);
+    let nothing: fn() = || {};
+    assert_eq!(faulty::with_call(17, nothing, verify), Verdict::Valid);
+    assert_eq!(
+        faulty::with_call(17, || FAULT.note(), verify),
+        Verdict::Undecided
+    );
+}
+
 /// A bit of R^2 that changes in memory after the key was made: certificates use the residue that
 /// was taken then.
 #[test]
