@@ -37,8 +37,8 @@ pub enum Verdict {
     /// It is not a signature of this digest by this key. Final as well.
     Invalid,
     /// Another implementation has to decide. The digest is outside this kernel's scope, or a result
-    /// contradicted another: then it is the answer to this signature and to all later ones in this
-    /// process ([`has_failed`](crate::has_failed)).
+    /// contradicted another: then this is the answer for the signature and for all later ones of
+    /// the process ([`has_failed`](crate::has_failed)).
     Undecided,
 }
 
@@ -50,8 +50,8 @@ impl PublicKey {
     ///
     /// `None` if it is outside this kernel's scope: another size or exponent, a modulus that is
     /// even or has leading zeros, no randomness available, or a failed self-test, which ends the
-    /// kernel for the process ([`has_failed`]). Also `None` if the kernel failed before. Whether the
-    /// key is good is not decided here.
+    /// kernel for the process ([`has_failed`]). Also `None` if the kernel failed before. Whether
+    /// the key is good is not decided here.
     ///
     /// [`has_failed`]: crate::has_failed
     ///

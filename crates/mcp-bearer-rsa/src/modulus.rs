@@ -52,8 +52,9 @@ pub(crate) enum Trouble {
 }
 
 impl<const V: usize> Modulus<V> {
-    /// `bytes` are big-endian, begin with their top bit, and end with an odd byte; there are 2 to
-    /// 52 limbs' bits fewer than the limbs hold.
+    /// `bytes` are big-endian, begin with their top bit, and end with an odd byte. R, which is
+    /// 2^(52 * 8 * V), must have at least 32 bits more than n: the bounds of section 3 of the
+    /// argument need that.
     pub(crate) fn new(engine: Engine, bytes: &[u8]) -> Result<Self, Trouble> {
         let prime = Prime::draw().ok_or(Trouble::NoRandomness)?;
         let modulus = Self::unchecked(engine, bytes, prime).ok_or(Trouble::Contradiction)?;

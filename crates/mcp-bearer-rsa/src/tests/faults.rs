@@ -239,7 +239,7 @@ fn a_flipped_bit_in_any_instruction() {
             faulty::with(None, || key.verify(Padding::Pkcs1v15, &message, signature));
         assert_eq!(verdict, want);
         assert!(instructions > 10_000, "{instructions}");
-        for _ in 0..3000 {
+        for _ in 0..6000 {
             let flip = Flip::Instruction {
                 instruction: random.below(instructions),
                 lane: random.below(8),
@@ -261,7 +261,7 @@ fn a_flipped_bit_in_any_instruction() {
     }
     // Most faults matter; some hit bits that nothing reads.
     assert!(
-        undecided > 3000 && right > 100,
+        undecided > 6000 && right > 200,
         "{undecided} undecided, {right} right"
     );
     let make = |fault| PublicKey::with_fault(Engine::Faulty, fault, &n, &[1, 0, 1]);
