@@ -36,9 +36,12 @@ pub(crate) enum Flip {
     },
 }
 
+/// After which product, and what.
+type Call = (usize, fn());
+
 thread_local! {
     static FLIP: Cell<Option<Flip>> = const { Cell::new(None) };
-    static CALL: Cell<Option<(usize, fn())>> = const { Cell::new(None) };
+    static CALL: Cell<Option<Call>> = const { Cell::new(None) };
     static PRODUCTS: Cell<usize> = const { Cell::new(0) };
     static INSTRUCTIONS: Cell<usize> = const { Cell::new(0) };
 }
