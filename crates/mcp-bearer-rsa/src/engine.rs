@@ -4,6 +4,7 @@
 use crate::kernel;
 use crate::limbs::Limbs;
 use crate::modulus::Modulus;
+use crate::product_certificate::Factor;
 
 /// Proof that this processor has AVX-512 with IFMA. Only [`Ifma::detect`] makes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +53,12 @@ impl Engine {
         Ifma::detect().map(Self::Ifma)
     }
 
-    /// Montgomery products, each certified: `a * b`, then as many squarings, then by `last` if
-    /// there is one. `None` if a certificate did not hold.
+    /// Montgomery products, each certified: `a * b`, then as many squarings, then by `a` again if
+    /// `ends_with_a`. `None` if a certificate did not hold.
     ///
     /// Each product is that of the two numbers over R, modulo n, and below 2n when both are below
-    /// 2^(bits + 1).
+    /// 2^(bits + 1). That `a` is the caller's number, and still is after the last product, is not
+    /// certified: `a` is mutable, so that tests can change it between products.
     #[expect(
         unsafe_code,
         reason = "functions with target features are safe to call where the processor has them"
@@ -64,21 +66,23 @@ impl Engine {
     pub(crate) fn chain<const V: usize>(
         self,
         modulus: &Modulus<V>,
-        a: &Limbs<V>,
-        b: &Limbs<V>,
+        a: &mut Limbs<V>,
+        b: &Factor<V>,
         squarings: u32,
-        last: Option<&Limbs<V>>,
+        ends_with_a: bool,
     ) -> Option<Limbs<V>> {
         match self {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: an `Ifma` exists only where the processor has the features that the function
             // is compiled for.
-            Self::Ifma(Ifma(())) => unsafe { kernel::ifma::chain(modulus, a, b, squarings, last) },
+            Self::Ifma(Ifma(())) => unsafe {
+                kernel::ifma::chain(modulus, a, b, squarings, ends_with_a)
+            },
             #[cfg(not(target_arch = "x86_64"))]
-            Self::Ifma(Ifma(())) => kernel::emulated::chain(modulus, a, b, squarings, last),
-            Self::Emulated => kernel::emulated::chain(modulus, a, b, squarings, last),
+            Self::Ifma(Ifma(())) => kernel::emulated::chain(modulus, a, b, squarings, ends_with_a),
+            Self::Emulated => kernel::emulated::chain(modulus, a, b, squarings, ends_with_a),
             #[cfg(test)]
-            Self::Faulty => kernel::faulty::chain(modulus, a, b, squarings, last),
+            Self::Faulty => kernel::faulty::chain(modulus, a, b, squarings, ends_with_a),
         }
     }
 

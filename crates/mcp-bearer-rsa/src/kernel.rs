@@ -12,6 +12,7 @@ macro_rules! kernel {
         use crate::low_columns;
         use crate::limbs::{LIMB_BITS, LIMB_MASK, Limbs};
         use crate::modulus::{Modulus, Multiple};
+        use crate::product_certificate::Factor;
 
         /// Columns of a product: those below the number of limbs, and those above.
         type Wide<const V: usize> = [[Lanes; V]; 2];
@@ -257,34 +258,38 @@ macro_rules! kernel {
         $(#[$features])*
         pub(crate) fn chain<const V: usize>(
             modulus: &Modulus<V>,
-            a: &Limbs<V>,
-            b: &Limbs<V>,
+            a: &mut Limbs<V>,
+            b: &Factor<V>,
             squarings: u32,
-            last: Option<&Limbs<V>>,
+            ends_with_a: bool,
         ) -> Option<Limbs<V>> {
             let certificate = &modulus.certificate;
             let residue_of = |number: &Limbs<V>| certificate.prime.residue(weighed(&certificate.numbers, number));
             let (mut x, mut quotient) = (*a, Limbs::ZERO);
-            let mut factor = b;
+            let mut residue_of_a = 0;
             let mut factors = (0, 0);
             let mut all_hold = true;
             // Only one place multiplies and one squares, so that the compiler keeps columns in
             // registers.
-            for step in 0..=squarings.saturating_add(u32::from(last.is_some())) {
-                if step > squarings && let Some(last) = last {
-                    factor = last;
-                }
-                let multiplies = step == 0 || step > squarings;
+            for step in 0..=squarings.saturating_add(u32::from(ends_with_a)) {
+                let is_last = step > squarings;
+                let factor = if is_last { &*a } else { &b.number };
+                let multiplies = step == 0 || is_last;
                 let columns = if multiplies { multiply(&x, factor) } else { square(&x) };
                 // The previous product is checked only here, where its quotient has arrived in
                 // memory and nothing waits for the answer.
                 let residue = residue_of(&x);
-                if step > 0 {
+                let other = if step == 0 {
+                    residue_of_a = residue;
+                    b.residue
+                } else {
                     all_hold &= certificate.holds(factors, weighed(&certificate.quotients, &quotient), residue);
-                }
-                factors = (residue, if multiplies { residue_of(factor) } else { residue });
+                    // The memory of `a` is not weighed again: a change since would go unnoticed.
+                    if is_last { residue_of_a } else { residue }
+                };
+                factors = (residue, other);
                 reduce(&columns, modulus, &mut x, &mut quotient);
-                lanes::disturb(&mut x.0, &mut quotient.0);
+                lanes::disturb(&mut x.0, &mut quotient.0, &mut a.0);
             }
             all_hold &= certificate.holds(factors, weighed(&certificate.quotients, &quotient), residue_of(&x));
             all_hold.then_some(x)

@@ -4,6 +4,8 @@
 //! A vector register would add its own latency to each step. The kernel has columns 4 and above;
 //! the argument in the crate's documentation uses the same names.
 
+#[cfg(test)]
+use crate::lanes::faulty;
 use crate::limbs::LIMB_MASK;
 use crate::words;
 
@@ -17,6 +19,14 @@ fn low_half(a12: u64, b: u64) -> u64 {
 #[inline]
 fn high_half(a12: u64, b: u64) -> u64 {
     words::multiply(a12, b).1
+}
+
+/// The columns and the limbs of two steps. Tests put faults in here.
+#[inline]
+fn results(columns: [u64; 2], limbs: [u64; 2]) -> ([u64; 2], [u64; 2]) {
+    #[cfg(test)]
+    let (columns, limbs) = (faulty::words(columns), faulty::words(limbs));
+    (columns, limbs)
 }
 
 /// Two steps with the friendly multiple `N = k * n`, whose lowest limb is 2^52 - 1: the quotient's
@@ -46,7 +56,7 @@ pub(crate) fn friendly(
         .wrapping_add(low_half(y12, *f2))
         .wrapping_add(high_half(z12, *f0))
         .wrapping_add(low_half(z12, *f1));
-    ([next, after], [y, z])
+    results([next, after], [y, z])
 }
 
 /// Two steps with `n` itself, whose lowest limbs are given: the quotient's limbs are the columns
@@ -76,5 +86,5 @@ pub(crate) fn plain(
         .wrapping_add(low_half(y12, *n3))
         .wrapping_add(high_half(z12, *n1))
         .wrapping_add(low_half(z12, *n2));
-    ([next, after], [y, z])
+    results([next, after], [y, z])
 }

@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::limbs::{LIMB_BITS, LIMB_MASK, Limbs};
 use crate::prime::Prime;
-use crate::product_certificate::Certificate;
+use crate::product_certificate::{Certificate, Factor};
 use crate::words;
 
 /// An odd number of exactly as many bits as `8 * V` limbs are used for, and what the kernel needs
@@ -19,7 +19,7 @@ pub(crate) struct Modulus<const V: usize> {
     /// -1 / n modulo 2^52.
     pub(crate) k: u64,
     /// R^2 modulo n.
-    pub(crate) rr: Limbs<V>,
+    pub(crate) rr: Factor<V>,
     pub(crate) certificate: Certificate<V>,
 }
 
@@ -52,8 +52,9 @@ pub(crate) enum Trouble {
 }
 
 impl<const V: usize> Modulus<V> {
-    /// `bytes` are big-endian, begin with their top bit, and end with an odd byte; there are 2 to
-    /// 52 limbs' bits fewer than the limbs hold.
+    /// `bytes` are big-endian, begin with their top bit, and end with an odd byte. R, which is
+    /// 2^(52 * 8 * V), must have at least 32 bits more than n: the bounds of section 3 of the
+    /// argument need that.
     pub(crate) fn new(engine: Engine, bytes: &[u8]) -> Result<Self, Trouble> {
         let prime = Prime::draw().ok_or(Trouble::NoRandomness)?;
         let modulus = Self::unchecked(engine, bytes, prime).ok_or(Trouble::Contradiction)?;
@@ -75,10 +76,11 @@ impl<const V: usize> Modulus<V> {
             friendly: Multiple::new(&friendly, 1),
             plain: Multiple::new(&n, 2),
             k,
-            rr: Limbs::ZERO,
+            rr: Factor::ZERO,
             certificate: Certificate::new(prime, bytes, k),
         };
-        modulus.rr = modulus.r_squared(engine)?;
+        let rr = modulus.r_squared(engine)?;
+        modulus.rr = modulus.certificate.plainly_weighed(rr)?;
         Some(modulus)
     }
 
@@ -86,9 +88,10 @@ impl<const V: usize> Modulus<V> {
     pub(crate) fn is_right(&self, engine: Engine) -> bool {
         // R^2 / R / R: a wrong `rr` passes every other check.
         let divided_twice = || {
-            let r = engine.chain(self, &self.rr, &Limbs::one(), 0, None)?;
-            let one = engine.chain(self, &r, &Limbs::one(), 0, None)?;
-            one.below(&self.n)
+            let one = Factor::one();
+            let mut rr = self.rr.number;
+            let mut r = engine.chain(self, &mut rr, &one, 0, false)?;
+            engine.chain(self, &mut r, &one, 0, false)?.below(&self.n)
         };
         self.certificate
             .weighs_right(engine, &self.n, &self.rr, self.k)
@@ -113,8 +116,9 @@ impl<const V: usize> Modulus<V> {
             number = number.doubled(&self.n);
         }
         for digit in (0..usize::BITS - exponent.leading_zeros()).rev() {
+            let factor = self.certificate.weighed(engine, number);
             number = engine
-                .chain(self, &number, &number, 0, None)?
+                .chain(self, &mut number, &factor, 0, false)?
                 .below(&self.n)?;
             if exponent >> digit & 1 == 1 {
                 number = number.doubled(&self.n);
@@ -132,11 +136,19 @@ impl<const V: usize> Modulus<V> {
         message: &mut [u8],
     ) -> Result<(), Trouble> {
         let mut power = || {
-            let s = converted(signature)?;
-            let power = engine.chain(self, &s, &self.rr, 16, Some(&s))?;
-            let power = power.below(&self.n)?;
-            let is_right = power.to_bytes(message)
-                && Limbs::from_bytes(message) == power
+            let mut s = Limbs::from_bytes(signature);
+            let power = engine.chain(self, &mut s, &self.rr, 16, true)?;
+            // Only now: this covers the conversion, and the number's memory until its last use.
+            if !is_number_of(core::hint::black_box(&s), signature) {
+                return None;
+            }
+            let reduced = power.below(&self.n)?;
+            // Almost never: nothing else would notice that `n` in memory is not n any more.
+            if reduced != power && !is_number_of(&self.n, &self.bytes) {
+                return None;
+            }
+            let is_right = reduced.to_bytes(message)
+                && Limbs::from_bytes(message) == reduced
                 && self.is_above(message);
             is_right.then_some(())
         };
@@ -152,9 +164,14 @@ impl<const V: usize> Modulus<V> {
 /// Bytes as limbs, converted back and compared.
 fn converted<const V: usize>(bytes: &[u8]) -> Option<Limbs<V>> {
     let number = Limbs::from_bytes(bytes);
+    is_number_of(&number, bytes).then_some(number)
+}
+
+/// Whether the number, converted back, has these bytes.
+fn is_number_of<const V: usize>(number: &Limbs<V>, bytes: &[u8]) -> bool {
     let mut again = [[0; 52]; V];
-    let again = again.as_flattened_mut().get_mut(..bytes.len())?;
-    (number.to_bytes(again) && again == bytes).then_some(number)
+    let again = again.as_flattened_mut().get_mut(..bytes.len());
+    again.is_some_and(|again| number.to_bytes(again) && *again == *bytes)
 }
 
 /// `-1 / n` modulo 2^52, for odd n: each round of Newton's method doubles the correct digits,

@@ -17,6 +17,29 @@ pub(crate) struct Certificate<const V: usize> {
     minus_r: u64,
 }
 
+/// A number with its residue. Whatever happens to the number in memory afterwards, a product with
+/// it is certified only if it is the number that the residue was taken of.
+#[cfg_attr(test, derive(Clone))]
+pub(crate) struct Factor<const V: usize> {
+    pub(crate) number: Limbs<V>,
+    pub(crate) residue: u64,
+}
+
+impl<const V: usize> Factor<V> {
+    pub(crate) const ZERO: Self = Self {
+        number: Limbs::ZERO,
+        residue: 0,
+    };
+
+    /// The number one.
+    pub(crate) fn one() -> Self {
+        Self {
+            number: Limbs::one(),
+            residue: 1,
+        }
+    }
+}
+
 /// How many random numbers the self-test weighs, in addition to the fixed ones.
 const SAMPLES: usize = 64;
 
@@ -57,11 +80,33 @@ impl<const V: usize> Certificate<V> {
         self.prime.residue(left.wrapping_add(minus_right)) == 0
     }
 
+    /// A number with its residue, which the engine weighs.
+    pub(crate) fn weighed(&self, engine: Engine, number: Limbs<V>) -> Factor<V> {
+        let residue = self.prime.residue(engine.weigh(&self.numbers, &number));
+        Factor { number, residue }
+    }
+
+    /// A number with its residue, by bytes and by division. `None` if a limb has more than 52 bits.
+    pub(crate) fn plainly_weighed(&self, number: Limbs<V>) -> Option<Factor<V>> {
+        let residue = self.residue_of_bytes(&number)?;
+        Some(Factor { number, residue })
+    }
+
     /// Whether the engine weighs correctly: `n`, `rr`, a number of all ones and 64 random ones, as
-    /// numbers and as quotients, against plain arithmetic over their bytes.
-    pub(crate) fn weighs_right(&self, engine: Engine, n: &Limbs<V>, rr: &Limbs<V>, k: u64) -> bool {
+    /// numbers and as quotients, against plain arithmetic over their bytes. And whether the residue
+    /// of `rr` is still right.
+    pub(crate) fn weighs_right(
+        &self,
+        engine: Engine,
+        n: &Limbs<V>,
+        rr: &Factor<V>,
+        k: u64,
+    ) -> bool {
+        if self.residue_of_bytes(&rr.number) != Some(rr.residue) {
+            return false;
+        }
         let ones = Limbs([[LIMB_MASK; 8]; V]);
-        let fixed = [*n, *rr, ones].into_iter().map(Some);
+        let fixed = [*n, rr.number, ones].into_iter().map(Some);
         let random = (0..SAMPLES).map(|_| random_number());
         let Some(residue_of_n) = self.residue_of_bytes(n) else {
             return false;

@@ -127,4 +127,4 @@ pub(crate) fn add_high_where(mask: u8, sum: Lanes, a: Lanes, b: Lanes) -> Lanes 
 
 /// Does nothing: tests put faults in here.
 #[inline]
-pub(crate) fn disturb(_product: &mut [Row], _quotient: &mut [Row]) {}
+pub(crate) fn disturb(_product: &mut [Row], _quotient: &mut [Row], _first: &mut [Row]) {}

@@ -123,4 +123,4 @@ instructions! {
 
 /// Does nothing: tests put faults in here.
 #[inline]
-pub(crate) fn disturb(_product: &mut [Row], _quotient: &mut [Row]) {}
+pub(crate) fn disturb(_product: &mut [Row], _quotient: &mut [Row], _first: &mut [Row]) {}

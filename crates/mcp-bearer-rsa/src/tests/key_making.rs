@@ -75,6 +75,9 @@ fn weights_are_caught<const V: usize>(engine: Engine, bytes: usize) {
     let mut wrong = right();
     wrong.certificate.quotients = Limbs::ZERO;
     assert!(!wrong.is_right(engine));
+    let mut wrong = right();
+    wrong.rr.residue ^= 1;
+    assert!(!wrong.is_right(engine));
     for limb in 0..8 * V {
         let bit = random.below(52);
         let mut wrong = right();
@@ -94,14 +97,15 @@ fn a_wrong_r_squared_is_caught() {
         for wrong_rr in [
             Limbs::ZERO,
             Limbs::one(),
-            right.rr.doubled(&right.n),
+            right.rr.number.doubled(&right.n),
             right.n,
         ] {
             let mut wrong = modulus::<5>(engine, 256);
-            wrong.rr = wrong_rr;
+            wrong.rr = wrong.certificate.plainly_weighed(wrong_rr).unwrap();
+            let mut number = wrong_rr;
             assert!(
                 engine
-                    .chain(&wrong, &wrong_rr, &wrong_rr, 2, None)
+                    .chain(&wrong, &mut number, &wrong.rr, 2, false)
                     .is_some()
             );
             assert!(!wrong.is_right(engine));
@@ -117,10 +121,11 @@ fn a_wrong_multiple_or_inverse_is_caught() {
         let mut random = Random(23);
         let caught = |change: &mut dyn FnMut(&mut Modulus<5>)| {
             let mut wrong = modulus::<5>(engine, 256);
-            let (a, b) = (wrong.rr, wrong.n);
-            assert!(engine.chain(&wrong, &a, &b, 0, None).is_some());
+            let (mut n, rr) = (wrong.n, wrong.rr.clone());
+            assert!(engine.chain(&wrong, &mut n, &rr, 0, false).is_some());
             change(&mut wrong);
-            engine.chain(&wrong, &a, &a, 0, None).is_none() && !wrong.is_right(engine)
+            let mut a = rr.number;
+            engine.chain(&wrong, &mut a, &rr, 0, false).is_none() && !wrong.is_right(engine)
         };
         for row in 0..3 {
             for limb in 0..36 {
