@@ -26,7 +26,7 @@ pub(super) struct Reading<B> {
     timer: Option<Pin<Box<Sleep>>>,
     data: Data,
     length: usize,
-    trailers: Option<Box<HeaderMap>>,
+    trailers: Option<HeaderMap>,
 }
 
 /// The bytes read so far. Most bodies come in one piece, which is not copied. Pieces are joined:
@@ -73,7 +73,7 @@ impl<B: Body<Data = Bytes>> Reading<B> {
                         return Poll::Ready(Err(stop));
                     }
                 }
-                Err(frame) => self.trailers = frame.into_trailers().ok().map(Box::new),
+                Err(frame) => self.trailers = frame.into_trailers().ok(),
             }
         }
     }

@@ -88,8 +88,16 @@ where
     S: Service<Request<OperationBody<B>>>,
     B: Body<Data = Bytes>,
 {
-    /// What follows from the decision by the headers.
+    /// Passes a request on whose body nobody has to read. The service must be ready.
     #[inline]
+    pub(super) fn inner(service: &mut S, request: Request<B>, exchange: Exchange) -> Self {
+        Self::Inner {
+            future: service.call(request.map(OperationBody::untouched)),
+            exchange: Some(exchange),
+        }
+    }
+
+    /// What follows from the decision by the headers.
     pub(super) fn after(
         step: Step,
         judging: Judging<'_>,
@@ -98,10 +106,9 @@ where
     ) -> Self {
         match step {
             // A service that waits for no body is ready.
-            Step::Pass(exchange) if !judging.settings.reads_bodies() => Self::Inner {
-                future: service.call(request.map(OperationBody::untouched)),
-                exchange: Some(exchange),
-            },
+            Step::Pass(exchange) if !judging.settings.reads_bodies() => {
+                Self::inner(&mut service, request, exchange)
+            }
             Step::Pass(exchange) => {
                 Self::judged(service, request.map(OperationBody::untouched), exchange)
             }
