@@ -14,7 +14,6 @@ use tower_service::Service;
 
 use super::exit::Leaving;
 use super::judging::{Judging, Step};
-use super::refusal;
 use super::request_body::OperationBody;
 use super::response_body::OperationsBody;
 use super::state::{State, StateProj};
@@ -121,20 +120,9 @@ where
                     }
                 }
                 StateProj::Reading { read } => {
-                    let Some(pending) = read else {
-                        return Poll::Pending;
-                    };
-                    let body = ready!(pending.reading.poll_read(cx));
-                    match (body, read.take()) {
-                        (Ok(body), Some(read)) => {
-                            *ends_connection = false;
-                            (*read).judge(body)
-                        }
-                        (Err(stop), _) => {
-                            let answer = refusal::refuse(stop.reason, &stop.answer, None);
-                            State::answered(Box::new(answer))
-                        }
-                        (_, None) => State::Ended,
+                    match ready!(read.as_mut().poll_whole(cx, ends_connection)) {
+                        Ok(next) => next,
+                        Err(error) => return Poll::Ready(Err(error)),
                     }
                 }
                 StateProj::Judged { judged } => {
