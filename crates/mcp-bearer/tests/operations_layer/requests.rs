@@ -2,12 +2,12 @@
 
 use http::{Method, Request};
 use mcp_bearer::http::{FromExtensions, JudgedOperations};
-use mcp_bearer::operation::RuleDraft;
+use mcp_bearer::operation::{OperationRules, RuleDraft};
 use mcp_bearer::{AccessToken, Algorithm, BearerAuthLayer, BearerAuthProvider, Rejection};
 use mcp_bearer_testkit::{Forge, TestClock};
 
 use crate::support::{
-    LIST, NOW, Pieces, Server, ask, auth, call, key, layer, post, rules, token, with,
+    LIST, NOW, Pieces, Server, ask, auth, call, key, layer, post, rules, token, typed, with,
 };
 
 const OK: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
@@ -212,14 +212,14 @@ async fn a_preflight_passes_as_before() {
 async fn without_rules_no_body_is_judged() {
     let server = Server::json(OK);
     let layer = auth(&["read"]).operations(rules(Vec::new()));
-    let draft = mcp_bearer::operation::OperationRules::none();
+    let draft = OperationRules::none();
     for layer in [layer, auth(&["read"]).operations(draft)] {
         let service = layer.layer(server.clone());
         let answer = ask(service, post(&token("read"), call("delete_all"))).await;
         assert_eq!(answer.text(), OK);
     }
     let service = auth(&["read"])
-        .operations(mcp_bearer::operation::OperationRules::none())
+        .operations(OperationRules::none())
         .layer(server.clone());
     let answer = ask(service, post(&token("read"), "no JSON")).await;
     assert_eq!(answer.status, 200);
@@ -371,4 +371,46 @@ async fn every_answer_has_what_cors_needs() {
     preflight.headers_mut().remove("authorization");
     let preflight = with(preflight, "access-control-request-method", "POST");
     assert_eq!(ask(service, preflight).await.status, 204);
+}
+
+/// Each of these answers leaves the layer on a way of its own: unchanged, held until it is known
+/// to be a list, filtered as a stream, replaced.
+#[tokio::test]
+async fn every_answer_of_the_server_has_what_cors_needs() {
+    use mcp_bearer::http::{Cors, Preflight};
+    const ALL: &str =
+        r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"secret_x"},{"name":"a"}]}}"#;
+    const EVENTS: &str = "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"tools\":[]}}\n\n";
+    let hiding = || {
+        let rule = RuleDraft::new("tools/call").name("secret_*");
+        rules(vec![rule.scopes(["admin"]).hide()])
+    };
+    for (rules, kind, body, status) in [
+        (OperationRules::none(), "application/json", ALL, 200),
+        (OperationRules::none(), "text/event-stream", EVENTS, 200),
+        (hiding(), "application/json", ALL, 200),
+        (hiding(), "text/event-stream", EVENTS, 200),
+        (hiding(), "text/plain", "a list", 502),
+    ] {
+        let shown = format!("{rules:?} {kind}");
+        let provider = auth(&["read"]).provider().clone();
+        let cors = Cors::origins(["https://app.example.com"]).unwrap();
+        let layer = BearerAuthLayer::new(provider).preflight(Preflight::Answer(cors));
+        let server = Server::new(move |_| typed(kind, body));
+        let service = layer.operations(rules).layer(server);
+        let request = with(
+            post(&token("read"), LIST),
+            "origin",
+            "https://app.example.com",
+        );
+        let answer = ask(service, request).await;
+        assert_eq!(answer.status, status, "{shown}");
+        let allowed = answer.header("access-control-allow-origin");
+        assert_eq!(allowed, Some("https://app.example.com"), "{shown}");
+        let is_hidden = shown.contains("secret_");
+        assert!(
+            !(is_hidden && answer.text().contains("secret_x")),
+            "{shown}"
+        );
+    }
 }

@@ -33,14 +33,6 @@ impl BodyBudget {
 }
 
 impl Lease {
-    /// Another, empty lease of the same budget.
-    pub(super) fn split(&self) -> Self {
-        Self {
-            free: Arc::clone(&self.free),
-            bytes: 0,
-        }
-    }
-
     /// Takes more bytes; returns whether they were available.
     #[must_use]
     pub(super) fn extend(&mut self, bytes: usize) -> bool {

@@ -24,14 +24,30 @@ pub(super) struct Exchange {
     pub(super) settings: Arc<Settings>,
     /// `None` if the caller has no token.
     pub(super) access: Option<AccessToken>,
-    /// The server's id of the session that the request names.
-    pub(super) session: Option<String>,
     /// Whether the protocol version of the request has sessions.
     pub(super) has_sessions: bool,
-    /// What the caller sees in lists, if anything is hidden from any caller. Boxed, because
-    /// requests without one are moved faster.
-    pub(super) view: Option<Box<ListView>>,
+    /// Boxed, because requests without it are moved faster.
+    pub(super) asked: Option<Box<Asked>>,
+}
+
+/// What a request asks for. The default is what a request without a session asks for if nothing is
+/// hidden and its body was not read.
+pub(super) struct Asked {
+    /// The server's id of the session that the request names.
+    pub(super) session: Option<String>,
+    /// What the caller sees in lists, if anything is hidden from any caller.
+    pub(super) view: Option<ListView>,
     pub(super) answers: Answers,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self {
+            session: None,
+            view: None,
+            answers: Answers::to_unknown(),
+        }
+    }
 }
 
 /// An answer on its way to the client.
@@ -39,6 +55,13 @@ pub(super) enum Leaving<R> {
     Done(Response<OperationsBody<R>>),
     /// It is held until it is complete, or known not to be a list.
     Held(Box<Held<R>>),
+}
+
+/// An answer that may not pass as it is.
+pub(super) struct Change {
+    outline: Outline,
+    /// The server's id of the session that the answer begins.
+    begun: Option<String>,
 }
 
 pub(super) struct Held<R> {
@@ -66,44 +89,63 @@ impl Exchange {
         }
     }
 
+    /// Binds the session id of an answer, and says what else is to be done with it: nothing for
+    /// most answers.
     #[inline]
-    pub(super) fn leave<R: Body<Data = Bytes>>(mut self, mut response: Response<R>) -> Leaving<R> {
-        let Outline {
-            kind,
-            is_encoded,
-            has_session,
-        } = Outline::of(response.headers());
-        let begun = if has_session {
-            self.leave_session(response.headers_mut())
+    pub(super) fn look(&self, headers: &mut HeaderMap) -> Option<Change> {
+        let outline = Outline::of(headers);
+        let begun = if outline.has_session {
+            self.leave_session(headers)
         } else {
             None
         };
-        if self.view.is_none() && kind != Type::Events {
-            return Leaving::Done(response.map(OperationsBody::inner));
-        }
+        let has_view = self
+            .asked
+            .as_ref()
+            .is_some_and(|asked| asked.view.is_some());
+        (has_view || outline.kind == Type::Events).then_some(Change { outline, begun })
+    }
+
+    /// Changes an answer.
+    pub(super) fn change<R: Body<Data = Bytes>>(
+        mut self,
+        change: Change,
+        response: Response<R>,
+    ) -> Leaving<R> {
+        let Outline {
+            kind, is_encoded, ..
+        } = change.outline;
+        let Asked {
+            session,
+            view,
+            answers,
+        } = self.asked.take().map(|asked| *asked).unwrap_or_default();
         let (parts, body) = response.into_parts();
-        let session = begun.or_else(|| self.session.take());
-        let Some(view) = self.view.as_deref().cloned() else {
+        let session = change.begun.or(session);
+        let is_empty = body.is_end_stream();
+        let Some(view) = view else {
             return Leaving::Done(if is_encoded {
                 Response::from_parts(parts, OperationsBody::inner(body))
             } else {
-                self.stream(parts, body, None, session.as_deref())
+                self.stream(parts, body, None, answers, session.as_deref())
             });
         };
-        let is_empty = body.is_end_stream();
-        let must_be_read = self.answers.has_list() && parts.status.is_success() && !is_empty;
+        let must_be_read = answers.has_list() && parts.status.is_success() && !is_empty;
         match kind {
             Type::Json | Type::Events if is_encoded && !is_empty => {
                 Leaving::Done(unreadable("the server's answer is encoded"))
             }
-            Type::Events => Leaving::Done(self.stream(parts, body, Some(view), session.as_deref())),
+            Type::Events => {
+                let session = session.as_deref();
+                Leaving::Done(self.stream(parts, body, Some(view), answers, session))
+            }
             Type::Json if is_empty => {
                 Leaving::Done(Response::from_parts(parts, OperationsBody::inner(body)))
             }
             Type::Json => Leaving::Held(Box::new(Held {
                 parts: Some(parts),
                 body: Some(Box::pin(body)),
-                filter: Some(ListFilter::json(view, self.answers)),
+                filter: Some(ListFilter::json(view, answers)),
                 out: Vec::new(),
                 trailers: None,
             })),
@@ -145,6 +187,7 @@ impl Exchange {
         mut parts: Parts,
         body: R,
         view: Option<ListView>,
+        answers: Answers,
         session: Option<&str>,
     ) -> Response<OperationsBody<R>> {
         let tag: Option<Tag> = self
@@ -157,7 +200,7 @@ impl Exchange {
             keep_from_shared_caches(&mut parts.headers);
         }
         parts.headers.remove(CONTENT_LENGTH);
-        let filter = ListFilter::events(view, self.answers.clone())
+        let filter = ListFilter::events(view, answers)
             .with_event_ids(move |id| tag.as_ref().map(|tag| tag.of(id)));
         let body = OperationsBody::filtered(filter, Vec::new(), Box::pin(body));
         Response::from_parts(parts, body)

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -12,8 +13,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::exit::Leaving;
-use super::judging::Judging;
-use super::refusal;
+use super::judging::{Judging, Step};
 use super::request_body::OperationBody;
 use super::response_body::OperationsBody;
 use super::state::{State, StateProj};
@@ -42,12 +42,26 @@ where
     B: Body<Data = Bytes>,
 {
     #[inline]
-    pub(super) fn begin(judging: Judging<'_>, service: S, mut request: Request<B>) -> Self {
+    pub(super) fn begin(judging: Judging<'_>, service: &mut S, mut request: Request<B>) -> Self
+    where
+        S: Clone,
+    {
         let cors = judging.guard.grant(request.headers());
         let ends_connection = response::ends_connection(request.version(), request.body());
-        let step = judging.begin(&mut request);
+        let state = match judging.begin(&mut request) {
+            // It waits for nothing, so that the service is used where it is.
+            Step::Pass(exchange) if !judging.settings.reads_bodies() => {
+                State::inner(service, request, exchange)
+            }
+            step => {
+                // The clone may not be ready; the service that was polled is the one to call.
+                let clone = service.clone();
+                let service = mem::replace(service, clone);
+                State::after(step, judging, service, request)
+            }
+        };
         Self {
-            state: State::after(step, judging, service, request),
+            state,
             cors,
             ends_connection,
         }
@@ -64,11 +78,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut response = this.state.poll_response(cx, this.ends_connection);
-        if let (Some(cors), Poll::Ready(Ok(response))) = (this.cors, &mut response) {
-            cors.apply(response.headers_mut());
-        }
-        response
+        this.state
+            .poll_response(cx, this.cors.as_ref(), this.ends_connection)
     }
 }
 
@@ -81,6 +92,7 @@ where
     fn poll_response(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
+        cors: Option<&Grant>,
         ends_connection: &mut bool,
     ) -> Poll<Result<Response<OperationsBody<R>>, S::Error>> {
         let mut state = self;
@@ -91,7 +103,8 @@ where
                         if *ends_connection {
                             response::close(&mut answer);
                         }
-                        return Poll::Ready(Ok((*answer).map(OperationsBody::answer)));
+                        let answer = granted(*answer, cors);
+                        return Poll::Ready(Ok(answer.map(OperationsBody::answer)));
                     }
                     None => return Poll::Pending,
                 },
@@ -107,20 +120,9 @@ where
                     }
                 }
                 StateProj::Reading { read } => {
-                    let Some(pending) = read else {
-                        return Poll::Pending;
-                    };
-                    let body = ready!(pending.reading.poll_read(cx));
-                    match (body, read.take()) {
-                        (Ok(body), Some(read)) => {
-                            *ends_connection = false;
-                            (*read).judge(body)
-                        }
-                        (Err(stop), _) => {
-                            let answer = refusal::refuse(stop.reason, &stop.answer, None);
-                            State::answered(Box::new(answer))
-                        }
-                        (_, None) => State::Ended,
+                    match ready!(read.as_mut().poll_whole(cx, ends_connection)) {
+                        Ok(next) => next,
+                        Err(error) => return Poll::Ready(Err(error)),
                     }
                 }
                 StateProj::Judged { judged } => {
@@ -141,28 +143,46 @@ where
                     }
                 }
                 StateProj::Inner { future, exchange } => {
-                    let response = match ready!(future.poll(cx)) {
+                    let mut response = match ready!(future.poll(cx)) {
                         Ok(response) => response,
                         Err(error) => return Poll::Ready(Err(error)),
+                    };
+                    let Some(known) = exchange else {
+                        return Poll::Pending;
+                    };
+                    let Some(change) = known.look(response.headers_mut()) else {
+                        let response = granted(response, cors);
+                        return Poll::Ready(Ok(response.map(OperationsBody::inner)));
                     };
                     let Some(exchange) = exchange.take() else {
                         return Poll::Pending;
                     };
-                    match exchange.leave(response) {
-                        Leaving::Done(response) => return Poll::Ready(Ok(response)),
+                    match exchange.change(change, response) {
+                        Leaving::Done(response) => {
+                            return Poll::Ready(Ok(granted(response, cors)));
+                        }
                         Leaving::Held(held) => State::Held { held },
                     }
                 }
                 StateProj::Held { held } => {
                     let response = ready!(held.poll_answer(cx));
                     state.set(State::Ended);
-                    return Poll::Ready(Ok(response));
+                    return Poll::Ready(Ok(granted(response, cors)));
                 }
                 StateProj::Ended => return Poll::Pending,
             };
             state.set(next);
         }
     }
+}
+
+/// An answer with CORS headers, if the layer answers CORS.
+#[inline]
+fn granted<R>(mut response: Response<R>, cors: Option<&Grant>) -> Response<R> {
+    if let Some(cors) = cors {
+        cors.apply(response.headers_mut());
+    }
+    response
 }
 
 impl<S, B, R> fmt::Debug for OperationsFuture<S, B, R>

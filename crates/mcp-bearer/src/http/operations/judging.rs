@@ -11,7 +11,7 @@ use mcp_bearer_core::operation::{
 use mcp_bearer_core::{AccessToken, Rejection, RequestedScopes};
 
 use super::entry::{self, JudgedOperations, Kind, Outline, Stop};
-use super::exit::Exchange;
+use super::exit::{Asked, Exchange};
 use super::refusal::{self, Reason};
 use super::settings::{BodyLimits, Settings};
 use crate::http::answer_body::AnswerBody;
@@ -248,34 +248,48 @@ impl Judging<'_> {
     fn pass<B>(
         self,
         request: &mut Request<B>,
-        known: Known,
+        mut known: Known,
         operations: Option<Operations>,
     ) -> Exchange {
-        let mut view = None;
-        if !self.settings.rules.is_none() {
-            view = self.with_caller(&known, |caller| self.settings.rules.list_view(&caller));
+        if !request.extensions().is_empty() {
+            request.extensions_mut().remove::<JudgedOperations>();
         }
+        self.guard.prepare(request, known.access.clone());
+        let asked = if known.session.is_none() && self.settings.rules.is_none() {
+            None
+        } else {
+            Some(self.asked(request, &mut known, operations))
+        };
+        Exchange {
+            settings: Arc::clone(self.settings),
+            access: known.access,
+            has_sessions: known.has_sessions,
+            asked,
+        }
+    }
+
+    /// What must be known of a request if there are rules or it names a session.
+    fn asked<B>(
+        self,
+        request: &mut Request<B>,
+        known: &mut Known,
+        operations: Option<Operations>,
+    ) -> Box<Asked> {
+        let view = self.with_caller(known, |caller| self.settings.rules.list_view(&caller));
         if view.is_some() {
             entry::ask_for_plain_answer(request.headers_mut());
         }
         let answers = operations.as_ref();
         let answers = answers.map_or_else(Answers::to_unknown, Answers::to);
-        if !request.extensions().is_empty() {
-            request.extensions_mut().remove::<JudgedOperations>();
-        }
-        self.guard.prepare(request, known.access.clone());
         if let Some(operations) = operations {
             let operations = JudgedOperations(Arc::new(operations));
             request.extensions_mut().insert(operations);
         }
-        Exchange {
-            settings: Arc::clone(self.settings),
-            access: known.access,
-            session: known.session,
-            has_sessions: known.has_sessions,
-            view: view.map(Box::new),
+        Box::new(Asked {
+            session: known.session.take(),
+            view,
             answers,
-        }
+        })
     }
 }
 

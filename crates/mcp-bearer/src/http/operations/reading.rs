@@ -9,6 +9,7 @@ use ::http::HeaderMap;
 use bytes::Bytes;
 use http_body::Body;
 use mcp_bearer_core::operation::RpcAnswer;
+use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 use tokio::time::Sleep;
 
@@ -18,15 +19,37 @@ use super::refusal::Reason;
 use super::request_body::ReadBody;
 use super::settings::BodyLimits;
 
-pub(super) struct Reading<B> {
-    body: Pin<Box<B>>,
+pin_project! {
+    pub(super) struct Reading<B> {
+        #[pin]
+        body: B,
+        read: Progress,
+    }
+}
+
+/// What was read, and what may be.
+struct Progress {
     limits: BodyLimits,
-    lease: Lease,
-    deadline: Option<Instant>,
-    timer: Option<Pin<Box<Sleep>>>,
+    /// `None` once the body has it.
+    lease: Option<Lease>,
+    wait: Wait,
     data: Data,
     length: usize,
-    trailers: Option<Box<HeaderMap>>,
+    trailers: Option<HeaderMap>,
+}
+
+/// The time that a body takes. It begins when there is something to wait for.
+enum Wait {
+    /// The body was not asked for.
+    NotYet,
+    /// It was asked for once. hyper passes on what it has read when it is asked a second time, and
+    /// a timer for each body would cost as much as reading it.
+    Once,
+    /// Without a tokio runtime, the time is checked whenever bytes come.
+    Until(Instant),
+    Timer(Pin<Box<Sleep>>),
+    /// The limit is further away than the clock can tell.
+    Forever,
 }
 
 /// The bytes read so far. Most bodies come in one piece, which is not copied. Pieces are joined:
@@ -39,45 +62,51 @@ enum Data {
 
 impl<B: Body<Data = Bytes>> Reading<B> {
     pub(super) fn new(body: B, limits: BodyLimits, budget: &BodyBudget) -> Self {
-        Self {
-            body: Box::pin(body),
+        let read = Progress {
             limits,
-            lease: budget.lease(),
-            deadline: Instant::now().checked_add(limits.time),
-            timer: None,
+            lease: Some(budget.lease()),
+            wait: Wait::NotYet,
             data: Data::Nothing,
             length: 0,
             trailers: None,
-        }
+        };
+        Self { body, read }
     }
 
-    /// The body, or why it was not read to its end.
-    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<ReadBody, Stop>> {
-        let limit = u64::try_from(self.limits.bytes).unwrap_or(u64::MAX);
-        if self.length == 0 && self.body.size_hint().lower() > limit {
+    /// The body, or why it was not read to its end. It must not be polled again after that.
+    pub(super) fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<ReadBody, Stop>> {
+        let this = self.project();
+        let (mut body, read) = (this.body, this.read);
+        let limit = u64::try_from(read.limits.bytes).unwrap_or(u64::MAX);
+        if read.length == 0 && body.size_hint().lower() > limit {
             return Poll::Ready(Err(too_large()));
         }
         loop {
-            let frame = match self.body.as_mut().poll_frame(cx) {
+            let frame = match body.as_mut().poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => frame,
                 Poll::Ready(Some(Err(_))) => {
                     let why = "the body could not be read";
                     return Poll::Ready(Err(stop(Reason::Body, 400, why)));
                 }
-                Poll::Ready(None) => return Poll::Ready(Ok(self.whole())),
-                Poll::Pending => return self.poll_deadline(cx).map(Err),
+                Poll::Ready(None) => return Poll::Ready(Ok(read.whole())),
+                Poll::Pending => return read.poll_deadline(cx).map(Err),
             };
             match frame.into_data() {
                 Ok(data) => {
-                    if let Err(stop) = self.add(data) {
+                    if let Err(stop) = read.add(data) {
                         return Poll::Ready(Err(stop));
                     }
                 }
-                Err(frame) => self.trailers = frame.into_trailers().ok().map(Box::new),
+                Err(frame) => read.trailers = frame.into_trailers().ok(),
             }
         }
     }
+}
 
+impl Progress {
     fn add(&mut self, data: Bytes) -> Result<(), Stop> {
         if data.is_empty() {
             return Ok(());
@@ -85,7 +114,8 @@ impl<B: Body<Data = Bytes>> Reading<B> {
         if data.len() > self.limits.bytes.saturating_sub(self.length) {
             return Err(too_large());
         }
-        if !self.lease.extend(data.len()) {
+        let lease = self.lease.as_mut();
+        if !lease.is_some_and(|lease| lease.extend(data.len())) {
             return Err(stop(Reason::Body, 503, "too many bodies are being read"));
         }
         self.length += data.len();
@@ -111,27 +141,33 @@ impl<B: Body<Data = Bytes>> Reading<B> {
             Data::One(data) => data,
             Data::Joined(joined) => joined.into(),
         };
-        let unused = self.lease.split();
         ReadBody {
             data: Some(data),
             trailers: self.trailers.take(),
-            lease: Some(std::mem::replace(&mut self.lease, unused)),
+            lease: self.lease.take(),
         }
     }
 
-    /// Waits no longer than the limit. The timer is made when there is something to wait for;
-    /// without a tokio runtime, the time is checked whenever bytes come.
+    /// Waits no longer than the limit.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
-        let Some(deadline) = self.deadline else {
+        if let Wait::NotYet = self.wait {
+            self.wait = Wait::Once;
+            cx.waker().wake_by_ref();
             return Poll::Pending;
-        };
-        let is_over = match (&mut self.timer, Handle::try_current()) {
-            (Some(timer), _) => timer.as_mut().poll(cx).is_ready(),
-            (timer @ None, Ok(_)) => {
-                let new = tokio::time::sleep_until(deadline.into());
-                timer.insert(Box::pin(new)).as_mut().poll(cx).is_ready()
-            }
-            (None, Err(_)) => Instant::now() >= deadline,
+        }
+        if let Wait::Once = self.wait {
+            self.wait = match Instant::now().checked_add(self.limits.time) {
+                None => Wait::Forever,
+                Some(deadline) if Handle::try_current().is_ok() => {
+                    Wait::Timer(Box::pin(tokio::time::sleep_until(deadline.into())))
+                }
+                Some(deadline) => Wait::Until(deadline),
+            };
+        }
+        let is_over = match &mut self.wait {
+            Wait::Timer(timer) => timer.as_mut().poll(cx).is_ready(),
+            Wait::Until(deadline) => Instant::now() >= *deadline,
+            Wait::NotYet | Wait::Once | Wait::Forever => false,
         };
         if is_over {
             let why = "the body did not arrive in time";

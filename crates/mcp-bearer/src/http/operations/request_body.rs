@@ -24,7 +24,8 @@ pin_project! {
     #[project = KindProj]
     enum Kind<B> {
         Untouched { #[pin] body: B },
-        Read { body: ReadBody },
+        /// Boxed, because every request would be larger.
+        Read { body: Box<ReadBody> },
     }
 }
 
@@ -32,8 +33,7 @@ pin_project! {
 #[derive(Debug)]
 pub(super) struct ReadBody {
     pub(super) data: Option<Bytes>,
-    /// Boxed, because they are rare and would make every request larger.
-    pub(super) trailers: Option<Box<HeaderMap>>,
+    pub(super) trailers: Option<HeaderMap>,
     /// Released when the inner service takes the bytes or drops them.
     pub(super) lease: Option<Lease>,
 }
@@ -56,7 +56,9 @@ impl<B> OperationBody<B> {
 
     pub(super) fn read(body: ReadBody) -> Self {
         Self {
-            kind: Kind::Read { body },
+            kind: Kind::Read {
+                body: Box::new(body),
+            },
         }
     }
 }
@@ -76,11 +78,7 @@ impl<B: Body<Data = Bytes>> Body for OperationBody<B> {
                 if data.is_none() {
                     body.lease = None;
                 }
-                let trailers = || {
-                    body.trailers
-                        .take()
-                        .map(|trailers| Frame::trailers(*trailers))
-                };
+                let trailers = || body.trailers.take().map(Frame::trailers);
                 let frame = data.map(Frame::data).or_else(trailers);
                 Poll::Ready(frame.map(Ok))
             }

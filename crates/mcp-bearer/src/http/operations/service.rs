@@ -1,6 +1,5 @@
 //! [`OperationsService`]: judges a request, then calls the inner service or answers itself.
 
-use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -68,9 +67,6 @@ where
             guard: &self.guard,
             settings: &self.settings,
         };
-        // The clone may not be ready; the service that was polled is the one to call.
-        let clone = self.inner.clone();
-        let service = mem::replace(&mut self.inner, clone);
-        OperationsFuture::begin(judging, service, request)
+        OperationsFuture::begin(judging, &mut self.inner, request)
     }
 }

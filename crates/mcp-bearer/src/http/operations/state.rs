@@ -1,6 +1,9 @@
 //! [`State`]: how far a request has come.
 
+use std::mem;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use ::http::{Request, Response};
 use bytes::Bytes;
@@ -11,7 +14,8 @@ use tower_service::Service;
 use super::exit::{Exchange, Held};
 use super::judging::{Judging, Known, Step};
 use super::reading::Reading;
-use super::request_body::{OperationBody, ReadBody};
+use super::refusal;
+use super::request_body::OperationBody;
 use super::settings::Settings;
 use crate::http::answer_body::AnswerBody;
 use crate::http::future::Verified;
@@ -28,7 +32,7 @@ pin_project! {
         Answered { answer: Option<Box<Response<AnswerBody>>> },
         /// The token may need newer keys.
         Waiting { waiting: Option<Box<Waiting<S, B>>> },
-        Reading { read: Option<Box<Read<S, B>>> },
+        Reading { read: Pin<Box<Read<S, B>>> },
         /// The body was judged; the inner service must become ready.
         Judged { judged: Option<Box<Judged<S, B>>> },
         Inner { #[pin] future: S::Future, exchange: Option<Exchange> },
@@ -44,12 +48,15 @@ pub(super) struct Waiting<S, B> {
     pub(super) request: Request<B>,
 }
 
-/// A request whose body is being read.
-pub(super) struct Read<S, B> {
-    pub(super) reading: Reading<B>,
-    pub(super) owned: Owned<S>,
-    pub(super) request: Request<()>,
-    pub(super) known: Known,
+pin_project! {
+    /// A request whose body is being read. What is behind an `Option` is taken when it was.
+    pub(super) struct Read<S, B> {
+        #[pin]
+        reading: Reading<B>,
+        owned: Option<Owned<S>>,
+        request: Request<()>,
+        known: Known,
+    }
 }
 
 /// What a request that waits keeps.
@@ -88,8 +95,16 @@ where
     S: Service<Request<OperationBody<B>>>,
     B: Body<Data = Bytes>,
 {
-    /// What follows from the decision by the headers.
+    /// Passes a request on whose body nobody has to read. The service must be ready.
     #[inline]
+    pub(super) fn inner(service: &mut S, request: Request<B>, exchange: Exchange) -> Self {
+        Self::Inner {
+            future: service.call(request.map(OperationBody::untouched)),
+            exchange: Some(exchange),
+        }
+    }
+
+    /// What follows from the decision by the headers.
     pub(super) fn after(
         step: Step,
         judging: Judging<'_>,
@@ -98,24 +113,22 @@ where
     ) -> Self {
         match step {
             // A service that waits for no body is ready.
-            Step::Pass(exchange) if !judging.settings.reads_bodies() => Self::Inner {
-                future: service.call(request.map(OperationBody::untouched)),
-                exchange: Some(exchange),
-            },
+            Step::Pass(exchange) if !judging.settings.reads_bodies() => {
+                Self::inner(&mut service, request, exchange)
+            }
             Step::Pass(exchange) => {
                 Self::judged(service, request.map(OperationBody::untouched), exchange)
             }
             Step::Read(known) => {
                 let (parts, body) = request.into_parts();
                 let limits = judging.limits(&known);
-                let read = Read {
-                    reading: Reading::new(body, limits, &judging.settings.budget),
-                    owned: Owned::new(judging, service),
-                    request: Request::from_parts(parts, ()),
-                    known,
-                };
                 Self::Reading {
-                    read: Some(Box::new(read)),
+                    read: Box::pin(Read {
+                        reading: Reading::new(body, limits, &judging.settings.budget),
+                        owned: Some(Owned::new(judging, service)),
+                        request: Request::from_parts(parts, ()),
+                        known,
+                    }),
                 }
             }
             Step::Wait(verified) => {
@@ -185,17 +198,40 @@ where
     S: Service<Request<OperationBody<B>>>,
     B: Body<Data = Bytes>,
 {
-    /// Goes on with a body that was read.
-    pub(super) fn judge<R>(self, body: ReadBody) -> State<S, B, R> {
+    /// Reads on, and goes on with the whole body. It must not be polled again after that.
+    pub(super) fn poll_whole<R>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        ends_connection: &mut bool,
+    ) -> Poll<Result<State<S, B, R>, S::Error>> {
+        let this = self.project();
+        let body = match ready!(this.reading.poll_read(cx)) {
+            Ok(body) => body,
+            Err(stop) => {
+                let answer = refusal::refuse(stop.reason, &stop.answer, None);
+                return Poll::Ready(Ok(State::answered(Box::new(answer))));
+            }
+        };
+        *ends_connection = false;
+        let Some(owned) = this.owned.take() else {
+            return Poll::Ready(Ok(State::Ended));
+        };
         let bytes = body.data.clone().unwrap_or_default();
-        let mut request = self.request.map(|()| OperationBody::read(body));
-        let judged = self
-            .owned
-            .judging()
-            .judge_body(&mut request, &bytes, self.known);
-        match judged {
-            Ok(exchange) => State::judged(self.owned.service, request, exchange),
-            Err(answer) => State::answered(answer),
-        }
+        let known = mem::take(this.known);
+        let exchange = match owned.judging().judge_body(this.request, &bytes, known) {
+            Ok(exchange) => exchange,
+            Err(answer) => return Poll::Ready(Ok(State::answered(answer))),
+        };
+        let mut service = owned.service;
+        let is_ready = service.poll_ready(cx);
+        let request = mem::take(this.request).map(|()| OperationBody::read(body));
+        Poll::Ready(match is_ready {
+            Poll::Ready(Ok(())) => Ok(State::Inner {
+                future: service.call(request),
+                exchange: Some(exchange),
+            }),
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Pending => Ok(State::judged(service, request, exchange)),
+        })
     }
 }
