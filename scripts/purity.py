@@ -71,7 +71,7 @@ MACHINE_TRACES = [
 
 def main() -> None:
     rules = [core_is_pure, arrows_hold, testkit_only_in_tests, core_files_in_order, keys_files_in_order,
-             lib_attributes, unsafe_code_in_its_files, files_are_short, no_left_overs, no_machine_traces,
+             lib_attributes, unsafe_code_in_its_files, files_are_short, no_file_is_empty, no_left_overs, no_machine_traces,
              dependencies_have_reasons, packages_are_complete, attacks_have_tests]  # fmt: skip
     violations = [f"{rule.__name__}: {message}" for rule in rules for message in rule()]
     for violation in violations:
@@ -210,6 +210,14 @@ def files_are_short() -> Iterator[str]:
         lines = len(code_without_tests(path).splitlines())
         if lines > FILE_LINES:
             yield f"{path}: {lines} lines without its tests, the limit is {FILE_LINES}"
+
+
+def no_file_is_empty() -> Iterator[str]:
+    """A file of tests once was, and nothing noticed."""
+    for path in files(".rs"):
+        lines = [line.strip() for line in path.read_text().splitlines()]
+        if not any(line and not line.startswith("//") for line in lines):
+            yield f"{path} has no code"
 
 
 def no_left_overs() -> Iterator[str]:
