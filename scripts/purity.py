@@ -46,9 +46,9 @@ CORE_ORDER = [
 
 # The files of `keys/` in their order: each imports only from files above it, so there is no circle.
 KEYS_ORDER = [
-    "monotonic", "freshness", "no_usable_key", "withdrawal_of_all", "events", "refused_answer", "snapshot", "source", "static_keys", "with_secret", "published", "driver_thread",
-    "file", "rotation/miss_budget", "rotation", "simulation", "fetch/address", "fetch/places", "fetch/tls_error", "fetch",
-    "fetch/connect", "fetch/http", "fetch/builder", "remote/mistaken_issuer", "remote/discovery", "remote/attempt", "remote/task",
+    "monotonic", "freshness", "no_usable_key", "withdrawal_of_all", "events", "rejected_body", "snapshot", "source", "static_keys", "with_secret", "published", "driver_thread",
+    "file", "rotation/miss_budget", "rotation", "simulation", "fetch/address", "fetch/concurrency_limit", "fetch/tls_error", "fetch",
+    "fetch/connect", "fetch/http", "fetch/builder", "remote/issuer_url_advice", "remote/discovery", "remote/attempt", "remote/task",
     "remote", "remote/builder", "mod",
 ]  # fmt: skip
 

@@ -8,7 +8,7 @@ use clap::Args;
 use mcp_bearer::keys::VerifyingKey;
 use mcp_bearer::{Algorithm, JwkData, JwksData};
 
-use crate::files;
+use crate::read_file;
 use crate::ui::{Failure, Outcome, Output};
 
 /// Print the JWK Set (RFC 7517) of public keys in PEM
@@ -53,7 +53,7 @@ impl Jwks {
         let mut keys: Vec<JwkData> = Vec::new();
         let kids = self.kid.iter().map(Some).chain(std::iter::repeat(None));
         for (path, kid) in self.files.iter().zip(kids) {
-            let jwk = files::read_text("", path).and_then(|text| {
+            let jwk = read_file::read_text("", path).and_then(|text| {
                 jwk(&text, kid, algorithm).map_err(|why| format!("{}: {why}", path.display()))
             });
             match jwk {

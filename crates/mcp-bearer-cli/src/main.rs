@@ -9,13 +9,13 @@
 mod authz;
 mod check;
 mod demo;
-mod files;
 mod gateway;
+mod human_time;
 mod inspect;
 mod jwks;
 mod keygen;
-mod moment;
 mod pasted;
+mod read_file;
 mod reloading;
 mod serving;
 mod setting_flags;

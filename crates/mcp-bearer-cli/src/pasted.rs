@@ -4,8 +4,8 @@
 //! No text made here contains the token or any other part of what was pasted, except names of
 //! files.
 
-mod around;
 mod damage;
+mod finding;
 mod json;
 #[cfg(test)]
 mod tests;
@@ -13,9 +13,9 @@ mod tests;
 use std::ffi::OsStr;
 use std::path::Path;
 
-pub(crate) use self::around::{Finding, Source};
 pub(crate) use self::damage::{damage, is_opaque};
-use crate::files;
+pub(crate) use self::finding::{Finding, Source};
+use crate::read_file;
 use crate::ui::note;
 
 /// The limit for pasted text; a token response with three tokens of 16 KiB is a tenth of it.
@@ -52,7 +52,7 @@ pub(crate) fn of_argument(given: &OsStr) -> Result<Pasted, String> {
         )),
         Ok(_) => {
             let name = path.display().to_string();
-            let found = understand(&files::read("", path)?);
+            let found = understand(&read_file::read("", path)?);
             let mut pasted = found.map_err(|why| format!("{name}: {why}"))?;
             pasted.findings.insert(0, Finding::File(name));
             Ok(pasted)

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use mcp_bearer::{Algorithm, SigningKey};
 
-use crate::files;
+use crate::read_file;
 use crate::ui::note;
 
 /// The private key in a PEM file.
 pub(crate) fn private_key(path: &Path, algorithm: Option<Algorithm>) -> Result<SigningKey, String> {
-    let text = files::read_text("--private-key", path)?;
+    let text = read_file::read_text("--private-key", path)?;
     warn_of_readers("--private-key", path);
     SigningKey::from_private_key_pem(&text, algorithm).map_err(|error| {
         let path = path.display();

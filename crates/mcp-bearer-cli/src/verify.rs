@@ -4,7 +4,7 @@
 //! gets exactly one answer, in order, in bounded memory. A token is never printed.
 
 mod answer;
-mod lines;
+mod line_reader;
 mod refused;
 
 use std::cell::{Cell, OnceCell};
@@ -18,9 +18,9 @@ use mcp_bearer::{AccessToken, BearerAuthProvider, ConfigError, Rejection, TryVer
 use tokio::runtime::Runtime;
 
 use self::answer::{Answer, Block};
-use self::lines::{Line, Lines};
+use self::line_reader::{Line, Lines};
 use self::refused::Refused;
-use crate::moment::late_expiry;
+use crate::human_time::late_expiry;
 use crate::pasted;
 use crate::setting_flags::Flags;
 use crate::ui::{Failure, Outcome, Output, note};

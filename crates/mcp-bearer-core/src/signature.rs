@@ -8,9 +8,9 @@
 
 mod aws_lc;
 mod ed25519_key;
-mod kernel;
 mod key_error;
 mod public_key;
+mod rsa_kernel;
 mod rsa_key;
 mod secret;
 #[cfg(test)]
@@ -25,10 +25,10 @@ use once_cell::race::OnceBox;
 use zeroize::Zeroizing;
 
 use aws_lc::{Backend, ParsedKey, PublicKeyBackend};
-use kernel::Kernel;
 pub use key_error::{KeyError, KeyErrorKind};
 pub(crate) use public_key::JwkMembers;
 use public_key::PublicKey;
+use rsa_kernel::Kernel;
 
 use crate::algorithm::{Algorithm, Curve};
 use crate::thumbprint::Thumbprint;

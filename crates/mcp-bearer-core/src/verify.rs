@@ -6,8 +6,8 @@
 //! step.
 
 mod access_token;
-mod body_hash;
 mod checks;
+mod request_body_hash;
 mod shown;
 mod token_faults;
 

@@ -5,9 +5,9 @@
 //! is loaded from elsewhere, and every value is a text node.
 
 mod advice;
-mod explained;
-mod guard;
+mod explain_token;
 mod issuers;
+mod origin_checks;
 mod page;
 mod plot;
 mod secret;
@@ -30,7 +30,7 @@ use tokio::net::TcpListener;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-use self::guard::Refused;
+use self::origin_checks::Refused;
 use self::secret::{Secret, is_same};
 use self::sessions::{COOKIE, Entry, LIFETIME, Sessions};
 use crate::config::AdminSettings;
@@ -79,7 +79,7 @@ impl Admin {
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let mut answer = match guard::check(&request) {
+        let mut answer = match origin_checks::check(&request) {
             Ok(()) => self.route(request, peer).await,
             Err(Refused::Host) => text(
                 StatusCode::MISDIRECTED_REQUEST,
@@ -100,7 +100,7 @@ impl Admin {
     {
         let (parts, body) = request.into_parts();
         let reads = matches!(parts.method, Method::GET | Method::HEAD);
-        let session = guard::session_id(&parts.headers);
+        let session = origin_checks::session_id(&parts.headers);
         match parts.uri.path() {
             "/style.css" if reads => answer(StatusCode::OK, "text/css; charset=utf-8", STYLE),
             "/script.js" if reads => {
@@ -158,8 +158,8 @@ impl Admin {
 
     /// For people with a session, and for programs with the secret in `Authorization`.
     fn keys(&self, headers: &HeaderMap, peer: SocketAddr) -> Answer {
-        if self.csrf(guard::session_id(headers)).is_none() {
-            let Some(entry) = guard::bearer(headers) else {
+        if self.csrf(origin_checks::session_id(headers)).is_none() {
+            let Some(entry) = origin_checks::bearer(headers) else {
                 return unauthorized("the secret of the status page is needed\n");
             };
             match self.check(entry, peer) {
@@ -215,7 +215,7 @@ impl Admin {
         } else {
             (self.provider)().explain_token(token).await
         };
-        html(StatusCode::OK, explained::explained(&explanation, csrf))
+        html(StatusCode::OK, explain_token::explained(&explanation, csrf))
     }
 }
 

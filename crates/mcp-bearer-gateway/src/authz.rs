@@ -16,12 +16,12 @@
 //! | `service.rs` | [`Authz`]: starts, reloads and stops |
 
 mod allow;
+mod dispatch;
+mod external_authz;
 mod forward_auth;
 mod grpc;
 mod judge;
 mod original;
-mod seen;
-mod server;
-mod service;
+mod sent_body;
 
-pub use self::service::{Authz, AuthzReloader};
+pub use self::external_authz::{Authz, AuthzReloader};

@@ -33,7 +33,7 @@ use crate::metrics::Active;
 use crate::observe;
 use crate::observers::Observers;
 use crate::own_answer::{NO_AUDIT_LOG, OwnAnswer, ServerFailed};
-use crate::rights::Rights;
+use crate::stream_revalidation::Rights;
 #[cfg(feature = "otlp")]
 use crate::traces::InBody;
 use crate::upstream::Upstream;

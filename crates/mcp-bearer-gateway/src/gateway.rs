@@ -7,8 +7,8 @@ use mcp_bearer::http::SessionKeys;
 use crate::config::GatewayConfig;
 use crate::error::GatewayError;
 use crate::lifecycle::{Bound, Shared};
-use crate::rights::Current;
 use crate::stack::{Kept, Stack};
+use crate::stream_revalidation::Current;
 
 /// A gateway that listens and does not serve yet.
 #[derive(Debug)]

@@ -15,23 +15,23 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-mod activity;
 mod admin;
 mod assertion;
 mod audit;
 #[cfg(feature = "authz")]
 mod authz;
 pub mod config;
+mod connect_timeout;
 mod decision;
 mod error;
 mod fields;
-mod file;
 mod forward;
 mod gateway;
 mod gathered_writes;
 mod health;
 mod history;
 mod identity_headers;
+mod idle_timeout;
 mod lifecycle;
 mod lifetime;
 mod limits;
@@ -43,18 +43,18 @@ mod own_server;
 mod own_servers;
 mod peer;
 mod query;
+mod read_file;
 mod request_form;
-mod rights;
 mod serve;
 mod shown;
 mod stack;
+mod stream_revalidation;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tls;
 #[cfg(feature = "otlp")]
 mod traces;
 mod upstream;
-mod within_time;
 mod without_trailers;
 
 #[cfg(feature = "authz")]

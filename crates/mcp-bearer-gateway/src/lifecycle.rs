@@ -20,9 +20,9 @@ use crate::health::is_usable;
 use crate::metrics::Metrics;
 use crate::observers::Observers;
 use crate::own_servers::{self, OwnServers};
-use crate::rights::{Current, Rights};
 use crate::serve::{Phase, Serve, Server};
 use crate::stack::Kept;
+use crate::stream_revalidation::{Current, Rights};
 use crate::tls::{Changed, ServerTls};
 #[cfg(feature = "otlp")]
 use crate::traces::Traces;

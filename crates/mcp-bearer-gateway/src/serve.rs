@@ -20,8 +20,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::activity::{Activity, Why};
 use crate::gathered_writes::GatheredWrites;
+use crate::idle_timeout::{Activity, Why};
 use crate::limits::PeerConnections;
 use crate::observers::Observers;
 use crate::peer::address_text;

@@ -30,8 +30,8 @@ use crate::observers::Observers;
 use crate::own_answer::{NO_AUDIT_LOG, OwnAnswer, Reason};
 use crate::peer::{address_text, client_address, is_trusted};
 use crate::request_form::{self, Paths, Place};
-use crate::rights::Rights;
 use crate::serve::{Connection, Serve};
+use crate::stream_revalidation::Rights;
 #[cfg(feature = "otlp")]
 use crate::traces::Traces;
 use crate::upstream::Upstream;

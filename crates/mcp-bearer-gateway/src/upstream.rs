@@ -16,9 +16,9 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use mcp_bearer::http::OperationBody;
 use url::Url;
 
+use crate::connect_timeout::WithinTime;
 use crate::query;
 use crate::tls::upstream_tls;
-use crate::within_time::WithinTime;
 use crate::without_trailers::WithoutTrailers;
 
 /// How long a connection may take, from the server's name to the end of the TLS handshake.

@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-mod access;
+mod access_token_fields;
 mod arguments;
 mod claims;
 mod ending;

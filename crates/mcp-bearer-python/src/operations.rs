@@ -25,7 +25,7 @@ pub(crate) use self::exchange::Exchange;
 pub(crate) use self::rules::Rules;
 
 use self::bridge::Bridge;
-use crate::access::Shown;
+use crate::access_token_fields::Shown;
 use crate::rejection::scopes;
 use crate::verifier::Verifier;
 

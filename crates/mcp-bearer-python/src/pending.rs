@@ -9,7 +9,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::access::Shown;
+use crate::access_token_fields::Shown;
 use crate::verifier::outcome;
 
 /// The rest of a verification. Dropping it cancels no fetch, which belongs to the key source.

@@ -9,7 +9,7 @@ use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::access::{self, Identity, Shown};
+use crate::access_token_fields::{self, Identity, Shown};
 use crate::make_provider::{self, Built};
 use crate::pending::{Pending, Rest};
 use crate::rejection;

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::SigningKey;
-use crate::encoding::{Encoding, Part};
+use crate::segment_encoding::{Encoding, Part};
 
 /// A token that is being made. [`new`](Self::new) returns a good one; each method spoils or changes
 /// one thing.

@@ -5,7 +5,7 @@
 //! verifier under test.
 
 mod curve;
-mod encode;
+mod der_pem;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -19,7 +19,7 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::{Map, Value, json};
 
 use curve::Curve;
-use encode::{pem, rsa_numbers};
+use der_pem::{pem, rsa_numbers};
 
 /// A key that signs tokens. Cheap to clone.
 ///

@@ -40,17 +40,17 @@
 
 pub mod behaviour;
 pub mod clock;
-pub mod encoding;
 pub mod forge;
 mod gzip;
 pub mod jwks_server;
 pub mod keys;
+pub mod segment_encoding;
 pub mod vectors;
 pub mod weak_keys;
 
 pub use behaviour::{Behaviour, Response};
 pub use clock::TestClock;
-pub use encoding::{Encoding, Part};
 pub use forge::Forge;
 pub use jwks_server::{JwksServer, Request};
 pub use keys::SigningKey;
+pub use segment_encoding::{Encoding, Part};

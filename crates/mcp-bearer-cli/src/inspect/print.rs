@@ -3,7 +3,7 @@
 
 use super::facts::Inspection;
 use super::members::Members;
-use crate::moment::{date, distance};
+use crate::human_time::{date, distance};
 use crate::ui::{Colours, Plain, Tone, json_string, json_string_or_null};
 
 /// Claims that hold a time (RFC 7519 section 4.1, OpenID Connect Core section 2).

@@ -5,7 +5,7 @@ use mcp_bearer::core::NumericDate;
 use mcp_bearer::{Algorithm, UnixTime};
 
 use super::members::Members;
-use crate::moment::late_expiry;
+use crate::human_time::late_expiry;
 
 /// Remarks on a token whose header was read.
 pub(super) fn of(

@@ -9,7 +9,7 @@ use mcp_bearer::{AccessToken, Rejection, RejectionKind};
 
 use super::Format;
 use super::refused::Refused;
-use crate::moment::date;
+use crate::human_time::date;
 use crate::ui::{
     Failure, Outcome, Output, Plain, Tone, in_flags, json_line, json_string, json_string_or_null,
 };

@@ -6,7 +6,7 @@
 use mcp_bearer::{BearerAuthProvider, Rejection, RejectionKind};
 
 use super::answer::told;
-use super::lines::Line;
+use super::line_reader::Line;
 use crate::inspect::Inspection;
 use crate::pasted;
 use crate::ui::{Colours, Plain, json_string};

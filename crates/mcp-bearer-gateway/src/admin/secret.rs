@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use crate::file;
+use crate::read_file;
 
 /// A shorter secret can be guessed.
 const SHORTEST: usize = 16;
@@ -52,7 +52,9 @@ impl Secret {
 pub(super) fn problem(path: &Path) -> Option<String> {
     let why = match File::open(path) {
         Ok(file) => read(file).err()?,
-        Err(error) if error.kind() == ErrorKind::NotFound => return file::problem_of_place(path),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return read_file::problem_of_place(path);
+        }
         Err(error) => error.to_string(),
     };
     Some(format!("{}: {why}", path.display()))

@@ -7,12 +7,12 @@ use bytes::Bytes;
 use mcp_bearer::SigningKey;
 use mcp_bearer::core::{Algorithm, JwkData, JwksData, VerifyingKey};
 
-use crate::file;
+use crate::read_file;
 
 /// The key of a PEM file.
 pub(super) fn private_key(path: &Path) -> Result<SigningKey, String> {
     let of_file = |why: &str| format!("{}: {why}", path.display());
-    let text = file::read(path)?;
+    let text = read_file::read(path)?;
     let text = str::from_utf8(&text).map_err(|_| of_file("not PEM text"))?;
     let key = SigningKey::from_private_key_pem(text, None);
     let key = key.map_err(|error| of_file(&error.to_string()))?;
@@ -32,7 +32,7 @@ pub(super) fn published(own: Option<JwkData>, others: Option<&Path>) -> Result<B
     let mut keys = Vec::from_iter(own);
     if let Some(path) = others {
         let of_file = |why: String| format!("{}: {why}", path.display());
-        let text = file::read(path)?;
+        let text = read_file::read(path)?;
         let text = str::from_utf8(&text).map_err(|_| of_file("not UTF-8".to_owned()))?;
         let set = JwksData::from_json(text).map_err(|error| of_file(error.to_string()))?;
         for (index, key) in set.keys.into_iter().enumerate() {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::{DROPPED_LINES, line};
 use crate::decision::now;
-use crate::file;
+use crate::read_file;
 
 /// Lines that are written by one call.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -157,7 +157,7 @@ pub(super) fn problem_of_file(path: &Path) -> Option<String> {
             let error = options().open(path).err()?;
             Some(format!("{}: {error}", path.display()))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => file::problem_of_place(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => read_file::problem_of_place(path),
         Err(error) => Some(format!("{}: {error}", path.display())),
     }
 }

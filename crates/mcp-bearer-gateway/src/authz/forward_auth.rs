@@ -15,7 +15,7 @@ use self::preset::Preset;
 use super::grpc::is_partial;
 use super::judge::{Judge, Verdict};
 use super::original::Original;
-use super::seen::Sent;
+use super::sent_body::Sent;
 use crate::observe::Asked;
 use crate::own_answer::OwnAnswer;
 use crate::peer::client_address;

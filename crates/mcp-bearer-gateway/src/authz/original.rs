@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
 
-use super::seen::Sent;
+use super::sent_body::Sent;
 
 /// A request as its client sent it.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use x509_cert::der::Decode;
 use x509_cert::time::Time;
 
 use crate::config::TlsSettings;
-use crate::file;
+use crate::read_file;
 
 /// A certificate chain with the key of its first certificate.
 pub(super) struct Identity {
@@ -113,7 +113,7 @@ fn chain(path: &Path) -> Result<(Vec<CertificateDer<'static>>, [UnixTime; 2]), S
 
 /// The certificates of a PEM file, at least one.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text = file::read(path)?;
+    let text = read_file::read(path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let found = found.map_err(|_| format!("{}: not valid PEM text", path.display()))?;
     if found.is_empty() {
@@ -126,7 +126,7 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    let text = file::read(path)?;
+    let text = read_file::read(path)?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|_| {
         let encrypted = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
         let is_encrypted = text.windows(encrypted.len()).any(|part| part == encrypted);

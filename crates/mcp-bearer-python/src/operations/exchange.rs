@@ -19,7 +19,7 @@ use pyo3::types::{PyBytes, PyDict, PyString};
 use tower_service::Service;
 
 use super::bridge::{Bridge, Feed, Passed};
-use crate::access::{self, Shown};
+use crate::access_token_fields::{self, Shown};
 use crate::rejection;
 
 type Running = OperationsFuture<Bridge, Feed, Feed>;

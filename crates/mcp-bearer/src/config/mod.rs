@@ -19,14 +19,14 @@
 //! ```
 
 mod check;
+#[cfg(feature = "http")]
+mod checked_server;
 mod draft;
 mod key_source;
 mod parse;
 pub(crate) mod problem;
 mod read_file;
 pub(crate) mod secret_file;
-#[cfg(feature = "http")]
-mod server;
 pub(crate) mod setting;
 #[cfg(feature = "toml")]
 mod toml_file;
@@ -34,11 +34,11 @@ mod value;
 mod variables;
 
 pub use crate::provider::{Decided, IssuerBuilder, Undecided};
+#[cfg(feature = "http")]
+pub use checked_server::CheckedServer;
 pub use draft::{IssuerDraft, Keys, Secret, ServerDraft, SessionKeySource};
 pub use mcp_bearer_core::{Expected, Limits, Rule, RuleError};
 pub use problem::{ConfigError, Fact, Problem, Span};
-#[cfg(feature = "http")]
-pub use server::CheckedServer;
 pub use setting::{Entrance, Group, Setting, Shape};
 #[cfg(feature = "toml")]
 pub use toml_file::{OtherKey, OtherValue};

@@ -5,7 +5,7 @@
 //! Every problem is reported at once, with its line. An unknown key is a problem: a misspelt rule
 //! must not silently fail to apply.
 
-mod other_keys;
+mod program_keys;
 mod rules;
 
 use std::borrow::Cow;
@@ -28,7 +28,7 @@ const FILE_BYTES: usize = 1024 * 1024;
 
 const ISSUER: &str = "issuer";
 
-pub use self::other_keys::{OtherKey, OtherValue};
+pub use self::program_keys::{OtherKey, OtherValue};
 
 impl ServerDraft {
     /// Reads a TOML file. Paths in it are relative to its folder. An issuer without a source of
@@ -83,7 +83,7 @@ fn from_text(
         return Err(faults.collect());
     }
     let mut draft = ServerDraft::from_entrance(Entrance::Toml);
-    let mut others = other_keys::Reader::new(others, text, folder);
+    let mut others = program_keys::Reader::new(others, text, folder);
     for (key, value) in document.get_ref() {
         let name: &str = key.get_ref();
         let at = span(text, value.span());

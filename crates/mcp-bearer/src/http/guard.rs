@@ -11,8 +11,8 @@ use http_body::Body;
 
 use super::answer_body::AnswerBody;
 use super::bearer::token68;
-use super::credential::Credential;
 use super::preflight::{Grant, Preflight, PreflightVerdict};
+use super::token_header::Credential;
 use super::{denial_log, response};
 use crate::BearerAuthProvider;
 use crate::provider::{NeedsKeys, TryVerify};

@@ -5,11 +5,11 @@
 use ::http::Response;
 
 use super::answer_body::AnswerBody;
-use super::credential::Credential;
 use super::guard::Guard;
 use super::metadata_route::MetadataService;
 use super::preflight::Preflight;
 use super::service::BearerAuthService;
+use super::token_header::Credential;
 use crate::config::{Problem, Setting};
 use crate::{BearerAuthProvider, ConfigError};
 use mcp_bearer_core::{AccessToken, ProtectedResourceMetadata, Rejection, Scopes};

@@ -79,7 +79,6 @@ mod answer_body;
 #[cfg(feature = "axum")]
 mod axum;
 mod bearer;
-mod credential;
 mod denial_log;
 mod from_extensions;
 mod future;
@@ -92,6 +91,7 @@ mod response;
 mod response_body;
 mod service;
 mod session;
+mod token_header;
 
 pub use mcp_bearer_core::{
     Challenge, ChallengeContext, MetadataBuilder, ProtectedResourceMetadata,
@@ -99,7 +99,7 @@ pub use mcp_bearer_core::{
 
 #[cfg(feature = "axum")]
 pub use self::axum::{Bearer, ExtractorRejection, RequiredScopes, Scoped};
-pub(crate) use self::credential::Credential;
+pub(crate) use self::token_header::Credential;
 pub use self::{
     answer_body::AnswerBody,
     bearer::bearer_token,

@@ -4,11 +4,11 @@
 pub(super) mod address;
 #[cfg(feature = "remote")]
 pub(super) mod builder;
+mod concurrency_limit;
 #[cfg(feature = "remote")]
 mod connect;
 #[cfg(feature = "remote")]
 pub(super) mod http;
-mod places;
 #[cfg(feature = "remote")]
 mod tls_error;
 
@@ -20,7 +20,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use self::address::label_of;
-use self::places::{EXCHANGES, Standing};
+use self::concurrency_limit::{EXCHANGES, Standing};
 use super::monotonic::MonotonicClock;
 
 /// Time limit for one exchange, whichever fetcher makes it.

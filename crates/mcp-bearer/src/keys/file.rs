@@ -21,7 +21,7 @@ use super::freshness::STALENESS_BOUND;
 use super::monotonic::MonotonicClock;
 use super::no_usable_key::no_usable_key;
 use super::published::{PublishedKeys, Renewal};
-use super::refused_answer::RefusedAnswer;
+use super::rejected_body::RefusedAnswer;
 use super::snapshot::{HeldKeys, Miss, Snapshot, next_snapshot, sha256};
 use super::source::{KeySource, KeyStatus, Refreshed};
 use super::withdrawal_of_all::{Withdrawal, not_taken};

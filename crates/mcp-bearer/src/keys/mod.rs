@@ -44,7 +44,7 @@ mod freshness;
 mod monotonic;
 mod no_usable_key;
 mod published;
-mod refused_answer;
+mod rejected_body;
 mod remote;
 mod rotation;
 #[cfg(feature = "testing")]

@@ -5,7 +5,7 @@
 mod attempt;
 pub(super) mod builder;
 mod discovery;
-mod mistaken_issuer;
+mod issuer_url_advice;
 mod task;
 
 use std::fmt;

@@ -9,7 +9,7 @@ use mcp_bearer_core::{KeyInfo, KeySet, RejectionKind};
 
 use super::events::KeyEvent;
 use super::freshness::{CacheHeaders, Directives, Jitter, Lifetimes, Validators};
-use super::refused_answer::RefusedAnswer;
+use super::rejected_body::RefusedAnswer;
 
 /// The keys at one moment.
 #[derive(Clone, Debug)]

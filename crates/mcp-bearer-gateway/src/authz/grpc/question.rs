@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
 
 use crate::authz::original::Original;
-use crate::authz::seen::Sent;
+use crate::authz::sent_body::Sent;
 use crate::own_answer::OwnAnswer;
 use crate::peer::client_address;
 

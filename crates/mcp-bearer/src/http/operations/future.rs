@@ -15,8 +15,8 @@ use tower_service::Service;
 use super::exit::Leaving;
 use super::judging::{Judging, Step};
 use super::request_body::OperationBody;
+use super::request_state::{State, StateProj};
 use super::response_body::OperationsBody;
-use super::state::{State, StateProj};
 use crate::http::preflight::Grant;
 use crate::http::response;
 

@@ -27,10 +27,10 @@ mod layer;
 mod reading;
 mod refusal;
 mod request_body;
+mod request_state;
 mod response_body;
 mod service;
 mod settings;
-mod state;
 
 pub use self::entry::JudgedOperations;
 pub use self::future::OperationsFuture;

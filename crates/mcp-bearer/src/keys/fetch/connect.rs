@@ -28,7 +28,7 @@ use tower_service::Service;
 use url::{Host, Url};
 
 use super::address::{SsrfGuard, is_public_unicast};
-use super::places::{NAMES, Standing};
+use super::concurrency_limit::{NAMES, Standing};
 use super::{FetchError, FetchErrorKind};
 use crate::of_process::PerProcess;
 

@@ -12,7 +12,7 @@ use super::discovery::{Document, Trust, discover};
 use crate::keys::fetch::address::AddressRules;
 use crate::keys::fetch::{EXCHANGE, Exchanger, FetchRequest, FetchResponse};
 use crate::keys::freshness::{CacheHeaders, Lifetimes, Validators};
-use crate::keys::refused_answer::RefusedAnswer;
+use crate::keys::rejected_body::RefusedAnswer;
 use crate::keys::rotation::FetchResult;
 use crate::keys::snapshot::sha256;
 use crate::keys::withdrawal_of_all::not_taken;

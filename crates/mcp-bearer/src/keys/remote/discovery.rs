@@ -8,7 +8,7 @@ use mcp_bearer_core::Limits;
 use serde::Deserialize;
 use url::Url;
 
-use super::mistaken_issuer;
+use super::issuer_url_advice;
 use crate::config::problem::{ConfigError, Fact, Problem};
 use crate::config::setting::Setting;
 use crate::keys::events::shown;
@@ -76,7 +76,7 @@ pub(super) fn check_issuer(issuer: &str, rules: AddressRules) -> Result<Url, Fac
         let fact = Fact::from("an issuer has no query (RFC 8414 section 2)");
         return Err(fact.clause("; give the address of its keys with ", Setting::JwksUri, ""));
     }
-    match mistaken_issuer::advice(&url) {
+    match issuer_url_advice::advice(&url) {
         Some(advice) => Err(advice),
         None => Ok(url),
     }

@@ -15,7 +15,7 @@ use super::discovery::Document;
 use crate::keys::events::{self, KeyEvent};
 use crate::keys::freshness::Jitter;
 use crate::keys::published::{PublishedKeys, nanos};
-use crate::keys::refused_answer::RefusedAnswer;
+use crate::keys::rejected_body::RefusedAnswer;
 use crate::keys::rotation::{Asked, Effects, FetchId, FetchOrder, Rotation, WAITERS_MAX, WaiterId};
 use crate::keys::snapshot::Miss;
 use crate::keys::source::Refreshed;

@@ -7,15 +7,15 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
+use super::dispatch::Front;
 use super::grpc;
 use super::judge::Judge;
-use super::server::Front;
 use crate::config::AuthzConfig;
 use crate::error::GatewayError;
 use crate::health::is_usable;
 use crate::lifecycle::{Bound, Shared};
-use crate::rights::{Current, Rights};
 use crate::stack::Kept;
+use crate::stream_revalidation::{Current, Rights};
 
 /// How often probes over gRPC learn what became of the keys.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
