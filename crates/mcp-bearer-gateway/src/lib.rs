@@ -32,6 +32,7 @@ mod gathered_writes;
 mod health;
 mod history;
 mod identity_headers;
+mod known_caller;
 mod lifecycle;
 mod lifetime;
 mod limits;
