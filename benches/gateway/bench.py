@@ -18,6 +18,7 @@ from pathlib import Path
 
 import authz
 import contenders
+import instructions
 import long_answers
 from measure import Bar, Load, Outcome, measure, median_with_bounds
 
@@ -34,7 +35,7 @@ scopes = ["mcp:admin"]
 method = "resources/*"
 scopes = ["mcp:read"]
 """
-PARTS = ["speed", "streams", "big", "authz"]
+PARTS = ["speed", "streams", "big", "authz", "instructions"]
 KIB = 1024
 
 
@@ -148,6 +149,9 @@ class Bench:
             print(f"1 GB, {kind} time to plain nginx: ratio {middle:.3f} ({low:.3f} to {high:.3f}), bar 2: {'holds' if high <= 2 else 'MISSED'}")
         print(f"1 GB: gateway {statistics.median(seconds[0]):.2f} s, nginx {statistics.median(seconds[1]):.2f} s; gateway's highest memory {memory / 1024:.1f} MiB")
         return holds and memory < 64 * KIB
+
+    def instructions(self) -> bool:
+        return instructions.run(self.options.open_gateway, self.work, self.token, self.note)
 
     def authz(self) -> bool:
         options = self.options

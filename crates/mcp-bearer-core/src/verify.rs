@@ -104,6 +104,7 @@ impl UnverifiedToken<'_> {
             algorithm: header.algorithm,
             thumbprint: key.thumbprint(),
             rules: policy.rules.clone(),
+            derived: access_token::Derived::new(),
         }))
     }
 

@@ -408,3 +408,23 @@ fn a_token_can_be_bound_to_one_body() {
         assert_eq!(check(forge, ""), Err(RejectionKind::InvalidClaim));
     }
 }
+
+#[test]
+fn a_derived_value_is_made_once_per_verification_and_freed_with_it() {
+    use std::sync::Arc;
+    let token = verified(&forge());
+    let shown = token.derived(|token| token.subject().map(str::to_owned));
+    assert_eq!(shown, Some(&Some(Forge::SUBJECT.to_owned())));
+    let again = token.clone();
+    let again = again.derived(|_| -> Option<String> { panic!("made twice") });
+    assert_eq!(again, shown);
+    assert_eq!(token.derived(|_| 7_u8), None, "another type");
+    let other = verified(&forge());
+    let value = Arc::new(());
+    assert!(other.derived(|_| Arc::clone(&value)).is_some());
+    let clone = other.clone();
+    drop(other);
+    assert_eq!(Arc::strong_count(&value), 2);
+    drop(clone);
+    assert_eq!(Arc::strong_count(&value), 1);
+}

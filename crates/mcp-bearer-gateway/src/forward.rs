@@ -27,6 +27,7 @@ use crate::audit::Recorded;
 use crate::config::Settings;
 use crate::fields::{self, Origin};
 use crate::identity_headers::IDENTITY;
+use crate::known_caller::KnownCaller;
 use crate::lifetime::{CALL, End, Lived};
 use crate::limits::{CallerKey, CallerPermit, RequestLimits, SlotRefusal};
 use crate::metrics::Active;
@@ -372,10 +373,9 @@ impl<B: Forwarded> Inner<B> {
     /// The caller, within the rate of one caller.
     fn caller(&self, access: Option<&AccessToken>, client: IpAddr) -> Result<CallerKey, OwnAnswer> {
         let Some(access) = access else {
-            return Ok(self.limits.anonymous_key(client));
+            return Ok(CallerKey::anonymous(client));
         };
-        let (issuer, subject) = (access.issuer(), access.subject());
-        let caller = self.limits.caller_key(issuer, subject, access.client_id());
+        let caller = KnownCaller::with(access, |caller| caller.key);
         let checked = self.limits.check_caller(caller);
         checked.map_err(|wait| CALLER_LIMIT.retry_after(wait.seconds()))?;
         Ok(caller)

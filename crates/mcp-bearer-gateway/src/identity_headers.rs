@@ -1,9 +1,11 @@
 //! Identifies the caller to the server. The gateway either sets or removes each header.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use mcp_bearer::AccessToken;
 
 use crate::config::IdentityHeaderNames;
+use crate::known_caller::KnownCaller;
 use crate::own_answer::OwnAnswer;
 
 /// A server must not take an authenticated caller for nobody, or for another one.
@@ -16,6 +18,22 @@ pub(crate) const IDENTITY: OwnAnswer = OwnAnswer::new(
 /// A claim that no header can hold is one that names the caller.
 #[derive(Debug)]
 pub(crate) struct Unnamed;
+
+/// What the headers say about the caller of one token.
+pub(crate) struct Identity {
+    subject: Content,
+    client_id: Content,
+    scopes: Content,
+    issuer: Content,
+}
+
+/// What one header says.
+enum Content {
+    Nothing,
+    /// A claim that no header can hold.
+    Unfit,
+    Value(HeaderValue),
+}
 
 impl IdentityHeaderNames {
     pub(crate) fn all(&self) -> [HeaderName; 4] {
@@ -37,44 +55,80 @@ impl IdentityHeaderNames {
         let Some(access) = access else {
             return Ok(());
         };
-        let subject = set(headers, &self.subject, access.subject());
-        let client = set(headers, &self.client_id, access.client_id());
-        let issuer = set(headers, &self.issuer, access.issuer());
-        let scopes = access.scopes();
-        if !scopes.is_empty() {
-            set(headers, &self.scopes, Some(scopes.as_str()));
-        }
-        let is_named = issuer && subject && (client || access.subject().is_some());
-        is_named.then_some(()).ok_or(Unnamed)
+        KnownCaller::with(access, |caller| {
+            let Identity {
+                subject,
+                client_id,
+                scopes,
+                issuer,
+            } = &caller.identity;
+            let has_subject = subject.set(&self.subject, headers);
+            let has_client = client_id.set(&self.client_id, headers);
+            let has_issuer = issuer.set(&self.issuer, headers);
+            scopes.set(&self.scopes, headers);
+            let is_named =
+                has_issuer && has_subject && (has_client || !matches!(subject, Content::Nothing));
+            is_named.then_some(()).ok_or(Unnamed)
+        })
     }
 }
 
-/// Returns whether the server gets what there is.
-fn set(headers: &mut HeaderMap, name: &HeaderName, value: Option<&str>) -> bool {
-    let Some(text) = value else {
-        return true;
-    };
-    // Nothing, and a space at an end, would not arrive: two subjects must not become one.
-    let bytes = text.as_bytes();
-    let is_space = |byte: Option<&u8>| byte == Some(&b' ');
-    // Without a branch, so the processor checks many bytes at a time.
-    let is_visible = |all, byte: &u8| all & matches!(byte, b' '..=b'~');
-    let arrives = !bytes.is_empty()
-        && !is_space(bytes.first())
-        && !is_space(bytes.last())
-        && bytes.iter().fold(true, is_visible);
-    match HeaderValue::from_str(text) {
-        Ok(value) if arrives => {
-            headers.insert(name, value);
-            true
+impl Identity {
+    pub(crate) fn of(access: &AccessToken) -> Self {
+        let scopes = Some(access.scopes().as_str()).filter(|scopes| !scopes.is_empty());
+        let texts = [
+            access.subject(),
+            access.client_id(),
+            scopes,
+            access.issuer(),
+        ];
+        // One allocation for all of them.
+        let joined = Bytes::from(texts.map(Option::unwrap_or_default).concat());
+        let mut start = 0;
+        let [subject, client_id, scopes, issuer] = texts.map(|text| {
+            let Some(text) = text else {
+                return Content::Nothing;
+            };
+            let end = start + text.len();
+            let content = Content::of(joined.slice(start..end));
+            start = end;
+            content
+        });
+        Self {
+            subject,
+            client_id,
+            scopes,
+            issuer,
         }
-        _ => {
-            tracing::warn!(
-                target: "mcp_bearer::gateway",
-                header = name.as_str(),
-                "a claim holds characters that no header can hold; the server does not get it"
-            );
-            false
+    }
+}
+
+impl Content {
+    fn of(text: Bytes) -> Self {
+        // Nothing, and a space at an end, would not arrive: two subjects must not become one.
+        let is_space = |byte: Option<&u8>| byte == Some(&b' ');
+        let arrives = !text.is_empty()
+            && !is_space(text.first())
+            && !is_space(text.last())
+            && text.iter().all(|byte| matches!(byte, b' '..=b'~'));
+        let value = arrives.then(|| HeaderValue::from_maybe_shared(text).ok());
+        value.flatten().map_or(Self::Unfit, Self::Value)
+    }
+
+    /// Returns whether the server gets what there is.
+    fn set(&self, name: &HeaderName, headers: &mut HeaderMap) -> bool {
+        match self {
+            Self::Nothing => {}
+            Self::Value(value) => drop(headers.insert(name, value.clone())),
+            Self::Unfit => {
+                tracing::warn!(
+                    target: "mcp_bearer::gateway",
+                    header = name.as_str(),
+                    "a claim holds characters that no header can hold; the server does not get it"
+                );
+                return false;
+            }
         }
+        true
     }
 }

@@ -32,6 +32,7 @@ mod health;
 mod history;
 mod identity_headers;
 mod idle_timeout;
+mod known_caller;
 mod lifecycle;
 mod lifetime;
 mod limits;

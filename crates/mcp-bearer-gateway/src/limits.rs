@@ -15,7 +15,7 @@ use std::time::Duration;
 use governor::clock::{Clock, DefaultClock};
 
 pub(crate) use self::keys::CallerKey;
-use self::keys::{CallerHasher, PeerKey};
+use self::keys::PeerKey;
 use self::rate::RateTable;
 use self::shares::{Share, Shares};
 use self::slots::CallerSlots;
@@ -33,7 +33,6 @@ pub(crate) struct RequestLimits<C: Clock = DefaultClock> {
     per_peer: Option<RateTable<PeerKey, C>>,
     denials_per_peer: Option<RateTable<PeerKey, C>>,
     per_caller: Option<RateTable<CallerKey, C>>,
-    caller_hasher: CallerHasher,
     requests: CallerSlots,
     streams: CallerSlots,
 }
@@ -89,7 +88,6 @@ impl<C: Clock + Clone> RequestLimits<C> {
             per_peer: settings.per_peer.map(peers),
             denials_per_peer: settings.denials_per_peer.map(peers),
             per_caller: per_caller.map(|rate| RateTable::new(rate, KNOWN, clock.clone())),
-            caller_hasher: CallerHasher::default(),
             requests: CallerSlots::new(settings.requests, settings.requests_per_caller),
             streams: CallerSlots::new(settings.streams, settings.streams_per_caller),
         }
@@ -129,21 +127,6 @@ impl<C: Clock + Clone> RequestLimits<C> {
             Some(table) => table.count(caller).map_err(RetryAfter),
             None => Ok(()),
         }
-    }
-
-    /// The caller whose token was accepted.
-    pub(crate) fn caller_key(
-        &self,
-        issuer: Option<&str>,
-        subject: Option<&str>,
-        client_id: Option<&str>,
-    ) -> CallerKey {
-        self.caller_hasher.caller(issuer, subject, client_id)
-    }
-
-    /// A caller without a token, if rules allow that: everybody at one address is one caller.
-    pub(crate) fn anonymous_key(&self, peer: IpAddr) -> CallerKey {
-        self.caller_hasher.anonymous(PeerKey::of(peer))
     }
 
     /// A place for one request whose caller is not known yet; `None` if there is none (503).

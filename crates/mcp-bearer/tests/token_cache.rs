@@ -411,3 +411,24 @@ fn eviction_under_load_never_mixes_tokens_up() {
         }
     });
 }
+
+#[test]
+fn what_is_derived_from_a_token_leaves_the_cache_with_it() {
+    let world = World::new(TokenCacheSize::default());
+    let token = world.forge().token();
+    let derived = Arc::new(());
+    let first = world.verify(&token).unwrap();
+    first.derived(|_| Arc::clone(&derived)).unwrap();
+    drop(first);
+    let again = world.verify(&token).unwrap();
+    let kept = again.derived(|_| Arc::new(())).unwrap();
+    assert!(Arc::ptr_eq(kept, &derived), "a hit is the same token");
+    drop(again);
+    let other = world.verify(&world.forge().scope("read").token()).unwrap();
+    let own = other.derived(|_| Arc::new(())).unwrap();
+    assert!(!Arc::ptr_eq(own, &derived), "another token of the subject");
+    assert_eq!(Arc::strong_count(&derived), 2, "the cache has the token");
+    world.keys.publish(set(&[&SigningKey::shared_rsa_2048_b()]));
+    assert!(world.verify(&token).is_err());
+    assert_eq!(Arc::strong_count(&derived), 1, "nobody has it");
+}

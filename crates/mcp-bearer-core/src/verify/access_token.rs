@@ -2,8 +2,9 @@
 //!
 //! Only `verify.rs` can make one. Neither `Debug` nor an error shows the raw token.
 
+use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
 
@@ -46,11 +47,37 @@ pub(super) struct Proven {
     pub(super) algorithm: Algorithm,
     pub(super) thumbprint: Thumbprint,
     pub(super) rules: Arc<Rules>,
+    /// Filled later; see [`AccessToken::derived`].
+    pub(super) derived: Derived,
 }
+
+/// A place for one value of any type.
+pub(super) type Derived = OnceLock<Box<dyn Any + Send + Sync>>;
 
 impl AccessToken {
     pub(super) fn proven(proven: Proven) -> Self {
         Self(Arc::new(proven))
+    }
+
+    /// A value that a service makes of this token, kept with it: it is made once per verification,
+    /// shared by all clones, and freed with the last of them. `None` if a value of another type was
+    /// kept first: then the caller makes its own.
+    ///
+    /// For `mcp-bearer-gateway`. Every service that gets the token gets the value, so it must
+    /// depend on nothing but the token. It must not hold the token, or neither is ever freed.
+    /// [`memory_bytes`](Self::memory_bytes) does not count it.
+    #[doc(hidden)]
+    pub fn derived<T: Any + Send + Sync>(&self, make: impl FnOnce(&Self) -> T) -> Option<&T> {
+        let value = match self.0.derived.get() {
+            Some(value) => value,
+            // Made before the place is taken: of two threads at once, one makes it in vain, and
+            // none waits.
+            None => {
+                let made: Box<dyn Any + Send + Sync> = Box::new(make(self));
+                self.0.derived.get_or_init(|| made)
+            }
+        };
+        value.downcast_ref()
     }
 
     /// The token as it was received. A secret: do not log it, and do not pass it on (the MCP

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 /// A peer: an IPv4 address, or the first 64 bits of an IPv6 address. One host has a whole /64 and
 /// could use another address for each request.
@@ -29,20 +30,17 @@ impl PeerKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct CallerKey(u64);
 
-#[derive(Default)]
-pub(super) struct CallerHasher(RandomState);
+/// One per process, so that a key can be kept with a token across reloads.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-impl CallerHasher {
-    pub(super) fn caller(
-        &self,
-        issuer: Option<&str>,
-        subject: Option<&str>,
-        client_id: Option<&str>,
-    ) -> CallerKey {
-        CallerKey(self.0.hash_one((issuer, subject, client_id)))
+impl CallerKey {
+    /// A caller whose token was accepted.
+    pub(crate) fn of(issuer: Option<&str>, subject: Option<&str>, client_id: Option<&str>) -> Self {
+        Self(HASHER.hash_one((issuer, subject, client_id)))
     }
 
-    pub(super) fn anonymous(&self, peer: PeerKey) -> CallerKey {
-        CallerKey(self.0.hash_one(peer))
+    /// A caller without a token, if rules allow that: everybody at one address is one caller.
+    pub(crate) fn anonymous(peer: IpAddr) -> Self {
+        Self(HASHER.hash_one(PeerKey::of(peer)))
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use governor::clock::FakeRelativeClock;
 
-use super::{KNOWN, PeerConnections, RequestLimits, RetryAfter, SlotRefusal};
+use super::{CallerKey, KNOWN, PeerConnections, RequestLimits, RetryAfter, SlotRefusal};
 use crate::config::{LimitSettings, Rate};
 
 fn rate(text: &str) -> Option<Rate> {
@@ -159,7 +159,7 @@ fn a_caller_is_its_issuer_subject_and_client_wherever_it_comes_from() {
         ..none()
     });
     let ask = |issuer, subject, client| {
-        let caller = limits.caller_key(issuer, subject, client);
+        let caller = CallerKey::of(issuer, subject, client);
         limits.check_caller(caller).is_ok()
     };
     let alice = (Some("https://a"), Some("alice"), Some("app"));
@@ -186,7 +186,7 @@ fn what_has_no_limit_is_not_limited() {
     for _ in 0..10_000 {
         assert!(limits.count_denial(v4(1)).is_ok());
         assert!(limits.check_peer(v4(1)).is_ok());
-        let caller = limits.caller_key(Some("i"), Some("s"), None);
+        let caller = CallerKey::of(Some("i"), Some("s"), None);
         assert!(limits.check_caller(caller).is_ok());
     }
     let fastest = LimitSettings {
@@ -207,7 +207,7 @@ fn what_has_no_limit_is_not_limited() {
 #[test]
 fn places_for_requests_are_given_back() {
     let (limits, _clock) = limits(&none());
-    let (alice, bob) = (limits.anonymous_key(v4(1)), limits.anonymous_key(v4(2)));
+    let (alice, bob) = (CallerKey::anonymous(v4(1)), CallerKey::anonymous(v4(2)));
     let of_alice = [
         limits.begin_request_of(alice).ok().unwrap(),
         limits.begin_request_of(alice).ok().unwrap(),
@@ -254,7 +254,7 @@ fn places_under_threads_are_neither_lost_nor_given_twice() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                let key = limits.caller_key(None, Some("alice"), None);
+                let key = CallerKey::of(None, Some("alice"), None);
                 for _ in 0..10_000 {
                     let request = limits.begin_request_of(key).ok();
                     let stream = limits.begin_stream(key);
@@ -272,8 +272,8 @@ fn places_under_threads_are_neither_lost_nor_given_twice() {
 #[test]
 fn one_caller_cannot_take_all_streams() {
     let (limits, _clock) = limits(&none());
-    let alice = limits.caller_key(Some("https://a"), Some("alice"), None);
-    let bob = limits.caller_key(Some("https://a"), Some("bob"), None);
+    let alice = CallerKey::of(Some("https://a"), Some("alice"), None);
+    let bob = CallerKey::of(Some("https://a"), Some("bob"), None);
     let streams = [
         limits.begin_stream(alice).ok().unwrap(),
         limits.begin_stream(alice).ok().unwrap(),
@@ -293,7 +293,7 @@ fn one_caller_cannot_take_all_streams() {
     let again = limits.begin_stream(alice).ok().unwrap();
     drop((of_bob, again));
     assert_eq!((limits.streams_now(), limits.streams.callers()), (0, 0));
-    let (here, there) = (limits.anonymous_key(v4(1)), limits.anonymous_key(v4(2)));
+    let (here, there) = (CallerKey::anonymous(v4(1)), CallerKey::anonymous(v4(2)));
     assert_ne!(here, there);
-    assert_eq!(here, limits.anonymous_key(v4(1)));
+    assert_eq!(here, CallerKey::anonymous(v4(1)));
 }

@@ -52,6 +52,26 @@ async fn a_good_token_becomes_identity_headers_and_goes_no_further() {
 }
 
 #[tokio::test]
+async fn cached_tokens_of_one_subject_keep_their_own_identity_headers() {
+    let stage = Stage::with("token_cache = true\n", "").await;
+    let of = |client: &str, scope: &str| {
+        let token = stage.token().scopes([scope]).claim("client_id", client);
+        format!("Authorization: Bearer {}\r\n", token.sign().unwrap())
+    };
+    let tokens = [("app", "mcp:read"), ("other", "mcp:admin")];
+    let tokens = tokens.map(|(client, scope)| (of(client, scope), client, scope));
+    for _ in 0..3 {
+        for (fields, client, scope) in &tokens {
+            assert_eq!(stage.send(post(fields, PING)).await.status, 200);
+            let seen = stage.server.last();
+            assert_eq!(seen.field("x-auth-subject"), Some("alice"));
+            assert_eq!(seen.field("x-auth-client-id"), Some(*client));
+            assert_eq!(seen.field("x-auth-scopes"), Some(*scope));
+        }
+    }
+}
+
+#[tokio::test]
 async fn forged_identity_headers_do_not_arrive_in_any_spelling() {
     let stage = Stage::new().await;
     let forged = "X-Auth-Subject: root\r\nx_auth_subject: root\r\nX-Auth_Subject: root\r\n\

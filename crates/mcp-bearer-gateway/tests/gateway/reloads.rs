@@ -65,6 +65,34 @@ async fn a_hundred_reloads_lose_no_request_and_no_session() {
     assert_eq!(stage.send(post(&fields, PING)).await.status, 200);
 }
 
+#[tokio::test]
+async fn a_reload_renames_the_identity_headers_of_tokens_that_are_cached() {
+    let cached = "token_cache = true\n";
+    let stage = Stage::with(cached, "").await;
+    let fields = stage.bearer();
+    for (tables, subject, issuer) in [
+        ("", "x-auth-subject", "x-auth-issuer"),
+        (
+            "[identity_headers]\nsubject = \"X-User\"\nissuer = \"X-Auth-Subject\"\n",
+            "x-user",
+            "x-auth-subject",
+        ),
+        ("", "x-auth-subject", "x-auth-issuer"),
+    ] {
+        let config = stage.config(cached, tables);
+        stage.reloader.reload(config).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(stage.send(post(&fields, PING)).await.status, 200);
+            let seen = stage.server.last();
+            assert_eq!(seen.field(subject), Some("alice"), "{}", seen.head);
+            assert_eq!(seen.field(issuer), Some(stage.issuer.url()));
+            let names = ["x-user", "x-auth-subject", "x-auth-issuer"];
+            let named = names.iter().filter(|name| seen.field(name).is_some());
+            assert_eq!(named.count(), 2, "{}", seen.head);
+        }
+    }
+}
+
 /// The first one waits for the keys of an issuer that does not answer.
 #[tokio::test]
 async fn of_two_reloads_at_once_the_later_one_counts() {
