@@ -1,5 +1,7 @@
 //! Reads the bytes of a POST body into the operations that it requests.
 
+use std::borrow::Cow;
+
 use super::client_message::{Field, Id, Message, Presence, Shape};
 use super::headers::{Headers, RequestHeaders, decode_name};
 use super::rpc::{RequestId, RpcAnswer, code};
@@ -24,7 +26,7 @@ pub enum MessageKind {
 pub struct Operation {
     pub(super) kind: MessageKind,
     pub(super) id: Option<RequestId>,
-    pub(super) method: Box<str>,
+    pub(super) method: Cow<'static, str>,
     pub(super) targets: Vec<Target>,
     pub(super) about_tasks: bool,
 }
@@ -103,25 +105,14 @@ impl Operations {
         let malformed = |error: JsonError| invalid(&format!("{} at byte {}", error.why, error.at));
         let mut walker = Walker::new(text).map_err(malformed)?;
         let batch = walker.next() == Next::Array;
-        let mut messages = Messages::default();
+        let mut messages = Messages::new(headers, batch);
         let read = if batch {
             walker.array(|walker| messages.read_next(walker, text))
         } else {
             messages.read_next(&mut walker, text)
         };
         read.and_then(|()| walker.end()).map_err(malformed)?;
-        if messages.other_than_object {
-            let why = "a JSON-RPC message is an object";
-            return Err(RpcAnswer::bad_request(None, code::INVALID_REQUEST, why));
-        }
-        if messages.too_many {
-            return Err(RpcAnswer::too_large());
-        }
-        let request = Request {
-            headers: headers.once(),
-            batch,
-        };
-        request.conclude(messages.taken)
+        messages.conclude()
     }
 
     /// The protocol version that the request names.
@@ -209,131 +200,190 @@ impl Default for OperationReader {
     }
 }
 
-#[derive(Default)]
-struct Messages {
-    taken: Vec<Taken>,
-    too_many: bool,
+/// The messages of a body, each judged when it has been read.
+struct Messages<'h> {
+    context: Context<'h>,
+    /// Why the headers are wrong, whatever the messages are.
+    bad_headers: Option<&'static str>,
+    taken: Vec<Operation>,
+    /// Of the first message that has one.
+    fault: Option<Fault>,
+    count: usize,
     other_than_object: bool,
 }
 
-impl Messages {
+/// What the messages are compared with.
+struct Context<'h> {
+    headers: Headers<'h>,
+    /// The name of the version in the header.
+    named: Option<&'h str>,
+    version: ProtocolVersion,
+    batch: bool,
+}
+
+impl<'h> Messages<'h> {
+    fn new(headers: &RequestHeaders<'h>, batch: bool) -> Self {
+        let headers = headers.once();
+        let mut bad_headers = headers.err();
+        let headers = headers.unwrap_or_default();
+        let named = headers.version.map(std::str::from_utf8).transpose();
+        if named.is_err() {
+            bad_headers = Some("MCP-Protocol-Version is not text");
+        }
+        let named = named.unwrap_or_default();
+        Self {
+            context: Context {
+                headers,
+                named,
+                version: named.map_or(ProtocolVersion::UNNAMED, ProtocolVersion::of),
+                batch,
+            },
+            bad_headers,
+            taken: Vec::with_capacity(1),
+            fault: None,
+            count: 0,
+            other_than_object: false,
+        }
+    }
+
     fn read_next<'a>(&mut self, walker: &mut Walker<'a>, text: &'a str) -> Result<(), JsonError> {
         if walker.next() != Next::Object {
             self.other_than_object = true;
             return walker.value().map(drop);
         }
-        let message = Message::read(walker, text)?;
-        if self.taken.len() < Limits::BATCH_MESSAGES {
-            self.taken.push(take(&message));
-        } else {
-            self.too_many = true;
+        let mut message = Message::default();
+        message.read(walker, text)?;
+        self.count += 1;
+        if self.count > Limits::BATCH_MESSAGES || self.fault.is_some() {
+            return Ok(());
+        }
+        match take(&mut message, &self.context) {
+            Ok(operation) => self.taken.push(operation),
+            Err(fault) => self.fault = Some(fault),
         }
         Ok(())
     }
+
+    fn conclude(self) -> Result<Operations, RpcAnswer> {
+        let invalid = |why: &str| RpcAnswer::bad_request(None, code::INVALID_REQUEST, why);
+        if self.other_than_object {
+            return Err(invalid("a JSON-RPC message is an object"));
+        }
+        if self.count > Limits::BATCH_MESSAGES {
+            return Err(RpcAnswer::too_large());
+        }
+        let Context { version, batch, .. } = self.context;
+        if let Some(why) = self.bad_headers {
+            let id = self.into_only_id();
+            return Err(RpcAnswer::bad_request(id, code::HEADER_MISMATCH, why));
+        }
+        if batch && !version.has_batches() {
+            return Err(invalid("only protocol version 2025-03-26 has batches"));
+        }
+        if let Some(fault) = self.fault {
+            return Err(fault.into_answer());
+        }
+        let all = self.taken;
+        if all.is_empty() {
+            return Err(invalid("a batch without a message"));
+        }
+        let response = |operation: &Operation| operation.kind == MessageKind::Response;
+        if batch && all.iter().any(response) && !all.iter().all(response) {
+            return Err(invalid("a batch of requests and responses"));
+        }
+        Ok(Operations {
+            version,
+            batch,
+            all,
+        })
+    }
+
+    /// The id of the one message; an error about a whole batch answers none of its messages.
+    fn into_only_id(self) -> Option<RequestId> {
+        if self.context.batch {
+            return None;
+        }
+        let of_operation = self.taken.into_iter().next().and_then(|taken| taken.id);
+        of_operation.or_else(|| self.fault?.id)
+    }
 }
 
-/// A message once nothing of it has to be borrowed, and what the headers are compared with.
-struct Taken {
-    operation: Result<Operation, Fault>,
-    id: Option<RequestId>,
-    version: Option<String>,
-    proposed_version: Option<String>,
-    /// Its method does not exist from 2026-07-28 on.
-    was_removed: bool,
-}
-
+/// Why a message is refused, and the id of the request that it is.
 struct Fault {
+    id: Option<RequestId>,
+    why: Why,
+}
+
+#[derive(Clone, Copy)]
+struct Why {
     code: i32,
     why: &'static str,
 }
 
 /// A request without what its method needs, in a version that no longer has the method: the answer
 /// must be the one for an unknown method.
-const REMOVED: Fault = Fault {
+const REMOVED: Why = Why {
     code: code::METHOD_NOT_FOUND,
     why: "this protocol version has no such method",
 };
 
 impl Fault {
-    fn answer(&self, id: Option<RequestId>) -> RpcAnswer {
-        if self.code == code::METHOD_NOT_FOUND {
-            return RpcAnswer::unknown_method(id, self.why);
+    fn into_answer(self) -> RpcAnswer {
+        let Why { code, why } = self.why;
+        if code == code::METHOD_NOT_FOUND {
+            return RpcAnswer::unknown_method(self.id, why);
         }
-        RpcAnswer::bad_request(id, self.code, self.why)
+        RpcAnswer::bad_request(self.id, code, why)
     }
 }
 
-/// The request around the messages.
-struct Request<'a> {
-    headers: Result<Headers<'a>, &'static str>,
-    batch: bool,
-}
-
-impl Request<'_> {
-    fn conclude(&self, messages: Vec<Taken>) -> Result<Operations, RpcAnswer> {
-        // The id of the one message; an error about a whole batch answers none of its messages.
-        let only_id = match messages.as_slice() {
-            [only] if !self.batch => only.id.clone(),
-            _ => None,
-        };
-        let headers = self
-            .headers
-            .map_err(|why| RpcAnswer::bad_request(only_id.clone(), code::HEADER_MISMATCH, why))?;
-        let named = match headers.version {
-            None => None,
-            Some(version) => Some(std::str::from_utf8(version).map_err(|_| {
-                let why = "MCP-Protocol-Version is not text";
-                RpcAnswer::bad_request(only_id.clone(), code::HEADER_MISMATCH, why)
-            })?),
-        };
-        let version = named.map_or(ProtocolVersion::UNNAMED, ProtocolVersion::of);
-        let invalid = |why: &str| RpcAnswer::bad_request(None, code::INVALID_REQUEST, why);
-        if self.batch && !version.has_batches() {
-            return Err(invalid("only protocol version 2025-03-26 has batches"));
+/// Takes from a message what is left of it when nothing has to be borrowed any more.
+fn take(message: &mut Message<'_>, context: &Context<'_>) -> Result<Operation, Fault> {
+    let judged = operation(message).and_then(|operation| {
+        judge_headers(&operation, message, context)?;
+        Ok(operation)
+    });
+    let was_removed = || message.method.as_str().is_some_and(target::was_removed);
+    // The id of a response is that of the server's own request, which none of our answers is for.
+    let id = match (std::mem::take(&mut message.id), &message.method) {
+        (Id::Known(id), Field::Text(_)) => Some(id),
+        _ => None,
+    };
+    match judged {
+        Ok(operation) => Ok(Operation { id, ..operation }),
+        Err(why)
+            if why.code == code::INVALID_PARAMS
+                && context.version.requires_headers()
+                && was_removed() =>
+        {
+            Err(Fault { id, why: REMOVED })
         }
-        let mut all = Vec::with_capacity(messages.len());
-        for message in messages {
-            let id = message.id.clone();
-            let fault = |fault: Fault| fault.answer(id);
-            all.push(judge_headers(&headers, named, version, self.batch, message).map_err(fault)?);
-        }
-        if all.is_empty() {
-            return Err(invalid("a batch without a message"));
-        }
-        let response = |operation: &Operation| operation.kind == MessageKind::Response;
-        if all.iter().any(response) && !all.iter().all(response) {
-            return Err(invalid("a batch of requests and responses"));
-        }
-        Ok(Operations {
-            version,
-            batch: self.batch,
-            all,
-        })
+        Err(why) => Err(Fault { id, why }),
     }
 }
 
 /// Whether the message may be sent as it is, and the headers agree with it.
 fn judge_headers(
-    headers: &Headers<'_>,
-    named: Option<&str>,
-    version: ProtocolVersion,
-    batch: bool,
-    message: Taken,
-) -> Result<Operation, Fault> {
-    let mismatch = |why| Fault {
+    operation: &Operation,
+    message: &Message<'_>,
+    context: &Context<'_>,
+) -> Result<(), Why> {
+    let Context {
+        headers,
+        named,
+        version,
+        batch,
+    } = *context;
+    let mismatch = |why| Why {
         code: code::HEADER_MISMATCH,
         why,
     };
-    let invalid = |why| Fault {
+    let invalid = |why| Why {
         code: code::INVALID_REQUEST,
         why,
     };
-    let was_removed = message.was_removed && version.requires_headers();
-    let operation = message.operation.map_err(|fault| match fault.code {
-        code::INVALID_PARAMS if was_removed => REMOVED,
-        _ => fault,
-    })?;
-    if message.version.is_some() && message.version.as_deref() != named {
+    let in_body = message.params.version.as_str();
+    if in_body.is_some() && in_body != named {
         return Err(mismatch("MCP-Protocol-Version differs from the body"));
     }
     if operation.kind == MessageKind::Response {
@@ -345,17 +395,18 @@ fn judge_headers(
         if headers.method.is_some() || headers.name.is_some() {
             return Err(mismatch("Mcp-Method or Mcp-Name for a response"));
         }
-        return Ok(operation);
+        return Ok(());
     }
     let method = &*operation.method;
     let initialize = method == "initialize";
     if initialize && batch {
         return Err(invalid("initialize in a batch"));
     }
-    if initialize && version.requires_headers() && message.proposed_version.as_deref() != named {
-        return Err(match message.proposed_version {
-            None if was_removed => REMOVED,
-            _ => mismatch("MCP-Protocol-Version differs from the body"),
+    let proposed = message.params.proposed_version.as_str();
+    if initialize && version.requires_headers() && proposed != named {
+        return Err(match proposed {
+            None => REMOVED,
+            Some(_) => mismatch("MCP-Protocol-Version differs from the body"),
         });
     }
     // `initialize` comes before any version is agreed on, and the specification requires no headers
@@ -384,33 +435,18 @@ fn judge_headers(
             Some(_) => {}
         },
     }
-    Ok(operation)
+    Ok(())
 }
 
-fn take(message: &Message<'_>) -> Taken {
-    let own = |field: &Field<'_>| field.as_str().map(ToOwned::to_owned);
-    Taken {
-        // The id of a response is that of the server's own request, which none of our answers is
-        // for.
-        id: match (&message.id, &message.method) {
-            (Id::Known(id), Field::Text(_)) => Some(id.clone()),
-            _ => None,
-        },
-        operation: operation(message),
-        version: own(&message.params.version),
-        proposed_version: own(&message.params.proposed_version),
-        was_removed: message.method.as_str().is_some_and(target::was_removed),
-    }
-}
-
-fn operation(message: &Message<'_>) -> Result<Operation, Fault> {
+/// What a message asks for; its id is left to the caller.
+fn operation(message: &Message<'_>) -> Result<Operation, Why> {
     let invalid = |why| {
-        Err(Fault {
+        Err(Why {
             code: code::INVALID_REQUEST,
             why,
         })
     };
-    let bad_params = |why| Fault {
+    let bad_params = |why| Why {
         code: code::INVALID_PARAMS,
         why,
     };
@@ -430,9 +466,9 @@ fn operation(message: &Message<'_>) -> Result<Operation, Fault> {
     if answers != (Presence::Absent, Presence::Absent) {
         return invalid("a message with a method and a result or an error");
     }
-    let (kind, id) = match &message.id {
-        Id::Absent => (MessageKind::Notification, None),
-        Id::Known(id) => (MessageKind::Request, Some(id.clone())),
+    let kind = match &message.id {
+        Id::Absent => MessageKind::Notification,
+        Id::Known(_) => MessageKind::Request,
         Id::Invalid => return invalid("id is neither a string nor a number"),
     };
     let params = &message.params;
@@ -450,16 +486,16 @@ fn operation(message: &Message<'_>) -> Result<Operation, Fault> {
     }
     Ok(Operation {
         kind,
-        id,
+        id: None,
         about_tasks: target::touches_tasks(method, message),
-        method: (**method).into(),
+        method: target::shared(method),
         targets,
     })
 }
 
-fn response(message: &Message<'_>) -> Result<Operation, Fault> {
+fn response(message: &Message<'_>) -> Result<Operation, Why> {
     let invalid = |why| {
-        Err(Fault {
+        Err(Why {
             code: code::INVALID_REQUEST,
             why,
         })
@@ -483,7 +519,7 @@ fn response(message: &Message<'_>) -> Result<Operation, Fault> {
     Ok(Operation {
         kind: MessageKind::Response,
         id: None,
-        method: "".into(),
+        method: Cow::Borrowed(""),
         targets: Vec::new(),
         about_tasks: false,
     })

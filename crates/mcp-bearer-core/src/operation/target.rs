@@ -1,5 +1,7 @@
 //! What a message is about: the targets of each method, in one table.
 
+use std::borrow::Cow;
+
 use super::client_message::{Field, Message, Presence, Shape};
 
 /// A thing that a message names.
@@ -97,6 +99,12 @@ pub(super) const NAMED: [&str; 13] = [
     "notifications/tasks",
     "notifications/tasks/status",
 ];
+
+/// A method as text that is shared if it is a known one, so that it costs no memory of its own.
+pub(super) fn shared(method: &str) -> Cow<'static, str> {
+    let known = NAMED.into_iter().find(|known| *known == method);
+    known.map_or_else(|| Cow::Owned(method.to_owned()), Cow::Borrowed)
+}
 
 pub(super) fn header_name(method: &str) -> HeaderName {
     match method {
