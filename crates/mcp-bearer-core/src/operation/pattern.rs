@@ -1,6 +1,7 @@
 //! Patterns with `*`.
 
 use std::fmt;
+use std::ops::Range;
 
 /// A text in which `*` matches any characters, or none. Everything else matches itself, by code
 /// point and with case.
@@ -30,11 +31,23 @@ impl Pattern {
         !self.text.is_empty() && self.text.bytes().all(|byte| byte == b'*')
     }
 
+    #[inline]
     pub(super) fn matches(&self, text: &str) -> bool {
+        let pattern = self.text.as_bytes();
+        match self.stars {
+            None => same_start(text.as_bytes(), pattern) && *self.text == *text,
+            Some((first, _)) => {
+                let begin = pattern.get(..first).unwrap_or_default();
+                same_start(text.as_bytes(), begin) && self.matches_around_stars(text)
+            }
+        }
+    }
+
+    fn matches_around_stars(&self, text: &str) -> bool {
         let Some((first, last)) = self.stars else {
-            return *self.text == *text;
+            return false;
         };
-        let part = |range: std::ops::Range<usize>| self.text.get(range).unwrap_or_default();
+        let part = |range: Range<usize>| self.text.get(range).unwrap_or_default();
         let begin = part(0..first);
         let end = part(last + 1..self.text.len());
         let Some(rest) = text.strip_prefix(begin) else {
@@ -43,6 +56,9 @@ impl Pattern {
         let Some(mut rest) = rest.strip_suffix(end) else {
             return false;
         };
+        if first == last {
+            return true;
+        }
         // Between two stars, each piece may match where it is found first: that leaves the most
         // text for the pieces after it.
         let pieces = part(first..last)
@@ -56,6 +72,12 @@ impl Pattern {
         }
         true
     }
+}
+
+/// Whether a text may begin with another, by the first byte: most patterns differ there.
+#[inline]
+fn same_start(text: &[u8], begin: &[u8]) -> bool {
+    begin.is_empty() || text.first() == begin.first()
 }
 
 impl fmt::Debug for Pattern {
