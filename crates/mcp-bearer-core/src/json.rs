@@ -9,6 +9,8 @@
 
 mod find_byte;
 mod object;
+#[cfg(test)]
+mod reference;
 mod scalar;
 mod scan;
 #[cfg(test)]
