@@ -145,6 +145,7 @@ impl<'a> Scanner<'a> {
     pub(super) fn container(&mut self, uniqueness: Uniqueness, open: usize) -> Scan<()> {
         let compared = uniqueness == Uniqueness::Everywhere;
         let bytes = self.text.as_bytes();
+        let mut at = self.at;
         let mut depth = open;
         // The lowest bit: whether the innermost one is an object; the next bit: the one around it.
         let mut objects = 0_u128;
@@ -154,18 +155,18 @@ impl<'a> Scanner<'a> {
         };
         loop {
             // At a value.
-            self.skip_space();
-            match self.peek() {
-                Some(b'"') => self.at = scalar::string(bytes, self.at)?.at,
+            at = behind_space(bytes, at);
+            match bytes.get(at) {
+                Some(b'"') => at = scalar::string(bytes, at)?.at,
                 Some(byte @ (b'{' | b'[')) => {
                     if depth >= Limits::JSON_DEPTH {
-                        return error("nested deeper than 127 levels", self.at);
+                        return error("nested deeper than 127 levels", at);
                     }
                     depth += 1;
-                    let is_object = byte == b'{';
+                    let is_object = *byte == b'{';
                     objects = (objects << 1) | u128::from(is_object);
-                    self.at += 1;
-                    self.skip_space();
+                    at = behind_space(bytes, at + 1);
+                    let next = bytes.get(at).copied();
                     if is_object {
                         if compared {
                             self.outer.push(object);
@@ -174,32 +175,26 @@ impl<'a> Scanner<'a> {
                                 start: self.names.len(),
                             };
                         }
-                        if self.peek() != Some(b'}') {
-                            self.next_name_of(&mut object, compared)?;
+                        if next != Some(b'}') {
+                            at = self.member_name(at, &mut object, compared)?;
                             continue;
                         }
-                    } else if self.peek() != Some(b']') {
+                    } else if next != Some(b']') {
                         continue;
                     }
                 }
-                _ => {
-                    self.scalar()?;
-                }
+                _ => at = self.number_or_literal(at)?,
             }
             // After a value, or before the end of an empty container.
-            loop {
-                if depth == open {
-                    return Ok(());
-                }
-                self.skip_space();
+            while depth > open {
+                at = behind_space(bytes, at);
                 let is_object = objects & 1 == 1;
-                let at = self.at;
-                match self.peek() {
+                match bytes.get(at) {
                     Some(b',') => {
-                        self.at += 1;
+                        at += 1;
                         if is_object {
-                            self.skip_space();
-                            self.next_name_of(&mut object, compared)?;
+                            at = behind_space(bytes, at);
+                            at = self.member_name(at, &mut object, compared)?;
                         }
                         break;
                     }
@@ -215,44 +210,52 @@ impl<'a> Scanner<'a> {
                     Some(_) => return error("neither a comma nor the end", at),
                     None => return error("ends too early", at),
                 }
-                self.at += 1;
+                at += 1;
                 depth -= 1;
                 objects >>= 1;
+            }
+            if depth == open {
+                self.at = at;
+                return Ok(());
             }
         }
     }
 
     /// The next name of the innermost object.
     #[inline]
-    fn next_name_of(&mut self, object: &mut Outer, compared: bool) -> Scan<()> {
-        let name = self.name()?;
+    fn member_name(&mut self, at: usize, object: &mut Outer, compared: bool) -> Scan<usize> {
+        let (name, at) = name(self.text.as_bytes(), at)?;
         if compared {
             let earlier = self.names.get(object.start..).unwrap_or_default();
             object.seen.add(&name, earlier, self.text);
             self.names.push(name);
         }
-        Ok(())
+        Ok(at)
     }
 
     /// A value that contains no others; returns whether it is a string with an escape.
     #[inline]
     pub(super) fn scalar(&mut self) -> Scan<bool> {
+        if self.peek() == Some(b'"') {
+            return self.string();
+        }
+        self.at = self.number_or_literal(self.at)?;
+        Ok(false)
+    }
+
+    /// A value that is neither a string nor contains others.
+    fn number_or_literal(&mut self, at: usize) -> Scan<usize> {
         let bytes = self.text.as_bytes();
-        match self.peek() {
-            Some(b'"') => self.string(),
+        match bytes.get(at) {
             Some(b'-' | b'0'..=b'9') => {
-                let number = scalar::number(bytes, self.at)?;
+                let number = scalar::number(bytes, at)?;
                 if !number.finite {
-                    self.huge_number_at = self.huge_number_at.or(Some(self.at));
+                    self.huge_number_at = self.huge_number_at.or(Some(at));
                 }
-                self.at = number.at;
-                Ok(false)
+                Ok(number.at)
             }
-            Some(_) => {
-                self.at = scalar::literal(bytes, self.at)?;
-                Ok(false)
-            }
-            None => error("ends too early", self.at),
+            Some(_) => scalar::literal(bytes, at),
+            None => error("ends too early", at),
         }
     }
 
@@ -267,21 +270,27 @@ impl<'a> Scanner<'a> {
     /// A member name and its colon.
     #[inline]
     pub(super) fn name(&mut self) -> Scan<Name> {
-        match self.peek() {
-            Some(b'"') => {}
-            Some(_) => return error("not a member name", self.at),
-            None => return error("ends too early", self.at),
-        }
-        let start = self.at + 1;
-        let escaped = self.string()?;
-        let end = self.at - 1;
-        self.skip_space();
-        if self.peek() != Some(b':') {
-            return error("a member name without a colon", self.at);
-        }
-        self.at += 1;
-        Ok(Name::new(self.text.as_bytes(), start, end, escaped))
+        let (name, at) = name(self.text.as_bytes(), self.at)?;
+        self.at = at;
+        Ok(name)
     }
+}
+
+/// A member name and its colon, and the position behind them.
+#[inline(always)]
+fn name(bytes: &[u8], start: usize) -> Scan<(Name, usize)> {
+    match bytes.get(start) {
+        Some(b'"') => {}
+        Some(_) => return error("not a member name", start),
+        None => return error("ends too early", start),
+    }
+    let end = scalar::string(bytes, start)?;
+    let at = behind_space(bytes, end.at);
+    if bytes.get(at) != Some(&b':') {
+        return error("a member name without a colon", at);
+    }
+    let name = Name::new(bytes, start + 1, end.at - 1, end.escaped);
+    Ok((name, at + 1))
 }
 
 #[inline]

@@ -121,7 +121,7 @@ fn first_repetition<T: Ord>(mut names: Vec<(T, Name)>) -> Option<usize> {
 }
 
 /// Mixes the length with the first and the last eight bytes.
-#[inline]
+#[inline(always)]
 fn mark(bytes: &[u8], start: usize, end: usize) -> u8 {
     const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
     let length = end.saturating_sub(start);

@@ -289,15 +289,19 @@ fn strings<'a>(
 }
 
 /// Whether a name differs only by case from one of these, as lenient readers fold it.
+#[inline]
 fn looks_like_any(name: &str, known: &[&str]) -> bool {
-    if name.is_ascii() {
-        let same_length = known.iter().filter(|known| known.len() == name.len());
-        return { same_length }.any(|known| name != *known && name.eq_ignore_ascii_case(known));
-    }
-    known.iter().any(|known| look_alike(name, known))
+    // Nearly every name differs in the first byte. Only `s` and `k` are folded from other characters
+    // than ASCII.
+    let first = |text: &str| text.bytes().next().map(|byte| byte.to_ascii_lowercase());
+    let mine = first(name);
+    let may_be_folded = mine.is_some_and(|byte| !byte.is_ascii());
+    known
+        .iter()
+        .any(|known| (may_be_folded || mine == first(known)) && look_alike(name, known))
 }
 
-/// Whether two names differ only by case, whatever their characters are.
+/// Whether two names differ only by case.
 fn look_alike(name: &str, known: &str) -> bool {
     // Folding makes a name at most three times as long, and never shorter.
     if name.len() < known.len() || name.len() > 3 * known.len() {

@@ -12,6 +12,8 @@ pub(super) struct Pattern {
     text: Box<str>,
     /// Where the first and the last star are; none: the pattern is plain text.
     stars: Option<(usize, usize)>,
+    /// The first byte, unless it is a star.
+    first: Option<u8>,
 }
 
 impl Pattern {
@@ -19,6 +21,7 @@ impl Pattern {
         Self {
             text: text.into(),
             stars: text.find('*').zip(text.rfind('*')),
+            first: text.bytes().next().filter(|byte| *byte != b'*'),
         }
     }
 
@@ -33,19 +36,14 @@ impl Pattern {
 
     #[inline]
     pub(super) fn matches(&self, text: &str) -> bool {
-        let pattern = self.text.as_bytes();
-        match self.stars {
-            None => same_start(text.as_bytes(), pattern) && *self.text == *text,
-            Some((first, _)) => {
-                let begin = pattern.get(..first).unwrap_or_default();
-                same_start(text.as_bytes(), begin) && self.matches_around_stars(text)
-            }
-        }
+        // Most patterns differ from most texts in the first byte.
+        let differs = self.first.is_some() && self.first != text.bytes().next();
+        !differs && self.matches_whole(text)
     }
 
-    fn matches_around_stars(&self, text: &str) -> bool {
+    fn matches_whole(&self, text: &str) -> bool {
         let Some((first, last)) = self.stars else {
-            return false;
+            return *self.text == *text;
         };
         let part = |range: Range<usize>| self.text.get(range).unwrap_or_default();
         let begin = part(0..first);
@@ -72,12 +70,6 @@ impl Pattern {
         }
         true
     }
-}
-
-/// Whether a text may begin with another, by the first byte: most patterns differ there.
-#[inline]
-fn same_start(text: &[u8], begin: &[u8]) -> bool {
-    begin.is_empty() || text.first() == begin.first()
 }
 
 impl fmt::Debug for Pattern {
