@@ -88,44 +88,42 @@ fn unit(bytes: &[u8], u: usize) -> Scan<u32> {
 
 /// A number, from its sign or first digit.
 pub(super) fn number(bytes: &[u8], start: usize) -> Scan<NumberEnd> {
-    let mut at = start;
-    if bytes.get(at) == Some(&b'-') {
-        at += 1;
-    }
-    let whole = at;
-    at = digits(bytes, at)?;
-    if at - whole > 1 && bytes.get(whole) == Some(&b'0') {
+    let whole = start + usize::from(bytes.get(start) == Some(&b'-'));
+    let mut at = behind_digits(bytes, whole)?;
+    let digits = at - whole;
+    if digits > 1 && bytes.get(whole) == Some(&b'0') {
         return error("a number with a leading zero", whole);
     }
-    let mut surely_finite = at - whole <= 300;
     if bytes.get(at) == Some(&b'.') {
-        at = digits(bytes, at + 1)?;
+        at = behind_digits(bytes, at + 1)?;
     }
-    if let Some(b'e' | b'E') = bytes.get(at) {
-        surely_finite = false;
-        at += 1;
-        if let Some(b'+' | b'-') = bytes.get(at) {
-            at += 1;
-        }
-        at = digits(bytes, at)?;
+    let has_exponent = matches!(bytes.get(at), Some(b'e' | b'E'));
+    if has_exponent {
+        let sign = matches!(bytes.get(at + 1), Some(b'+' | b'-'));
+        at = behind_digits(bytes, at + 1 + usize::from(sign))?;
     }
+    let surely_finite = digits <= 300 && !has_exponent;
     let finite = surely_finite || is_finite(bytes.get(start..at).unwrap_or_default());
     Ok(NumberEnd { at, finite })
 }
 
+#[cold]
 fn is_finite(number: &[u8]) -> bool {
     let number = std::str::from_utf8(number).map(str::parse::<f64>);
     matches!(number, Ok(Ok(number)) if number.is_finite())
 }
 
+/// At least one digit.
 #[inline]
-fn digits(bytes: &[u8], start: usize) -> Scan<usize> {
-    let rest = bytes.get(start..).unwrap_or_default();
-    let is_other = |byte: &u8| !byte.is_ascii_digit();
-    match rest.iter().position(is_other).unwrap_or(rest.len()) {
-        0 => error("not a number", start),
-        count => Ok(start + count),
+fn behind_digits(bytes: &[u8], start: usize) -> Scan<usize> {
+    let mut at = start;
+    while let Some(b'0'..=b'9') = bytes.get(at) {
+        at += 1;
     }
+    if at == start {
+        return error("not a number", start);
+    }
+    Ok(at)
 }
 
 /// `true`, `false` or `null`.

@@ -109,7 +109,7 @@ impl<'a> Scanner<'a> {
     ) -> Scan<bool> {
         self.skip_space();
         let name = self.name()?;
-        seen.add(&name, members, self.text);
+        seen.add(&name, || members.as_slice(), self.text);
         self.skip_space();
         let start = self.at;
         let value_escaped = match self.peek() {
@@ -169,7 +169,9 @@ impl<'a> Scanner<'a> {
                     let next = bytes.get(at).copied();
                     if is_object {
                         if compared {
-                            self.outer.push(object);
+                            if depth > open + 1 {
+                                self.outer.push(object);
+                            }
                             object = Outer {
                                 seen: Seen::default(),
                                 start: self.names.len(),
@@ -203,7 +205,9 @@ impl<'a> Scanner<'a> {
                             let names = self.names.get(object.start..).unwrap_or_default();
                             object.seen.no_duplicate(names, self.text)?;
                             self.names.truncate(object.start);
-                            object = self.outer.pop().unwrap_or(object);
+                            if depth > open + 1 {
+                                object = self.outer.pop().unwrap_or(object);
+                            }
                         }
                     }
                     Some(b']') if !is_object => {}
@@ -226,7 +230,7 @@ impl<'a> Scanner<'a> {
     fn member_name(&mut self, at: usize, object: &mut Outer, compared: bool) -> Scan<usize> {
         let (name, at) = name(self.text.as_bytes(), at)?;
         if compared {
-            let earlier = self.names.get(object.start..).unwrap_or_default();
+            let earlier = || self.names.get(object.start..).unwrap_or_default();
             object.seen.add(&name, earlier, self.text);
             self.names.push(name);
         }

@@ -66,10 +66,15 @@ impl Name {
 impl Seen {
     /// Takes the next name of the object, which has these before it.
     #[inline]
-    pub(super) fn add(&mut self, name: &Name, earlier: &[impl Named], text: &str) {
+    pub(super) fn add<'n, N: Named + 'n>(
+        &mut self,
+        name: &Name,
+        earlier: impl FnOnce() -> &'n [N],
+        text: &str,
+    ) {
         let mark = 1_u64 << (name.mark % 64);
         if self.marks & mark != 0 || name.escaped {
-            self.undecided |= may_be_twice(name, earlier, text);
+            self.undecided |= may_be_twice(name, earlier(), text);
         }
         self.marks |= mark;
     }

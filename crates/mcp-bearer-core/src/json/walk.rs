@@ -66,7 +66,7 @@ impl<'a> Walker<'a> {
             loop {
                 self.scanner.skip_space();
                 let name = self.scanner.name()?;
-                let earlier = self.scanner.names.get(outer..).unwrap_or_default();
+                let earlier = || self.scanner.names.get(outer..).unwrap_or_default();
                 seen.add(&name, earlier, self.scanner.text);
                 self.scanner.names.push(name);
                 if name.escaped {

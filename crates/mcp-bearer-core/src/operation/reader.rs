@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::client_message::{Field, Id, Message, Presence, Shape};
 use super::headers::{Headers, RequestHeaders, decode_name};
 use super::rpc::{RequestId, RpcAnswer, code};
-use super::target::{self, HeaderName, Target};
+use super::target::{self, HeaderName, Target, Targets};
 use super::version::ProtocolVersion;
 use crate::json::{JsonError, Next, Walker};
 use crate::limits::Limits;
@@ -27,7 +27,7 @@ pub struct Operation {
     pub(super) kind: MessageKind,
     pub(super) id: Option<RequestId>,
     pub(super) method: Cow<'static, str>,
-    pub(super) targets: Vec<Target>,
+    pub(super) targets: Targets,
     pub(super) about_tasks: bool,
 }
 
@@ -53,7 +53,7 @@ impl Operation {
     /// What it names, in order. Most methods name one thing or none.
     #[must_use]
     pub fn targets(&self) -> &[Target] {
-        &self.targets
+        self.targets.as_slice()
     }
 
     /// Whether the answer lists tools, prompts, resources or resource templates.
@@ -420,7 +420,7 @@ fn judge_headers(
         }
         _ => {}
     }
-    let name = target::name_of(method, &operation.targets);
+    let name = target::name_of(method, operation.targets());
     match (headers.name, name) {
         (None, Some(_)) if required && target::header_name(method) == HeaderName::Required => {
             return Err(mismatch("Mcp-Name is missing"));
@@ -520,7 +520,7 @@ fn response(message: &Message<'_>) -> Result<Operation, Why> {
         kind: MessageKind::Response,
         id: None,
         method: Cow::Borrowed(""),
-        targets: Vec::new(),
+        targets: Targets::NONE,
         about_tasks: false,
     })
 }
