@@ -104,25 +104,24 @@ fn may_be_twice(name: &Name, earlier: &[impl Named], text: &str) -> bool {
 /// Finds the first name that repeats an earlier one.
 #[cold]
 fn no_duplicate(names: &[impl Named], text: &str) -> Scan<()> {
-    let names = names.iter().map(Named::name);
-    let twice = if names.clone().any(|name| name.escaped) {
-        first_repetition(names.map(|name| (name.decode(text), name)).collect())
+    let mut sorted: Vec<Name> = names.iter().map(Named::name).collect();
+    let start = |name: &Name| name.span.range().start;
+    if sorted.iter().any(|name| name.escaped) {
+        sorted.sort_by_cached_key(|name| name.decode(text).into_owned());
     } else {
-        first_repetition(names.map(|name| (name.raw(text), name)).collect())
-    };
-    match twice {
+        sorted.sort_unstable_by(|one, other| {
+            let by_place = || start(one).cmp(&start(other));
+            one.raw(text).cmp(other.raw(text)).then_with(by_place)
+        });
+    }
+    let repetitions = sorted.windows(2).filter_map(|pair| match pair {
+        [one, other] if one.decode(text) == other.decode(text) => Some(start(other)),
+        _ => None,
+    });
+    match repetitions.min() {
         Some(at) => error("a member name twice", at),
         None => Ok(()),
     }
-}
-
-fn first_repetition<T: Ord>(mut names: Vec<(T, Name)>) -> Option<usize> {
-    names.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let repetitions = names.windows(2).filter_map(|pair| match pair {
-        [(one, _), (other, name)] if one == other => Some(name.span.range().start),
-        _ => None,
-    });
-    repetitions.min()
 }
 
 /// Mixes the length with the first and the last eight bytes.

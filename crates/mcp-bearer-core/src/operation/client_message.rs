@@ -291,8 +291,8 @@ fn strings<'a>(
 /// Whether a name differs only by case from one of these, as lenient readers fold it.
 #[inline]
 fn looks_like_any(name: &str, known: &[&str]) -> bool {
-    // Nearly every name differs in the first byte. Only `s` and `k` are folded from other characters
-    // than ASCII.
+    // Nearly every name differs in the first byte. Characters beyond ASCII may be folded to `s` or
+    // to `k`.
     let first = |text: &str| text.bytes().next().map(|byte| byte.to_ascii_lowercase());
     let mine = first(name);
     let may_be_folded = mine.is_some_and(|byte| !byte.is_ascii());

@@ -218,8 +218,8 @@ impl OperationRules {
     }
 }
 
-/// Lets rules in a row for the same method share its pattern, so that it is compared once for all of
-/// them.
+/// Lets rules in a row for the same method share its pattern, so that it is compared once for all
+/// of them.
 pub(super) fn share_methods(rules: &mut [Rule]) {
     let mut last: Option<Arc<Pattern>> = None;
     for rule in rules {
