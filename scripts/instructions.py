@@ -23,6 +23,8 @@ PATHS = {
     "hit": "a hit of the token cache",
     "segments": "refused for its segments",
     "algorithm": "refused for its algorithm",
+    "read": "the operations of a call of 943 bytes",
+    "judge": "20 rules applied to them",
 }
 
 

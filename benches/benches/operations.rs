@@ -21,10 +21,10 @@ use http_body::Body;
 use http_body_util::{Empty, Full};
 use mcp_bearer::core::{ScopeHierarchy, Scopes};
 use mcp_bearer::operation::{
-    Answers, Caller, ListFilter, OperationRules, Operations, RequestHeaders, RuleDraft, Unmatched,
+    Answers, Caller, ListFilter, OperationRules, Operations, RequestHeaders,
 };
 use mcp_bearer::{BearerAuthLayer, TokenCacheSize};
-use mcp_bearer_bench::{AUDIENCE, Contender, Subject, interleaved};
+use mcp_bearer_bench::{AUDIENCE, Contender, Subject, call, interleaved, rules};
 use serde_json::json;
 use tower::{Service, service_fn};
 
@@ -44,7 +44,7 @@ fn main() {
     let subject = Subject::rs256();
     let (input, signature) = subject.parts();
     let bare = subject.bare();
-    let (call, list, as_request) = (call(), list(), list_as_request());
+    let (call, list, as_request) = (Bytes::from(call()), list(), list_as_request());
     println!("call: {} bytes; list: {} bytes", call.len(), list.len());
 
     let rules = rules();
@@ -129,32 +129,6 @@ fn main() {
         missed |= value > bar;
     }
     std::process::exit(missed.into());
-}
-
-/// 20 rules: some name the method of the call, one of those matches it.
-fn rules() -> OperationRules {
-    let call = |name: &str| RuleDraft::new("tools/call").name(name);
-    let mut rules: Vec<RuleDraft> = (0..16)
-        .map(|number| call(&format!("group{number}_*")).scopes(["mcp:write"]))
-        .collect();
-    rules.push(call("search_*").scopes(["mcp:read"]));
-    rules.push(call("*_odd").scopes(["mcp:admin"]).hide());
-    rules.push(RuleDraft::new("resources/*").scopes(["mcp:write"]));
-    rules.push(RuleDraft::new("prompts/get").scopes(["mcp:write"]));
-    OperationRules::new(Unmatched::Allow, rules).unwrap()
-}
-
-/// A call of 1 KB.
-fn call() -> Bytes {
-    let arguments = json!({
-        "query": "the quarterly report \u{e9} \"final\"",
-        "filters": { "after": "2026-01-01", "tags": ["finance", "board", "draft"], "limit": 25 },
-        "text": "Lorem ipsum dolor sit amet, consectetur adipiscing elit. ".repeat(12),
-    });
-    let meta = json!({ "progressToken": 7 });
-    let params = json!({ "name": "search_documents", "arguments": arguments, "_meta": meta });
-    let message = json!({ "jsonrpc": "2.0", "id": 41, "method": "tools/call", "params": params });
-    message.to_string().into()
 }
 
 fn tools() -> serde_json::Value {

@@ -1,4 +1,4 @@
-//! One path of a token in a loop, for a profiler and for the count of instructions
+//! One path of a token or of a call in a loop, for a profiler and for the count of instructions
 //! (`scripts/check instructions`):
 //!
 //! ```sh
@@ -19,11 +19,12 @@ use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
 use http_body_util::Empty;
 use mcp_bearer::config::Limits;
-use mcp_bearer::core::{Policy, UnverifiedToken};
+use mcp_bearer::core::{Policy, ScopeHierarchy, Scopes, UnverifiedToken};
 use mcp_bearer::http::BearerAuthService;
 use mcp_bearer::keys::KeySet;
+use mcp_bearer::operation::{Caller, OperationRules, Operations, RequestHeaders};
 use mcp_bearer::{BearerAuthLayer, BearerAuthProvider, TokenCacheSize, UnixTime};
-use mcp_bearer_bench::{AUDIENCE, ISSUER, NOW, Subject};
+use mcp_bearer_bench::{AUDIENCE, ISSUER, NOW, Subject, call, rules};
 use mcp_bearer_testkit::Forge;
 use tower::Service;
 
@@ -65,6 +66,14 @@ fn main() {
         .resource(AUDIENCE)
         .unwrap();
     let mut guarded = layer.layer(Nothing);
+    let (call, rules) = (call(), rules());
+    let operations = Operations::read(&call, &RequestHeaders::default()).unwrap();
+    let (held, hierarchy) = (
+        "mcp:read mcp:write".parse().unwrap(),
+        ScopeHierarchy::default(),
+    );
+    let required: Scopes = "mcp:read".parse().unwrap();
+    let caller = Caller::with_scopes(&held, &hierarchy, &required);
     for _ in 0..rounds {
         match path.as_str() {
             "bare" => bare_once(&bare, &input, &signature),
@@ -75,6 +84,8 @@ fn main() {
             "layer" => layer_once(&mut guarded, request()),
             "segments" => provider_once(&cached, "a.b"),
             "algorithm" => provider_once(&cached, &unknown),
+            "read" => read_once(&call),
+            "judge" => judge_once(&rules, &operations, &caller),
             other => unknown_path(other),
         }
     }
@@ -112,6 +123,16 @@ fn layer_once(guarded: &mut BearerAuthService<Nothing>, request: Request<Empty<B
     assert_eq!(black_box(answer).unwrap().unwrap().status(), 200);
 }
 
+#[inline(never)]
+fn read_once(call: &[u8]) {
+    black_box(Operations::read(black_box(call), &RequestHeaders::default()).unwrap());
+}
+
+#[inline(never)]
+fn judge_once(rules: &OperationRules, operations: &Operations, caller: &Caller<'_>) {
+    let _ = black_box(rules.judge(black_box(operations), caller));
+}
+
 /// A service that does nothing.
 #[derive(Clone)]
 struct Nothing;
@@ -133,5 +154,7 @@ impl Service<Request<Empty<Bytes>>> for Nothing {
 
 #[expect(clippy::panic, reason = "a tool for development")]
 fn unknown_path(path: &str) {
-    panic!("no path {path:?}: bare, parse, verify, hit, many, layer, segments or algorithm");
+    panic!(
+        "no path {path:?}: bare, parse, verify, hit, many, layer, segments, algorithm, read or judge"
+    );
 }

@@ -13,11 +13,13 @@
     reason = "development only: a benchmark that cannot run must stop"
 )]
 
+mod call;
 mod measure;
 pub mod plot;
 mod subject;
 mod watch;
 
+pub use call::{call, rules};
 pub use measure::{Contender, Report, interleaved, raw_file};
 pub use subject::{AUDIENCE, ISSUER, NOW, Subject, parts_of};
 pub use watch::{Waiting, Watched, watched};

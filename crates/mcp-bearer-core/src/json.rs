@@ -9,13 +9,19 @@
 
 mod find_byte;
 mod object;
+#[cfg(test)]
+mod reference;
+mod scalar;
 mod scan;
 #[cfg(test)]
 mod tests;
 mod unescape;
+mod unique;
+mod validated;
 mod walk;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 pub(crate) use object::{JsonObject, Members};
 use scan::Scanner;
@@ -43,6 +49,12 @@ pub(crate) enum Text {
 pub(crate) struct JsonError {
     pub(crate) why: &'static str,
     pub(crate) at: usize,
+}
+
+type Scan<T> = Result<T, JsonError>;
+
+const fn error<T>(why: &'static str, at: usize) -> Scan<T> {
+    Err(JsonError { why, at })
 }
 
 /// A validated value that borrows its text.
@@ -82,14 +94,23 @@ impl Text {
 }
 
 impl Span {
-    const fn length(self) -> u32 {
-        self.end - self.start
+    /// Texts over 4 GiB are refused earlier, so nothing saturates.
+    fn new(start: usize, end: usize) -> Self {
+        let position = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Self {
+            start: position(start),
+            end: position(end),
+        }
+    }
+
+    #[inline]
+    fn range(self) -> Range<usize> {
+        usize_of(self.start)..usize_of(self.end)
     }
 
     #[inline]
     pub(crate) fn of(self, text: &str) -> &str {
-        let range = usize_of(self.start)..usize_of(self.end);
-        text.get(range).unwrap_or_default()
+        text.get(self.range()).unwrap_or_default()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::scan::{self, Uniqueness};
-use super::unescape::unescape;
+use super::unique::{Name, Named};
 use super::{JsonError, Span, Text, Value, utf8};
 
 /// An object together with the text that its members point into.
@@ -66,8 +66,7 @@ pub(crate) struct Members {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Member {
-    pub(super) name: Span,
-    pub(super) name_escaped: bool,
+    pub(super) name: Name,
     pub(super) value: Span,
     pub(super) value_escaped: bool,
 }
@@ -110,7 +109,7 @@ impl Members {
     ) -> impl Iterator<Item = (Cow<'a, str>, Unread<'a>)> + 's {
         self.list
             .iter()
-            .map(move |member| (member.name(text), member.unread(text)))
+            .map(move |member| (member.name.decode(text), member.unread(text)))
     }
 
     /// The value of a member. `text` must be the text that was parsed.
@@ -127,21 +126,18 @@ impl Members {
     }
 }
 
-impl Member {
-    fn name<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let raw = self.name.of(text);
-        if self.name_escaped {
-            Cow::Owned(unescape(raw))
-        } else {
-            Cow::Borrowed(raw)
-        }
+impl Named for Member {
+    fn name(&self) -> Name {
+        self.name
     }
+}
 
+impl Member {
     fn is_named(&self, text: &str, name: &str) -> bool {
-        if self.name_escaped {
-            self.name(text) == name
+        if self.name.escaped {
+            self.name.decode(text) == name
         } else {
-            self.name.of(text) == name
+            self.name.span.of(text) == name
         }
     }
 

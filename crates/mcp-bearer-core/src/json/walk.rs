@@ -8,9 +8,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::JsonError;
-use super::scan::{Scan, Scanner, Uniqueness, error};
-use super::string_of;
+use super::scan::{Scanner, Uniqueness};
+use super::unescape::unescape;
+use super::unique::Seen;
+use super::{Scan, error};
 
 /// What kind of value comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +32,8 @@ pub(crate) struct Walker<'a> {
 
 impl<'a> Walker<'a> {
     pub(crate) fn new(text: &'a str) -> Scan<Self> {
-        let scanner = Scanner::new(text)?;
+        let mut scanner = Scanner::new(text)?;
+        scanner.names.reserve(16);
         Ok(Self { scanner, open: 0 })
     }
 
@@ -56,6 +58,7 @@ impl<'a> Walker<'a> {
         self.scanner.at += 1;
         self.open += 1;
         let outer = self.scanner.names.len();
+        let mut seen = Seen::default();
         self.scanner.skip_space();
         if self.scanner.peek() == Some(b'}') {
             self.scanner.at += 1;
@@ -63,16 +66,22 @@ impl<'a> Walker<'a> {
             loop {
                 self.scanner.skip_space();
                 let name = self.scanner.name()?;
+                let earlier = || self.scanner.names.get(outer..).unwrap_or_default();
+                seen.add(&name, earlier, self.scanner.text);
                 self.scanner.names.push(name);
-                each(self, &name.decode(self.scanner.text))?;
-                if !self.another(b'}')? {
+                if name.escaped {
+                    each(self, &name.decode(self.scanner.text))?;
+                } else {
+                    each(self, name.span.of(self.scanner.text))?;
+                }
+                if !self.scanner.another(b'}')? {
                     break;
                 }
             }
         }
         self.open -= 1;
         let names = self.scanner.names.get(outer..).unwrap_or_default();
-        self.scanner.no_duplicate(names)?;
+        seen.no_duplicate(names, self.scanner.text)?;
         self.scanner.names.truncate(outer);
         Ok(())
     }
@@ -90,7 +99,7 @@ impl<'a> Walker<'a> {
         } else {
             loop {
                 each(self)?;
-                if !self.another(b']')? {
+                if !self.scanner.another(b']')? {
                     break;
                 }
             }
@@ -116,10 +125,18 @@ impl<'a> Walker<'a> {
 
     /// Reads a value of any kind; returns its contents if it is a string.
     pub(crate) fn text(&mut self) -> Scan<Option<Cow<'a, str>>> {
-        let is_string = self.next() == Next::String;
-        let at = self.value()?;
-        let raw = self.scanner.text.get(at).unwrap_or_default();
-        Ok(is_string.then(|| string_of(raw)))
+        if self.next() != Next::String {
+            return self.value().map(|_| None);
+        }
+        let start = self.scanner.at + 1;
+        let escaped = self.scanner.string()?;
+        let raw = self.scanner.text.get(start..self.scanner.at - 1);
+        let raw = raw.unwrap_or_default();
+        Ok(Some(if escaped {
+            Cow::Owned(unescape(raw))
+        } else {
+            Cow::Borrowed(raw)
+        }))
     }
 
     /// The position: after the value that was read last, or at the next one if that has been looked
@@ -134,19 +151,6 @@ impl<'a> Walker<'a> {
         match self.scanner.peek() {
             Some(_) => error("something follows the value", self.scanner.at),
             None => Ok(()),
-        }
-    }
-
-    /// Consumes the comma before another member or element, or the closing bracket.
-    fn another(&mut self, close: u8) -> Result<bool, JsonError> {
-        self.scanner.skip_space();
-        let at = self.scanner.at;
-        self.scanner.at += 1;
-        match self.scanner.text.as_bytes().get(at) {
-            Some(b',') => Ok(true),
-            Some(byte) if *byte == close => Ok(false),
-            Some(_) => error("neither a comma nor the end", at),
-            None => error("ends too early", at),
         }
     }
 }

@@ -109,22 +109,20 @@ type Read = Result<(), JsonError>;
 
 impl<'a> Message<'a> {
     /// Reads the object that comes next.
-    pub(super) fn read(walker: &mut Walker<'a>, text: &'a str) -> Result<Self, JsonError> {
-        let mut message = Self::default();
+    pub(super) fn read(&mut self, walker: &mut Walker<'a>, text: &'a str) -> Read {
         walker.object(|walker, name| match name {
-            "jsonrpc" => message.jsonrpc.read(walker),
-            "id" => message.id.read(walker, text),
-            "method" => message.method.read(walker),
-            "params" => message.params.read(walker, text),
-            "result" => message.result.read(walker, text),
-            "error" => message.error.read(walker, text),
+            "jsonrpc" => self.jsonrpc.read(walker),
+            "id" => self.id.read(walker, text),
+            "method" => self.method.read(walker),
+            "params" => self.params.read(walker, text),
+            "result" => self.result.read(walker, text),
+            "error" => self.error.read(walker, text),
             _ => {
                 let known = ["jsonrpc", "id", "method", "params", "result", "error"];
-                message.look_alike |= known.iter().any(|known| look_alike(name, known));
+                self.look_alike |= looks_like_any(name, &known);
                 walker.value().map(drop)
             }
-        })?;
-        Ok(message)
+        })
     }
 }
 
@@ -143,8 +141,8 @@ impl<'a> Params<'a> {
             "protocolVersion" => self.proposed_version.read(walker),
             _ => {
                 let known = ["name", "uri", "taskId", "ref", "notifications"];
-                self.look_alike |= known.iter().any(|known| look_alike(name, known));
-                self.bad_meta |= look_alike(name, "_meta");
+                self.look_alike |= looks_like_any(name, &known);
+                self.bad_meta |= looks_like_any(name, &["_meta"]);
                 walker.value().map(drop)
             }
         })
@@ -160,7 +158,7 @@ impl<'a> Params<'a> {
             if name == VERSION {
                 return self.version.read(walker);
             }
-            self.bad_meta |= look_alike(name, VERSION);
+            self.bad_meta |= looks_like_any(name, &[VERSION]);
             walker.value().map(drop)
         })
     }
@@ -177,7 +175,7 @@ impl<'a> Reference<'a> {
             "uri" => self.uri.read(walker),
             _ => {
                 let known = ["type", "name", "uri"];
-                *odd |= known.iter().any(|known| look_alike(name, known));
+                *odd |= looks_like_any(name, &known);
                 walker.value().map(drop)
             }
         })
@@ -199,7 +197,7 @@ impl<'a> Subscriptions<'a> {
             }
             _ => {
                 let known = ["resourceSubscriptions", "taskIds"];
-                *odd |= known.iter().any(|known| look_alike(name, known));
+                *odd |= looks_like_any(name, &known);
                 walker.value().map(drop)
             }
         })
@@ -290,7 +288,20 @@ fn strings<'a>(
     Ok(presence)
 }
 
-/// Whether two names differ only by case, as lenient readers fold it.
+/// Whether a name differs only by case from one of these, as lenient readers fold it.
+#[inline]
+fn looks_like_any(name: &str, known: &[&str]) -> bool {
+    // Nearly every name differs in the first byte. Characters beyond ASCII may be folded to `s` or
+    // to `k`.
+    let first = |text: &str| text.bytes().next().map(|byte| byte.to_ascii_lowercase());
+    let mine = first(name);
+    let may_be_folded = mine.is_some_and(|byte| !byte.is_ascii());
+    known
+        .iter()
+        .any(|known| (may_be_folded || mine == first(known)) && look_alike(name, known))
+}
+
+/// Whether two names differ only by case.
 fn look_alike(name: &str, known: &str) -> bool {
     // Folding makes a name at most three times as long, and never shorter.
     if name.len() < known.len() || name.len() > 3 * known.len() {
@@ -320,6 +331,7 @@ mod tests {
             ("_Meta", "_meta"),
         ] {
             assert!(look_alike(name, known), "{name}");
+            assert!(looks_like_any(name, &["x", known]), "{name}");
         }
         for (name, known) in [
             ("method", "method"),
@@ -330,6 +342,7 @@ mod tests {
             ("", "id"),
         ] {
             assert!(!look_alike(name, known), "{name}");
+            assert!(!looks_like_any(name, &[known]), "{name}");
         }
     }
 }

@@ -216,11 +216,10 @@ impl<'a> Judge<'a> {
         if operation.about_tasks && self.rules.tasks == Tasks::Refuse {
             return Outcome::Refused(not_permitted(operation, "tasks are not available here"));
         }
-        let mut needed: Vec<&str> = Vec::new();
         let mut satisfied = true;
         let mut hidden = None;
         for access in accesses(operation) {
-            let (verdict, scopes) = self.ask(&access);
+            let verdict = self.ask(&access);
             if !verdict.matched && self.rules.unmatched == Unmatched::Deny {
                 let why = "this operation is not permitted";
                 return Outcome::Refused(not_permitted(operation, why));
@@ -229,12 +228,15 @@ impl<'a> Judge<'a> {
                 hidden = access.target;
             }
             satisfied &= verdict.satisfied;
-            needed.extend(scopes);
         }
         match hidden {
             Some(target) => Outcome::Hidden(self.not_found(operation, target)),
             None if satisfied => Outcome::Open,
-            None => Outcome::Needs(needed),
+            None => Outcome::Needs(
+                accesses(operation)
+                    .flat_map(|access| self.scopes_for(&access))
+                    .collect(),
+            ),
         }
     }
 
@@ -244,11 +246,11 @@ impl<'a> Judge<'a> {
         let mut needed: Vec<&str> = Vec::new();
         let mut open = true;
         for access in accesses(operation) {
-            let (verdict, scopes) = self.ask(&access);
+            let verdict = self.ask(&access);
             open &= verdict.is_anonymous();
             // The scopes of something hidden would reveal that it exists.
             if !verdict.hide || self.rules.hidden == HiddenAnswer::Challenge {
-                needed.extend(scopes);
+                needed.extend(self.scopes_for(&access));
             }
         }
         let tasks = operation.about_tasks && self.rules.tasks == Tasks::Refuse;
@@ -285,13 +287,19 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn ask(&self, access: &Access<'_>) -> (Verdict, Vec<&'a str>) {
-        let mut needed: Vec<&'a str> = Vec::new();
-        let verdict = self.rules.ask(access, |rule| {
-            needed.extend(rule.scopes.iter());
-            self.caller.has_all(&rule.scopes)
+    fn ask(&self, access: &Access<'_>) -> Verdict {
+        self.rules
+            .ask(access, |rule| self.caller.has_all(&rule.scopes))
+    }
+
+    /// The scopes of every rule that matches, for an answer that names them.
+    fn scopes_for(&self, access: &Access<'_>) -> Vec<&'a str> {
+        let mut scopes: Vec<&'a str> = Vec::new();
+        self.rules.ask(access, |rule| {
+            scopes.extend(rule.scopes.iter());
+            false
         });
-        (verdict, needed)
+        scopes
     }
 
     fn is_hidden(&self, verdict: Verdict) -> bool {

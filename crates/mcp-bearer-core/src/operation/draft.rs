@@ -8,7 +8,7 @@ use super::name;
 use super::pattern::Pattern;
 use super::rules::{
     AnonymousSees, Effect, HiddenAnswer, Inner, NamePattern, OperationRules, Rule, Tasks,
-    Unmatched, all_scopes,
+    Unmatched, all_scopes, share_methods,
 };
 use super::target::NAMED;
 use super::uri;
@@ -268,6 +268,7 @@ impl OperationRulesDraft {
         if !problems.is_empty() {
             return Err(RulesError(problems));
         }
+        share_methods(&mut rules);
         let is_on_resources = |rule: &Rule| {
             let mut methods = RESOURCES_ONLY.iter().chain(&RESOURCES_TOO);
             methods.any(|one| rule.method.matches(one))
@@ -337,7 +338,7 @@ impl OperationRulesDraft {
             );
         }
         Some(Rule {
-            method: method?,
+            method: method?.into(),
             name: draft.name.as_deref().map(NamePattern::new),
             scopes: Scopes::from_names(&names).ok()?,
             hide: draft.hide,

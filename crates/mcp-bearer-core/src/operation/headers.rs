@@ -78,7 +78,7 @@ pub struct RequestHeaders<'a> {
 }
 
 /// The same headers, each at most once.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Headers<'a> {
     pub(super) version: Option<&'a [u8]>,
     pub(super) method: Option<&'a [u8]>,

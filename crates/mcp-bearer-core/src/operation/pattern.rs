@@ -1,6 +1,7 @@
 //! Patterns with `*`.
 
 use std::fmt;
+use std::ops::Range;
 
 /// A text in which `*` matches any characters, or none. Everything else matches itself, by code
 /// point and with case.
@@ -11,6 +12,8 @@ pub(super) struct Pattern {
     text: Box<str>,
     /// Where the first and the last star are; none: the pattern is plain text.
     stars: Option<(usize, usize)>,
+    /// The first byte, unless it is a star.
+    first: Option<u8>,
 }
 
 impl Pattern {
@@ -18,6 +21,7 @@ impl Pattern {
         Self {
             text: text.into(),
             stars: text.find('*').zip(text.rfind('*')),
+            first: text.bytes().next().filter(|byte| *byte != b'*'),
         }
     }
 
@@ -30,11 +34,18 @@ impl Pattern {
         !self.text.is_empty() && self.text.bytes().all(|byte| byte == b'*')
     }
 
+    #[inline]
     pub(super) fn matches(&self, text: &str) -> bool {
+        // Most patterns differ from most texts in the first byte.
+        let differs = self.first.is_some() && self.first != text.bytes().next();
+        !differs && self.matches_whole(text)
+    }
+
+    fn matches_whole(&self, text: &str) -> bool {
         let Some((first, last)) = self.stars else {
             return *self.text == *text;
         };
-        let part = |range: std::ops::Range<usize>| self.text.get(range).unwrap_or_default();
+        let part = |range: Range<usize>| self.text.get(range).unwrap_or_default();
         let begin = part(0..first);
         let end = part(last + 1..self.text.len());
         let Some(rest) = text.strip_prefix(begin) else {
@@ -43,6 +54,9 @@ impl Pattern {
         let Some(mut rest) = rest.strip_suffix(end) else {
             return false;
         };
+        if first == last {
+            return true;
+        }
         // Between two stars, each piece may match where it is found first: that leaves the most
         // text for the pieces after it.
         let pieces = part(first..last)

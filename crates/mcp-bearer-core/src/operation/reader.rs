@@ -1,12 +1,16 @@
 //! Reads the bytes of a POST body into the operations that it requests.
 
-use super::client_message::{Field, Id, Message, Presence, Shape};
-use super::headers::{Headers, RequestHeaders, decode_name};
+use std::borrow::Cow;
+
+use self::messages::Messages;
+use super::headers::RequestHeaders;
 use super::rpc::{RequestId, RpcAnswer, code};
-use super::target::{self, HeaderName, Target};
+use super::target::{Target, Targets};
 use super::version::ProtocolVersion;
 use crate::json::{JsonError, Next, Walker};
 use crate::limits::Limits;
+
+mod messages;
 
 /// What kind of JSON-RPC message an operation came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,8 +28,8 @@ pub enum MessageKind {
 pub struct Operation {
     pub(super) kind: MessageKind,
     pub(super) id: Option<RequestId>,
-    pub(super) method: Box<str>,
-    pub(super) targets: Vec<Target>,
+    pub(super) method: Cow<'static, str>,
+    pub(super) targets: Targets,
     pub(super) about_tasks: bool,
 }
 
@@ -51,7 +55,7 @@ impl Operation {
     /// What it names, in order. Most methods name one thing or none.
     #[must_use]
     pub fn targets(&self) -> &[Target] {
-        &self.targets
+        self.targets.as_slice()
     }
 
     /// Whether the answer lists tools, prompts, resources or resource templates.
@@ -103,25 +107,14 @@ impl Operations {
         let malformed = |error: JsonError| invalid(&format!("{} at byte {}", error.why, error.at));
         let mut walker = Walker::new(text).map_err(malformed)?;
         let batch = walker.next() == Next::Array;
-        let mut messages = Messages::default();
+        let mut messages = Messages::new(headers, batch);
         let read = if batch {
             walker.array(|walker| messages.read_next(walker, text))
         } else {
             messages.read_next(&mut walker, text)
         };
         read.and_then(|()| walker.end()).map_err(malformed)?;
-        if messages.other_than_object {
-            let why = "a JSON-RPC message is an object";
-            return Err(RpcAnswer::bad_request(None, code::INVALID_REQUEST, why));
-        }
-        if messages.too_many {
-            return Err(RpcAnswer::too_large());
-        }
-        let request = Request {
-            headers: headers.once(),
-            batch,
-        };
-        request.conclude(messages.taken)
+        messages.conclude()
     }
 
     /// The protocol version that the request names.
@@ -207,286 +200,6 @@ impl Default for OperationReader {
     fn default() -> Self {
         Self::new()
     }
-}
-
-#[derive(Default)]
-struct Messages {
-    taken: Vec<Taken>,
-    too_many: bool,
-    other_than_object: bool,
-}
-
-impl Messages {
-    fn read_next<'a>(&mut self, walker: &mut Walker<'a>, text: &'a str) -> Result<(), JsonError> {
-        if walker.next() != Next::Object {
-            self.other_than_object = true;
-            return walker.value().map(drop);
-        }
-        let message = Message::read(walker, text)?;
-        if self.taken.len() < Limits::BATCH_MESSAGES {
-            self.taken.push(take(&message));
-        } else {
-            self.too_many = true;
-        }
-        Ok(())
-    }
-}
-
-/// A message once nothing of it has to be borrowed, and what the headers are compared with.
-struct Taken {
-    operation: Result<Operation, Fault>,
-    id: Option<RequestId>,
-    version: Option<String>,
-    proposed_version: Option<String>,
-    /// Its method does not exist from 2026-07-28 on.
-    was_removed: bool,
-}
-
-struct Fault {
-    code: i32,
-    why: &'static str,
-}
-
-/// A request without what its method needs, in a version that no longer has the method: the answer
-/// must be the one for an unknown method.
-const REMOVED: Fault = Fault {
-    code: code::METHOD_NOT_FOUND,
-    why: "this protocol version has no such method",
-};
-
-impl Fault {
-    fn answer(&self, id: Option<RequestId>) -> RpcAnswer {
-        if self.code == code::METHOD_NOT_FOUND {
-            return RpcAnswer::unknown_method(id, self.why);
-        }
-        RpcAnswer::bad_request(id, self.code, self.why)
-    }
-}
-
-/// The request around the messages.
-struct Request<'a> {
-    headers: Result<Headers<'a>, &'static str>,
-    batch: bool,
-}
-
-impl Request<'_> {
-    fn conclude(&self, messages: Vec<Taken>) -> Result<Operations, RpcAnswer> {
-        // The id of the one message; an error about a whole batch answers none of its messages.
-        let only_id = match messages.as_slice() {
-            [only] if !self.batch => only.id.clone(),
-            _ => None,
-        };
-        let headers = self
-            .headers
-            .map_err(|why| RpcAnswer::bad_request(only_id.clone(), code::HEADER_MISMATCH, why))?;
-        let named = match headers.version {
-            None => None,
-            Some(version) => Some(std::str::from_utf8(version).map_err(|_| {
-                let why = "MCP-Protocol-Version is not text";
-                RpcAnswer::bad_request(only_id.clone(), code::HEADER_MISMATCH, why)
-            })?),
-        };
-        let version = named.map_or(ProtocolVersion::UNNAMED, ProtocolVersion::of);
-        let invalid = |why: &str| RpcAnswer::bad_request(None, code::INVALID_REQUEST, why);
-        if self.batch && !version.has_batches() {
-            return Err(invalid("only protocol version 2025-03-26 has batches"));
-        }
-        let mut all = Vec::with_capacity(messages.len());
-        for message in messages {
-            let id = message.id.clone();
-            let fault = |fault: Fault| fault.answer(id);
-            all.push(judge_headers(&headers, named, version, self.batch, message).map_err(fault)?);
-        }
-        if all.is_empty() {
-            return Err(invalid("a batch without a message"));
-        }
-        let response = |operation: &Operation| operation.kind == MessageKind::Response;
-        if all.iter().any(response) && !all.iter().all(response) {
-            return Err(invalid("a batch of requests and responses"));
-        }
-        Ok(Operations {
-            version,
-            batch: self.batch,
-            all,
-        })
-    }
-}
-
-/// Whether the message may be sent as it is, and the headers agree with it.
-fn judge_headers(
-    headers: &Headers<'_>,
-    named: Option<&str>,
-    version: ProtocolVersion,
-    batch: bool,
-    message: Taken,
-) -> Result<Operation, Fault> {
-    let mismatch = |why| Fault {
-        code: code::HEADER_MISMATCH,
-        why,
-    };
-    let invalid = |why| Fault {
-        code: code::INVALID_REQUEST,
-        why,
-    };
-    let was_removed = message.was_removed && version.requires_headers();
-    let operation = message.operation.map_err(|fault| match fault.code {
-        code::INVALID_PARAMS if was_removed => REMOVED,
-        _ => fault,
-    })?;
-    if message.version.is_some() && message.version.as_deref() != named {
-        return Err(mismatch("MCP-Protocol-Version differs from the body"));
-    }
-    if operation.kind == MessageKind::Response {
-        if !version.has_sessions() {
-            return Err(invalid(
-                "a client sends no responses in this protocol version",
-            ));
-        }
-        if headers.method.is_some() || headers.name.is_some() {
-            return Err(mismatch("Mcp-Method or Mcp-Name for a response"));
-        }
-        return Ok(operation);
-    }
-    let method = &*operation.method;
-    let initialize = method == "initialize";
-    if initialize && batch {
-        return Err(invalid("initialize in a batch"));
-    }
-    if initialize && version.requires_headers() && message.proposed_version.as_deref() != named {
-        return Err(match message.proposed_version {
-            None if was_removed => REMOVED,
-            _ => mismatch("MCP-Protocol-Version differs from the body"),
-        });
-    }
-    // `initialize` comes before any version is agreed on, and the specification requires no headers
-    // for notifications: the TypeScript client sends none.
-    let required =
-        version.requires_headers() && operation.kind == MessageKind::Request && !initialize;
-    match headers.method {
-        None if required => return Err(mismatch("Mcp-Method is missing")),
-        Some(value) if value != method.as_bytes() => {
-            return Err(mismatch("Mcp-Method differs from the body"));
-        }
-        _ => {}
-    }
-    let name = target::name_of(method, &operation.targets);
-    match (headers.name, name) {
-        (None, Some(_)) if required && target::header_name(method) == HeaderName::Required => {
-            return Err(mismatch("Mcp-Name is missing"));
-        }
-        (None, _) => {}
-        (Some(_), None) => return Err(mismatch("Mcp-Name for a message without a name")),
-        (Some(value), Some(name)) => match decode_name(value) {
-            None => return Err(mismatch("Mcp-Name is not valid base64 of UTF-8")),
-            Some(value) if *value != *name => {
-                return Err(mismatch("Mcp-Name differs from the body"));
-            }
-            Some(_) => {}
-        },
-    }
-    Ok(operation)
-}
-
-fn take(message: &Message<'_>) -> Taken {
-    let own = |field: &Field<'_>| field.as_str().map(ToOwned::to_owned);
-    Taken {
-        // The id of a response is that of the server's own request, which none of our answers is
-        // for.
-        id: match (&message.id, &message.method) {
-            (Id::Known(id), Field::Text(_)) => Some(id.clone()),
-            _ => None,
-        },
-        operation: operation(message),
-        version: own(&message.params.version),
-        proposed_version: own(&message.params.proposed_version),
-        was_removed: message.method.as_str().is_some_and(target::was_removed),
-    }
-}
-
-fn operation(message: &Message<'_>) -> Result<Operation, Fault> {
-    let invalid = |why| {
-        Err(Fault {
-            code: code::INVALID_REQUEST,
-            why,
-        })
-    };
-    let bad_params = |why| Fault {
-        code: code::INVALID_PARAMS,
-        why,
-    };
-    if message.jsonrpc.as_str() != Some("2.0") {
-        return invalid("jsonrpc is not \"2.0\"");
-    }
-    if message.look_alike {
-        return invalid("a member whose name differs from a known one only by case");
-    }
-    let answers = (message.result, message.error);
-    let Field::Text(method) = &message.method else {
-        if matches!(message.method, Field::Other) {
-            return invalid("method is not a string");
-        }
-        return response(message);
-    };
-    if answers != (Presence::Absent, Presence::Absent) {
-        return invalid("a message with a method and a result or an error");
-    }
-    let (kind, id) = match &message.id {
-        Id::Absent => (MessageKind::Notification, None),
-        Id::Known(id) => (MessageKind::Request, Some(id.clone())),
-        Id::Invalid => return invalid("id is neither a string nor a number"),
-    };
-    let params = &message.params;
-    if params.shape == Shape::Other {
-        return Err(bad_params("params is not an object"));
-    }
-    if params.bad_meta || matches!(params.version, Field::Other) {
-        return Err(bad_params("params._meta is malformed"));
-    }
-    let targets = target::of(method, message).map_err(bad_params)?;
-    if params.look_alike && target::reads_params(method) {
-        return Err(bad_params(
-            "a member of params whose name differs from a known one only by case",
-        ));
-    }
-    Ok(Operation {
-        kind,
-        id,
-        about_tasks: target::touches_tasks(method, message),
-        method: (**method).into(),
-        targets,
-    })
-}
-
-fn response(message: &Message<'_>) -> Result<Operation, Fault> {
-    let invalid = |why| {
-        Err(Fault {
-            code: code::INVALID_REQUEST,
-            why,
-        })
-    };
-    // A result may be `null`; an error that is `null` does not count, as in JSON-RPC 1.0.
-    match (message.result, message.error) {
-        (Presence::Absent, Presence::Absent) => {
-            return invalid("neither a request, nor a notification, nor a response");
-        }
-        (Presence::Empty | Presence::Present, Presence::Present) => {
-            return invalid("a response with a result and an error");
-        }
-        _ => {}
-    }
-    if message.params.shape != Shape::Absent {
-        return invalid("a response with params");
-    }
-    if matches!(message.id, Id::Absent) && message.error != Presence::Present {
-        return invalid("a result without an id");
-    }
-    Ok(Operation {
-        kind: MessageKind::Response,
-        id: None,
-        method: "".into(),
-        targets: Vec::new(),
-        about_tasks: false,
-    })
 }
 
 #[cfg(test)]

@@ -88,7 +88,8 @@ pub(super) enum Effect {
 
 #[derive(Debug)]
 pub(super) struct Rule {
-    pub(super) method: Pattern,
+    /// Shared by rules in a row that are for the same method.
+    pub(super) method: Arc<Pattern>,
     pub(super) name: Option<NamePattern>,
     pub(super) scopes: Scopes,
     pub(super) hide: bool,
@@ -217,6 +218,18 @@ impl OperationRules {
     }
 }
 
+/// Lets rules in a row for the same method share its pattern, so that it is compared once for all
+/// of them.
+pub(super) fn share_methods(rules: &mut [Rule]) {
+    let mut last: Option<Arc<Pattern>> = None;
+    for rule in rules {
+        match &last {
+            Some(method) if *method == rule.method => rule.method = Arc::clone(method),
+            _ => last = Some(Arc::clone(&rule.method)),
+        }
+    }
+}
+
 /// Every scope of these rules, once.
 pub(super) fn all_scopes<'r>(rules: impl IntoIterator<Item = &'r Rule>) -> Scopes {
     let mut names: Vec<&str> = Vec::new();
@@ -254,13 +267,20 @@ impl Inner {
     ) -> Verdict {
         let mut verdict = Verdict::NOTHING;
         let name = ComparedName::of(access.target);
+        // The method of the last rule, and whether it is the access's own or one of the others.
+        let mut last: Option<(&Arc<Pattern>, bool, bool)> = None;
         for rule in &self.rules {
-            let own = rule.method.matches(access.method);
-            let also = own || access.also.iter().any(|also| rule.method.matches(also));
-            if !also || !rule.matches_name(name.as_ref()) {
-                continue;
+            let (own, also) = match last {
+                Some((method, own, also)) if Arc::ptr_eq(method, &rule.method) => (own, also),
+                _ => {
+                    let matches = |method: &&str| rule.method.matches(method);
+                    (matches(&access.method), access.also.iter().any(matches))
+                }
+            };
+            last = Some((&rule.method, own, also));
+            if (own || also) && rule.matches_name(name.as_ref()) {
+                verdict.add(rule, own, satisfied(rule));
             }
-            verdict.add(rule, own, satisfied(rule));
         }
         verdict
     }
@@ -294,6 +314,7 @@ impl Verdict {
 }
 
 impl Rule {
+    #[inline]
     pub(super) fn matches_name(&self, name: Option<&ComparedName<'_>>) -> bool {
         match (&self.name, name) {
             (None, _) => true,

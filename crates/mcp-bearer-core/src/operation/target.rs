@@ -1,5 +1,7 @@
 //! What a message is about: the targets of each method, in one table.
 
+use std::borrow::Cow;
+
 use super::client_message::{Field, Message, Presence, Shape};
 
 /// A thing that a message names.
@@ -53,6 +55,24 @@ impl Target {
     }
 }
 
+/// The targets of one message; most have one, which then needs no list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Targets {
+    One(Target),
+    List(Vec<Target>),
+}
+
+impl Targets {
+    pub(super) const NONE: Self = Self::List(Vec::new());
+
+    pub(super) fn as_slice(&self) -> &[Target] {
+        match self {
+            Self::One(target) => std::slice::from_ref(target),
+            Self::List(targets) => targets,
+        }
+    }
+}
+
 /// Where the value of `Mcp-Name` comes from, and whether the header is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeaderName {
@@ -97,6 +117,12 @@ pub(super) const NAMED: [&str; 13] = [
     "notifications/tasks",
     "notifications/tasks/status",
 ];
+
+/// A method as text that is shared if it is a known one, so that it costs no memory of its own.
+pub(super) fn shared(method: &str) -> Cow<'static, str> {
+    let known = NAMED.into_iter().find(|known| *known == method);
+    known.map_or_else(|| Cow::Owned(method.to_owned()), Cow::Borrowed)
+}
 
 pub(super) fn header_name(method: &str) -> HeaderName {
     match method {
@@ -153,10 +179,10 @@ pub(super) fn is_about_tasks(method: &str) -> bool {
 }
 
 /// The targets of a message with this method, or why it has none that can be judged.
-pub(super) fn of(method: &str, message: &Message<'_>) -> Result<Vec<Target>, &'static str> {
+pub(super) fn of(method: &str, message: &Message<'_>) -> Result<Targets, &'static str> {
     let params = &message.params;
     let required = |kind, field: &Field<'_>, why| match field {
-        Field::Text(name) => Ok(vec![Target::new(kind, name)]),
+        Field::Text(name) => Ok(Targets::One(Target::new(kind, name))),
         Field::Absent | Field::Other => Err(why),
     };
     match method {
@@ -175,14 +201,14 @@ pub(super) fn of(method: &str, message: &Message<'_>) -> Result<Vec<Target>, &'s
             &params.uri,
             "params.uri is not a string",
         ),
-        "completion/complete" => of_reference(message).map(|target| vec![target]),
-        "subscriptions/listen" => of_subscriptions(message),
+        "completion/complete" => of_reference(message).map(Targets::One),
+        "subscriptions/listen" => of_subscriptions(message).map(Targets::List),
         _ if is_about_tasks(method) => match &params.task {
-            Field::Text(id) => Ok(vec![Target::new(TargetKind::Task, id)]),
-            Field::Absent => Ok(Vec::new()),
+            Field::Text(id) => Ok(Targets::One(Target::new(TargetKind::Task, id))),
+            Field::Absent => Ok(Targets::NONE),
             Field::Other => Err("params.taskId is not a string"),
         },
-        _ => Ok(Vec::new()),
+        _ => Ok(Targets::NONE),
     }
 }
 
