@@ -329,6 +329,8 @@ mod tests {
             ("taskid", "taskId"),
             ("ta\u{17f}\u{212a}Id", "taskId"),
             ("_Meta", "_meta"),
+            ("\u{17f}ample", "sample"),
+            ("\u{212a}ey", "key"),
         ] {
             assert!(look_alike(name, known), "{name}");
             assert!(looks_like_any(name, &["x", known]), "{name}");

@@ -1,5 +1,5 @@
-//! Judges each message of a body when it has been read: whether it is one, and whether it agrees with
-//! the headers.
+//! Judges each message of a body when it has been read: whether it is one, and whether it agrees
+//! with the headers.
 
 use std::borrow::Cow;
 

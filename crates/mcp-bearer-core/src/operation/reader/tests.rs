@@ -128,3 +128,17 @@ fn a_header_that_is_not_text_differs_from_every_body() {
         assert_eq!((refused.status(), refused.code()), (400, -32020));
     }
 }
+
+#[test]
+fn of_several_wrong_messages_the_first_is_answered() {
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}"#;
+    let old = r#"{"jsonrpc":"1.0","id":2,"method":"ping"}"#;
+    for (body, code, id) in [
+        (format!("[{call},{old}]"), code::INVALID_PARAMS, "1"),
+        (format!("[{old},{call}]"), code::INVALID_REQUEST, "2"),
+    ] {
+        let refused = read(&body).unwrap_err();
+        assert_eq!(refused.code(), code, "{body}");
+        assert_eq!(refused.id().unwrap().as_json(), id, "{body}");
+    }
+}
