@@ -36,7 +36,7 @@ use crate::ui::{Colours, Failure, Outcome};
 /// The static program would have musl's own allocator, which is slow.
 #[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Bearer tokens for MCP servers: try them, make them, look into them, verify them.
 #[derive(Parser)]

@@ -82,16 +82,19 @@ where
         };
         let mut http = HttpConnector::new();
         // The connector with TLS asks it for `https` addresses too.
-        http.enforce_http(scheme != Scheme::HTTPS);
+        let is_https = scheme == Scheme::HTTPS;
+        http.enforce_http(!is_https);
         http.set_connect_timeout(Some(CONNECT));
         http.set_nodelay(true);
-        let tls = upstream_tls(ca_file)?;
+        // Without TLS no CA store is needed; a CA file that cannot be used is a mistake anyway.
+        let tls = (is_https || ca_file.is_some()).then(|| upstream_tls(ca_file));
+        let tls = tls.transpose()?.filter(|_| is_https);
         let mut builder = Client::builder(TokioExecutor::new());
         builder
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .http1_max_buf_size(BUFFER);
-        let connections = if scheme == Scheme::HTTPS {
+        let connections = if let Some(tls) = tls {
             let connector = HttpsConnectorBuilder::new()
                 .with_tls_config(tls)
                 .https_only()
