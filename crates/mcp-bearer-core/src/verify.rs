@@ -105,6 +105,7 @@ impl UnverifiedToken<'_> {
             thumbprint: key.thumbprint(),
             rules: policy.rules.clone(),
             derived: access_token::Derived::new(),
+            passed: std::sync::atomic::AtomicU64::default(),
         }))
     }
 

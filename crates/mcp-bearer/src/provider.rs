@@ -5,9 +5,9 @@
 
 mod builder;
 mod issuer;
+mod required_scopes;
 mod token_faults;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use mcp_bearer_core::{
 pub use builder::{Decided, IssuerBuilder, Undecided};
 pub(crate) use issuer::Issuer;
 use issuer::IssuersByName;
+use required_scopes::ScopesCheck;
 
 use crate::clock::Clock;
 use crate::config::{ConfigError, ServerDraft};
@@ -63,6 +64,8 @@ struct Inner {
     limits: Limits,
     clock: Clock,
     cache: Option<Arc<ProcessCache>>,
+    /// Its required scopes, by a number.
+    scopes_check: ScopesCheck,
 }
 
 /// The result of verifying a token without waiting.
@@ -126,6 +129,7 @@ impl BearerAuthProvider {
             limits: Limits::default(),
             clock: Clock::system(),
             cache: cache.map(|size| Arc::new(ProcessCache::new(size))),
+            scopes_check: ScopesCheck::new(),
         };
         Self {
             inner: Arc::new(inner),
@@ -142,16 +146,6 @@ impl BearerAuthProvider {
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
         self.changed(|inner| inner.clock = clock)
-    }
-
-    /// The same provider, sharing its keys and cache with this one, but requiring other scopes of
-    /// every request, whatever its issuer.
-    #[must_use]
-    pub fn with_required_scopes(mut self, scopes: &Scopes) -> Self {
-        for issuer in &mut Arc::make_mut(&mut self.inner).issuers {
-            issuer.required_scopes = scopes.clone();
-        }
-        self
     }
 
     /// The same provider with other limits.
@@ -381,30 +375,6 @@ impl BearerAuthProvider {
             .take(candidates.len())
             .flat_map(|(index, issuer)| issuer.names().map(move |name| (name, (index, issuer))));
         token.choose_issuer_observed(named, observer)
-    }
-
-    /// Checks that a verified token has the required scopes of its issuer.
-    ///
-    /// # Errors
-    /// [`InsufficientScope`](mcp_bearer_core::RejectionKind::InsufficientScope).
-    pub fn check_required_scopes(&self, access: &AccessToken) -> Result<(), Rejection> {
-        access.require_scopes(&self.required_scopes_for(access))
-    }
-
-    /// The scopes that every request with this token needs: those of its issuer, or those of all
-    /// issuers if another provider verified the token.
-    #[must_use]
-    pub fn required_scopes_for(&self, access: &AccessToken) -> Cow<'_, Scopes> {
-        let issuer = match self.inner.issuers.as_slice() {
-            [only] => Some(only),
-            several => access
-                .issuer()
-                .and_then(|name| several.get(self.inner.by_name.find(name)?)),
-        };
-        match issuer {
-            Some(issuer) => Cow::Borrowed(&issuer.required_scopes),
-            None => Cow::Owned(self.required_scopes()),
-        }
     }
 
     /// The scopes for the challenge to a refused token: those that all issuers agree on, or else

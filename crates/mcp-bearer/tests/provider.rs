@@ -517,7 +517,20 @@ fn required_scopes_can_be_replaced_and_the_cache_is_shared() {
     let token = Forge::new(&key, NOW).scope("read").token();
     let access = other.try_verify_token(&token).into_result().unwrap();
     assert_eq!(provider.cached_tokens(), Some(1));
-    assert!(provider.check_required_scopes(&access).is_ok());
-    assert!(other.check_required_scopes(&access).is_err());
     assert_eq!(other.required_scopes().as_str(), "write");
+    // A token remembers that it passed, but only for those scopes.
+    let third = provider
+        .clone()
+        .with_required_scopes(&"admin".parse().unwrap());
+    let back = other.clone().with_required_scopes(&"read".parse().unwrap());
+    for _ in 0..3 {
+        assert!(provider.check_required_scopes(&access).is_ok());
+        assert!(other.check_required_scopes(&access).is_err());
+        assert!(third.check_required_scopes(&access).is_err());
+        assert!(back.check_required_scopes(&access).is_ok());
+    }
+    let alone = provider.issuers().next().unwrap();
+    assert!(alone.check_required_scopes(&access).is_ok());
+    let alone = other.issuers().next().unwrap();
+    assert!(alone.check_required_scopes(&access).is_err());
 }

@@ -4,6 +4,8 @@
 
 use std::any::Any;
 use std::fmt;
+use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
@@ -49,6 +51,8 @@ pub(super) struct Proven {
     pub(super) rules: Arc<Rules>,
     /// Filled later; see [`AccessToken::derived`].
     pub(super) derived: Derived,
+    /// The last check that it passed; see [`AccessToken::passed`].
+    pub(super) passed: AtomicU64,
 }
 
 /// A place for one value of any type.
@@ -78,6 +82,24 @@ impl AccessToken {
             }
         };
         value.downcast_ref()
+    }
+
+    /// Whether this token is known to pass a check, which is asked once per token and check. One
+    /// check is remembered, of those that the token passed.
+    ///
+    /// For `mcp-bearer`. What a number stands for must depend on nothing but the token, and must
+    /// never change.
+    #[doc(hidden)]
+    pub fn passed<E>(
+        &self,
+        check: NonZeroU64,
+        ask: impl FnOnce(&Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.0.passed.load(Ordering::Relaxed) != check.get() {
+            ask(self)?;
+            self.0.passed.store(check.get(), Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// The token as it was received. A secret: do not log it, and do not pass it on (the MCP
