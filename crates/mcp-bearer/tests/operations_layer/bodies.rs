@@ -34,6 +34,18 @@ async fn a_body_in_pieces_is_judged_as_one_and_passed_on_whole() {
     }
 }
 
+/// With hyper, the end of a body comes only when the connection is polled again.
+#[tokio::test]
+async fn a_body_that_has_ended_is_not_polled_again() {
+    let server = Server::json(OK);
+    let body = Pieces::from(call("add"));
+    let polled = body.polled.clone();
+    let answer = ask(layer().layer(server.clone()), post(&token("read"), body)).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(server.last().body, call("add").as_bytes());
+    assert_eq!(*polled.lock().unwrap(), 1);
+}
+
 #[tokio::test]
 async fn trailers_of_a_request_pass() {
     let server = Server::json(OK);

@@ -99,6 +99,11 @@ impl<B: Body<Data = Bytes>> Reading<B> {
                     if let Err(stop) = read.add(data) {
                         return Poll::Ready(Err(stop));
                     }
+                    // hyper knows that from the length of a body, and would report the end only
+                    // when the connection is polled again.
+                    if body.is_end_stream() {
+                        return Poll::Ready(Ok(read.whole()));
+                    }
                 }
                 Err(frame) => read.trailers = frame.into_trailers().ok(),
             }
