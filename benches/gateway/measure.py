@@ -6,6 +6,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +55,8 @@ class Load:
 
 
 def cpu_ns(pid: int) -> int:
-    """Of all its threads, as the scheduler counts it."""
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir())
+    """Of all its threads, also of those that have ended, as the scheduler counts it (`clock_getcpuclockid`)."""
+    return time.clock_gettime_ns((~pid << 3) | 2)
 
 
 def memory_kib(pid: int, name: str = "VmRSS") -> int:
