@@ -8,7 +8,7 @@
 //! | [`keys`] | [`SigningKey`]: every kind of key a token may be signed with, and its public side |
 //! | [`weak_keys`] | public JWKs that a verifier must skip or refuse |
 //! | [`forge`] | [`Forge`]: a good token by default, any bad one on request |
-//! | [`encoding`] | [`Encoding`] and [`Part`]: base64url and the ways to get it wrong |
+//! | [`segment_encoding`] | [`Encoding`] and [`Part`]: base64url and the ways to get it wrong |
 //! | [`jwks_server`] | [`JwksServer`]: a JWKS server on loopback that fails in the way a test sets |
 //! | [`behaviour`] | [`Behaviour`] and [`Response`]: what that server answers |
 //! | [`vectors`] | the cases under `vectors/`, for every entrance that must run them |
