@@ -73,4 +73,6 @@ pub use signature::{KeyError, KeyErrorKind, RsaBackend, VerifyingKey};
 pub use step::{Observer, Step, Unobserved};
 pub use thumbprint::Thumbprint;
 pub use time::{NumericDate, UnixTime};
+#[doc(hidden)]
+pub use verify::ScopesCheck;
 pub use verify::{AccessToken, ClaimError, ClaimErrorKind};

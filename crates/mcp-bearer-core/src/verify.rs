@@ -15,6 +15,8 @@ use std::borrow::Cow;
 use std::fmt::{self, Display};
 use std::sync::Arc;
 
+#[doc(hidden)]
+pub use access_token::ScopesCheck;
 pub use access_token::{AccessToken, ClaimError, ClaimErrorKind};
 use shown::{AudienceShown, DateShown, OrAbsent};
 

@@ -428,3 +428,10 @@ fn a_derived_value_is_made_once_per_verification_and_freed_with_it() {
     drop(clone);
     assert_eq!(Arc::strong_count(&value), 1);
 }
+
+/// A handler may be called inside `catch_unwind` with the token.
+#[test]
+fn a_token_may_cross_threads_and_panics() {
+    fn is_safe<T: Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe + 'static>() {}
+    is_safe::<AccessToken>();
+}

@@ -7,13 +7,13 @@
 //! | file | what it does |
 //! |---|---|
 //! | `original.rs` | the request that a proxy asks about |
-//! | `seen.rs` | what of its body is known, and what the headers say instead |
+//! | `sent_body.rs` | what of its body is known, and what the headers say instead |
 //! | `judge.rs` | the decision: the library's layer around `allow.rs` |
 //! | `allow.rs` | the innermost service, which records and answers "allowed" |
 //! | `grpc.rs`, `grpc/` | Envoy's messages, and `grpc.health.v1` |
 //! | `forward_auth.rs`, `forward_auth/` | the answers over HTTP, and what each proxy sends |
-//! | `server.rs` | one port for all of them |
-//! | `service.rs` | [`Authz`]: starts, reloads and stops |
+//! | `dispatch.rs` | one port for all of them |
+//! | `external_authz.rs` | [`Authz`]: starts, reloads and stops |
 
 mod allow;
 mod dispatch;

@@ -14,14 +14,13 @@ use std::sync::Arc;
 #[cfg(feature = "http")]
 use mcp_bearer_core::ChallengeContext;
 use mcp_bearer_core::{
-    AccessToken, Limits, Observer, Policy, Rejection, RejectionKind, Scopes, Step, UnixTime,
-    Unobserved, UnverifiedToken,
+    AccessToken, Limits, Observer, Policy, Rejection, RejectionKind, Scopes, ScopesCheck, Step,
+    UnixTime, Unobserved, UnverifiedToken,
 };
 
 pub use builder::{Decided, IssuerBuilder, Undecided};
 pub(crate) use issuer::Issuer;
 use issuer::IssuersByName;
-use required_scopes::ScopesCheck;
 
 use crate::clock::Clock;
 use crate::config::{ConfigError, ServerDraft};
@@ -64,7 +63,7 @@ struct Inner {
     limits: Limits,
     clock: Clock,
     cache: Option<Arc<ProcessCache>>,
-    /// Its required scopes, by a number.
+    /// Its required scopes. Others that require the same may have another one.
     scopes_check: ScopesCheck,
 }
 

@@ -4,7 +4,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::num::NonZeroU64;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -56,7 +56,35 @@ pub(super) struct Proven {
 }
 
 /// A place for one value of any type.
-pub(super) type Derived = OnceLock<Box<dyn Any + Send + Sync>>;
+pub(super) type Derived = OnceLock<Box<dyn Kept>>;
+
+/// Any value that leaves the token what it is for threads and for panics.
+pub(super) trait Kept: Any + Send + Sync + UnwindSafe + RefUnwindSafe {
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<T: Any + Send + Sync + UnwindSafe + RefUnwindSafe> Kept for T {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The scopes that somebody requires, as a number that no others of the process have: for
+/// [`AccessToken::passed`].
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct ScopesCheck(u64);
+
+impl ScopesCheck {
+    /// A new one. The scopes that it stands for must never change.
+    #[expect(clippy::new_without_default, reason = "no two are equal")]
+    #[must_use]
+    pub fn new() -> Self {
+        // Tokens begin with 0. It does not come round: at one per nanosecond that takes 500 years.
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed).saturating_add(1))
+    }
+}
 
 impl AccessToken {
     pub(super) fn proven(proven: Proven) -> Self {
@@ -71,33 +99,35 @@ impl AccessToken {
     /// depend on nothing but the token. It must not hold the token, or neither is ever freed.
     /// [`memory_bytes`](Self::memory_bytes) does not count it.
     #[doc(hidden)]
-    pub fn derived<T: Any + Send + Sync>(&self, make: impl FnOnce(&Self) -> T) -> Option<&T> {
+    pub fn derived<T: Any + Send + Sync + UnwindSafe + RefUnwindSafe>(
+        &self,
+        make: impl FnOnce(&Self) -> T,
+    ) -> Option<&T> {
         let value = match self.0.derived.get() {
             Some(value) => value,
             // Made before the place is taken: of two threads at once, one makes it in vain, and
             // none waits.
             None => {
-                let made: Box<dyn Any + Send + Sync> = Box::new(make(self));
+                let made: Box<dyn Kept> = Box::new(make(self));
                 self.0.derived.get_or_init(|| made)
             }
         };
-        value.downcast_ref()
+        (**value).as_any().downcast_ref()
     }
 
-    /// Whether this token is known to pass a check, which is asked once per token and check. One
-    /// check is remembered, of those that the token passed.
+    /// Whether this token has the scopes that a check stands for, which is asked once per token and
+    /// check. One check is remembered, of those that the token passed.
     ///
-    /// For `mcp-bearer`. What a number stands for must depend on nothing but the token, and must
-    /// never change.
+    /// For `mcp-bearer`.
     #[doc(hidden)]
     pub fn passed<E>(
         &self,
-        check: NonZeroU64,
+        check: ScopesCheck,
         ask: impl FnOnce(&Self) -> Result<(), E>,
     ) -> Result<(), E> {
-        if self.0.passed.load(Ordering::Relaxed) != check.get() {
+        if self.0.passed.load(Ordering::Relaxed) != check.0 {
             ask(self)?;
-            self.0.passed.store(check.get(), Ordering::Relaxed);
+            self.0.passed.store(check.0, Ordering::Relaxed);
         }
         Ok(())
     }

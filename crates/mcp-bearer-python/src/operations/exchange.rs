@@ -230,7 +230,7 @@ impl Exchange {
         let ended = take(body.as_mut(), &mut cx, &mut read);
         let fields = AccessToken::from_extensions(&parts.extensions).map(|access| {
             let token = PyString::new(py, access.token());
-            access::fields(&token, access, &self.shown)
+            access_token_fields::fields(&token, access, &self.shown)
         });
         Ok((
             list(&parts.headers),

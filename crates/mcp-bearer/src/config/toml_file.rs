@@ -1,6 +1,6 @@
 //! Reads a draft from a TOML file: `resource` and other settings of the server at the top, one
 //! `[[issuer]]` per issuer, one `[[rule]]` per rule about operations. A program's own keys are read
-//! by the same walk (`other_keys.rs`).
+//! by the same walk (`program_keys.rs`).
 //!
 //! Every problem is reported at once, with its line. An unknown key is a problem: a misspelt rule
 //! must not silently fail to apply.

@@ -1,27 +1,11 @@
 //! The scopes that a provider requires of every request.
 
 use std::borrow::Cow;
-use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use mcp_bearer_core::{AccessToken, Rejection, Scopes};
+use mcp_bearer_core::{AccessToken, Rejection, Scopes, ScopesCheck};
 
 use super::BearerAuthProvider;
-
-/// The required scopes of one provider and of its copies that require the same, as a number that no
-/// others of the process have. A token that passed them once need not be asked again.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ScopesCheck(NonZeroU64);
-
-impl ScopesCheck {
-    pub(super) fn new() -> Self {
-        static LAST: AtomicU64 = AtomicU64::new(0);
-        let last = LAST.fetch_add(1, Ordering::Relaxed);
-        // It does not come round: at one provider per nanosecond that takes 500 years.
-        Self(NonZeroU64::MIN.saturating_add(last))
-    }
-}
 
 impl BearerAuthProvider {
     /// The same provider, sharing its keys and cache with this one, but requiring other scopes of
@@ -41,7 +25,7 @@ impl BearerAuthProvider {
     /// # Errors
     /// [`InsufficientScope`](mcp_bearer_core::RejectionKind::InsufficientScope).
     pub fn check_required_scopes(&self, access: &AccessToken) -> Result<(), Rejection> {
-        access.passed(self.inner.scopes_check.0, |access| {
+        access.passed(self.inner.scopes_check, |access| {
             access.require_scopes(&self.required_scopes_for(access))
         })
     }

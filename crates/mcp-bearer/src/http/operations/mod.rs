@@ -12,7 +12,7 @@
 //! | `reading.rs`, `budget.rs` | a body within its limits |
 //! | `request_body.rs` | the body for the inner service |
 //! | `judging.rs` | the decision, by headers and body |
-//! | `state.rs` | how far a request has come |
+//! | `request_state.rs` | how far a request has come |
 //! | `exit.rs` | how the inner service's answer is changed |
 //! | `response_body.rs` | the body of an answer, filtered or not |
 //! | `refusal.rs` | our own answers, and the one log line of each |

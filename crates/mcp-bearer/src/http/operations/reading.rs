@@ -42,8 +42,9 @@ struct Progress {
 enum Wait {
     /// The body was not asked for.
     NotYet,
-    /// It was asked for once. hyper passes on what it has read when it is asked a second time, and
-    /// a timer for each body would cost as much as reading it.
+    /// It was asked for once, with a tokio runtime. hyper passes on what it has read when it is
+    /// asked a second time, and a timer for each body would cost as much as reading it. Without a
+    /// runtime nobody need ask again before the time is over.
     Once,
     /// Without a tokio runtime, the time is checked whenever bytes come.
     Until(Instant),
@@ -155,19 +156,23 @@ impl Progress {
 
     /// Waits no longer than the limit.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
-        if let Wait::NotYet = self.wait {
-            self.wait = Wait::Once;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        if let Wait::Once = self.wait {
-            self.wait = match Instant::now().checked_add(self.limits.time) {
-                None => Wait::Forever,
-                Some(deadline) if Handle::try_current().is_ok() => {
-                    Wait::Timer(Box::pin(tokio::time::sleep_until(deadline.into())))
-                }
-                Some(deadline) => Wait::Until(deadline),
-            };
+        let has_runtime = Handle::try_current().is_ok();
+        match self.wait {
+            Wait::NotYet if has_runtime => {
+                self.wait = Wait::Once;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Wait::NotYet | Wait::Once => {
+                self.wait = match Instant::now().checked_add(self.limits.time) {
+                    None => Wait::Forever,
+                    Some(deadline) if has_runtime => {
+                        Wait::Timer(Box::pin(tokio::time::sleep_until(deadline.into())))
+                    }
+                    Some(deadline) => Wait::Until(deadline),
+                };
+            }
+            Wait::Until(_) | Wait::Timer(_) | Wait::Forever => {}
         }
         let is_over = match &mut self.wait {
             Wait::Timer(timer) => timer.as_mut().poll(cx).is_ready(),
@@ -186,5 +191,43 @@ fn too_large() -> Stop {
     Stop {
         reason: Reason::Body,
         answer: RpcAnswer::too_large(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Nothing ever comes.
+    struct Silent;
+
+    impl Body for Silent {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+            Poll::Pending
+        }
+    }
+
+    /// As the Python middleware asks, which waits by itself in between.
+    #[test]
+    fn without_a_runtime_the_time_begins_at_the_first_question() {
+        let time = Duration::from_millis(50);
+        let limits = BodyLimits { bytes: 10, time };
+        let mut reading = Box::pin(Reading::new(Silent, limits, &BodyBudget::new(100)));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(reading.as_mut().poll_read(&mut cx).is_pending());
+        std::thread::sleep(time);
+        match reading.as_mut().poll_read(&mut cx) {
+            Poll::Ready(Err(stop)) => assert_eq!(stop.answer.status(), 408),
+            Poll::Ready(Ok(_)) => panic!("a body"),
+            Poll::Pending => panic!("it waits longer"),
+        }
     }
 }
