@@ -9,5 +9,5 @@
 mod big;
 mod faults;
 mod forgeries;
-mod key_making;
+mod key_checks;
 mod limbs;
