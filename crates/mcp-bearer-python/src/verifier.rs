@@ -172,7 +172,9 @@ pub(crate) fn outcome(
 ) -> PyResult<Py<PyAny>> {
     let py = token.py();
     match verified {
-        Ok(access) => Ok(access_token_fields::fields(token, &access, shown)?.into_any().unbind()),
+        Ok(access) => Ok(access_token_fields::fields(token, &access, shown)?
+            .into_any()
+            .unbind()),
         Err(rejection) => rejection::Rejection::from(rejection).into_py_any(py),
     }
 }
