@@ -76,7 +76,7 @@ impl<T: Any + Send + Sync + UnwindSafe + RefUnwindSafe> Kept for T {
 pub struct ScopesCheck(u64);
 
 impl ScopesCheck {
-    /// A new one. The scopes that it stands for must never change.
+    /// A number for one list of scopes, which must never change.
     #[expect(clippy::new_without_default, reason = "no two are equal")]
     #[must_use]
     pub fn new() -> Self {

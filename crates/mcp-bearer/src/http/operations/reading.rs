@@ -40,12 +40,8 @@ struct Progress {
 
 /// The time that a body takes. It begins when there is something to wait for.
 enum Wait {
-    /// The body was not asked for.
+    /// Nothing had to be waited for. A timer for each body would cost as much as reading it.
     NotYet,
-    /// It was asked for once, with a tokio runtime. hyper passes on what it has read when it is
-    /// asked a second time, and a timer for each body would cost as much as reading it. Without a
-    /// runtime nobody need ask again before the time is over.
-    Once,
     /// Without a tokio runtime, the time is checked whenever bytes come.
     Until(Instant),
     Timer(Pin<Box<Sleep>>),
@@ -156,28 +152,19 @@ impl Progress {
 
     /// Waits no longer than the limit.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
-        let has_runtime = Handle::try_current().is_ok();
-        match self.wait {
-            Wait::NotYet if has_runtime => {
-                self.wait = Wait::Once;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            Wait::NotYet | Wait::Once => {
-                self.wait = match Instant::now().checked_add(self.limits.time) {
-                    None => Wait::Forever,
-                    Some(deadline) if has_runtime => {
-                        Wait::Timer(Box::pin(tokio::time::sleep_until(deadline.into())))
-                    }
-                    Some(deadline) => Wait::Until(deadline),
-                };
-            }
-            Wait::Until(_) | Wait::Timer(_) | Wait::Forever => {}
+        if let Wait::NotYet = self.wait {
+            self.wait = match Instant::now().checked_add(self.limits.time) {
+                None => Wait::Forever,
+                Some(deadline) if Handle::try_current().is_ok() => {
+                    Wait::Timer(Box::pin(tokio::time::sleep_until(deadline.into())))
+                }
+                Some(deadline) => Wait::Until(deadline),
+            };
         }
         let is_over = match &mut self.wait {
             Wait::Timer(timer) => timer.as_mut().poll(cx).is_ready(),
             Wait::Until(deadline) => Instant::now() >= *deadline,
-            Wait::NotYet | Wait::Once | Wait::Forever => false,
+            Wait::NotYet | Wait::Forever => false,
         };
         if is_over {
             let why = "the body did not arrive in time";
