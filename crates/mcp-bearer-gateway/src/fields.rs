@@ -6,13 +6,11 @@
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALT_SVC,
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderName, ORIGIN,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-    WWW_AUTHENTICATE,
+    CONNECTION, COOKIE, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderValue};
 
-const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -34,14 +32,13 @@ static OF_CONNECTION: [HeaderName; 9] = [
 
 /// What only the gateway says to the server, or nobody: where a request came from, credentials, and
 /// what the server would add to its traces as ours.
-static OURS: [HeaderName; 7] = [
-    AUTHORIZATION,
-    BAGGAGE,
-    EXPECT,
-    FORWARDED,
-    HOST,
-    ORIGIN,
-    CONTENT_LENGTH,
+const OURS: [&str; 6] = [
+    "authorization",
+    "baggage",
+    "expect",
+    "forwarded",
+    "origin",
+    "content-length",
 ];
 
 /// What only the gateway says to clients: CORS, challenges, and other addresses of this host.
@@ -104,10 +101,17 @@ fn misleads(name: &HeaderName) -> bool {
     !name.bytes().all(plain) || OTHERS.contains(&name)
 }
 
-/// Prepares the fields of a request for the server. `own` are the identity headers.
-pub(crate) fn to_server(headers: &mut HeaderMap, origin: Origin, own: &[HeaderName]) {
+/// Prepares the fields of a request for the server. `host` is the server's, and `own` are the
+/// identity headers.
+pub(crate) fn to_server(
+    headers: &mut HeaderMap,
+    host: HeaderValue,
+    origin: Origin,
+    own: &[HeaderName],
+) {
     remove_all_spellings(headers, own);
     join_cookies(headers);
+    headers.insert(HOST, host);
     headers.insert(X_FORWARDED_FOR, origin.client);
     let scheme = HeaderValue::from_static(origin.scheme);
     headers.insert(X_FORWARDED_PROTO, scheme);
@@ -143,7 +147,7 @@ fn remove_named_by_connection(headers: &mut HeaderMap) {
 fn remove_all_spellings(headers: &mut HeaderMap, own: &[HeaderName]) {
     remove_where(headers, |name| {
         let name = name.as_str();
-        is_spelt_like_origin(name, own) || OURS.iter().any(|own| is_like(name, own.as_str()))
+        is_spelt_like_origin(name, own) || OURS.iter().any(|own| is_like(name, own))
     });
 }
 

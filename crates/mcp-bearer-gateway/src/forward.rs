@@ -137,21 +137,14 @@ impl<B: Forwarded> Service<Request<B>> for Forward<B> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(
-        &mut self,
-        #[cfg_attr(
-            not(feature = "otlp"),
-            expect(unused_mut, reason = "only a span changes it")
-        )]
-        mut request: Request<B>,
-    ) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let inner = Arc::clone(&self.0);
         #[cfg(feature = "otlp")]
         let in_body = {
             let body = request.body().bytes().cloned();
             InBody::look(request.extensions_mut(), body.as_deref())
         };
-        let access = AccessToken::from_extensions(request.extensions()).cloned();
+        let access = request.extensions_mut().remove::<AccessToken>();
         // The request is sent before there is a future, which would hold it and be moved with it.
         let sent = inner.send(request, access.as_ref());
         Box::pin(async move {
@@ -395,8 +388,8 @@ impl<B: Forwarded> Inner<B> {
             scheme: passage.scheme,
             host: host.or_else(authority),
         };
-        fields::to_server(&mut parts.headers, origin, &self.own_headers);
-        parts.headers.insert(HOST, self.upstream.host());
+        let server = self.upstream.host();
+        fields::to_server(&mut parts.headers, server, origin, &self.own_headers);
         let named = self
             .settings
             .common

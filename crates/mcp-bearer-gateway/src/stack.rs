@@ -18,6 +18,7 @@ use mcp_bearer::http::{
     OperationsBody, OperationsService, Preflight, Resource, SessionKeys,
 };
 use mcp_bearer::{ConfigError, Rejection};
+#[cfg(feature = "bench")]
 use tower_service::Service as _;
 
 use crate::assertion::Assertions;
@@ -111,7 +112,7 @@ impl Stack {
         let assertions = assertions.transpose().map_err(Error::Other)?.map(Arc::new);
         // Within its limits of size and time. A body that is still being sent while the server
         // answers could begin the next request of another caller.
-        layer = layer.read_bodies_whole();
+        layer = layer.read_bodies_whole().before_proxy();
         let auth: &BearerAuthLayer<Resource> = layer.auth();
         let metadata = auth.metadata_service();
         let paths = Paths {
@@ -300,7 +301,7 @@ impl Serve for Stack {
             });
             // Authentication, operations, and the server.
             #[cfg(not(feature = "bench"))]
-            let answer = self.service.clone().call(request).await;
+            let answer = self.service.clone().call_once(request).await;
             #[cfg(feature = "bench")]
             let answer = match self.open.clone() {
                 Some(mut open) => open
@@ -308,7 +309,7 @@ impl Serve for Stack {
                     .await
                     .map(|answer| answer.map(Either::Right)),
                 None => {
-                    let answer = self.service.clone().call(request).await;
+                    let answer = self.service.clone().call_once(request).await;
                     answer.map(|answer| answer.map(Either::Left))
                 }
             };

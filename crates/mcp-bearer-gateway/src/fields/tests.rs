@@ -81,10 +81,12 @@ fn a_server_gets_credentials_origin_and_identity_from_nobody_but_the_gateway() {
         host: Some(HeaderValue::from_static("mcp.example.com")),
     };
     let own = [HeaderName::from_static("x-auth-subject")];
-    to_server(&mut request, origin, &own);
+    let server = HeaderValue::from_static("server:8000");
+    to_server(&mut request, server.clone(), origin, &own);
     let mut expected = headers(&[
         ("accept", "*/*"),
         ("cookie", "a=1; b=2"),
+        ("host", "server:8000"),
         ("x-auth-subject-2", "kept"),
         ("x-forwarded-for", "203.0.113.5"),
         ("x-forwarded-proto", "https"),
@@ -97,7 +99,7 @@ fn a_server_gets_credentials_origin_and_identity_from_nobody_but_the_gateway() {
         scheme: "https",
         host: None,
     };
-    to_server(&mut request, origin, &own);
+    to_server(&mut request, server, origin, &own);
     expected.remove(X_FORWARDED_HOST);
     assert_eq!(request, expected);
 }

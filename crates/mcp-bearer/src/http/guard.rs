@@ -244,13 +244,25 @@ impl Guard {
     /// Prepares a request to be passed on: removes from its extensions what the peer or an outer
     /// layer put there, and hides the credential from `Debug`.
     pub(super) fn prepare<B>(&self, request: &mut Request<B>, access: Option<AccessToken>) {
+        request.extensions_mut().insert(self.clone());
+        self.prepare_for_proxy(request, access);
+        self.0.credential.hide(request.headers_mut());
+    }
+
+    /// The same for a service that has no use for a guard, and removes the `Authorization` header.
+    pub(super) fn prepare_for_proxy<B>(
+        &self,
+        request: &mut Request<B>,
+        access: Option<AccessToken>,
+    ) {
         let extensions = request.extensions_mut();
         match access {
             Some(access) => drop(extensions.insert(access)),
             None => drop(extensions.remove::<AccessToken>()),
         }
-        extensions.insert(self.clone());
-        self.0.credential.hide(request.headers_mut());
+        if !self.0.credential.is_the_clients() {
+            self.0.credential.hide(request.headers_mut());
+        }
     }
 }
 

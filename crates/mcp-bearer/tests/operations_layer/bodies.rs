@@ -164,16 +164,21 @@ async fn all_bodies_together_have_a_limit_and_a_dropped_one_frees_its_memory() {
         assert!(poll(&mut future).is_pending());
         waiting.push(future);
     }
-    let refused = ask(service.clone(), post(&token("read"), call("add"))).await;
-    assert_eq!((refused.status.as_u16(), refused.code()), (503, -32600));
-    assert_eq!(refused.header("retry-after"), Some("1"));
+    let larger = || format!("{}{}", call("add"), " ".repeat(8 * 1024));
+    let in_pieces = || Pieces::cut(call("add").as_bytes(), 10);
+    for body in [larger().into(), in_pieces()] {
+        let refused = ask(service.clone(), post(&token("read"), body)).await;
+        assert_eq!((refused.status.as_u16(), refused.code()), (503, -32600));
+        assert_eq!(refused.header("retry-after"), Some("1"));
+    }
+    // A small body in one piece lies in the buffer of its connection.
+    let small = ask(service.clone(), post(&token("read"), call("add"))).await;
+    assert_eq!(small.status, 200);
     waiting.pop();
-    assert_eq!(
-        ask(service.clone(), post(&token("read"), call("add")))
-            .await
-            .status,
-        200
-    );
+    for body in [larger().into(), in_pieces()] {
+        let answer = ask(service.clone(), post(&token("read"), body)).await;
+        assert_eq!(answer.status, 200);
+    }
     drop(waiting);
     for _ in 0..40 {
         let answer = ask(service.clone(), post(&token("read"), long(4 * 1024 * 1024))).await;
@@ -181,16 +186,16 @@ async fn all_bodies_together_have_a_limit_and_a_dropped_one_frees_its_memory() {
     }
 }
 
-fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+pub(crate) fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     let mut cx = Context::from_waker(std::task::Waker::noop());
     std::pin::Pin::new(future).poll(&mut cx)
 }
 
 /// A service with one place, which is taken when it becomes ready.
 #[derive(Clone)]
-struct OnePlace {
-    places: Arc<tokio::sync::Semaphore>,
-    place: Option<Arc<tokio::sync::OwnedSemaphorePermit>>,
+pub(crate) struct OnePlace {
+    pub(crate) places: Arc<tokio::sync::Semaphore>,
+    pub(crate) place: Option<Arc<tokio::sync::OwnedSemaphorePermit>>,
 }
 
 impl Service<Request<OperationBody<Pieces>>> for OnePlace {

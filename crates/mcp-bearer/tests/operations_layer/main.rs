@@ -12,6 +12,7 @@ mod bodies;
 mod body_hash;
 mod lists;
 mod logs;
+mod once;
 mod requests;
 mod rmcp_server;
 mod sessions;

@@ -125,6 +125,8 @@ pub(crate) enum Piece {
     Data(Bytes),
     Trailers(HeaderMap),
     Error,
+    /// Nothing yet; whoever waits is woken.
+    Later,
     Never,
 }
 
@@ -169,7 +171,7 @@ impl Body for Pieces {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         *self.polled.lock().unwrap() += 1;
         match self.pieces.pop_front() {
@@ -177,6 +179,10 @@ impl Body for Pieces {
             Some(Piece::Data(data)) => Poll::Ready(Some(Ok(Frame::data(data)))),
             Some(Piece::Trailers(trailers)) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
             Some(Piece::Error) => Poll::Ready(Some(Err(Broken))),
+            Some(Piece::Later) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             Some(Piece::Never) => {
                 self.pieces.push_front(Piece::Never);
                 Poll::Pending
@@ -318,7 +324,11 @@ where
     S::Error: std::fmt::Debug,
     B: Body<Data = Bytes>,
 {
-    let (parts, body) = service.oneshot(request).await.unwrap().into_parts();
+    read(service.oneshot(request).await.unwrap()).await
+}
+
+pub(crate) async fn read<B: Body<Data = Bytes>>(response: Response<B>) -> Answer {
+    let (parts, body) = response.into_parts();
     let mut body = Box::pin(body);
     let (mut data, mut trailers, mut broken) = (Vec::new(), None, false);
     while let Some(frame) = body.frame().await {

@@ -13,15 +13,15 @@ use http_body::Body;
 use mcp_bearer_core::operation::{Answers, ListFilter, ListView, RpcAnswer};
 
 use super::entry::SESSION_ID;
+use super::judging::Judging;
 use super::refusal::{self, Reason};
 use super::response_body::OperationsBody;
-use super::settings::Settings;
 use crate::AccessToken;
 use crate::http::session::{Principal, Tag};
 
 /// What must be known about a request when its answer comes.
 pub(super) struct Exchange {
-    pub(super) settings: Arc<Settings>,
+    pub(super) judging: Arc<Judging>,
     /// `None` if the caller has no token.
     pub(super) access: Option<AccessToken>,
     /// Whether the protocol version of the request has sessions.
@@ -165,13 +165,13 @@ impl Exchange {
         let is_one = ids.iter().count() == 1;
         let principal = self.principal();
         if principal.is_none() {
-            self.settings.warn_of_nobody();
+            self.judging.settings.warn_of_nobody();
         }
         let bound = own
             .as_ref()
             .ok()
             .filter(|_| is_one && self.has_sessions)
-            .zip(self.settings.binding.as_ref().zip(principal))
+            .zip(self.judging.settings.binding.as_ref().zip(principal))
             .and_then(|(id, (binding, principal))| binding.bind_session(principal, id))
             .and_then(|bound| HeaderValue::try_from(bound).ok());
         let Some(bound) = bound else {
@@ -191,6 +191,7 @@ impl Exchange {
         session: Option<&str>,
     ) -> Response<OperationsBody<R>> {
         let tag: Option<Tag> = self
+            .judging
             .settings
             .binding
             .as_ref()

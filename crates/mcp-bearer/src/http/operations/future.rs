@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use ::http::{Request, Response};
@@ -15,7 +16,7 @@ use tower_service::Service;
 use super::exit::Leaving;
 use super::judging::{Judging, Step};
 use super::request_body::OperationBody;
-use super::request_state::{State, StateProj};
+use super::request_state::{Owned, State, StateProj};
 use super::response_body::OperationsBody;
 use crate::http::preflight::Grant;
 use crate::http::response;
@@ -42,13 +43,16 @@ where
     B: Body<Data = Bytes>,
 {
     #[inline]
-    pub(super) fn begin(judging: Judging<'_>, service: &mut S, mut request: Request<B>) -> Self
+    pub(super) fn begin(judging: &Arc<Judging>, service: &mut S, mut request: Request<B>) -> Self
     where
         S: Clone,
     {
-        let cors = judging.guard.grant(request.headers());
-        let ends_connection = response::ends_connection(request.version(), request.body());
-        let state = match judging.begin(&mut request) {
+        let Outset {
+            cors,
+            ends_connection,
+            step,
+        } = Outset::of(judging, &mut request);
+        let state = match step {
             // It waits for nothing, so that the service is used where it is.
             Step::Pass(exchange) if !judging.settings.reads_bodies() => {
                 State::inner(service, request, exchange)
@@ -57,13 +61,59 @@ where
                 // The clone may not be ready; the service that was polled is the one to call.
                 let clone = service.clone();
                 let service = mem::replace(service, clone);
-                State::after(step, judging, service, request)
+                State::after(step, Arc::clone(judging), service, request)
             }
         };
         Self {
             state,
             cors,
             ends_connection,
+        }
+    }
+
+    /// The same for a service that is used once: it need not be ready, and nothing is cloned.
+    #[inline]
+    pub(super) fn begin_once(judging: Arc<Judging>, service: S, mut request: Request<B>) -> Self
+    where
+        B: Unpin,
+    {
+        let Outset {
+            cors,
+            mut ends_connection,
+            step,
+        } = Outset::of(&judging, &mut request);
+        let state = match step {
+            Step::Read(known) => {
+                let owned = Owned { service, judging };
+                State::read(owned, request, known, &mut ends_connection)
+            }
+            Step::Pass(exchange) => {
+                State::judged(service, request.map(OperationBody::untouched), exchange)
+            }
+            step => State::after(step, judging, service, request),
+        };
+        Self {
+            state,
+            cors,
+            ends_connection,
+        }
+    }
+}
+
+/// What is known of a request before it waits for anything.
+struct Outset {
+    cors: Option<Grant>,
+    ends_connection: bool,
+    step: Step,
+}
+
+impl Outset {
+    #[inline]
+    fn of<B: Body>(judging: &Arc<Judging>, request: &mut Request<B>) -> Self {
+        Self {
+            cors: judging.guard.grant(request.headers()),
+            ends_connection: response::ends_connection(request.version(), request.body()),
+            step: judging.begin(request),
         }
     }
 }
@@ -120,10 +170,7 @@ where
                     }
                 }
                 StateProj::Reading { read } => {
-                    match ready!(read.as_mut().poll_whole(cx, ends_connection)) {
-                        Ok(next) => next,
-                        Err(error) => return Poll::Ready(Err(error)),
-                    }
+                    ready!(read.as_mut().poll_whole(cx, ends_connection))
                 }
                 StateProj::Judged { judged } => {
                     let Some(waiting) = judged else {
@@ -164,6 +211,10 @@ where
                         Leaving::Held(held) => State::Held { held },
                     }
                 }
+                StateProj::Failed { error } => match error.take() {
+                    Some(error) => return Poll::Ready(Err(error)),
+                    None => return Poll::Pending,
+                },
                 StateProj::Held { held } => {
                     let response = ready!(held.poll_answer(cx));
                     state.set(State::Ended);
@@ -196,6 +247,7 @@ where
             State::Reading { .. } => "reading",
             State::Judged { .. } => "judged",
             State::Inner { .. } => "inner",
+            State::Failed { .. } => "failed",
             State::Held { .. } => "held",
             State::Ended => "ended",
         };

@@ -20,11 +20,11 @@ use crate::http::guard::{Denial, Guard, Verdict};
 use crate::http::preflight;
 use crate::http::session::Principal;
 
-/// What the layer decides by. Borrowed: a request that waits for nothing keeps none of it.
-#[derive(Clone, Copy)]
-pub(super) struct Judging<'a> {
-    pub(super) guard: &'a Guard,
-    pub(super) settings: &'a Arc<Settings>,
+/// What the layer decides by. Its services and requests share it.
+#[derive(Debug)]
+pub(super) struct Judging {
+    pub(super) guard: Guard,
+    pub(super) settings: Settings,
 }
 
 /// What happens to a request next. It is a value of its own, so that the request, which is large,
@@ -50,10 +50,10 @@ pub(super) struct Known {
     has_sessions: bool,
 }
 
-impl Judging<'_> {
+impl Judging {
     /// Decides by the headers, as far as that needs no waiting.
     #[inline]
-    pub(super) fn begin<B: Body>(self, request: &mut Request<B>) -> Step {
+    pub(super) fn begin<B: Body>(self: &Arc<Self>, request: &mut Request<B>) -> Step {
         if self.settings.rules.has_anonymous() && !self.guard.has_credential(request.headers()) {
             if request.method() == Method::POST {
                 return self.enter(request, None);
@@ -76,7 +76,7 @@ impl Judging<'_> {
                     has_sessions,
                     ..Known::default()
                 };
-                Step::Pass(self.pass(request, known, None))
+                Step::Pass(Arc::clone(self).pass(request, known, None))
             }
             Verdict::Denied(answer) | Verdict::Answered(answer) => Step::Answer(answer),
             Verdict::NeedsKeys { token, needs } => {
@@ -89,15 +89,15 @@ impl Judging<'_> {
     /// Whether a request opens the stream of a session that was started without a token, or ends
     /// that session. A 401 would make clients sign in as soon as they are connected; after a 405
     /// they continue without.
-    fn wants_anonymous_stream<B>(self, request: &Request<B>) -> bool {
+    fn wants_anonymous_stream<B>(&self, request: &Request<B>) -> bool {
         matches!(*request.method(), Method::GET | Method::DELETE)
-            && entry::names_anonymous_session(self.settings, request.headers())
+            && entry::names_anonymous_session(&self.settings, request.headers())
     }
 
     /// Everything that the headers decide after the token.
     #[inline]
     pub(super) fn enter<B: Body>(
-        self,
+        self: &Arc<Self>,
         request: &mut Request<B>,
         access: Option<AccessToken>,
     ) -> Step {
@@ -111,20 +111,20 @@ impl Judging<'_> {
                 Step::Answer(refused(Box::new(answer), known.access.as_ref()))
             }
             Ok(Kind::WithoutBody) => match self.check_body_hash(known.access.as_ref(), &[]) {
-                Ok(()) => Step::Pass(self.pass(request, known, None)),
+                Ok(()) => Step::Pass(Arc::clone(self).pass(request, known, None)),
                 Err(rejection) => {
                     let answer = self.guard.challenge(&rejection);
                     Step::Answer(refused(Box::new(answer), known.access.as_ref()))
                 }
             },
             Ok(Kind::Post) if self.settings.reads_bodies() => Step::Read(known),
-            Ok(Kind::Post) => Step::Pass(self.pass(request, known, None)),
+            Ok(Kind::Post) => Step::Pass(Arc::clone(self).pass(request, known, None)),
         }
     }
 
     /// Decides about a request whose body was read: it is passed on or answered.
     pub(super) fn judge_body<B>(
-        self,
+        self: Arc<Self>,
         request: &mut Request<B>,
         body: &[u8],
         known: Known,
@@ -144,7 +144,7 @@ impl Judging<'_> {
     }
 
     /// How much of a body is read, and for how long.
-    pub(super) fn limits(self, known: &Known) -> BodyLimits {
+    pub(super) fn limits(&self, known: &Known) -> BodyLimits {
         if known.access.is_none() {
             self.settings.anonymous_body
         } else {
@@ -154,7 +154,7 @@ impl Judging<'_> {
 
     #[inline]
     fn check_headers<B: Body>(
-        self,
+        &self,
         request: &mut Request<B>,
         known: &mut Known,
     ) -> Result<Kind, Stop> {
@@ -178,20 +178,20 @@ impl Judging<'_> {
             Some(access) => Principal::of(access),
             None => Some(Principal::Anonymous),
         };
-        known.session = entry::enter_session(self.settings, principal, headers)?;
-        entry::enter_event(self.settings, principal, known.session.as_deref(), headers)?;
+        known.session = entry::enter_session(&self.settings, principal, headers)?;
+        entry::enter_event(&self.settings, principal, known.session.as_deref(), headers)?;
         Ok(kind)
     }
 
     /// The token of a caller must be for this body, if the layer requires that.
-    fn check_body_hash(self, access: Option<&AccessToken>, body: &[u8]) -> Result<(), Rejection> {
+    fn check_body_hash(&self, access: Option<&AccessToken>, body: &[u8]) -> Result<(), Rejection> {
         match access {
             Some(access) if self.settings.needs_body_hash => access.require_body_hash(body),
             _ => Ok(()),
         }
     }
 
-    fn with_caller<T>(self, known: &Known, ask: impl FnOnce(Caller<'_>) -> T) -> T {
+    fn with_caller<T>(&self, known: &Known, ask: impl FnOnce(Caller<'_>) -> T) -> T {
         let Some(access) = &known.access else {
             return ask(Caller::anonymous());
         };
@@ -206,7 +206,7 @@ impl Judging<'_> {
 
     /// The operations of a body, if the rules allow them all; else our answer.
     fn judge(
-        self,
+        &self,
         body: &[u8],
         headers: &RequestHeaders<'_>,
         known: &Known,
@@ -246,7 +246,7 @@ impl Judging<'_> {
     /// Prepares a request for the inner service.
     #[inline]
     fn pass<B>(
-        self,
+        self: Arc<Self>,
         request: &mut Request<B>,
         mut known: Known,
         operations: Option<Operations>,
@@ -254,14 +254,19 @@ impl Judging<'_> {
         if !request.extensions().is_empty() {
             request.extensions_mut().remove::<JudgedOperations>();
         }
-        self.guard.prepare(request, known.access.clone());
+        let access = known.access.clone();
+        if self.settings.is_before_proxy {
+            self.guard.prepare_for_proxy(request, access);
+        } else {
+            self.guard.prepare(request, access);
+        }
         let asked = if known.session.is_none() && self.settings.rules.is_none() {
             None
         } else {
             Some(self.asked(request, &mut known, operations))
         };
         Exchange {
-            settings: Arc::clone(self.settings),
+            judging: self,
             access: known.access,
             has_sessions: known.has_sessions,
             asked,
@@ -270,7 +275,7 @@ impl Judging<'_> {
 
     /// What must be known of a request if there are rules or it names a session.
     fn asked<B>(
-        self,
+        &self,
         request: &mut Request<B>,
         known: &mut Known,
         operations: Option<Operations>,

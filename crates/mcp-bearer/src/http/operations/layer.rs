@@ -1,9 +1,8 @@
 //! [`OperationsLayer`]: configured once and put in front of an MCP server.
 
-use std::sync::Arc;
-
 use mcp_bearer_core::operation::OperationRules;
 
+use super::judging::Judging;
 use super::service::OperationsService;
 use super::settings::Settings;
 use crate::http::layer::{BearerAuthLayer, NoResource, Resource};
@@ -102,6 +101,14 @@ impl<R> OperationsLayer<R> {
         self
     }
 
+    /// For an inner service that is a proxy: it does not get the layer's
+    /// [`Guard`](crate::http::Guard).
+    #[doc(hidden)]
+    pub fn before_proxy(mut self) -> Self {
+        self.settings.is_before_proxy = true;
+        self
+    }
+
     /// The layer that judges tokens, for its metadata document.
     pub fn auth(&self) -> &BearerAuthLayer<R> {
         &self.auth
@@ -109,8 +116,11 @@ impl<R> OperationsLayer<R> {
 
     /// Puts this layer in front of a service.
     pub fn layer<S>(&self, inner: S) -> OperationsService<S> {
-        let settings = Arc::new(self.settings.clone());
-        OperationsService::new(inner, self.auth.guard().clone(), settings)
+        let judging = Judging {
+            guard: self.auth.guard().clone(),
+            settings: self.settings.clone(),
+        };
+        OperationsService::new(inner, judging)
     }
 }
 

@@ -30,13 +30,17 @@ pin_project! {
 /// What was read, and what may be.
 struct Progress {
     limits: BodyLimits,
-    /// `None` once the body has it.
+    /// `None` until it is needed, and once the body has it.
     lease: Option<Lease>,
     wait: Wait,
     data: Data,
     length: usize,
     trailers: Option<HeaderMap>,
 }
+
+/// A whole body in one piece of at most this many bytes takes nothing of the budget: it lies in the
+/// buffer that its connection has anyway.
+const BUFFERED: usize = 8 * 1024;
 
 /// The time that a body takes. It begins when there is something to wait for.
 enum Wait {
@@ -58,10 +62,10 @@ enum Data {
 }
 
 impl<B: Body<Data = Bytes>> Reading<B> {
-    pub(super) fn new(body: B, limits: BodyLimits, budget: &BodyBudget) -> Self {
+    pub(super) fn new(body: B, limits: BodyLimits) -> Self {
         let read = Progress {
             limits,
-            lease: Some(budget.lease()),
+            lease: None,
             wait: Wait::NotYet,
             data: Data::Nothing,
             length: 0,
@@ -74,6 +78,7 @@ impl<B: Body<Data = Bytes>> Reading<B> {
     pub(super) fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
+        budget: &BodyBudget,
     ) -> Poll<Result<ReadBody, Stop>> {
         let this = self.project();
         let (mut body, read) = (this.body, this.read);
@@ -93,12 +98,13 @@ impl<B: Body<Data = Bytes>> Reading<B> {
             };
             match frame.into_data() {
                 Ok(data) => {
-                    if let Err(stop) = read.add(data) {
-                        return Poll::Ready(Err(stop));
-                    }
                     // hyper knows that from the length of a body, and would report the end only
                     // when the connection is polled again.
-                    if body.is_end_stream() {
+                    let is_last = body.is_end_stream();
+                    if let Err(stop) = read.add(data, is_last, budget) {
+                        return Poll::Ready(Err(stop));
+                    }
+                    if is_last {
                         return Poll::Ready(Ok(read.whole()));
                     }
                 }
@@ -109,16 +115,19 @@ impl<B: Body<Data = Bytes>> Reading<B> {
 }
 
 impl Progress {
-    fn add(&mut self, data: Bytes) -> Result<(), Stop> {
+    fn add(&mut self, data: Bytes, is_last: bool, budget: &BodyBudget) -> Result<(), Stop> {
         if data.is_empty() {
             return Ok(());
         }
         if data.len() > self.limits.bytes.saturating_sub(self.length) {
             return Err(too_large());
         }
-        let lease = self.lease.as_mut();
-        if !lease.is_some_and(|lease| lease.extend(data.len())) {
-            return Err(stop(Reason::Body, 503, "too many bodies are being read"));
+        let is_buffered = is_last && self.length == 0 && data.len() <= BUFFERED;
+        if !is_buffered {
+            let lease = self.lease.get_or_insert_with(|| budget.lease());
+            if !lease.extend(data.len()) {
+                return Err(stop(Reason::Body, 503, "too many bodies are being read"));
+            }
         }
         self.length += data.len();
         self.data = match std::mem::replace(&mut self.data, Data::Nothing) {
@@ -143,11 +152,7 @@ impl Progress {
             Data::One(data) => data,
             Data::Joined(joined) => joined.into(),
         };
-        ReadBody {
-            data: Some(data),
-            trailers: self.trailers.take(),
-            lease: self.lease.take(),
-        }
+        ReadBody::new(data, self.trailers.take(), self.lease.take())
     }
 
     /// Waits no longer than the limit.
@@ -207,11 +212,12 @@ mod tests {
     fn without_a_runtime_the_time_begins_at_the_first_question() {
         let time = Duration::from_millis(50);
         let limits = BodyLimits { bytes: 10, time };
-        let mut reading = Box::pin(Reading::new(Silent, limits, &BodyBudget::new(100)));
+        let mut reading = Box::pin(Reading::new(Silent, limits));
+        let budget = BodyBudget::new(100);
         let mut cx = Context::from_waker(std::task::Waker::noop());
-        assert!(reading.as_mut().poll_read(&mut cx).is_pending());
+        assert!(reading.as_mut().poll_read(&mut cx, &budget).is_pending());
         std::thread::sleep(time);
-        match reading.as_mut().poll_read(&mut cx) {
+        match reading.as_mut().poll_read(&mut cx, &budget) {
             Poll::Ready(Err(stop)) => assert_eq!(stop.answer.status(), 408),
             Poll::Ready(Ok(_)) => panic!("a body"),
             Poll::Pending => panic!("it waits longer"),

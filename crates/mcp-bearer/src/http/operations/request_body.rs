@@ -24,18 +24,57 @@ pin_project! {
     #[project = KindProj]
     enum Kind<B> {
         Untouched { #[pin] body: B },
-        /// Boxed, because every request would be larger.
-        Read { body: Box<ReadBody> },
+        Read { body: ReadBody },
     }
 }
 
 /// A body that was read whole.
 #[derive(Debug)]
 pub(super) struct ReadBody {
-    pub(super) data: Option<Bytes>,
-    pub(super) trailers: Option<HeaderMap>,
-    /// Released when the inner service takes the bytes or drops them.
-    pub(super) lease: Option<Lease>,
+    data: Option<Bytes>,
+    /// Boxed, because most bodies have nothing of it, and every request would be larger.
+    more: Option<Box<More>>,
+}
+
+#[derive(Debug)]
+struct More {
+    trailers: Option<HeaderMap>,
+    /// Released when the inner service has taken the bytes, or drops them.
+    _lease: Option<Lease>,
+}
+
+impl ReadBody {
+    pub(super) fn new(data: Bytes, trailers: Option<HeaderMap>, lease: Option<Lease>) -> Self {
+        let has_more = trailers.is_some() || lease.is_some();
+        Self {
+            data: Some(data),
+            more: has_more.then(|| {
+                Box::new(More {
+                    trailers,
+                    _lease: lease,
+                })
+            }),
+        }
+    }
+
+    /// The bytes, until they are taken.
+    pub(super) fn bytes(&self) -> Option<&Bytes> {
+        self.data.as_ref()
+    }
+
+    fn next_frame(&mut self) -> Option<Frame<Bytes>> {
+        if let Some(data) = self.data.take().filter(|data| !data.is_empty()) {
+            return Some(Frame::data(data));
+        }
+        let more = self.more.take()?;
+        more.trailers.map(Frame::trailers)
+    }
+
+    fn is_at_end(&self) -> bool {
+        let has_trailers = |more: &More| more.trailers.is_some();
+        !self.more.as_deref().is_some_and(has_trailers)
+            && self.data.as_ref().is_none_or(Bytes::is_empty)
+    }
 }
 
 impl<B> OperationBody<B> {
@@ -50,15 +89,13 @@ impl<B> OperationBody<B> {
     pub fn bytes(&self) -> Option<&Bytes> {
         match &self.kind {
             Kind::Untouched { .. } => None,
-            Kind::Read { body } => body.data.as_ref(),
+            Kind::Read { body } => body.bytes(),
         }
     }
 
     pub(super) fn read(body: ReadBody) -> Self {
         Self {
-            kind: Kind::Read {
-                body: Box::new(body),
-            },
+            kind: Kind::Read { body },
         }
     }
 }
@@ -73,24 +110,14 @@ impl<B: Body<Data = Bytes>> Body for OperationBody<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().kind.project() {
             KindProj::Untouched { body } => body.poll_frame(cx),
-            KindProj::Read { body } => {
-                let data = body.data.take().filter(|data| !data.is_empty());
-                if data.is_none() {
-                    body.lease = None;
-                }
-                let trailers = || body.trailers.take().map(Frame::trailers);
-                let frame = data.map(Frame::data).or_else(trailers);
-                Poll::Ready(frame.map(Ok))
-            }
+            KindProj::Read { body } => Poll::Ready(body.next_frame().map(Ok)),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Untouched { body } => body.is_end_stream(),
-            Kind::Read { body } => {
-                body.trailers.is_none() && body.data.as_ref().is_none_or(Bytes::is_empty)
-            }
+            Kind::Read { body } => body.is_at_end(),
         }
     }
 
@@ -98,7 +125,7 @@ impl<B: Body<Data = Bytes>> Body for OperationBody<B> {
         match &self.kind {
             Kind::Untouched { body } => body.size_hint(),
             Kind::Read { body } => {
-                let length = body.data.as_ref().map_or(0, Bytes::len);
+                let length = body.bytes().map_or(0, Bytes::len);
                 SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
             }
         }

@@ -3,7 +3,7 @@
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use ::http::{Request, Response};
 use bytes::Bytes;
@@ -11,15 +11,14 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::entry::Stop;
 use super::exit::{Exchange, Held};
 use super::judging::{Judging, Known, Step};
 use super::reading::Reading;
 use super::refusal;
-use super::request_body::OperationBody;
-use super::settings::Settings;
+use super::request_body::{OperationBody, ReadBody};
 use crate::http::answer_body::AnswerBody;
 use crate::http::future::Verified;
-use crate::http::guard::Guard;
 use mcp_bearer_core::AccessToken;
 
 pin_project! {
@@ -36,6 +35,8 @@ pin_project! {
         /// The body was judged; the inner service must become ready.
         Judged { judged: Option<Box<Judged<S, B>>> },
         Inner { #[pin] future: S::Future, exchange: Option<Exchange> },
+        /// The inner service failed before it was called.
+        Failed { error: Option<S::Error> },
         Held { held: Box<Held<R>> },
         Ended,
     }
@@ -62,8 +63,7 @@ pin_project! {
 /// What a request that waits keeps.
 pub(super) struct Owned<S> {
     pub(super) service: S,
-    guard: Guard,
-    settings: Arc<Settings>,
+    pub(super) judging: Arc<Judging>,
 }
 
 /// A request that is passed on, after its body was read.
@@ -71,23 +71,6 @@ pub(super) struct Judged<S, B> {
     pub(super) service: S,
     pub(super) request: Request<OperationBody<B>>,
     pub(super) exchange: Exchange,
-}
-
-impl<S> Owned<S> {
-    fn new(judging: Judging<'_>, service: S) -> Self {
-        Self {
-            service,
-            guard: judging.guard.clone(),
-            settings: Arc::clone(judging.settings),
-        }
-    }
-
-    pub(super) fn judging(&self) -> Judging<'_> {
-        Judging {
-            guard: &self.guard,
-            settings: &self.settings,
-        }
-    }
 }
 
 impl<S, B, R> State<S, B, R>
@@ -107,7 +90,7 @@ where
     /// What follows from the decision by the headers.
     pub(super) fn after(
         step: Step,
-        judging: Judging<'_>,
+        judging: Arc<Judging>,
         mut service: S,
         request: Request<B>,
     ) -> Self {
@@ -121,20 +104,14 @@ where
             }
             Step::Read(known) => {
                 let (parts, body) = request.into_parts();
-                let limits = judging.limits(&known);
-                Self::Reading {
-                    read: Box::pin(Read {
-                        reading: Reading::new(body, limits, &judging.settings.budget),
-                        owned: Some(Owned::new(judging, service)),
-                        request: Request::from_parts(parts, ()),
-                        known,
-                    }),
-                }
+                let reading = Reading::new(body, judging.limits(&known));
+                let request = Request::from_parts(parts, ());
+                Self::reading(reading, Owned { service, judging }, request, known)
             }
             Step::Wait(verified) => {
                 let waiting = Waiting {
                     verified,
-                    owned: Owned::new(judging, service),
+                    owned: Owned { service, judging },
                     request,
                 };
                 Self::Waiting {
@@ -143,6 +120,50 @@ where
             }
             Step::Answer(answer) => Self::answered(answer),
         }
+    }
+
+    /// Reads a body, and goes on with it if it has arrived: then it needs no place to wait in.
+    #[inline]
+    pub(super) fn read(
+        owned: Owned<S>,
+        request: Request<B>,
+        known: Known,
+        ends_connection: &mut bool,
+    ) -> Self
+    where
+        B: Unpin,
+    {
+        let (parts, body) = request.into_parts();
+        let request = Request::from_parts(parts, ());
+        let mut reading = Reading::new(body, owned.judging.limits(&known));
+        // Whatever is not ready is asked again when the future is polled.
+        let mut cx = Context::from_waker(Waker::noop());
+        let budget = &owned.judging.settings.budget;
+        match Pin::new(&mut reading).poll_read(&mut cx, budget) {
+            Poll::Pending => Self::reading(reading, owned, request, known),
+            Poll::Ready(Err(stop)) => Self::stopped(&stop),
+            Poll::Ready(Ok(body)) => {
+                *ends_connection = false;
+                owned.go_on(request, body, known, &mut cx)
+            }
+        }
+    }
+
+    fn reading(reading: Reading<B>, owned: Owned<S>, request: Request<()>, known: Known) -> Self {
+        let owned = Some(owned);
+        Self::Reading {
+            read: Box::pin(Read {
+                reading,
+                owned,
+                request,
+                known,
+            }),
+        }
+    }
+
+    fn stopped(stop: &Stop) -> Self {
+        let answer = refusal::refuse(stop.reason, &stop.answer, None);
+        Self::answered(Box::new(answer))
     }
 
     pub(super) fn judged(
@@ -175,19 +196,10 @@ where
     /// Goes on with a token that was verified with newer keys.
     pub(super) fn enter<R>(self, access: AccessToken) -> State<S, B, R> {
         let Self {
-            owned:
-                Owned {
-                    service,
-                    guard,
-                    settings,
-                },
+            owned: Owned { service, judging },
             mut request,
             ..
         } = self;
-        let judging = Judging {
-            guard: &guard,
-            settings: &settings,
-        };
         let step = judging.enter(&mut request, Some(access));
         State::after(step, judging, service, request)
     }
@@ -203,35 +215,58 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         ends_connection: &mut bool,
-    ) -> Poll<Result<State<S, B, R>, S::Error>> {
+    ) -> Poll<State<S, B, R>> {
         let this = self.project();
-        let body = match ready!(this.reading.poll_read(cx)) {
+        let Some(owned) = this.owned else {
+            return Poll::Ready(State::Ended);
+        };
+        let budget = &owned.judging.settings.budget;
+        let body = match ready!(this.reading.poll_read(cx, budget)) {
             Ok(body) => body,
-            Err(stop) => {
-                let answer = refusal::refuse(stop.reason, &stop.answer, None);
-                return Poll::Ready(Ok(State::answered(Box::new(answer))));
-            }
+            Err(stop) => return Poll::Ready(State::stopped(&stop)),
         };
         *ends_connection = false;
         let Some(owned) = this.owned.take() else {
-            return Poll::Ready(Ok(State::Ended));
+            return Poll::Ready(State::Ended);
         };
-        let bytes = body.data.clone().unwrap_or_default();
+        let request = mem::take(this.request);
         let known = mem::take(this.known);
-        let exchange = match owned.judging().judge_body(this.request, &bytes, known) {
+        Poll::Ready(owned.go_on(request, body, known, cx))
+    }
+}
+
+impl<S> Owned<S> {
+    /// Judges a body that was read: its request is passed on or answered.
+    #[inline]
+    fn go_on<B, R>(
+        self,
+        mut request: Request<()>,
+        body: ReadBody,
+        known: Known,
+        cx: &mut Context<'_>,
+    ) -> State<S, B, R>
+    where
+        S: Service<Request<OperationBody<B>>>,
+        B: Body<Data = Bytes>,
+    {
+        let Self {
+            mut service,
+            judging,
+        } = self;
+        let bytes = body.bytes().map_or(&[][..], |bytes| bytes);
+        let exchange = match judging.judge_body(&mut request, bytes, known) {
             Ok(exchange) => exchange,
-            Err(answer) => return Poll::Ready(Ok(State::answered(answer))),
+            Err(answer) => return State::answered(answer),
         };
-        let mut service = owned.service;
         let is_ready = service.poll_ready(cx);
-        let request = mem::take(this.request).map(|()| OperationBody::read(body));
-        Poll::Ready(match is_ready {
-            Poll::Ready(Ok(())) => Ok(State::Inner {
+        let request = request.map(|()| OperationBody::read(body));
+        match is_ready {
+            Poll::Ready(Ok(())) => State::Inner {
                 future: service.call(request),
                 exchange: Some(exchange),
-            }),
-            Poll::Ready(Err(error)) => Err(error),
-            Poll::Pending => Ok(State::judged(service, request, exchange)),
-        })
+            },
+            Poll::Ready(Err(error)) => State::Failed { error: Some(error) },
+            Poll::Pending => State::judged(service, request, exchange),
+        }
     }
 }

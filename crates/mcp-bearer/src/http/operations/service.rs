@@ -12,8 +12,6 @@ use super::future::OperationsFuture;
 use super::judging::Judging;
 use super::request_body::OperationBody;
 use super::response_body::OperationsBody;
-use super::settings::Settings;
-use crate::http::guard::Guard;
 
 /// A service behind bearer authentication and rules for operations. Made by
 /// [`OperationsLayer::layer`](super::OperationsLayer::layer).
@@ -24,22 +22,32 @@ use crate::http::guard::Guard;
 #[derive(Clone, Debug)]
 pub struct OperationsService<S> {
     inner: S,
-    guard: Guard,
-    settings: Arc<Settings>,
+    judging: Arc<Judging>,
 }
 
 impl<S> OperationsService<S> {
-    pub(super) fn new(inner: S, guard: Guard, settings: Arc<Settings>) -> Self {
+    pub(super) fn new(inner: S, judging: Judging) -> Self {
         Self {
             inner,
-            guard,
-            settings,
+            judging: Arc::new(judging),
         }
     }
 
     /// The inner service.
     pub fn get_ref(&self) -> &S {
         &self.inner
+    }
+
+    /// Handles one request, also if the service is not ready: then it waits for the inner one. A
+    /// service that was cloned for one request is not cloned again.
+    #[doc(hidden)]
+    #[inline]
+    pub fn call_once<B, R>(self, request: Request<B>) -> OperationsFuture<S, B, R>
+    where
+        S: Service<Request<OperationBody<B>>, Response = Response<R>>,
+        B: Body<Data = Bytes> + Unpin,
+    {
+        OperationsFuture::begin_once(self.judging, self.inner, request)
     }
 }
 
@@ -54,7 +62,7 @@ where
     type Future = OperationsFuture<S, B, R>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        if self.settings.reads_bodies() {
+        if self.judging.settings.reads_bodies() {
             Poll::Ready(Ok(()))
         } else {
             self.inner.poll_ready(cx)
@@ -63,10 +71,6 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let judging = Judging {
-            guard: &self.guard,
-            settings: &self.settings,
-        };
-        OperationsFuture::begin(judging, &mut self.inner, request)
+        OperationsFuture::begin(&self.judging, &mut self.inner, request)
     }
 }

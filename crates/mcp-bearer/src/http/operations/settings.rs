@@ -20,6 +20,8 @@ pub(super) struct Settings {
     pub(super) needs_body_hash: bool,
     /// Whether the inner service needs each body whole.
     pub(super) reads_all: bool,
+    /// Whether the inner service is a proxy, which has no use for the layer's guard.
+    pub(super) is_before_proxy: bool,
     pub(super) budget: BodyBudget,
     /// For requests with a token.
     pub(super) body: BodyLimits,
@@ -46,6 +48,7 @@ impl Settings {
             binding,
             needs_body_hash: false,
             reads_all: false,
+            is_before_proxy: false,
             budget: BodyBudget::new(ALL_BODIES),
             body: BodyLimits {
                 bytes: Limits::OPERATION_BODY_BYTES,
