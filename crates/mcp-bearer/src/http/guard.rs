@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ::http::{HeaderMap, Method, Request, Response};
+use ::http::{Extensions, HeaderMap, Method, Request, Response};
 use http_body::Body;
 
 use super::answer_body::AnswerBody;
@@ -245,21 +245,17 @@ impl Guard {
     /// layer put there, and hides the credential from `Debug`.
     pub(super) fn prepare<B>(&self, request: &mut Request<B>, access: Option<AccessToken>) {
         request.extensions_mut().insert(self.clone());
-        self.prepare_for_proxy(request, access);
+        set_access(request.extensions_mut(), access);
         self.0.credential.hide(request.headers_mut());
     }
 
-    /// The same for a service that has no use for a guard, and removes the `Authorization` header.
+    /// Prepares a request for a service that asks no guard and removes the `Authorization` header.
     pub(super) fn prepare_for_proxy<B>(
         &self,
         request: &mut Request<B>,
         access: Option<AccessToken>,
     ) {
-        let extensions = request.extensions_mut();
-        match access {
-            Some(access) => drop(extensions.insert(access)),
-            None => drop(extensions.remove::<AccessToken>()),
-        }
+        set_access(request.extensions_mut(), access);
         if !self.0.credential.is_the_clients() {
             self.0.credential.hide(request.headers_mut());
         }
@@ -272,6 +268,13 @@ impl fmt::Debug for Guard {
             .field("provider", &self.0.provider)
             .field("metadata_url", &self.0.metadata_url)
             .finish()
+    }
+}
+
+fn set_access(extensions: &mut Extensions, access: Option<AccessToken>) {
+    match access {
+        Some(access) => drop(extensions.insert(access)),
+        None => drop(extensions.remove::<AccessToken>()),
     }
 }
 

@@ -1,19 +1,30 @@
 //! `OperationsService::call_once` answers as the service does, and clones and waits less.
 
+use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::task::AtomicWaker;
 use http::{HeaderMap, Request, Response};
-use mcp_bearer::AccessToken;
+use http_body::{Body, Frame};
 use mcp_bearer::http::{FromExtensions as _, Guard, OperationBody};
+use mcp_bearer::keys::{
+    KeySet, KeySource, KeyStatus, Miss, Refreshed, Snapshot, StaticKeys, VerifyingKey,
+};
 use mcp_bearer::operation::OperationRules;
+use mcp_bearer::{AccessToken, Algorithm, BearerAuthLayer, BearerAuthProvider, Clock};
+use mcp_bearer_testkit::{Forge, TestClock};
 use tower::Service;
 
 use crate::bodies::{OnePlace, poll};
 use crate::support::{
-    Piece, Pieces, Server, ask, auth, call, layer, post, read, token, typed, with,
+    NOW, Piece, Pieces, Server, ask, auth, call, key, layer, post, read, token, typed, with,
 };
 
 const OK: &str = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
@@ -158,48 +169,165 @@ async fn it_waits_until_the_inner_service_is_ready() {
     }
 }
 
-/// It never becomes ready, or refuses to be.
-#[derive(Clone)]
-struct Failing;
+#[tokio::test]
+async fn a_body_that_has_arrived_needs_no_place_to_wait_in() {
+    let begin = |body: Pieces| {
+        let once = layer().layer(Server::json(OK));
+        format!("{:?}", once.call_once(post(&token("read"), body)))
+    };
+    let has_arrived = begin(call("add").into());
+    assert_eq!(has_arrived, r#"OperationsFuture("inner")"#);
+    let is_coming = begin(pieces(&call("add")));
+    assert_eq!(is_coming, r#"OperationsFuture("reading")"#);
+}
 
-#[derive(Debug, PartialEq, Eq)]
-struct Failed;
+/// A body that another task sends.
+struct Channel(tokio::sync::mpsc::Receiver<Bytes>);
 
-impl Service<Request<OperationBody<Pieces>>> for Failing {
+impl Body for Channel {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let data = self.0.poll_recv(cx);
+        data.map(|data| data.map(|data| Ok(Frame::data(data))))
+    }
+}
+
+/// A server that is ready only once it was opened.
+#[derive(Clone, Default)]
+struct Gate(Arc<(AtomicBool, AtomicWaker)>);
+
+impl Gate {
+    fn open(&self) {
+        self.0.0.store(true, Ordering::SeqCst);
+        self.0.1.wake();
+    }
+}
+
+impl<B> Service<Request<OperationBody<B>>> for Gate {
     type Response = Response<Pieces>;
-    type Error = Failed;
-    type Future = Ready<Result<Self::Response, Failed>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failed>> {
-        Poll::Ready(Err(Failed))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.1.register(cx.waker());
+        if self.0.0.load(Ordering::SeqCst) {
+            Poll::Ready(Ok(()))
+        } else {
+            Poll::Pending
+        }
     }
 
-    fn call(&mut self, _: Request<OperationBody<Pieces>>) -> Self::Future {
+    fn call(&mut self, _: Request<OperationBody<B>>) -> Self::Future {
+        assert!(
+            self.0.0.load(Ordering::SeqCst),
+            "called without being ready"
+        );
         ready(Ok(typed("application/json", OK)))
     }
 }
 
-#[test]
-fn an_inner_service_that_fails_is_not_called() {
-    let service = layer().layer(Failing);
-    for body in [call("add").into(), pieces(&call("add"))] {
-        let mut once = Box::pin(service.clone().call_once(post(&token("read"), body)));
-        let mut answer = poll(&mut once);
-        for _ in 0..20 {
-            if answer.is_ready() {
-                break;
-            }
-            answer = poll(&mut once);
-        }
-        let Poll::Ready(Err(Failed)) = answer else {
-            panic!("it was called");
-        };
+/// Nothing that was asked before the first poll is left without a waker.
+#[tokio::test]
+async fn whatever_was_not_ready_at_once_wakes_the_request() {
+    let gate = Gate::default();
+    let (send, receive) = tokio::sync::mpsc::channel(1);
+    let request = post(&token("read"), "").map(|_| Channel(receive));
+    let once = layer().layer(gate.clone()).call_once(request);
+    let answer = tokio::spawn(once);
+    tokio::task::yield_now().await;
+    send.send(call("add").into()).await.unwrap();
+    tokio::task::yield_now().await;
+    drop(send);
+    for _ in 0..5 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!answer.is_finished());
+    gate.open();
+    let answer = tokio::time::timeout(Duration::from_secs(5), answer).await;
+    let answer = answer.expect("it was woken").unwrap().unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+/// Keys that come at the first question.
+struct Late(Mutex<Arc<KeySet>>);
+
+impl KeySource for Late {
+    fn snapshot(&self) -> Snapshot {
+        Snapshot::new(Arc::clone(&self.0.lock().unwrap()), 0)
+    }
+
+    fn refresh(&self, _: Miss) -> BoxFuture<'_, Refreshed> {
+        let keys = KeySet::single(VerifyingKey::from_pem(&key().public_pem()).unwrap());
+        *self.0.lock().unwrap() = Arc::new(keys);
+        Box::pin(ready(Refreshed::NewKeys))
+    }
+
+    fn status(&self) -> KeyStatus {
+        StaticKeys::new(KeySet::unavailable("", Duration::ZERO)).status()
     }
 }
 
 #[tokio::test]
+async fn after_new_keys_it_also_waits_until_the_inner_service_is_ready() {
+    let none = KeySet::unavailable("not fetched", Duration::from_secs(3));
+    let late: Arc<dyn KeySource> = Arc::new(Late(Mutex::new(Arc::new(none))));
+    let provider = BearerAuthProvider::builder()
+        .key_source(late)
+        .issuer(Forge::ISSUER)
+        .audience(Forge::AUDIENCE)
+        .algorithms([Algorithm::Es256])
+        .build()
+        .unwrap()
+        .with_clock(Clock::new(TestClock::new(NOW).as_fn()));
+    let auth = BearerAuthLayer::new(provider);
+    let gate = Gate::default();
+    let service = auth.operations(OperationRules::none()).layer(gate.clone());
+    let mut once = Box::pin(service.call_once(post(&token("read"), call("add"))));
+    for _ in 0..20 {
+        assert!(poll(&mut once).is_pending());
+    }
+    gate.open();
+    assert!(poll(&mut once).is_ready());
+}
+
+/// Large bodies stay counted until the inner service has them, and small ones are counted when
+/// their requests wait for it.
+#[tokio::test]
+async fn bodies_whose_requests_wait_are_counted() {
+    let gate = Gate::default();
+    let service = layer().layer(gate.clone());
+    let spaces = |length: usize| {
+        let call = call("add");
+        format!("{call}{}", " ".repeat(length - call.len()))
+    };
+    let begin = |body: String| Box::pin(service.clone().call_once(post(&token("read"), body)));
+    let mut waiting: Vec<_> = (0..15).map(|_| begin(spaces(4 * 1024 * 1024))).collect();
+    for _ in 0..512 {
+        waiting.push(begin(spaces(8 * 1024)));
+    }
+    for waits in &mut waiting {
+        assert!(poll(waits).is_pending());
+    }
+    for body in [spaces(8 * 1024), call("add")] {
+        let refused = read(begin(body).await.unwrap()).await;
+        assert_eq!((refused.status.as_u16(), refused.code()), (503, -32600));
+    }
+    gate.open();
+    assert_eq!(begin(spaces(8 * 1024)).await.unwrap().status(), 200);
+    assert_eq!(begin(spaces(8 * 1024 + 1)).await.unwrap().status(), 503);
+    waiting.pop();
+    waiting.pop();
+    assert_eq!(begin(spaces(8 * 1024 + 1)).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
 async fn a_proxy_gets_the_token_and_no_guard() {
-    let no_rules = || auth(&["read"]).operations(OperationRules::default());
+    let no_rules = || auth(&["read"]).operations(OperationRules::none());
     let whole = no_rules().read_bodies_whole();
     for (layer, has_guard) in [(whole.clone(), true), (whole.before_proxy(), false)] {
         let server = Server::json(OK);

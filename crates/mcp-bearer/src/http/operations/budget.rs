@@ -1,7 +1,11 @@
-//! The memory that all bodies being read may take in total.
+//! The memory that all bodies being read may take in total. A small body that is passed on at once
+//! is not counted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::entry::{Stop, stop};
+use super::refusal::Reason;
 
 /// A number of bytes that all bodies of a layer share.
 #[derive(Clone, Debug)]
@@ -30,21 +34,32 @@ impl BodyBudget {
             bytes: 0,
         }
     }
+
+    /// # Errors
+    /// 503 if so many bytes are not free.
+    pub(super) fn lease_of(&self, bytes: usize) -> Result<Lease, Stop> {
+        let mut lease = self.lease();
+        lease.extend(bytes)?;
+        Ok(lease)
+    }
 }
 
 impl Lease {
-    /// Takes more bytes; returns whether they were available.
-    #[must_use]
-    pub(super) fn extend(&mut self, bytes: usize) -> bool {
+    /// Takes more bytes.
+    ///
+    /// # Errors
+    /// 503 if so many are not free. Then nothing was taken.
+    pub(super) fn extend(&mut self, bytes: usize) -> Result<(), Stop> {
         let taken = self
             .free
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| {
                 free.checked_sub(bytes)
             });
-        if taken.is_ok() {
-            self.bytes += bytes;
+        if taken.is_err() {
+            return Err(stop(Reason::Body, 503, "too many bodies are being read"));
         }
-        taken.is_ok()
+        self.bytes += bytes;
+        Ok(())
     }
 }
 
@@ -62,11 +77,13 @@ mod tests {
     fn what_is_dropped_is_free_again() {
         let budget = BodyBudget::new(10);
         let (mut one, mut other) = (budget.lease(), budget.lease());
-        assert!(one.extend(6) && other.extend(4));
-        assert!(!one.extend(1) && !other.extend(usize::MAX) && one.extend(0));
+        assert!(one.extend(6).is_ok() && other.extend(4).is_ok());
+        assert!(one.extend(1).is_err() && other.extend(usize::MAX).is_err());
+        assert!(one.extend(0).is_ok());
         drop(other);
-        assert!(one.extend(4) && !one.extend(1));
+        assert!(one.extend(4).is_ok() && one.extend(1).is_err());
+        assert!(budget.lease_of(1).is_err());
         drop(one);
-        assert!(budget.lease().extend(10));
+        assert!(budget.lease_of(10).is_ok());
     }
 }

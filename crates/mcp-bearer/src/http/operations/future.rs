@@ -1,5 +1,6 @@
 //! [`OperationsFuture`]: handles one request. Dropping it frees everything at once.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::mem;
@@ -75,6 +76,7 @@ where
     #[inline]
     pub(super) fn begin_once(judging: Arc<Judging>, service: S, mut request: Request<B>) -> Self
     where
+        S: Service<Request<OperationBody<B>>, Error = Infallible>,
         B: Unpin,
     {
         let Outset {
@@ -170,7 +172,10 @@ where
                     }
                 }
                 StateProj::Reading { read } => {
-                    ready!(read.as_mut().poll_whole(cx, ends_connection))
+                    match ready!(read.as_mut().poll_whole(cx, ends_connection)) {
+                        Ok(next) => next,
+                        Err(error) => return Poll::Ready(Err(error)),
+                    }
                 }
                 StateProj::Judged { judged } => {
                     let Some(waiting) = judged else {
@@ -211,10 +216,6 @@ where
                         Leaving::Held(held) => State::Held { held },
                     }
                 }
-                StateProj::Failed { error } => match error.take() {
-                    Some(error) => return Poll::Ready(Err(error)),
-                    None => return Poll::Pending,
-                },
                 StateProj::Held { held } => {
                     let response = ready!(held.poll_answer(cx));
                     state.set(State::Ended);
@@ -247,7 +248,6 @@ where
             State::Reading { .. } => "reading",
             State::Judged { .. } => "judged",
             State::Inner { .. } => "inner",
-            State::Failed { .. } => "failed",
             State::Held { .. } => "held",
             State::Ended => "ended",
         };

@@ -101,8 +101,9 @@ impl<R> OperationsLayer<R> {
         self
     }
 
-    /// For an inner service that is a proxy: it does not get the layer's
-    /// [`Guard`](crate::http::Guard).
+    /// For an inner service that is a proxy. It does not get the layer's
+    /// [`Guard`](crate::http::Guard), and must remove the `Authorization` header itself, which is
+    /// not hidden from `Debug`.
     #[doc(hidden)]
     pub fn before_proxy(mut self) -> Self {
         self.settings.is_before_proxy = true;

@@ -38,9 +38,9 @@ struct Progress {
     trailers: Option<HeaderMap>,
 }
 
-/// A whole body in one piece of at most this many bytes takes nothing of the budget: it lies in the
-/// buffer that its connection has anyway.
-const BUFFERED: usize = 8 * 1024;
+/// A whole body in one piece of at most this many bytes takes nothing of the budget, unless its
+/// request must wait for the inner service: it is passed on at once.
+const PASSING: usize = 8 * 1024;
 
 /// The time that a body takes. It begins when there is something to wait for.
 enum Wait {
@@ -122,12 +122,10 @@ impl Progress {
         if data.len() > self.limits.bytes.saturating_sub(self.length) {
             return Err(too_large());
         }
-        let is_buffered = is_last && self.length == 0 && data.len() <= BUFFERED;
-        if !is_buffered {
+        let is_passing = is_last && self.length == 0 && data.len() <= PASSING;
+        if !is_passing {
             let lease = self.lease.get_or_insert_with(|| budget.lease());
-            if !lease.extend(data.len()) {
-                return Err(stop(Reason::Body, 503, "too many bodies are being read"));
-            }
+            lease.extend(data.len())?;
         }
         self.length += data.len();
         self.data = match std::mem::replace(&mut self.data, Data::Nothing) {

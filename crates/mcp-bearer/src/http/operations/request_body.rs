@@ -9,7 +9,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::budget::Lease;
+use super::budget::{BodyBudget, Lease};
+use super::entry::Stop;
 
 pin_project! {
     /// The body of a request that passed the layer: untouched, or the bytes that were read to judge
@@ -36,11 +37,11 @@ pub(super) struct ReadBody {
     more: Option<Box<More>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct More {
     trailers: Option<HeaderMap>,
     /// Released when the inner service has taken the bytes, or drops them.
-    _lease: Option<Lease>,
+    lease: Option<Lease>,
 }
 
 impl ReadBody {
@@ -48,13 +49,23 @@ impl ReadBody {
         let has_more = trailers.is_some() || lease.is_some();
         Self {
             data: Some(data),
-            more: has_more.then(|| {
-                Box::new(More {
-                    trailers,
-                    _lease: lease,
-                })
-            }),
+            more: has_more.then(|| Box::new(More { trailers, lease })),
         }
+    }
+
+    /// Counts the bytes, if they were not counted when they were read: their request must wait.
+    ///
+    /// # Errors
+    /// 503 if the budget does not hold them.
+    pub(super) fn hold(&mut self, budget: &BodyBudget) -> Result<(), Stop> {
+        let length = self.data.as_ref().map_or(0, Bytes::len);
+        let is_counted = |more: &More| more.lease.is_some();
+        if length == 0 || self.more.as_deref().is_some_and(is_counted) {
+            return Ok(());
+        }
+        let lease = budget.lease_of(length)?;
+        self.more.get_or_insert_default().lease = Some(lease);
+        Ok(())
     }
 
     /// The bytes, until they are taken.

@@ -1,5 +1,6 @@
 //! [`State`]: how far a request has come.
 
+use std::convert::Infallible;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -35,8 +36,6 @@ pin_project! {
         /// The body was judged; the inner service must become ready.
         Judged { judged: Option<Box<Judged<S, B>>> },
         Inner { #[pin] future: S::Future, exchange: Option<Exchange> },
-        /// The inner service failed before it was called.
-        Failed { error: Option<S::Error> },
         Held { held: Box<Held<R>> },
         Ended,
     }
@@ -91,14 +90,10 @@ where
     pub(super) fn after(
         step: Step,
         judging: Arc<Judging>,
-        mut service: S,
+        service: S,
         request: Request<B>,
     ) -> Self {
         match step {
-            // A service that waits for no body is ready.
-            Step::Pass(exchange) if !judging.settings.reads_bodies() => {
-                Self::inner(&mut service, request, exchange)
-            }
             Step::Pass(exchange) => {
                 Self::judged(service, request.map(OperationBody::untouched), exchange)
             }
@@ -131,6 +126,7 @@ where
         ends_connection: &mut bool,
     ) -> Self
     where
+        S: Service<Request<OperationBody<B>>, Error = Infallible>,
         B: Unpin,
     {
         let (parts, body) = request.into_parts();
@@ -144,7 +140,10 @@ where
             Poll::Ready(Err(stop)) => Self::stopped(&stop),
             Poll::Ready(Ok(body)) => {
                 *ends_connection = false;
-                owned.go_on(request, body, known, &mut cx)
+                match owned.go_on(request, body, known, &mut cx) {
+                    Ok(state) => state,
+                    Err(never) => match never {},
+                }
             }
         }
     }
@@ -215,19 +214,19 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         ends_connection: &mut bool,
-    ) -> Poll<State<S, B, R>> {
+    ) -> Poll<Result<State<S, B, R>, S::Error>> {
         let this = self.project();
         let Some(owned) = this.owned else {
-            return Poll::Ready(State::Ended);
+            return Poll::Ready(Ok(State::Ended));
         };
         let budget = &owned.judging.settings.budget;
         let body = match ready!(this.reading.poll_read(cx, budget)) {
             Ok(body) => body,
-            Err(stop) => return Poll::Ready(State::stopped(&stop)),
+            Err(stop) => return Poll::Ready(Ok(State::stopped(&stop))),
         };
         *ends_connection = false;
         let Some(owned) = this.owned.take() else {
-            return Poll::Ready(State::Ended);
+            return Poll::Ready(Ok(State::Ended));
         };
         let request = mem::take(this.request);
         let known = mem::take(this.known);
@@ -237,14 +236,17 @@ where
 
 impl<S> Owned<S> {
     /// Judges a body that was read: its request is passed on or answered.
+    ///
+    /// # Errors
+    /// The inner service's, if it fails before it is called.
     #[inline]
     fn go_on<B, R>(
         self,
         mut request: Request<()>,
-        body: ReadBody,
+        mut body: ReadBody,
         known: Known,
         cx: &mut Context<'_>,
-    ) -> State<S, B, R>
+    ) -> Result<State<S, B, R>, S::Error>
     where
         S: Service<Request<OperationBody<B>>>,
         B: Body<Data = Bytes>,
@@ -256,17 +258,20 @@ impl<S> Owned<S> {
         let bytes = body.bytes().map_or(&[][..], |bytes| bytes);
         let exchange = match judging.judge_body(&mut request, bytes, known) {
             Ok(exchange) => exchange,
-            Err(answer) => return State::answered(answer),
+            Err(answer) => return Ok(State::answered(answer)),
         };
-        let is_ready = service.poll_ready(cx);
+        let is_ready = service.poll_ready(cx)?.is_ready();
+        if !is_ready && let Err(stop) = body.hold(&exchange.judging.settings.budget) {
+            return Ok(State::stopped(&stop));
+        }
         let request = request.map(|()| OperationBody::read(body));
-        match is_ready {
-            Poll::Ready(Ok(())) => State::Inner {
+        Ok(if is_ready {
+            State::Inner {
                 future: service.call(request),
                 exchange: Some(exchange),
-            },
-            Poll::Ready(Err(error)) => State::Failed { error: Some(error) },
-            Poll::Pending => State::judged(service, request, exchange),
-        }
+            }
+        } else {
+            State::judged(service, request, exchange)
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! [`OperationsService`]: judges a request, then calls the inner service or answers itself.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -38,13 +39,14 @@ impl<S> OperationsService<S> {
         &self.inner
     }
 
-    /// Handles one request, also if the service is not ready: then it waits for the inner one. A
-    /// service that was cloned for one request is not cloned again.
+    /// Handles one request, for which the service was cloned: it is not cloned again. It need not be
+    /// ready; the request waits until the inner service is. The future must be polled: what was not
+    /// ready at once wakes nobody before.
     #[doc(hidden)]
     #[inline]
     pub fn call_once<B, R>(self, request: Request<B>) -> OperationsFuture<S, B, R>
     where
-        S: Service<Request<OperationBody<B>>, Response = Response<R>>,
+        S: Service<Request<OperationBody<B>>, Response = Response<R>, Error = Infallible>,
         B: Body<Data = Bytes> + Unpin,
     {
         OperationsFuture::begin_once(self.judging, self.inner, request)

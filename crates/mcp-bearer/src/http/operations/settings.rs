@@ -20,7 +20,7 @@ pub(super) struct Settings {
     pub(super) needs_body_hash: bool,
     /// Whether the inner service needs each body whole.
     pub(super) reads_all: bool,
-    /// Whether the inner service is a proxy, which has no use for the layer's guard.
+    /// Whether the inner service is a proxy: see `OperationsLayer::before_proxy`.
     pub(super) is_before_proxy: bool,
     pub(super) budget: BodyBudget,
     /// For requests with a token.
@@ -38,7 +38,7 @@ pub(super) struct BodyLimits {
     pub(super) time: Duration,
 }
 
-/// What all bodies may take together.
+/// What all bodies may take together, except small ones that are passed on at once.
 const ALL_BODIES: usize = 64 * 1024 * 1024;
 
 impl Settings {
