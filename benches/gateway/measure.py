@@ -111,18 +111,18 @@ def median_with_bounds(values: list[float]) -> tuple[float, float, float]:
     return statistics.median(ordered), ordered[index - 1], ordered[count - index]
 
 
-def measure(bar: Bar, rounds: int, note: Callable[[str], None]) -> Outcome:
-    """The first of each pair alternates. One run of each is not counted."""
+def measure(bar: Bar, begin: int, rounds: int, note: Callable[[str], None]) -> list[tuple[Sample, Sample]]:
+    """So many pairs, numbered from `begin`. The first of each pair alternates. One run of each is not counted."""
     contenders = [(bar.first, bar.loads[0]), (bar.second, bar.loads[1])]
     for target, load in contenders:
         load.run(target)
     pairs = []
-    for number in range(rounds):
+    for number in range(begin, begin + rounds):
         order = (0, 1) if number % 2 == 0 else (1, 0)
         samples: dict[int, Sample] = {side: contenders[side][1].run(contenders[side][0]) for side in order}
         pairs.append((samples[0], samples[1]))
         note(f"{bar.name}\t{number}\t{order[0]}\t" + "\t".join(columns(samples[0], samples[1])))
-    return Outcome(bar, pairs)
+    return pairs
 
 
 def columns(first: Sample, second: Sample) -> Iterator[str]:

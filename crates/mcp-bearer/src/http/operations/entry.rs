@@ -136,7 +136,7 @@ fn version(headers: &HeaderMap) -> ProtocolVersion {
 fn version_of(named: Option<&HeaderValue>) -> ProtocolVersion {
     match named.map(HeaderValue::to_str) {
         None => ProtocolVersion::UNNAMED,
-        Some(Ok(name)) => ProtocolVersion::of(name.trim()),
+        Some(Ok(name)) => ProtocolVersion::of(name.trim_ascii()),
         Some(Err(_)) => ProtocolVersion::of(""),
     }
 }
