@@ -37,8 +37,6 @@ scopes = ["mcp:read"]
 """
 PARTS = ["speed", "streams", "big", "authz", "instructions"]
 KIB = 1024
-PAIRS_PER_START = 10
-"""Then both programs start anew: where a process lies in memory changes its speed by a hundredth or two."""
 
 
 def main() -> None:
@@ -78,11 +76,11 @@ class Bench:
                 continue
             body = big if name.startswith("rules") else load
             pairs: list[tuple[Sample, Sample]] = []
-            while len(pairs) < self.options.rounds:
+            for number in range(self.options.rounds):
                 with contextlib.ExitStack() as stack:
                     first, second, limit = make(stack)
                     bar = Bar(name, first, second, (body, body), limit)
-                    pairs += measure(bar, len(pairs), min(PAIRS_PER_START, self.options.rounds - len(pairs)), self.note)
+                    pairs.append(measure(bar, number, self.note))
             outcome = Outcome(bar, pairs)
             print(outcome.line(), flush=True)
             yield outcome

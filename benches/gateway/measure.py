@@ -101,7 +101,7 @@ class Outcome:
 
 
 def median_with_bounds(values: list[float]) -> tuple[float, float, float]:
-    """The bounds are order statistics: they assume nothing about the distribution."""
+    """The bounds are order statistics: they assume that the values are independent, and nothing about their distribution."""
     ordered, count = sorted(values), len(values)
     index = 0
     while sum(math.comb(count, k) for k in range(index + 1)) * 2 / 2**count <= 0.05:
@@ -111,18 +111,19 @@ def median_with_bounds(values: list[float]) -> tuple[float, float, float]:
     return statistics.median(ordered), ordered[index - 1], ordered[count - index]
 
 
-def measure(bar: Bar, begin: int, rounds: int, note: Callable[[str], None]) -> list[tuple[Sample, Sample]]:
-    """So many pairs, numbered from `begin`. The first of each pair alternates. One run of each is not counted."""
+def measure(bar: Bar, number: int, note: Callable[[str], None]) -> tuple[Sample, Sample]:
+    """One pair, of two processes that were started for it. The first of each pair alternates. One run of each is not counted.
+
+    Where a process lies in memory changes its speed by a hundredth or two. More pairs of the same two processes would not
+    show that, and the bounds assume that pairs are independent.
+    """
     contenders = [(bar.first, bar.loads[0]), (bar.second, bar.loads[1])]
     for target, load in contenders:
         load.run(target)
-    pairs = []
-    for number in range(begin, begin + rounds):
-        order = (0, 1) if number % 2 == 0 else (1, 0)
-        samples: dict[int, Sample] = {side: contenders[side][1].run(contenders[side][0]) for side in order}
-        pairs.append((samples[0], samples[1]))
-        note(f"{bar.name}\t{number}\t{order[0]}\t" + "\t".join(columns(samples[0], samples[1])))
-    return pairs
+    order = (0, 1) if number % 2 == 0 else (1, 0)
+    samples: dict[int, Sample] = {side: contenders[side][1].run(contenders[side][0]) for side in order}
+    note(f"{bar.name}\t{number}\t{order[0]}\t" + "\t".join(columns(samples[0], samples[1])))
+    return samples[0], samples[1]
 
 
 def columns(first: Sample, second: Sample) -> Iterator[str]:

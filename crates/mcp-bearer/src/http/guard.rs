@@ -249,7 +249,7 @@ impl Guard {
         self.0.credential.hide(request.headers_mut());
     }
 
-    /// Prepares a request for a service that asks no guard and removes the `Authorization` header.
+    /// The same for a proxy: it asks no guard, and removes the `Authorization` header itself.
     pub(super) fn prepare_for_proxy<B>(
         &self,
         request: &mut Request<B>,

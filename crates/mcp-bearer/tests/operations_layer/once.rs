@@ -20,7 +20,7 @@ use mcp_bearer::keys::{
 use mcp_bearer::operation::OperationRules;
 use mcp_bearer::{AccessToken, Algorithm, BearerAuthLayer, BearerAuthProvider, Clock};
 use mcp_bearer_testkit::{Forge, TestClock};
-use tower::Service;
+use tower::{Service, ServiceExt as _};
 
 use crate::bodies::{OnePlace, poll};
 use crate::support::{
@@ -234,11 +234,13 @@ impl<B> Service<Request<OperationBody<B>>> for Gate {
 /// Nothing that was asked before the first poll is left without a waker.
 #[tokio::test]
 async fn whatever_was_not_ready_at_once_wakes_the_request() {
-    let gate = Gate::default();
+    let gates = [Gate::default(), Gate::default()];
     let (send, receive) = tokio::sync::mpsc::channel(1);
     let request = post(&token("read"), "").map(|_| Channel(receive));
-    let once = layer().layer(gate.clone()).call_once(request);
-    let answer = tokio::spawn(once);
+    let slow = tokio::spawn(layer().layer(gates[0].clone()).call_once(request));
+    // This one asks whether the server is ready before it is polled.
+    let whole = post(&token("read"), call("add"));
+    let whole = tokio::spawn(layer().layer(gates[1].clone()).call_once(whole));
     tokio::task::yield_now().await;
     send.send(call("add").into()).await.unwrap();
     tokio::task::yield_now().await;
@@ -246,11 +248,53 @@ async fn whatever_was_not_ready_at_once_wakes_the_request() {
     for _ in 0..5 {
         tokio::task::yield_now().await;
     }
-    assert!(!answer.is_finished());
-    gate.open();
+    assert!(!slow.is_finished() && !whole.is_finished());
+    gates.iter().for_each(Gate::open);
+    for answer in [status(slow).await, status(whole).await] {
+        assert_eq!(answer, 200);
+    }
+}
+
+async fn status<B: Send + 'static>(
+    answer: tokio::task::JoinHandle<Result<Response<B>, Infallible>>,
+) -> u16 {
     let answer = tokio::time::timeout(Duration::from_secs(5), answer).await;
     let answer = answer.expect("it was woken").unwrap().unwrap();
-    assert_eq!(answer.status(), 200);
+    answer.status().as_u16()
+}
+
+/// It fails when it is asked whether it is ready.
+#[derive(Clone)]
+struct Failing;
+
+#[derive(Debug, PartialEq, Eq)]
+struct Failed;
+
+impl Service<Request<OperationBody<Pieces>>> for Failing {
+    type Response = Response<Pieces>;
+    type Error = Failed;
+    type Future = Ready<Result<Self::Response, Failed>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failed>> {
+        Poll::Ready(Err(Failed))
+    }
+
+    fn call(&mut self, _: Request<OperationBody<Pieces>>) -> Self::Future {
+        panic!("called although it failed");
+    }
+}
+
+#[tokio::test]
+async fn an_inner_service_that_fails_is_not_called() {
+    let service = layer().layer(Failing);
+    let mut stream = post(&token("read"), "");
+    *stream.method_mut() = http::Method::GET;
+    let whole = post(&token("read"), call("add"));
+    let in_pieces = post(&token("read"), pieces(&call("add")));
+    for request in [whole, in_pieces, stream] {
+        let failed = service.clone().oneshot(request).await.err();
+        assert_eq!(failed, Some(Failed));
+    }
 }
 
 /// Keys that come at the first question.
@@ -292,7 +336,11 @@ async fn after_new_keys_it_also_waits_until_the_inner_service_is_ready() {
         assert!(poll(&mut once).is_pending());
     }
     gate.open();
-    assert!(poll(&mut once).is_ready());
+    match poll(&mut once) {
+        Poll::Ready(Ok(answer)) => assert_eq!(answer.status(), 200),
+        Poll::Ready(Err(never)) => match never {},
+        Poll::Pending => panic!("it waits for nothing"),
+    }
 }
 
 /// Large bodies stay counted until the inner service has them, and small ones are counted when

@@ -1,5 +1,4 @@
-//! The memory that all bodies being read may take in total. A small body that is passed on at once
-//! is not counted.
+//! The memory that all bodies may take in total while they are read, or wait for the inner service.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -56,7 +55,7 @@ impl Lease {
                 free.checked_sub(bytes)
             });
         if taken.is_err() {
-            return Err(stop(Reason::Body, 503, "too many bodies are being read"));
+            return Err(stop(Reason::Body, 503, "too many bodies are held"));
         }
         self.bytes += bytes;
         Ok(())

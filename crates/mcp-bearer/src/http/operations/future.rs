@@ -89,9 +89,6 @@ where
                 let owned = Owned { service, judging };
                 State::read(owned, request, known, &mut ends_connection)
             }
-            Step::Pass(exchange) => {
-                State::judged(service, request.map(OperationBody::untouched), exchange)
-            }
             step => State::after(step, judging, service, request),
         };
         Self {

@@ -30,6 +30,7 @@ pin_project! {
 /// What was read, and what may be.
 struct Progress {
     limits: BodyLimits,
+    counts_small: bool,
     /// `None` until it is needed, and once the body has it.
     lease: Option<Lease>,
     wait: Wait,
@@ -38,9 +39,8 @@ struct Progress {
     trailers: Option<HeaderMap>,
 }
 
-/// A whole body in one piece of at most this many bytes takes nothing of the budget, unless its
-/// request must wait for the inner service: it is passed on at once.
-const PASSING: usize = 8 * 1024;
+/// See [`Reading::without_small`].
+const SMALL: usize = 8 * 1024;
 
 /// The time that a body takes. It begins when there is something to wait for.
 enum Wait {
@@ -65,6 +65,7 @@ impl<B: Body<Data = Bytes>> Reading<B> {
     pub(super) fn new(body: B, limits: BodyLimits) -> Self {
         let read = Progress {
             limits,
+            counts_small: true,
             lease: None,
             wait: Wait::NotYet,
             data: Data::Nothing,
@@ -72,6 +73,13 @@ impl<B: Body<Data = Bytes>> Reading<B> {
             trailers: None,
         };
         Self { body, read }
+    }
+
+    /// A body of at most 8 KiB that comes whole in one piece takes nothing of the budget: it is
+    /// passed on at once.
+    pub(super) fn without_small(mut self) -> Self {
+        self.read.counts_small = false;
+        self
     }
 
     /// The body, or why it was not read to its end. It must not be polled again after that.
@@ -122,8 +130,8 @@ impl Progress {
         if data.len() > self.limits.bytes.saturating_sub(self.length) {
             return Err(too_large());
         }
-        let is_passing = is_last && self.length == 0 && data.len() <= PASSING;
-        if !is_passing {
+        let is_small = is_last && self.length == 0 && data.len() <= SMALL;
+        if self.counts_small || !is_small {
             let lease = self.lease.get_or_insert_with(|| budget.lease());
             lease.extend(data.len())?;
         }

@@ -131,7 +131,7 @@ where
     {
         let (parts, body) = request.into_parts();
         let request = Request::from_parts(parts, ());
-        let mut reading = Reading::new(body, owned.judging.limits(&known));
+        let mut reading = Reading::new(body, owned.judging.limits(&known)).without_small();
         // Whatever is not ready is asked again when the future is polled.
         let mut cx = Context::from_waker(Waker::noop());
         let budget = &owned.judging.settings.budget;
@@ -165,11 +165,7 @@ where
         Self::answered(Box::new(answer))
     }
 
-    pub(super) fn judged(
-        service: S,
-        request: Request<OperationBody<B>>,
-        exchange: Exchange,
-    ) -> Self {
+    fn judged(service: S, request: Request<OperationBody<B>>, exchange: Exchange) -> Self {
         let judged = Judged {
             service,
             request,
@@ -261,6 +257,7 @@ impl<S> Owned<S> {
             Err(answer) => return Ok(State::answered(answer)),
         };
         let is_ready = service.poll_ready(cx)?.is_ready();
+        // What waits is counted, if it was not.
         if !is_ready && let Err(stop) = body.hold(&exchange.judging.settings.budget) {
             return Ok(State::stopped(&stop));
         }

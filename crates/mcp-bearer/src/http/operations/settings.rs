@@ -38,7 +38,7 @@ pub(super) struct BodyLimits {
     pub(super) time: Duration,
 }
 
-/// What all bodies may take together, except small ones that are passed on at once.
+/// What all bodies may take together.
 const ALL_BODIES: usize = 64 * 1024 * 1024;
 
 impl Settings {
