@@ -39,12 +39,12 @@ impl<S> OperationsService<S> {
         &self.inner
     }
 
-    /// Handles one request, for which the service was cloned: it is not cloned again. It need not be
-    /// ready; the request waits until the inner service is. Poll the future: until then nothing
+    /// Handles one request, for which the service was cloned: it is not cloned again. It need not
+    /// be ready; the request waits until the inner service is. Poll the future: until then nothing
     /// wakes it.
     ///
-    /// For an inner service that is ready at once: a body of at most 8 KiB that has arrived whole is
-    /// not counted among the bodies that are held, unless its request must wait.
+    /// For an inner service that is ready at once: a body of at most 8 KiB that has arrived whole
+    /// is not counted among the bodies that are held, unless its request must wait.
     #[doc(hidden)]
     #[inline]
     pub fn call_once<B, R>(self, request: Request<B>) -> OperationsFuture<S, B, R>
