@@ -46,8 +46,10 @@ fn trailers() -> HeaderMap {
     trailers
 }
 
+type Make = Box<dyn Fn() -> Request<Pieces>>;
+
 /// Requests that are passed on, refused, and answered, each made anew.
-fn requests() -> Vec<(&'static str, Box<dyn Fn() -> Request<Pieces>>)> {
+fn requests() -> Vec<(&'static str, Make)> {
     let reader = || token("read");
     let get = move || {
         let mut request = with(post(&reader(), ""), "accept", "text/event-stream");
