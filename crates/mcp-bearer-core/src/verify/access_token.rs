@@ -76,7 +76,7 @@ impl<T: Any + Send + Sync + UnwindSafe + RefUnwindSafe> Kept for T {
 pub struct ScopesCheck(u64);
 
 impl ScopesCheck {
-    /// A number for one list of scopes, which must never change.
+    /// Makes a number for one list of scopes. That list must never change.
     #[expect(clippy::new_without_default, reason = "no two are equal")]
     #[must_use]
     pub fn new() -> Self {

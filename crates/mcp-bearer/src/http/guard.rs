@@ -249,7 +249,8 @@ impl Guard {
         self.0.credential.hide(request.headers_mut());
     }
 
-    /// The same for a proxy: it asks no guard, and removes the `Authorization` header itself.
+    /// Prepares a request for a proxy, which asks no guard and removes the `Authorization` header
+    /// itself. Only an assertion, which no proxy knows of, is removed here.
     pub(super) fn prepare_for_proxy<B>(
         &self,
         request: &mut Request<B>,
