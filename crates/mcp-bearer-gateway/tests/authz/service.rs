@@ -1,15 +1,25 @@
 //! Health, reloads, rotation, the age of connections, and the end.
 
+use std::error::Error as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
+use http::Uri;
+use hyper_util::rt::TokioIo;
 use mcp_bearer::testing::TestIssuer;
+use tokio::net::TcpStream;
+use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::support::{Question, Stage};
 
 async fn health(stage: &Stage, service: &str) -> i32 {
-    let channel = tonic::transport::Channel::from_shared(format!("http://{}", stage.address));
+    let channel = Channel::from_shared(format!("http://{}", stage.address));
     let channel = channel.unwrap().connect().await.unwrap();
     let request = HealthCheckRequest {
         service: service.to_owned(),
@@ -68,15 +78,64 @@ async fn a_reload_changes_the_decision_on_open_connections() {
 #[tokio::test]
 async fn an_old_connection_is_ended_without_losing_a_check() {
     let stage = Stage::with("", "max_connection_age = \"300ms\"").await;
-    let client = stage.client().await;
+    let connections = Counted::default();
+    let endpoint = Channel::from_shared(format!("http://{}", stage.address)).unwrap();
+    let channel = endpoint.connect_with_connector(connections.clone()).await;
+    // The channel makes a new connection when the old one is ended.
+    let client = AuthorizationClient::new(channel.unwrap());
+    let (mut answered, mut not_sent) = (0, 0);
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(2) {
-        // The channel makes a new connection when the old one is ended.
-        let mut client = client.clone();
-        let question = Question::post("Bearer a").into_request();
-        let answer = client.check(question).await.unwrap().into_inner();
-        assert_ne!(answer.status.unwrap().code, 0);
+        let question = Question::post("Bearer a");
+        match client.clone().check(question.into_request()).await {
+            Ok(answer) => {
+                answered += 1;
+                assert_ne!(answer.into_inner().status.unwrap().code, 0);
+            }
+            Err(error) => {
+                not_sent += 1;
+                assert!(was_not_sent(&error), "{error:?}");
+            }
+        }
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let made = connections.made.load(Ordering::Relaxed);
+    assert!(made >= 4, "{made} connections");
+    assert!(answered > 10 * not_sent, "{answered}, {not_sent} not sent");
+}
+
+/// Whether the connection had ended before the client sent its request. Envoy asks again then, and
+/// tonic leaves that to its caller.
+fn was_not_sent(error: &tonic::Status) -> bool {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(error) = cause.downcast_ref::<hyper::Error>() {
+            return error.is_canceled();
+        }
+        source = cause.source();
+    }
+    false
+}
+
+/// Connects, and counts how often.
+#[derive(Clone, Default)]
+struct Counted {
+    made: Arc<AtomicUsize>,
+}
+
+impl tower_service::Service<Uri> for Counted {
+    type Response = TokioIo<TcpStream>;
+    type Error = std::io::Error;
+    type Future = Pin<Box<dyn Future<Output = std::io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        self.made.fetch_add(1, Ordering::Relaxed);
+        let address = uri.authority().unwrap().to_string();
+        Box::pin(async { Ok(TokioIo::new(TcpStream::connect(address).await?)) })
     }
 }
 
