@@ -233,7 +233,8 @@ impl<B: Forwarded> Inner<B> {
             let internal = failed("internal", "the request came another way");
             return Err(internal);
         };
-        let caller = self.caller(access, passage.client)?;
+        let known = access.map(KnownCaller::find);
+        let caller = self.caller(known.as_deref(), passage.client)?;
         let permit = if self.is_stream(&parts, operations.as_ref(), body.bytes()) {
             let permit = self.limits.begin_stream(caller);
             let _permit = permit.map_err(|refusal| match refusal {
@@ -252,7 +253,7 @@ impl<B: Forwarded> Inner<B> {
         };
         let method = parts.method.clone();
         let (client, began) = (passage.client, passage.began);
-        self.prepare(&mut parts, passage, access)?;
+        self.prepare(&mut parts, passage, known.as_deref())?;
         if let Some(value) = self.assertion(access, operations.as_ref(), &body)? {
             parts.headers.insert(AUTHORIZATION, value);
         }
@@ -364,11 +365,11 @@ impl<B: Forwarded> Inner<B> {
     }
 
     /// The caller, within the rate of one caller.
-    fn caller(&self, access: Option<&AccessToken>, client: IpAddr) -> Result<CallerKey, OwnAnswer> {
-        let Some(access) = access else {
+    fn caller(&self, known: Option<&KnownCaller>, client: IpAddr) -> Result<CallerKey, OwnAnswer> {
+        let Some(known) = known else {
             return Ok(CallerKey::anonymous(client));
         };
-        let caller = KnownCaller::with(access, |caller| caller.key);
+        let caller = known.key;
         let checked = self.limits.check_caller(caller);
         checked.map_err(|wait| CALLER_LIMIT.retry_after(wait.seconds()))?;
         Ok(caller)
@@ -379,7 +380,7 @@ impl<B: Forwarded> Inner<B> {
         &self,
         parts: &mut Parts,
         passage: Passage,
-        access: Option<&AccessToken>,
+        known: Option<&KnownCaller>,
     ) -> Result<(), OwnAnswer> {
         let host = parts.headers.get(HOST).cloned();
         let authority = || HeaderValue::try_from(parts.uri.authority()?.as_str()).ok();
@@ -394,7 +395,7 @@ impl<B: Forwarded> Inner<B> {
             .settings
             .common
             .identity_headers
-            .set(&mut parts.headers, access);
+            .set(&mut parts.headers, known);
         // An assertion names every caller.
         if named.is_err() && self.assertions.is_none() {
             return Err(IDENTITY);

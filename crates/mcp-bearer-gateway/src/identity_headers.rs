@@ -50,26 +50,24 @@ impl IdentityHeaderNames {
     pub(crate) fn set(
         &self,
         headers: &mut HeaderMap,
-        access: Option<&AccessToken>,
+        caller: Option<&KnownCaller>,
     ) -> Result<(), Unnamed> {
-        let Some(access) = access else {
+        let Some(caller) = caller else {
             return Ok(());
         };
-        KnownCaller::with(access, |caller| {
-            let Identity {
-                subject,
-                client_id,
-                scopes,
-                issuer,
-            } = &caller.identity;
-            let has_subject = subject.set(&self.subject, headers);
-            let has_client = client_id.set(&self.client_id, headers);
-            let has_issuer = issuer.set(&self.issuer, headers);
-            scopes.set(&self.scopes, headers);
-            let is_named =
-                has_issuer && has_subject && (has_client || !matches!(subject, Content::Nothing));
-            is_named.then_some(()).ok_or(Unnamed)
-        })
+        let Identity {
+            subject,
+            client_id,
+            scopes,
+            issuer,
+        } = &caller.identity;
+        let has_subject = subject.set(&self.subject, headers);
+        let has_client = client_id.set(&self.client_id, headers);
+        let has_issuer = issuer.set(&self.issuer, headers);
+        scopes.set(&self.scopes, headers);
+        let is_named =
+            has_issuer && has_subject && (has_client || !matches!(subject, Content::Nothing));
+        is_named.then_some(()).ok_or(Unnamed)
     }
 }
 

@@ -3,6 +3,8 @@
 //! A cached token comes with many requests, and each of them needs the same. Nothing here depends
 //! on the configuration: a reload changes the names of the headers, not their contents.
 
+use std::ops::Deref;
+
 use mcp_bearer::AccessToken;
 
 use crate::identity_headers::Identity;
@@ -20,14 +22,32 @@ pub(crate) struct KnownCaller {
     pub(crate) identity: Identity,
 }
 
+/// What [`KnownCaller::find`] found.
+pub(crate) enum Found<'a> {
+    Kept(&'a KnownCaller),
+    Made(Box<KnownCaller>),
+}
+
+impl Deref for Found<'_> {
+    type Target = KnownCaller;
+
+    fn deref(&self) -> &KnownCaller {
+        match self {
+            Self::Kept(caller) => caller,
+            Self::Made(caller) => caller,
+        }
+    }
+}
+
 impl KnownCaller {
-    /// Calls `ask` with the caller of this token.
-    pub(crate) fn with<T>(access: &AccessToken, ask: impl FnOnce(&Self) -> T) -> T {
+    /// The caller of this token.
+    #[inline]
+    pub(crate) fn find(access: &AccessToken) -> Found<'_> {
         let is_short = access.token().len() <= LONGEST;
         let kept = is_short.then(|| access.derived(Self::of)).flatten();
         match kept {
-            Some(kept) => ask(kept),
-            None => ask(&Self::of(access)),
+            Some(kept) => Found::Kept(kept),
+            None => Found::Made(Box::new(Self::of(access))),
         }
     }
 

@@ -17,6 +17,7 @@ use tower_service::Service;
 use crate::audit::Recorded;
 use crate::config::IdentityHeaderNames;
 use crate::identity_headers::{IDENTITY, Unnamed};
+use crate::known_caller::KnownCaller;
 use crate::observe;
 use crate::observers::Observers;
 use crate::own_answer::NO_AUDIT_LOG;
@@ -71,7 +72,8 @@ impl Allow {
     /// is nothing to say.
     fn identity(&self, access: Option<&AccessToken>) -> Result<HeaderMap, Unnamed> {
         let mut headers = HeaderMap::with_capacity(4);
-        self.names.set(&mut headers, access)?;
+        let caller = access.map(KnownCaller::find);
+        self.names.set(&mut headers, caller.as_deref())?;
         for name in self.names.all() {
             let empty = HeaderValue::from_static("");
             headers.entry(name).or_insert(empty);

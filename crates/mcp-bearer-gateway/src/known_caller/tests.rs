@@ -50,7 +50,9 @@ fn names(prefix: &str) -> IdentityHeaderNames {
 /// The names and contents that a server gets, in order.
 fn headers(access: &AccessToken, names: &IdentityHeaderNames) -> Vec<(String, String)> {
     let mut headers = HeaderMap::new();
-    names.set(&mut headers, Some(access)).unwrap();
+    names
+        .set(&mut headers, Some(&KnownCaller::find(access)))
+        .unwrap();
     let text = |value: &http::HeaderValue| value.to_str().unwrap().to_owned();
     let all = headers.iter();
     let mut all: Vec<_> = all
@@ -112,12 +114,11 @@ fn the_caller_is_made_once_per_token_and_is_the_same_for_all_its_tokens() {
     let world = World::new(10);
     let token = world.forge().token();
     let address = |token: &str| {
-        KnownCaller::with(&world.verify(token), |caller| {
-            std::ptr::from_ref(caller).addr()
-        })
+        let access = world.verify(token);
+        std::ptr::from_ref(&*KnownCaller::find(&access)).addr()
     };
     assert_eq!(address(&token), address(&token));
-    let key = |forge: Forge| KnownCaller::with(&world.verify(&forge.token()), |caller| caller.key);
+    let key = |forge: Forge| KnownCaller::find(&world.verify(&forge.token())).key;
     let alice = key(world.forge());
     assert_eq!(alice, key(world.forge().scope("read")));
     assert_ne!(alice, key(world.forge().subject("mallory")));
@@ -130,7 +131,11 @@ fn a_claim_that_no_header_can_hold_is_refused_with_each_request() {
     let access = world.verify(&world.forge().subject("\u{e9}").token());
     for _ in 0..3 {
         let mut headers = HeaderMap::new();
-        assert!(names("x").set(&mut headers, Some(&access)).is_err());
+        assert!(
+            names("x")
+                .set(&mut headers, Some(&KnownCaller::find(&access)))
+                .is_err()
+        );
         assert_eq!(headers.get("x-subject"), None);
     }
 }

@@ -65,7 +65,7 @@ async fn a_reload_changes_the_decision_on_open_connections() {
     let mut client = stage.client().await;
     let bearer = stage.bearer();
     let status = async |client: &mut _| {
-        let client: &mut envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient<_> = client;
+        let client: &mut AuthorizationClient<_> = client;
         let answer = client.check(Question::post(&bearer).into_request()).await;
         answer.unwrap().into_inner().status.unwrap().code
     };

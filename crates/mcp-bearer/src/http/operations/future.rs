@@ -192,16 +192,32 @@ where
                     }
                 }
                 StateProj::Inner { future, exchange } => {
-                    let mut response = match ready!(future.poll(cx)) {
-                        Ok(response) => response,
-                        Err(error) => return Poll::Ready(Err(error)),
+                    // Changed where it is: an answer is large, and most pass as they are.
+                    let mut polled = future.poll(cx);
+                    let change = match &mut polled {
+                        Poll::Ready(Ok(response)) => {
+                            let Some(known) = exchange else {
+                                return Poll::Pending;
+                            };
+                            let change = known.look(response.headers_mut());
+                            if change.is_none() {
+                                grant(response, cors);
+                            }
+                            change
+                        }
+                        _ => None,
                     };
-                    let Some(known) = exchange else {
+                    let Some(change) = change else {
+                        return match polled {
+                            Poll::Ready(Ok(response)) => {
+                                Poll::Ready(Ok(response.map(OperationsBody::inner)))
+                            }
+                            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                            Poll::Pending => Poll::Pending,
+                        };
+                    };
+                    let Poll::Ready(Ok(response)) = polled else {
                         return Poll::Pending;
-                    };
-                    let Some(change) = known.look(response.headers_mut()) else {
-                        let response = granted(response, cors);
-                        return Poll::Ready(Ok(response.map(OperationsBody::inner)));
                     };
                     let Some(exchange) = exchange.take() else {
                         return Poll::Pending;
@@ -225,12 +241,16 @@ where
     }
 }
 
-/// An answer with CORS headers, if the layer answers CORS.
+/// Adds CORS headers, if the layer answers CORS.
 #[inline]
-fn granted<R>(mut response: Response<R>, cors: Option<&Grant>) -> Response<R> {
+fn grant<R>(response: &mut Response<R>, cors: Option<&Grant>) {
     if let Some(cors) = cors {
         cors.apply(response.headers_mut());
     }
+}
+
+fn granted<R>(mut response: Response<R>, cors: Option<&Grant>) -> Response<R> {
+    grant(&mut response, cors);
     response
 }
 

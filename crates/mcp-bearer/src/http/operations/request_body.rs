@@ -109,6 +109,14 @@ impl<B> OperationBody<B> {
             kind: Kind::Read { body },
         }
     }
+
+    /// A body without anything.
+    pub(super) fn nothing() -> Self {
+        Self::read(ReadBody {
+            data: None,
+            more: None,
+        })
+    }
 }
 
 impl<B: Body<Data = Bytes>> Body for OperationBody<B> {

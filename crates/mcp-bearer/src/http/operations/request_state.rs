@@ -130,13 +130,14 @@ where
         B: Unpin,
     {
         let (parts, body) = request.into_parts();
-        let request = Request::from_parts(parts, ());
+        // The body follows: the request is large, and putting it together again would move it.
+        let request = Request::from_parts(parts, OperationBody::nothing());
         let mut reading = Reading::new(body, owned.judging.limits(&known)).without_small();
         // Whatever is not ready is asked again when the future is polled.
         let mut cx = Context::from_waker(Waker::noop());
         let budget = &owned.judging.settings.budget;
         match Pin::new(&mut reading).poll_read(&mut cx, budget) {
-            Poll::Pending => Self::reading(reading, owned, request, known),
+            Poll::Pending => Self::reading(reading, owned, request.map(drop), known),
             Poll::Ready(Err(stop)) => Self::stopped(&stop),
             Poll::Ready(Ok(body)) => {
                 *ends_connection = false;
@@ -224,21 +225,22 @@ where
         let Some(owned) = this.owned.take() else {
             return Poll::Ready(Ok(State::Ended));
         };
-        let request = mem::take(this.request);
+        let request = mem::take(this.request).map(|()| OperationBody::nothing());
         let known = mem::take(this.known);
         Poll::Ready(owned.go_on(request, body, known, cx))
     }
 }
 
 impl<S> Owned<S> {
-    /// Judges a body that was read: its request is passed on or answered.
+    /// Judges a body that was read: its request, which has none yet, is passed on with it or
+    /// answered.
     ///
     /// # Errors
     /// The inner service's, if it fails before it is called.
     #[inline]
     fn go_on<B, R>(
         self,
-        mut request: Request<()>,
+        mut request: Request<OperationBody<B>>,
         mut body: ReadBody,
         known: Known,
         cx: &mut Context<'_>,
@@ -261,7 +263,7 @@ impl<S> Owned<S> {
         if !is_ready && let Err(stop) = body.hold(&exchange.judging.settings.budget) {
             return Ok(State::stopped(&stop));
         }
-        let request = request.map(|()| OperationBody::read(body));
+        *request.body_mut() = OperationBody::read(body);
         Ok(if is_ready {
             State::Inner {
                 future: service.call(request),
