@@ -1,5 +1,6 @@
 //! Health, reloads, rotation, the age of connections, and the end.
 
+use std::convert::Infallible;
 use std::error::Error as _;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,10 +8,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
-use http::Uri;
-use hyper_util::rt::TokioIo;
+use http::{Request, Uri};
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Frame;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use mcp_bearer::testing::TestIssuer;
+use prost::Message as _;
 use tokio::net::TcpStream;
 use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
@@ -83,29 +89,26 @@ async fn an_old_connection_is_ended_without_losing_a_check() {
     let channel = endpoint.connect_with_connector(connections.clone()).await;
     // The channel makes a new connection when the old one is ended.
     let client = AuthorizationClient::new(channel.unwrap());
-    let (mut answered, mut not_sent) = (0, 0);
+    let mut not_sent = 0;
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(2) {
         let question = Question::post("Bearer a");
-        match client.clone().check(question.into_request()).await {
-            Ok(answer) => {
-                answered += 1;
-                assert_ne!(answer.into_inner().status.unwrap().code, 0);
-            }
-            Err(error) => {
-                not_sent += 1;
-                assert!(was_not_sent(&error), "{error:?}");
-            }
+        let mut answer = client.clone().check(question.clone().into_request()).await;
+        if let Err(error) = &answer {
+            assert!(was_not_sent(error), "{error:?}");
+            not_sent += 1;
+            answer = client.clone().check(question.into_request()).await;
         }
+        assert_ne!(answer.unwrap().into_inner().status.unwrap().code, 0);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let made = connections.made.load(Ordering::Relaxed);
     assert!(made >= 4, "{made} connections");
-    assert!(answered > 10 * not_sent, "{answered}, {not_sent} not sent");
+    assert!(not_sent < made, "{not_sent} not sent");
 }
 
-/// Whether the connection had ended before the client sent its request. Envoy asks again then, and
-/// tonic leaves that to its caller.
+/// Whether the connection had ended before the client sent its request. Envoy asks again then, if it
+/// is configured as in `deploy/envoy`, and tonic leaves that to its caller.
 fn was_not_sent(error: &tonic::Status) -> bool {
     let mut source = error.source();
     while let Some(cause) = source {
@@ -115,6 +118,35 @@ fn was_not_sent(error: &tonic::Status) -> bool {
         source = cause.source();
     }
     false
+}
+
+#[tokio::test]
+async fn a_check_in_progress_is_answered_before_its_connection_ends() {
+    let stage = Stage::with("", "max_connection_age = \"300ms\"").await;
+    let stream = TcpStream::connect(stage.address).await.unwrap();
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .unwrap();
+    let connection = tokio::spawn(connection);
+    let message = Question::post("Bearer a").into_request().encode_to_vec();
+    let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+    let message = Bytes::from([&[0][..], &length, &message].concat());
+    let late = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok::<_, Infallible>(Frame::data(message))
+    };
+    let body = StreamBody::new(Box::pin(futures_util::stream::once(late)));
+    let path = "envoy.service.auth.v3.Authorization/Check";
+    let request = Request::post(format!("http://{}/{path}", stage.address))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(body)
+        .unwrap();
+    let answer = sender.send_request(request).await.unwrap();
+    let answer = answer.into_body().collect().await.unwrap();
+    assert_eq!(answer.trailers().unwrap()["grpc-status"], "0");
+    let ended = tokio::time::timeout(Duration::from_secs(5), connection).await;
+    ended.unwrap().unwrap().unwrap();
 }
 
 /// Connects, and counts how often.

@@ -192,7 +192,7 @@ where
                     }
                 }
                 StateProj::Inner { future, exchange } => {
-                    // Changed where it is: an answer is large, and most pass as they are.
+                    // Changed in place: an answer is large, and most pass as they are.
                     let mut polled = future.poll(cx);
                     let change = match &mut polled {
                         Poll::Ready(Ok(response)) => {

@@ -110,7 +110,7 @@ impl<B> OperationBody<B> {
         }
     }
 
-    /// A body without anything.
+    /// An empty body, until the one that was read takes its place.
     pub(super) fn nothing() -> Self {
         Self::read(ReadBody {
             data: None,

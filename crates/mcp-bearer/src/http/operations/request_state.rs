@@ -232,7 +232,7 @@ where
 }
 
 impl<S> Owned<S> {
-    /// Judges a body that was read: its request, which has none yet, is passed on with it or
+    /// Judges a body that was read, and puts it into its request: the request is passed on or
     /// answered.
     ///
     /// # Errors
