@@ -107,8 +107,8 @@ async fn an_old_connection_is_ended_without_losing_a_check() {
     assert!(not_sent < made, "{not_sent} not sent");
 }
 
-/// Whether the connection had ended before the client sent its request. Envoy asks again then, if it
-/// is configured as in `deploy/envoy`, and tonic leaves that to its caller.
+/// Whether the connection had ended before the client sent its request. Envoy asks again then, if
+/// it is configured as in `deploy/envoy`, and tonic leaves that to its caller.
 fn was_not_sent(error: &tonic::Status) -> bool {
     let mut source = error.source();
     while let Some(cause) = source {
