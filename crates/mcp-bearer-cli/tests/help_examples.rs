@@ -155,13 +155,14 @@ impl Stage {
         first_line(child, stdout)
     }
 
-    /// The same for a gateway on a free port, which writes to stderr.
+    /// The same for a gateway on a free port, which writes to stderr, as its log does.
     fn first_note(&self, script: &str) -> String {
         let script = format!("exec {}", script.trim_start());
         let mut shell = self.shell(&script);
         if !script.contains("--config") {
             shell.env("MCP_BEARER_LISTEN", "127.0.0.1:0");
         }
+        shell.env("MCP_BEARER_LOG", "error");
         shell.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = shell.stdin(Stdio::null()).spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
