@@ -208,13 +208,7 @@ where
                         _ => None,
                     };
                     let Some(change) = change else {
-                        return match polled {
-                            Poll::Ready(Ok(response)) => {
-                                Poll::Ready(Ok(response.map(OperationsBody::inner)))
-                            }
-                            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                            Poll::Pending => Poll::Pending,
-                        };
+                        return polled.map_ok(|response| response.map(OperationsBody::inner));
                     };
                     let Poll::Ready(Ok(response)) = polled else {
                         return Poll::Pending;
